@@ -1,0 +1,97 @@
+# Two commands on a fresh machine: `make serve` runs the server, `make test` tests it.
+# Every step leaves a stamp in .venv and is skipped while what it depends on has not changed.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+STAMPS := $(VENV)/stamps
+INSTALL := $(BIN)/uv pip install --quiet --no-config --python $(BIN)/python --require-hashes
+PYTEST_ARGS ?= -n 2 --dist loadgroup
+TESTS ?=
+
+export UV_LINK_MODE ?= copy
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install serve test test-setup check format bench clean
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
+
+install: $(STAMPS)/install ## Create .venv with .venv/bin/kana
+
+serve: install ## Run the server on its embedded default (http://127.0.0.1:8080)
+	@exec $(BIN)/kana serve
+
+test: test-setup ## Install what tests need and run them (TESTS='tests/model -k period' for some)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+
+test-setup: $(STAMPS)/dev $(STAMPS)/node-tests $(STAMPS)/postgres $(STAMPS)/chromium
+
+check: $(STAMPS)/dev ## Format, lint, types and import contracts; changes nothing
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy src tests
+	@$(BIN)/lint-imports
+
+format: $(STAMPS)/dev ## Format, and mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: test-setup $(STAMPS)/bench ## Measure everything that the documentation quotes
+	@$(BIN)/python -m benchmarks
+
+clean: ## Remove what building and testing left; keeps .venv and databases
+	@rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- set-up -----------------------------------------------------------------
+
+$(STAMPS)/venv: requirements/uv.txt scripts/create-venv
+	@scripts/create-venv $(PYTHON) $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+# Installed in place: a change to the code counts at once.
+$(STAMPS)/install: $(STAMPS)/venv requirements/build.txt requirements/runtime.txt pyproject.toml
+	@echo "Installing kana into $(VENV) ..."
+	@$(INSTALL) -r requirements/build.txt -r requirements/runtime.txt
+	@$(BIN)/uv pip install --quiet --no-config --offline --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/install requirements/dev.txt
+	@echo "Installing what checks and tests need ..."
+	@$(INSTALL) -r requirements/dev.txt
+	@touch $@
+
+$(STAMPS)/bench: $(STAMPS)/dev requirements/bench.txt scripts/need
+	@echo "Installing what benchmarks need ..."
+	@$(INSTALL) -r requirements/bench.txt
+	@scripts/need wrk
+	@touch $@
+
+$(STAMPS)/node: $(STAMPS)/venv requirements/node.txt
+	@if ! command -v npm >/dev/null || ! command -v node >/dev/null; then \
+	    echo "Installing Node.js into $(VENV) ..."; \
+	    $(INSTALL) -r requirements/node.txt; \
+	fi
+	@touch $@
+
+$(STAMPS)/node-tests: $(STAMPS)/node tests/node/package.json tests/node/package-lock.json
+	@echo "Installing the Node packages of the tests ..."
+	@cd tests/node && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
+	@touch $@
+
+$(STAMPS)/postgres: $(STAMPS)/dev requirements/postgres.txt tests/support/postgres.py
+	@if ! $(BIN)/python -m tests.support.postgres >/dev/null 2>&1; then \
+	    echo "Installing PostgreSQL into $(VENV) ..."; \
+	    $(INSTALL) -r requirements/postgres.txt; \
+	    $(BIN)/python -m tests.support.postgres; \
+	fi
+	@touch $@
+
+$(STAMPS)/chromium: $(STAMPS)/dev scripts/need
+	@scripts/need chromium
+	@touch $@
