@@ -81,7 +81,7 @@ $(STAMPS)/node: $(STAMPS)/venv requirements/node.txt
 
 $(STAMPS)/node-tests: $(STAMPS)/node tests/node/package.json tests/node/package-lock.json
 	@echo "Installing the Node packages of the tests ..."
-	@cd tests/node && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
+	@cd tests/node && npm ci --loglevel=error
 	@touch $@
 
 $(STAMPS)/postgres: $(STAMPS)/dev requirements/postgres.txt tests/support/postgres.py

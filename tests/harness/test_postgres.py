@@ -26,7 +26,7 @@ async def test_databases_are_separate_and_copied_from_a_template(postgres_server
 
 
 async def test_what_was_committed_survives_a_kill(own_postgres: PostgresServer) -> None:
-    """After killing the postmaster and its backends the same port and data answer again; open work is lost."""
+    """After a kill of postmaster and backends the same port and data answer again; open work is lost."""
     url = own_postgres.create_database("work")
     connection = await asyncpg.connect(url)
     await connection.execute("create table t (n int); insert into t values (1)")

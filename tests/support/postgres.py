@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -75,7 +75,7 @@ class Postgres:
         return urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{database}"))
 
     def create_database(self, name: str | None = None, *, template: str | None = None) -> str:
-        """Create a database, empty or as a copy of ``template`` (which nobody may be using), and give its URL."""
+        """Create a database, empty or as a copy of ``template`` (which nobody may use meanwhile): its URL."""
         name = name or f"kana_{uuid.uuid4().hex[:12]}"
         self.execute(f'create database "{name}"' + (f' template "{template}"' if template else ""))
         self._made.append(name)
@@ -170,7 +170,8 @@ class PostgresServer(Postgres):
         connection = await asyncpg.connect(self.admin_url, timeout=10)
         try:
             rows = await connection.fetch(
-                "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
+                "select pid from pg_stat_activity"
+                " where backend_type = 'client backend' and pid <> pg_backend_pid()"
             )
         finally:
             connection.terminate()
@@ -196,7 +197,7 @@ class PostgresServer(Postgres):
         if initdb.wait(START_TIMEOUT_S) != 0:
             raise PostgresMissing(f"initdb failed:\n{self._tail()}")
 
-    def _spawn(self, program: str, *arguments: str, log: Any) -> subprocess.Popen[bytes]:
+    def _spawn(self, program: str, *arguments: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         account = self._account
         return subprocess.Popen(
@@ -207,7 +208,9 @@ class PostgresServer(Postgres):
             cwd=self.folder,
             env=environment,
             start_new_session=True,  # a Ctrl-C at the terminal is for the tests, which then stop the server
-            **({"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}),
+            user=account.pw_uid if account else None,
+            group=account.pw_gid if account else None,
+            extra_groups=[] if account else None,
         )
 
     def _wait_until_it_answers(self) -> None:
@@ -230,7 +233,7 @@ class PostgresServer(Postgres):
         self._process = None
 
     def _children(self) -> list[int]:
-        # A backend that outlives its postmaster would keep the shared memory, and the restart would be refused.
+        # A backend that outlives its postmaster keeps the shared memory, and a restart would be refused.
         listing = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return [int(pid) for pid in listing.read_text().split()] if listing.exists() else []
 
@@ -267,7 +270,7 @@ def _account() -> pwd.struct_passwd | None:
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
-    raise PostgresMissing("PostgreSQL refuses to run as root, and neither `postgres` nor `nobody` exists here")
+    raise PostgresMissing("PostgreSQL refuses to run as root, and there is no `postgres` or `nobody` here")
 
 
 def _free_port() -> int:

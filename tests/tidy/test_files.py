@@ -1,0 +1,107 @@
+"""What is kept in the repository runs anywhere: it names no machine and no download host."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import apsw
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from tests.support.tree import ROOT, text, tracked
+
+PINNED = sorted((ROOT / "requirements").glob("*.txt"))
+# Written in parts, or this file would break its own rule.
+HOSTS = [
+    ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs", "org"))
+]
+MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|home|Users)/\w|/opt/wheels")
+# The oldest releases without a hole that matters here: older ones must not come back by a careless pin.
+FLOORS = {"graphql-core": "3.3.2", "pyjwt": "2.13", "strawberry-graphql": "0.312.3"}
+SQLITE_FLOOR = (3, 51, 3)
+
+
+def pins(name: str) -> dict[str, Version]:
+    """The pinned release of each package of a requirements file."""
+    found = re.findall(r"^([\w.-]+)==([\w.]+)", text(ROOT / "requirements" / name), re.MULTILINE)
+    return {package: Version(release) for package, release in found}
+
+
+@pytest.mark.parametrize("path", PINNED, ids=lambda path: path.name)
+def test_every_pin_has_a_hash_and_names_no_host(path: Path) -> None:
+    """An install can only bring the files that were reviewed, from whichever index the machine uses."""
+    content = text(path)
+    entries = re.split(r"\n(?=\S)", re.sub(r"^\s*#.*\n?", "", content, flags=re.MULTILINE).strip())
+    assert entries
+    assert [
+        entry for entry in entries if not re.match(r"[\w.-]+==\S+ .*\\\n    --hash=sha256:\w{64}", entry)
+    ] == []
+    assert re.findall(r"\S*(?:://|--index|--extra|--find-links|--trusted)\S*", content) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in tracked() if path.name == "package-lock.json"],
+    ids=lambda path: path.parent.name,
+)
+def test_node_lock_files_have_hashes_and_no_addresses(path: Path) -> None:
+    """The same for npm: an integrity hash for each package and no "resolved" address."""
+    packages = json.loads(text(path))["packages"]
+    assert [name for name, entry in packages.items() if "resolved" in entry] == []
+    assert [name for name, entry in packages.items() if name and "integrity" not in entry] == []
+
+
+def test_no_file_names_a_download_host() -> None:
+    """Which registry serves a machine is the machine's own affair."""
+    assert [(path.name, host) for path in tracked() for host in HOSTS if host in text(path)] == []
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    """Nothing depends on where someone happened to work."""
+    found = [
+        (path.relative_to(ROOT).as_posix(), match[0])
+        for path in tracked()
+        for match in MACHINE_PATH.finditer(text(path))
+    ]
+    assert found == []
+
+
+def test_pins_satisfy_what_the_package_asks_for() -> None:
+    """The pinned releases are ones that the package's own metadata allows."""
+    runtime = pins("runtime.txt")
+    project = tomllib.loads(text(ROOT / "pyproject.toml"))["project"]
+    for line in project["dependencies"]:
+        wanted = Requirement(line)
+        name = wanted.name.lower().replace("_", "-").replace(".", "-")
+        assert runtime[name] in wanted.specifier, line
+
+
+def test_requirement_files_agree() -> None:
+    """A package has one pinned release, whichever file names it."""
+    for other in ("dev.txt", "bench.txt", "build.txt"):
+        for package, release in pins(other).items():
+            assert pins("runtime.txt").get(package, release) == release, f"{package} in {other}"
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_no_pin_falls_below_its_floor(package: str) -> None:
+    """Releases with a known hole stay out."""
+    releases = [pins(path.name)[package] for path in PINNED if package in pins(path.name)]
+    assert releases
+    assert min(releases) >= Version(FLOORS[package])
+
+
+def test_the_sqlite_in_use_is_recent_enough() -> None:
+    """Older SQLite can corrupt a WAL database; the one that counts is the one that apsw brings."""
+    assert tuple(int(part) for part in apsw.sqlite_lib_version().split(".")) >= SQLITE_FLOOR
+
+
+@pytest.mark.parametrize("package", ["graphql-core", "pyjwt"])
+def test_what_is_installed_is_above_the_floor_too(package: str) -> None:
+    """The environment that runs the tests is no older than the pins."""
+    assert Version(version(package)) >= Version(FLOORS[package])
