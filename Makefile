@@ -19,9 +19,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: help install serve test test-setup check format bench clean
 
 help: ## Say what can be made
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(STAMPS)/install ## Create .venv with .venv/bin/kana
+	@:
 
 serve: install ## Run the server on its embedded default (http://127.0.0.1:8080)
 	@exec $(BIN)/kana serve

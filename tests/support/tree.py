@@ -9,12 +9,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "kana"
+BUILT = {".git", ".venv", "node_modules", "__pycache__", "dist", "build", "htmlcov", ".coverage"} | {
+    f".{tool}" for tool in ("mypy_cache", "pytest_cache", "ruff_cache", "import_linter_cache", "hypothesis")
+}
 
 
 def tracked() -> list[Path]:
-    """Every file that git keeps, as it stands in the working tree."""
-    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
-    paths = (ROOT / name for name in listing.stdout.split("\0") if name)
+    """Every file that the project keeps, as it stands in the working tree; nothing that was built there."""
+    try:
+        answer = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+        )
+        paths = [ROOT / name for name in answer.stdout.split("\0") if name]
+    except (OSError, subprocess.CalledProcessError):  # an unpacked archive, or a machine without git
+        paths = [path for path in ROOT.rglob("*") if not BUILT.intersection(path.relative_to(ROOT).parts)]
     return [path for path in paths if path.is_file()]
 
 

@@ -20,7 +20,7 @@ PINNED = sorted((ROOT / "requirements").glob("*.txt"))
 HOSTS = [
     ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs", "org"))
 ]
-MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|home|Users)/\w|/opt/wheels")
+MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|home|Users)/\w")
 # The oldest releases without a hole that matters here: older ones must not come back by a careless pin.
 FLOORS = {"graphql-core": "3.3.2", "pyjwt": "2.13", "strawberry-graphql": "0.312.3"}
 SQLITE_FLOOR = (3, 51, 3)
