@@ -1,0 +1,1 @@
+"""Kana: may this user use this feature now, and what has been used."""

@@ -1,0 +1,227 @@
+"""Users and their subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TypedDict, TypeVar
+
+from kana.engine.ids import IdMaker
+from kana.engine.ports import AccountStore, Clock, Subscribed
+from kana.errors import InvalidValue, SubscriptionNotFound
+from kana.model import account as rules
+from kana.model.account import Account
+from kana.model.catalog import Catalog
+from kana.model.environment import Environment, bucket_of
+from kana.model.subscription import Subscription
+from kana.model.text import identifier, shown
+from kana.model.user import User
+
+LIST_MAX = 10_000
+"""Most rows that a list answers, with or without paging."""
+
+_Row = TypeVar("_Row")
+_NextId = Callable[[], int]
+_Change = Callable[[Account, Catalog], Sequence[Subscription]]
+
+
+class UserChanges(TypedDict, total=False):
+    """What of a user may change. A field left out stays. ``id`` renames; subscriptions and usage follow."""
+
+    id: str
+    billing_id: str | None
+    name: str | None
+    email: str | None
+    metadata: object
+
+
+class AccountEngine:
+    """Keeps users, and what they are subscribed to."""
+
+    def __init__(self, store: AccountStore, *, clock: Clock, ids: IdMaker) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+
+    async def create_user(
+        self,
+        environment: Environment,
+        *,
+        id: str,  # noqa: A002 - Kana's word
+        billing_id: str | None = None,
+        name: str | None = None,
+        email: str | None = None,
+        metadata: object = None,
+    ) -> User:
+        """Create a user.
+
+        Raises:
+            Conflict: the id is taken.
+            InvalidValue: a field is not allowed.
+
+        Source: docs.usekana.com/reference, mutations "createUser".
+        """
+        user = User(
+            environment=environment,
+            bucket=bucket_of(environment, identifier(id, field="id")),
+            key=self._ids(),
+            id=id,
+            billing_id=billing_id,
+            name=name,
+            email=email,
+            metadata={} if metadata is None else metadata,
+            created_at=self._clock(),
+        )
+        return await self._store.create_user(user)
+
+    async def user(self, environment: Environment, user_id: str) -> User:
+        """Return the user.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        return await self._store.user(environment, user_id)
+
+    async def users(
+        self, environment: Environment, *, first: int | None = None, after: str | None = None
+    ) -> list[User]:
+        """Return users in the order of their ids: all of them, or the ``first`` so many after an id.
+
+        Raises:
+            InvalidValue: there are more than 10,000 and ``first`` is not given, or it is out of range.
+        """
+        found = await self._store.users(environment, limit=_limit(first), after=after)
+        return _whole(found, first, field="users")
+
+    async def update_user(self, environment: Environment, user_id: str, changes: UserChanges) -> User:
+        """Change a user, the id included; subscriptions, usage and tokens follow.
+
+        Raises:
+            UserNotFound: none has this id.
+            Conflict: the new id is taken.
+            InvalidValue: a field is not allowed.
+
+        Source: docs.usekana.com/reference, mutations "updateUser".
+        """
+        return await self._store.update_user(environment, user_id, lambda user: replace(user, **changes))
+
+    async def subscribe(self, environment: Environment, user_id: str, package_ids: Sequence[str]) -> list[Subscribed]:
+        """Subscribe a user to packages, all or nothing; answer in the order of the ids.
+
+        Raises:
+            UserNotFound: none has this id.
+            SubscriptionRefused: a rule of subscribing is broken.
+
+        Source: docs.usekana.com/reference, mutations "subscribe".
+        """
+        now = self._clock()
+
+        def change(account: Account, catalog: Catalog) -> list[Subscription]:
+            next_id = self._next_id(account)
+            return rules.subscribe(account, catalog, package_ids, now=now, next_id=next_id)
+
+        return await self._change(environment, user_id, change, now=now)
+
+    async def change_subscription(self, environment: Environment, user_id: str, package_id: str) -> Subscribed:
+        """Move a user from one base package to another in one step: the old one ends as the new one starts.
+
+        Raises:
+            UserNotFound: none has this id.
+            SubscriptionRefused: there is nothing to change from, or nothing to change to.
+        """
+        now = self._clock()
+
+        def change(account: Account, catalog: Catalog) -> list[Subscription]:
+            next_id = self._next_id(account)
+            return rules.change_base(account, catalog, package_id, now=now, next_id=next_id)
+
+        return (await self._change(environment, user_id, change, now=now))[-1]
+
+    async def cancel_subscription(
+        self, environment: Environment, subscription_id: int, *, at_period_end: bool = False
+    ) -> Subscribed:
+        """Cancel a subscription now or at the end of its longest current period; a base takes its add-ons along.
+
+        Cancelling what has ended already changes nothing and answers with it.
+
+        Raises:
+            SubscriptionNotFound: none has this id.
+            Conflict: there is no period end to wait for.
+        """
+        now = self._clock()
+        held = await self.subscription(environment, subscription_id)
+        if not held.subscription.stands(now):
+            return held
+
+        def change(account: Account, catalog: Catalog) -> list[Subscription]:
+            return rules.cancel(account, catalog, subscription_id, at_period_end=at_period_end, now=now)
+
+        try:
+            changed = await self._change(environment, held.user_id, change, now=now)
+        except SubscriptionNotFound:  # Another call ended it in between.
+            changed = []
+        return changed[0] if changed else await self.subscription(environment, subscription_id)
+
+    async def subscription(self, environment: Environment, subscription_id: int) -> Subscribed:
+        """Return a subscription as it stands now.
+
+        Raises:
+            SubscriptionNotFound: none has this id.
+        """
+        user_id, subscription = await self._store.subscription(environment, subscription_id)
+        return Subscribed(user_id, subscription.at(self._clock()))
+
+    async def subscriptions(
+        self,
+        environment: Environment,
+        *,
+        user_id: str | None = None,
+        first: int | None = None,
+        after: int | None = None,
+    ) -> list[Subscribed]:
+        """Return subscriptions of any status, the oldest first: of one user or of all.
+
+        Raises:
+            UserNotFound: none has this id.
+            InvalidValue: there are more than 10,000 and ``first`` is not given, or it is out of range.
+        """
+        found = await self._store.subscriptions(environment, user_id=user_id, limit=_limit(first), after=after)
+        now = self._clock()
+        return [
+            Subscribed(held.user_id, held.subscription.at(now)) for held in _whole(found, first, field="subscriptions")
+        ]
+
+    def _next_id(self, account: Account) -> _NextId:
+        return lambda: self._ids.with_bucket(account.user.bucket)
+
+    async def _change(
+        self, environment: Environment, user_id: str, change: _Change, *, now: datetime
+    ) -> list[Subscribed]:
+        changed = await self._store.change_subscriptions(environment, user_id, change, now=now)
+        return [Subscribed(user_id, subscription) for subscription in changed]
+
+
+def parse_subscription_id(text: str) -> int:
+    """Return the number that a subscription's id is on the wire: decimal digits.
+
+    Raises:
+        SubscriptionNotFound: it cannot be one, so none has it.
+    """
+    if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) < 2**63:
+        return int(text)
+    raise SubscriptionNotFound(f"Subscription not found: {shown(text)}")
+
+
+def _limit(first: int | None) -> int:
+    if first is None:
+        return LIST_MAX + 1
+    if not 1 <= first <= LIST_MAX:
+        raise InvalidValue(f"first must be 1 to {LIST_MAX}, got {first}", field="first")
+    return first
+
+
+def _whole(found: list[_Row], first: int | None, *, field: str) -> list[_Row]:
+    if first is None and len(found) > LIST_MAX:
+        raise InvalidValue(f"{field} holds more than {LIST_MAX} rows; page with first and after", field="first")
+    return found

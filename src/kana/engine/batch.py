@@ -1,0 +1,147 @@
+"""A batch: usages that are decided and written in one transaction, without I/O of its own.
+
+A store drives it: it reads the accounts of ``people`` under their locks and the entries that
+hold ``keys``, calls ``place``, reads the totals that this names, calls ``decide``, writes
+``entries`` and ``totals``, and commits. Only then are ``answers`` true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from kana.errors import IdempotencyKeyReused, KanaError, UserNotFound
+from kana.model.account import Account
+from kana.model.catalog import Catalog
+from kana.model.entitlement import CounterKey, Entitlement, effective
+from kana.model.environment import Environment
+from kana.model.text import shown
+from kana.model.usage import Entry, Receipt, Usage, check_not_before_start, settle
+from kana.model.user import User
+
+Person = tuple[Environment, str]
+"""A user as callers name them."""
+
+KeyUse = tuple[int, str]
+"""A user's ``key`` and an idempotency key of theirs."""
+
+
+class Batch:
+    """Usages in order of arrival, and what becomes of each. One that is wrong never fails its neighbours."""
+
+    def __init__(self, usages: Sequence[Usage], *, now: datetime, next_id: Callable[[], int]) -> None:
+        self.usages = usages
+        self.now = now
+        self.entries: list[Entry] = []
+        self.totals: dict[CounterKey, int] = {}
+        self._next_id = next_id
+        self._answers: list[Receipt | KanaError | None] = [None] * len(usages)
+        self._placed: list[tuple[int, Usage, User, Entitlement | None]] = []
+        self._earlier: dict[KeyUse, Entry] = {}
+
+    @property
+    def environments(self) -> set[Environment]:
+        """Whose catalogues are needed."""
+        return {usage.environment for usage in self.usages}
+
+    @property
+    def people(self) -> set[Person]:
+        """Whose accounts are needed."""
+        return {(usage.environment, usage.user_id) for usage in self.usages}
+
+    @property
+    def keys(self) -> dict[Person, list[str]]:
+        """The idempotency keys whose earlier entries are needed."""
+        keys: dict[Person, list[str]] = {}
+        for usage in self.usages:
+            if usage.key is not None:
+                keys.setdefault((usage.environment, usage.user_id), []).append(usage.key)
+        return keys
+
+    @property
+    def answers(self) -> list[Receipt | KanaError]:
+        """One answer for each usage, in order: a receipt, or the error that this one call gets."""
+        return [answer for answer in self._answers if answer is not None]
+
+    def place(
+        self,
+        catalogs: Mapping[Environment, Catalog],
+        accounts: Mapping[Person, Account],
+        earlier: Mapping[KeyUse, Entry],
+    ) -> set[CounterKey]:
+        """Find the entitlement that answers for each usage; return the totals that deciding needs."""
+        self._earlier = dict(earlier)
+        self._placed = []
+        resolved: dict[tuple[Environment, str, str], Entitlement | None] = {}
+        for number, usage in enumerate(self.usages):
+            try:
+                self._place_one(number, usage, catalogs[usage.environment], accounts, resolved)
+            except KanaError as error:
+                self._answers[number] = error
+        return {
+            entitlement.counter_at(usage.timestamp or self.now)
+            for _, usage, _, entitlement in self._placed
+            if entitlement is not None
+        }
+
+    def _place_one(
+        self,
+        number: int,
+        usage: Usage,
+        catalog: Catalog,
+        accounts: Mapping[Person, Account],
+        resolved: dict[tuple[Environment, str, str], Entitlement | None],
+    ) -> None:
+        account = accounts.get((usage.environment, usage.user_id))
+        if account is None:
+            raise UserNotFound(f"User not found: {shown(usage.user_id)}")
+        feature = catalog.feature(usage.feature_id)
+        place = (usage.environment, usage.user_id, usage.feature_id)
+        if place not in resolved:
+            resolved[place] = effective(account, catalog, feature, now=self.now)
+        entitlement = resolved[place]
+        if not self._is_known(account.user, usage):
+            usage.check_time(now=self.now)
+            if entitlement is not None:
+                check_not_before_start(usage, entitlement)
+        self._placed.append((number, usage, account.user, entitlement))
+
+    def _is_known(self, user: User, usage: Usage) -> bool:
+        return usage.key is not None and (user.key, usage.key) in self._earlier
+
+    def decide(self, used: Mapping[CounterKey, int]) -> None:
+        """Decide each usage in order of arrival on the totals given, which grow as it goes."""
+        self.entries = []
+        self.totals = {}
+        for number, usage, user, entitlement in self._placed:
+            first = self._earlier.get((user.key, usage.key)) if usage.key is not None else None
+            if first is None:
+                self._answers[number] = Receipt(self._decide_one(usage, user, entitlement, used))
+            else:
+                self._answers[number] = _answer_again(first, usage)
+
+    def _decide_one(
+        self, usage: Usage, user: User, entitlement: Entitlement | None, used: Mapping[CounterKey, int]
+    ) -> Entry:
+        total = 0
+        if entitlement is not None:
+            counter = entitlement.counter_at(usage.timestamp or self.now)
+            total = self.totals[counter] if counter in self.totals else used.get(counter, 0)
+        entry = settle(usage, user, entitlement, used=total, entry_id=self._next_id(), now=self.now)
+        self.entries.append(entry)
+        if usage.key is not None:
+            self._earlier[user.key, usage.key] = entry
+        if entry.counter is not None and entry.recorded:
+            self.totals[entry.counter] = total + entry.change
+        return entry
+
+
+def _answer_again(first: Entry, usage: Usage) -> Receipt | KanaError:
+    """Return the first answer to a key, or the error when the key comes with other content."""
+    differing = first.differing_fields(usage)
+    if not differing:
+        return Receipt(first, duplicate=True)
+    return IdempotencyKeyReused(
+        f"idempotencyKey {shown(usage.key)} was used before with other content: {', '.join(differing)}"
+        " differ; nothing was recorded"
+    )

@@ -1,0 +1,260 @@
+"""What the engine needs of the world. What ``tests/contract`` does not pin is not promised.
+
+A port method is one transaction and speaks the domain. Where something must be decided
+inside the transaction, the store reads under a lock, calls the pure rule it was given,
+and writes what the rule returned: so a rule stands once, whatever the database.
+
+Any method may raise ``Unavailable`` (nothing was written) and, if it writes,
+``OutcomeUnknown`` (it may have been).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from kana.model.account import Account
+from kana.model.catalog import Catalog
+from kana.model.entitlement import CounterKey
+from kana.model.environment import Actor, Environment
+from kana.model.key import ApiKey, EnvironmentSettings, Keyring, SigningSecret
+from kana.model.subscription import Subscription
+from kana.model.usage import Entry
+from kana.model.user import User
+
+if TYPE_CHECKING:
+    from kana.engine.batch import Batch
+
+
+class Clock(Protocol):
+    """Says what time it is."""
+
+    def __call__(self) -> datetime:
+        """Return the time now: aware, UTC, cut to the millisecond."""
+        ...
+
+
+class Meter(Protocol):
+    """Takes note of what happens, for those who watch."""
+
+    def decided(self, operation: str, outcome: str) -> None:
+        """One decision of ``check`` or ``record``, and its stable reason."""
+        ...
+
+    def committed(self, entries: int, seconds: float) -> None:
+        """One batch of so many entries reached the disk in so many seconds."""
+        ...
+
+
+class Subscribed(NamedTuple):
+    """A subscription with the id its user has now."""
+
+    user_id: str
+    subscription: Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was read at one moment: the catalogue, the accounts found, and the totals asked for.
+
+    A total that is not in ``used`` is 0: nothing was recorded in its period.
+    """
+
+    catalog: Catalog
+    accounts: Mapping[str, Account]
+    used: Mapping[CounterKey, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A counter that does not equal the sum of its entries."""
+
+    counter: CounterKey
+    counted: int
+    in_ledger: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What recomputing every counter from the ledger found."""
+
+    entries: int
+    counters: int
+    drifts: tuple[Drift, ...]
+
+
+class CatalogStore(Protocol):
+    """Where features and packages are kept, one catalogue an environment."""
+
+    async def catalog(self, environment: Environment) -> Catalog:
+        """Return the catalogue as last committed by any process."""
+        ...
+
+    async def change_catalog(
+        self, environment: Environment, change: Callable[[Catalog], Catalog], *, by: Actor, now: datetime
+    ) -> Catalog:
+        """Apply a pure change to the newest catalogue, log who made it, and return what is committed.
+
+        Changes are serialised: ``change`` may be called again on a newer catalogue. What it raises is raised,
+        and nothing is written.
+        """
+        ...
+
+    async def count_subscribers(self, environment: Environment, *, now: datetime) -> Mapping[str, int]:
+        """Return how many subscriptions stand to each package; those without any are left out."""
+        ...
+
+
+class AccountStore(Protocol):
+    """Where users and their subscriptions are kept."""
+
+    async def create_user(self, user: User) -> User:
+        """Add a user.
+
+        Raises:
+            Conflict: the id is taken in this environment.
+        """
+        ...
+
+    async def user(self, environment: Environment, user_id: str) -> User:
+        """Return the user.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        ...
+
+    async def users(self, environment: Environment, *, limit: int, after: str | None) -> list[User]:
+        """Return at most ``limit`` users in the order of their ids, from the first id after ``after``."""
+        ...
+
+    async def update_user(self, environment: Environment, user_id: str, change: Callable[[User], User]) -> User:
+        """Apply a pure change to a user under its lock. The id may change; subscriptions and usage follow.
+
+        Raises:
+            UserNotFound: none has this id.
+            Conflict: the new id is taken.
+        """
+        ...
+
+    async def change_subscriptions(
+        self,
+        environment: Environment,
+        user_id: str,
+        change: Callable[[Account, Catalog], Sequence[Subscription]],
+        *,
+        now: datetime,
+    ) -> list[Subscription]:
+        """Apply a pure change to an account under its lock: new and changed subscriptions are written and returned.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        ...
+
+    async def subscription(self, environment: Environment, subscription_id: int) -> Subscribed:
+        """Return the subscription, ended or not.
+
+        Raises:
+            SubscriptionNotFound: none has this id.
+        """
+        ...
+
+    async def subscriptions(
+        self, environment: Environment, *, user_id: str | None, limit: int, after: int | None
+    ) -> list[Subscribed]:
+        """Return at most ``limit`` subscriptions, ended or not, the oldest first, from the first id after ``after``.
+
+        Raises:
+            UserNotFound: ``user_id`` is given and none has it.
+        """
+        ...
+
+
+class Ledger(Protocol):
+    """Where usage is kept: entries that are never updated, and the totals derived from them."""
+
+    def lane(self, environment: Environment, user_id: str) -> int:
+        """Return which batches this user's usage may join: users of different lanes can commit side by side."""
+        ...
+
+    async def append(self, batch: Batch) -> None:
+        """Decide and write a batch in one transaction; return after the commit is on disk.
+
+        Reads the newest catalogues, and the batch's accounts under their locks; calls ``batch.place``,
+        reads the totals it asks for, calls ``batch.decide``, writes ``batch.entries`` and ``batch.totals``.
+        """
+        ...
+
+    async def snapshot(
+        self,
+        environment: Environment,
+        user_ids: Sequence[str],
+        want: Callable[[Account, Catalog], Iterable[CounterKey]],
+        *,
+        now: datetime,
+        history: bool = False,
+    ) -> Snapshot:
+        """Return the accounts of these users and the totals that ``want`` names for each.
+
+        A user who does not exist is left out. With ``history`` accounts hold ended subscriptions too.
+        """
+        ...
+
+    async def entries(self, environment: Environment, user_id: str, *, limit: int, before: int | None) -> list[Entry]:
+        """Return at most ``limit`` entries of a user, refusals included, the newest first, from before an id.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        ...
+
+    async def audit(self) -> Audit:
+        """Recompute every total from the entries and return where they differ."""
+        ...
+
+
+class KeyStore(Protocol):
+    """Where keys, environments' settings and signing secrets are kept."""
+
+    async def initialise(self, keyring: Keyring, *, by: Actor, now: datetime) -> bool:
+        """Write the first keyring; return False and write nothing when there is one already."""
+        ...
+
+    async def keyring(self) -> Keyring | None:
+        """Return all of it as last committed by any process; None before ``initialise``."""
+        ...
+
+    async def add_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
+        """Add a key."""
+        ...
+
+    async def revoke_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
+        """Revoke a key from now on. Revoking again changes nothing."""
+        ...
+
+    async def change_settings(self, settings: EnvironmentSettings, *, by: Actor, now: datetime) -> None:
+        """Replace the settings of one environment."""
+        ...
+
+    async def add_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:
+        """Add a secret, which signs from now on; tokens signed with older ones stay valid."""
+        ...
+
+
+class Store(CatalogStore, AccountStore, Ledger, KeyStore, Protocol):
+    """All of it: one database."""
+
+    async def probe(self) -> None:
+        """Return when the database can answer.
+
+        Raises:
+            Unavailable: it cannot; the message says why.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what is in flight and let go of the database."""
+        ...

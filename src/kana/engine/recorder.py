@@ -1,0 +1,94 @@
+"""Group commit: while one batch is on its way to disk, the calls that arrive form the next.
+
+So one fsync is paid by many callers, and a lone caller waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from kana.engine.batch import Batch
+from kana.engine.ports import Clock, Ledger, Meter
+from kana.errors import KanaError, RateLimited
+from kana.model.usage import Receipt, Usage
+
+BATCH_MAX = 256
+"""Most usages in one transaction."""
+
+PENDING_MAX = 8192
+"""Most usages waiting in one lane; the next is told to come back."""
+
+_Waiting = tuple[Usage, "asyncio.Future[Receipt]"]
+
+
+class Recorder:
+    """Gathers usages into batches, a lane at a time, and hands each caller its own answer."""
+
+    def __init__(self, ledger: Ledger, *, clock: Clock, next_id: Callable[[], int], meter: Meter) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._next_id = next_id
+        self._meter = meter
+        self._pending: dict[int, list[_Waiting]] = {}
+        self._running: dict[int, asyncio.Task[None]] = {}
+
+    async def record(self, usage: Usage) -> Receipt:
+        """Return the answer to one usage after its entry is on disk.
+
+        A caller who goes away changes nothing: the entry is written, and its key finds it.
+
+        Raises:
+            KanaError: this usage's own error, or the store's.
+            RateLimited: too many wait already; nothing was recorded.
+        """
+        lane = self._ledger.lane(usage.environment, usage.user_id)
+        pending = self._pending.setdefault(lane, [])
+        if len(pending) >= PENDING_MAX:
+            raise RateLimited(f"{PENDING_MAX} usages are waiting to be recorded; retry shortly", retry_after_s=1)
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        pending.append((usage, future))
+        if lane not in self._running:
+            self._running[lane] = asyncio.create_task(self._run(lane))
+        return await future
+
+    async def drain(self) -> None:
+        """Return when all that was accepted is on disk or refused."""
+        while self._running:
+            await asyncio.gather(*self._running.values())
+
+    async def _run(self, lane: int) -> None:
+        try:
+            while pending := self._pending[lane]:
+                # Those that became ready in the same turn of the loop join the first of them.
+                await asyncio.sleep(0)
+                taken = pending[:BATCH_MAX]
+                del pending[:BATCH_MAX]
+                await self._commit(taken)
+        finally:
+            del self._running[lane]
+
+    async def _commit(self, taken: list[_Waiting]) -> None:
+        batch = Batch([usage for usage, _ in taken], now=self._clock(), next_id=self._next_id)
+        started = time.perf_counter()
+        try:
+            await self._ledger.append(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to every caller of the batch.
+            for _, future in taken:
+                _fail(future, error)
+            return
+        self._meter.committed(len(batch.entries), time.perf_counter() - started)
+        for (_, future), answer in zip(taken, batch.answers, strict=True):
+            if isinstance(answer, KanaError):
+                _fail(future, answer)
+            else:
+                self._meter.decided("record", answer.entry.outcome)
+                with suppress(asyncio.InvalidStateError):
+                    future.set_result(answer)
+
+
+def _fail(future: asyncio.Future[Receipt], error: Exception) -> None:
+    with suppress(asyncio.InvalidStateError):
+        future.set_exception(error)

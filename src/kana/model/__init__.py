@@ -1,0 +1,1 @@
+"""The nouns: frozen values and pure rules. Knows no clock, no store, no wire."""

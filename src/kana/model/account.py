@@ -1,0 +1,158 @@
+"""An account: a user with the subscriptions that stand, and the rules for changing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from kana.errors import Conflict, SubscriptionNotFound, SubscriptionRefused
+from kana.model.catalog import Catalog
+from kana.model.package import Package, PackageStatus
+from kana.model.period import ResetPeriod, period_at
+from kana.model.subscription import Subscription, SubscriptionStatus
+from kana.model.user import User
+
+_LONGEST_FIRST = (ResetPeriod.YEAR, ResetPeriod.MONTH, ResetPeriod.DAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user and their subscriptions that have not ended, the oldest first.
+
+    What is kept together is decided together: a store locks an account while one decides on it.
+    """
+
+    user: User
+    subscriptions: tuple[Subscription, ...]
+
+    def standing(self, now: datetime) -> list[Subscription]:
+        """Return the subscriptions that have not ended by now."""
+        return [subscription for subscription in self.subscriptions if subscription.stands(now)]
+
+
+def subscribe(
+    account: Account,
+    catalog: Catalog,
+    package_ids: Sequence[str],
+    *,
+    now: datetime,
+    next_id: Callable[[], int],
+) -> list[Subscription]:
+    """Return the new subscriptions, one for each package id in its order: all of them or none.
+
+    Raises:
+        SubscriptionRefused: a package is unknown or not published, a second base package,
+            an add-on without its base package, or one already subscribed to.
+
+    Source: docs.usekana.com/reference, mutations "subscribe"; order of checks settled by us.
+    """
+    packages = [_subscribable(catalog, package_id) for package_id in package_ids]
+    if not packages:
+        raise SubscriptionRefused("packageIds must name at least one package")
+    held = [catalog.package(subscription.package_id) for subscription in account.standing(now)]
+    _check_one_base([*held, *packages])
+    for number, package in enumerate(packages):
+        if package.is_addon:
+            _check_addon(package, held=[*held, *packages[:number]], alongside=packages)
+    return [
+        Subscription(
+            id=next_id(),
+            bucket=account.user.bucket,
+            user_key=account.user.key,
+            package_id=package.id,
+            status=SubscriptionStatus.ACTIVE,
+            start=now,
+        )
+        for package in packages
+    ]
+
+
+def change_base(
+    account: Account, catalog: Catalog, package_id: str, *, now: datetime, next_id: Callable[[], int]
+) -> list[Subscription]:
+    """Return the old base subscription, cancelled, and the new one, active from the same instant.
+
+    Raises:
+        SubscriptionRefused: the package is unknown, not published, an add-on or already theirs;
+            the user has no base package; or an add-on of theirs does not go with the new one.
+    """
+    package = _subscribable(catalog, package_id)
+    if package.is_addon:
+        raise SubscriptionRefused(f"Package {package_id!r} is an add-on; changeSubscription takes a base package")
+    standing = account.standing(now)
+    old = next((s for s in standing if not catalog.package(s.package_id).is_addon), None)
+    if old is None:
+        raise SubscriptionRefused(f"User {account.user.id!r} has no base package to change; use subscribe")
+    if old.package_id == package_id:
+        raise SubscriptionRefused(f"User {account.user.id!r} is subscribed to {package_id!r} already")
+    for subscription in standing:
+        addon = catalog.package(subscription.package_id)
+        if addon.base_package_ids and package_id not in addon.base_package_ids:
+            raise SubscriptionRefused(
+                f"Add-on {addon.id!r} of user {account.user.id!r} does not go with {package_id!r}; cancel it first"
+            )
+    ended = replace(old, status=SubscriptionStatus.CANCELLED, ends_at=now)
+    new = replace(old, id=next_id(), package_id=package_id, status=SubscriptionStatus.ACTIVE, start=now, ends_at=None)
+    return [ended, new]
+
+
+def cancel(
+    account: Account, catalog: Catalog, subscription_id: int, *, at_period_end: bool, now: datetime
+) -> list[Subscription]:
+    """Return the subscription, cancelled, and after it the add-ons that cannot stand without it.
+
+    At period end it stands until its package's longest reset period is over. Cancelling again
+    what is to end later ends it now; an add-on never outlives its base package.
+
+    Raises:
+        SubscriptionNotFound: no subscription of this account that stands has the id.
+        Conflict: there is no period end, as nothing in the package resets.
+    """
+    standing = account.standing(now)
+    subscription = next((s for s in standing if s.id == subscription_id), None)
+    if subscription is None:
+        raise SubscriptionNotFound(f"Subscription {subscription_id} of user {account.user.id!r} has ended already")
+    package = catalog.package(subscription.package_id)
+    ends_at = _period_end(subscription, package, now=now) if at_period_end else now
+    ending = [subscription]
+    if not package.is_addon:
+        ending += [s for s in standing if catalog.package(s.package_id).is_addon]
+    return [_ended(s, ends_at=ends_at, now=now) for s in ending if s.ends_at is None or s.ends_at > ends_at]
+
+
+def _ended(subscription: Subscription, *, ends_at: datetime, now: datetime) -> Subscription:
+    return replace(subscription, ends_at=ends_at).at(now)
+
+
+def _period_end(subscription: Subscription, package: Package, *, now: datetime) -> datetime:
+    resets = {feature.allowance.reset_period for feature in package.features}
+    longest = next((reset for reset in _LONGEST_FIRST if reset in resets), None)
+    end = period_at(subscription.start, longest, now).end
+    if end is None:
+        raise Conflict(f"Package {package.id!r} has no reset period, so there is no period end: cancel at once")
+    return end
+
+
+def _subscribable(catalog: Catalog, package_id: str) -> Package:
+    package = catalog.packages.get(package_id)
+    if package is None or package.status is not PackageStatus.PUBLISHED:
+        raise SubscriptionRefused("Package Id not found for app")
+    return package
+
+
+def _check_one_base(packages: Sequence[Package]) -> None:
+    if sum(not package.is_addon for package in packages) > 1:
+        raise SubscriptionRefused("Cannot subscribe to multiple tiers")
+
+
+def _check_addon(addon: Package, *, held: Sequence[Package], alongside: Sequence[Package]) -> None:
+    bases = {package.id for package in (*held, *alongside) if not package.is_addon}
+    if not bases:
+        raise SubscriptionRefused("Cannot subscribe to addon. Missing live tier subscription.")
+    if addon.base_package_ids and not bases & set(addon.base_package_ids):
+        raise SubscriptionRefused(
+            f"Cannot subscribe to addon {addon.id!r}: it goes with {', '.join(map(repr, addon.base_package_ids))} only"
+        )
+    if any(package.id == addon.id for package in held):
+        raise SubscriptionRefused(f"Cannot subscribe to addon {addon.id!r} a second time while it stands")

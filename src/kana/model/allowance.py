@@ -1,0 +1,50 @@
+"""What a package lets a user consume of one feature in one reset period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kana.model.period import ResetPeriod
+from kana.model.text import UNITS_MAX, units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What a package lets a user consume of one feature in one reset period.
+
+    Counts whole feature units (messages, API calls): never money, never floats.
+    ``limit=None`` is unlimited; ``limit=0`` is a real limit that grants nothing.
+    ``reset_period=None`` never goes back to zero.
+
+    Source: docs.usekana.com/kana-concepts, "Feature Limit".
+    """
+
+    limit: int | None = None
+    overage_enabled: bool = False
+    reset_period: ResetPeriod | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None:
+            units(self.limit, field="limit")
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """How generous this is: unlimited before any limit, then the larger limit, then overage enabled.
+
+        Source: docs.usekana.com/kana-concepts, "the highest limit"; ties settled by us.
+        """
+        return (UNITS_MAX + 1 if self.limit is None else self.limit, self.overage_enabled)
+
+    def admits(self, delta: int, *, used: int) -> bool:
+        """Whether ``delta`` more units fit on top of ``used`` in the same period.
+
+        A correction (``delta <= 0``) always fits: units can be handed back
+        even after the limit was lowered below what is used.
+        """
+        if delta <= 0 or self.limit is None or self.overage_enabled:
+            return True
+        return used + delta <= self.limit
+
+
+UNLIMITED = Allowance()
+"""The allowance of a BINARY feature, and of a CONSUMABLE one given without an entitlement."""

@@ -1,0 +1,190 @@
+"""The catalogue of one environment: its features and packages, and the rules for changing them.
+
+A catalogue is a value. A change is a function from one catalogue to the next, which a
+store applies in one transaction; what differs is what it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from kana.errors import Conflict, FeatureNotFound, InvalidValue, PackageNotFound
+from kana.model.allowance import UNLIMITED
+from kana.model.environment import Environment
+from kana.model.feature import Feature, FeatureType
+from kana.model.package import Package, PackageStatus
+from kana.model.text import shown
+
+_Noun = TypeVar("_Noun", Feature, Package)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Every feature and package of one environment at one ``version``, in order of creation."""
+
+    environment: Environment
+    version: int = 0
+    features: Mapping[str, Feature] = field(default_factory=dict)
+    packages: Mapping[str, Package] = field(default_factory=dict)
+
+    def feature(self, feature_id: str) -> Feature:
+        """Return the feature.
+
+        Raises:
+            FeatureNotFound: none has this id.
+        """
+        try:
+            return self.features[feature_id]
+        except KeyError:
+            raise FeatureNotFound(f"Feature not found: {shown(feature_id)}") from None
+
+    def package(self, package_id: str) -> Package:
+        """Return the package, whatever its status.
+
+        Raises:
+            PackageNotFound: none has this id.
+        """
+        try:
+            return self.packages[package_id]
+        except KeyError:
+            raise PackageNotFound(f"Package not found: {shown(package_id)}") from None
+
+    def packages_with(self, feature_id: str) -> list[Package]:
+        """Return the packages that hold the feature, in order of creation."""
+        return [package for package in self.packages.values() if package.feature(feature_id) is not None]
+
+    def with_new_feature(self, feature: Feature) -> Catalog:
+        """Return the catalogue with one feature more.
+
+        Raises:
+            Conflict: the id is taken.
+        """
+        if feature.id in self.features:
+            raise Conflict(f"Feature {feature.id!r} exists already; a feature's id is unique")
+        return self.with_feature(feature)
+
+    def with_feature(self, feature: Feature) -> Catalog:
+        """Return the catalogue with this feature in place of the one with its id."""
+        return replace(self, features={**self.features, feature.id: feature})
+
+    def with_new_package(self, package: Package) -> Catalog:
+        """Return the catalogue with one package more.
+
+        Raises:
+            Conflict: the id is taken.
+            InvalidValue: the package names what does not exist, or limits a BINARY feature.
+        """
+        if package.id in self.packages:
+            raise Conflict(f"Package {package.id!r} exists already; a package's id is unique")
+        return self.with_package(package)
+
+    def with_package(self, package: Package) -> Catalog:
+        """Return the catalogue with this package in place of the one with its id.
+
+        Raises:
+            FeatureNotFound: the package names a feature that does not exist.
+            InvalidValue: it limits a BINARY feature, or names a base package that is none.
+        """
+        self._check_features(package)
+        self._check_base_packages(package)
+        return replace(self, packages={**self.packages, package.id: package})
+
+    def without_package(self, package_id: str) -> Catalog:
+        """Return the catalogue without a draft, which nobody can have subscribed to.
+
+        Raises:
+            PackageNotFound: none has this id.
+            Conflict: it is not a draft, or an add-on names it as a base package.
+        """
+        package = self.package(package_id)
+        if package.status is not PackageStatus.DRAFT:
+            raise Conflict(f"Package {package_id!r} is {package.status}; only a DRAFT can be deleted")
+        holders = [other.id for other in self.packages.values() if package_id in other.base_package_ids]
+        if holders:
+            raise Conflict(f"Package {package_id!r} is a base package of add-on {holders[0]!r}; change that one first")
+        return replace(self, packages={key: value for key, value in self.packages.items() if key != package_id})
+
+    def published(self, package_id: str, *, now: datetime) -> Catalog:
+        """Return the catalogue with a draft published. Published packages stay as they are.
+
+        Raises:
+            PackageNotFound: none has this id.
+            Conflict: the package is archived.
+        """
+        package = self.package(package_id)
+        if package.status is PackageStatus.ARCHIVED:
+            raise Conflict(f"Package {package_id!r} is ARCHIVED; only a DRAFT can be published")
+        return self._with_status(package, PackageStatus.PUBLISHED, now=now)
+
+    def archived(self, package_id: str, *, now: datetime) -> Catalog:
+        """Return the catalogue with a package retired: those subscribed keep it, nobody new may.
+
+        Raises:
+            PackageNotFound: none has this id.
+            Conflict: the package is a draft.
+        """
+        package = self.package(package_id)
+        if package.status is PackageStatus.DRAFT:
+            raise Conflict(f"Package {package_id!r} is a DRAFT; delete it instead of archiving it")
+        return self._with_status(package, PackageStatus.ARCHIVED, now=now)
+
+    def _with_status(self, package: Package, status: PackageStatus, *, now: datetime) -> Catalog:
+        if package.status is status:
+            return self
+        return self.with_package(replace(package, status=status, updated_at=now))
+
+    def _check_features(self, package: Package) -> None:
+        for held in package.features:
+            feature = self.features.get(held.feature_id)
+            if feature is None:
+                raise FeatureNotFound(f"Package {package.id!r} names feature {held.feature_id!r}, which does not exist")
+            if feature.type is FeatureType.BINARY and held.allowance != UNLIMITED:
+                raise InvalidValue(
+                    f"entitlement is for CONSUMABLE features only, and {feature.id!r} is BINARY",
+                    field="entitlement",
+                )
+
+    def _check_base_packages(self, package: Package) -> None:
+        for base_id in package.base_package_ids:
+            base = self.packages.get(base_id)
+            if base is None:
+                raise PackageNotFound(f"Add-on {package.id!r} names base package {base_id!r}, which does not exist")
+            if base.is_addon or base_id == package.id:
+                raise InvalidValue(
+                    f"basePackageIds must name base packages, and {base_id!r} is an add-on",
+                    field="basePackageIds",
+                )
+        if package.is_addon:
+            for other in self.packages.values():
+                if package.id in other.base_package_ids:
+                    raise InvalidValue(f"{package.id!r} is a base package of {other.id!r} and cannot become an add-on")
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogChange:
+    """What differs between two catalogues: all that a store has to write."""
+
+    features: tuple[Feature, ...]
+    packages: tuple[Package, ...]
+    deleted_package_ids: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.features or self.packages or self.deleted_package_ids)
+
+
+def difference(old: Catalog, new: Catalog) -> CatalogChange:
+    """Return what must be written to go from the old catalogue to the new one."""
+    return CatalogChange(
+        features=tuple(_changed(old.features, new.features)),
+        packages=tuple(_changed(old.packages, new.packages)),
+        deleted_package_ids=tuple(key for key in old.packages if key not in new.packages),
+    )
+
+
+def _changed(old: Mapping[str, _Noun], new: Mapping[str, _Noun]) -> Iterable[_Noun]:
+    return (value for key, value in new.items() if old.get(key) != value)

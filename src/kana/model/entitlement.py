@@ -1,0 +1,124 @@
+"""An entitlement: what this user may do with this feature now, and which subscription says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from kana.model.account import Account
+from kana.model.allowance import Allowance
+from kana.model.catalog import Catalog
+from kana.model.feature import Feature, FeatureType
+from kana.model.period import Period, ResetPeriod, period_at
+from kana.model.subscription import Subscription
+
+ALLOWED_CONSUMABLE = (
+    "The user has a subcription to a package with this consumable feature"
+    " and either has an allowance remaining or overage is enabled."
+)
+"""Verbatim from Kana, spelling included: clients may compare it."""
+ALLOWED_BINARY = "The user has a subscription to a package with this binary feature."
+NO_SUBSCRIPTION = "The user has no active subscription to a package with this feature."
+
+
+class CounterKey(NamedTuple):
+    """Which running total: one subscription, one feature, one period."""
+
+    bucket: int
+    subscription_id: int
+    feature_id: str
+    reset_period: ResetPeriod | None
+    period_start: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Consumption:
+    """How much is used of how much in one period. ``budget=None`` is unlimited."""
+
+    used: int
+    budget: int | None
+    overage_enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to "may this user use this feature now?": always with a reason for people."""
+
+    access: bool
+    reason: str
+    consumption: Consumption | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """The one subscription that answers for a user and a feature, and what its package allows."""
+
+    feature: Feature
+    subscription: Subscription
+    allowance: Allowance
+
+    def period_at(self, moment: datetime) -> Period:
+        """Return the period of a moment; one before the start, as after a clock went back, is in the first."""
+        start = self.subscription.start
+        return period_at(start, self.allowance.reset_period, max(start, moment))
+
+    def counter_at(self, moment: datetime) -> CounterKey:
+        """Return the key of the running total that a moment belongs to."""
+        return self.counter_of(self.period_at(moment))
+
+    def counter_of(self, period: Period) -> CounterKey:
+        """Return the key of the running total of one of its periods."""
+        subscription = self.subscription
+        return CounterKey(
+            subscription.bucket, subscription.id, self.feature.id, self.allowance.reset_period, period.start
+        )
+
+    def consumption(self, used: int) -> Consumption | None:
+        """Return what is used of what; None for a BINARY feature, which is not counted for anyone to see."""
+        if self.feature.type is FeatureType.BINARY:
+            return None
+        return Consumption(used, self.allowance.limit, self.allowance.overage_enabled)
+
+    def decide(self, delta: int, *, used: int) -> Decision:
+        """Return whether ``delta`` more may be used now.
+
+        Source: docs.usekana.com/reference, queries "canUseFeature".
+        """
+        if self.feature.type is FeatureType.BINARY:
+            return Decision(access=True, reason=ALLOWED_BINARY)
+        consumption = self.consumption(used)
+        if self.allowance.admits(delta, used=used):
+            return Decision(access=True, reason=ALLOWED_CONSUMABLE, consumption=consumption)
+        reason = limit_reason(delta, used=used, limit=self.allowance.limit)
+        return Decision(access=False, reason=reason, consumption=consumption)
+
+
+def effective(account: Account, catalog: Catalog, feature: Feature, *, now: datetime) -> Entitlement | None:
+    """Return the entitlement that answers for this feature: the highest limit wins, limits are not added.
+
+    Ties: overage enabled first, then a base package before an add-on, then the older subscription.
+
+    Source: docs.usekana.com/kana-concepts, "Entitlements"; ties settled by us.
+    """
+    best: Entitlement | None = None
+    best_rank: tuple[tuple[int, bool], bool] | None = None
+    for subscription in account.subscriptions:
+        if not subscription.gives_access(now):
+            continue
+        package = catalog.package(subscription.package_id)
+        held = package.feature(feature.id)
+        if held is None:
+            continue
+        rank = (held.allowance.rank, not package.is_addon)
+        if best_rank is None or rank > best_rank:
+            best, best_rank = Entitlement(feature, subscription, held.allowance), rank
+    return best
+
+
+def limit_reason(delta: int, *, used: int, limit: int | None) -> str:
+    """Return why so much more is refused, in words and numbers."""
+    return (
+        f"The limit of {limit} is reached for this period: {used} used, {delta} more would exceed it,"
+        " and overage is not enabled."
+    )

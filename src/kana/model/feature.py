@@ -1,0 +1,47 @@
+"""A feature: anything in the product that could be billed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kana.errors import InvalidValue
+from kana.model.text import identifier, metadata, optional_identifier
+
+
+class FeatureType(StrEnum):
+    """Whether a feature is a switch or is counted. Never changes."""
+
+    BINARY = "BINARY"
+    CONSUMABLE = "CONSUMABLE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """Something in the product that could be billed, as its owner names it.
+
+    Unit labels say what is counted ("message", "messages") and exist for CONSUMABLE features only.
+
+    Raises:
+        InvalidValue: a field is not allowed; the message names it.
+
+    Source: docs.usekana.com/reference, objects "Feature".
+    """
+
+    id: str
+    name: str
+    type: FeatureType
+    unit_label: str | None = None
+    unit_label_plural: str | None = None
+    metadata: object = None
+    created_at: datetime
+
+    def __post_init__(self) -> None:
+        identifier(self.id, field="id")
+        identifier(self.name, field="name")
+        metadata(self.metadata)
+        for field, value in (("unitLabel", self.unit_label), ("unitLabelPlural", self.unit_label_plural)):
+            optional_identifier(value, field=field)
+            if value is not None and self.type is FeatureType.BINARY:
+                raise InvalidValue(f"{field} is for CONSUMABLE features only, and {self.id!r} is BINARY", field=field)

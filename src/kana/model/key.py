@@ -1,0 +1,127 @@
+"""API keys, environments' settings, and the secrets that user tokens are signed with."""
+
+from __future__ import annotations
+
+import secrets
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+
+from kana.model.environment import Environment
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_RANDOM_LENGTH = 26
+_CHECKSUM_LENGTH = 6
+
+
+class KeyKind(StrEnum):
+    """Which door a key opens: ``private`` the Admin API, ``public`` the Client API."""
+
+    PRIVATE = "private"
+    PUBLIC = "public"
+
+    @property
+    def prefix(self) -> str:
+        """The first three letters of such a key."""
+        return "prv" if self is KeyKind.PRIVATE else "pub"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key as we keep it: its hash, and enough for a person to tell it from others. The key itself is shown once."""
+
+    hash: bytes
+    environment: Environment
+    kind: KeyKind
+    prefix: str
+    last_four: str
+    name: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+    @property
+    def masked(self) -> str:
+        """The key as logs and lists show it."""
+        return f"{self.prefix}…{self.last_four}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningSecret:
+    """A secret that user tokens of one environment are signed with; ``id`` is the token's ``kid``."""
+
+    id: str
+    environment: Environment
+    secret: bytes
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSettings:
+    """What is set for one environment. ``app_id`` stands in its user tokens."""
+
+    environment: Environment
+    app_id: str
+    requires_secure_mode: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyring:
+    """All keys, settings and signing secrets of the workspace: small, and read as one."""
+
+    workspace: str
+    environments: Mapping[Environment, EnvironmentSettings]
+    keys: Mapping[bytes, ApiKey]
+    signing_secrets: tuple[SigningSecret, ...]
+
+    def signing_secret(self, environment: Environment) -> SigningSecret:
+        """Return the newest secret that tokens of this environment are signed with now."""
+        live = [s for s in self.signing_secrets if s.environment is environment and s.revoked_at is None]
+        return max(live, key=lambda secret: (secret.created_at, secret.id))
+
+
+def hash_key(key: str) -> bytes:
+    """Return what is kept of a key. SHA-256 suffices: a key is 154 random bits, not a password."""
+    return sha256(key.encode()).digest()
+
+
+def generate_key(environment: Environment, kind: KeyKind) -> str:
+    """Return a new key: ``prv_test_`` and its like, then 32 letters and digits whose last six check the rest."""
+    head = f"{kind.prefix}_{environment}_" + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
+    return head + _checksum(head)
+
+
+def describe_key(key: str, *, environment: Environment, kind: KeyKind, name: str, now: datetime) -> ApiKey:
+    """Return what is kept of a key just made."""
+    return ApiKey(
+        hash=hash_key(key),
+        environment=environment,
+        kind=kind,
+        prefix=key[: len(f"{kind.prefix}_{environment}_") + 4],
+        last_four=key[-4:],
+        name=name,
+        created_at=now,
+    )
+
+
+def generate_signing_secret(environment: Environment, *, now: datetime) -> SigningSecret:
+    """Return a new secret of 32 random bytes with an id that says nothing."""
+    return SigningSecret(
+        id=secrets.token_hex(8), environment=environment, secret=secrets.token_bytes(32), created_at=now
+    )
+
+
+def generate_app_id(environment: Environment) -> str:
+    """Return a new app id, of the form that Kana's tokens carry: ``test_`` or ``live_`` and eight letters."""
+    return f"{environment}_" + "".join(secrets.choice(_ALPHABET[36:]) for _ in range(8))
+
+
+def _checksum(text: str) -> str:
+    number, digits = zlib.crc32(text.encode()), ""
+    for _ in range(_CHECKSUM_LENGTH):
+        number, remainder = divmod(number, len(_ALPHABET))
+        digits = _ALPHABET[remainder] + digits
+    return digits

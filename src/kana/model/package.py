@@ -1,0 +1,97 @@
+"""A package: a collection of features that users subscribe to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kana.errors import InvalidValue
+from kana.model.allowance import UNLIMITED, Allowance
+from kana.model.text import identifier, metadata, optional_identifier
+
+
+class PackageStatus(StrEnum):
+    """Where a package is in its life: edited, subscribable, retired."""
+
+    DRAFT = "DRAFT"
+    PUBLISHED = "PUBLISHED"
+    ARCHIVED = "ARCHIVED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageFeature:
+    """A feature as it sits in one package. ``name=None`` takes the feature's own.
+
+    Source: docs.usekana.com/reference, objects "PackageFeature".
+    """
+
+    feature_id: str
+    name: str | None = None
+    allowance: Allowance = UNLIMITED
+
+    def __post_init__(self) -> None:
+        identifier(self.feature_id, field="features.id")
+        optional_identifier(self.name, field="features.name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagePrice:
+    """A price at the billing provider; ``amount`` in minor units, ``currency`` and ``interval`` in lower case.
+
+    Source: docs.usekana.com/reference, objects "PackagePrice".
+    """
+
+    id: str
+    provider: str
+    amount: int
+    currency: str
+    interval: str | None
+
+    @property
+    def display_amount(self) -> str:
+        """The amount with two decimals and without a currency sign."""
+        return f"{self.amount // 100}.{self.amount % 100:02d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A collection of features that users subscribe to: a base package, or an add-on on top of one.
+
+    ``base_package_ids`` names the base packages that an add-on goes with; empty means any.
+
+    Raises:
+        InvalidValue: a field is not allowed; the message names it.
+
+    Source: docs.usekana.com/kana-concepts and reference, objects "Package".
+    """
+
+    id: str
+    name: str
+    is_addon: bool = False
+    status: PackageStatus = PackageStatus.DRAFT
+    features: tuple[PackageFeature, ...] = ()
+    base_package_ids: tuple[str, ...] = ()
+    prices: tuple[PackagePrice, ...] = ()
+    metadata: object = None
+    created_at: datetime
+    updated_at: datetime
+
+    def __post_init__(self) -> None:
+        identifier(self.id, field="id")
+        identifier(self.name, field="name")
+        metadata(self.metadata)
+        _refuse_repeats([feature.feature_id for feature in self.features], field="features")
+        _refuse_repeats(self.base_package_ids, field="basePackageIds")
+        if self.base_package_ids and not self.is_addon:
+            raise InvalidValue(f"basePackageIds is for add-ons only, and {self.id!r} is a base package")
+
+    def feature(self, feature_id: str) -> PackageFeature | None:
+        """Return the feature as it sits in this package, or None when the package does not hold it."""
+        return next((feature for feature in self.features if feature.feature_id == feature_id), None)
+
+
+def _refuse_repeats(ids: list[str] | tuple[str, ...], *, field: str) -> None:
+    if len(set(ids)) < len(ids):
+        repeated = next(item for item in ids if list(ids).count(item) > 1)
+        raise InvalidValue(f"{field} must name each id once, got {repeated!r} more than once", field=field)

@@ -1,0 +1,93 @@
+"""Reset periods: rolling, anchored at a subscription's start, half-open ``[start, end)``, in UTC.
+
+MONTH and YEAR step from the anchor and never from the last period, so an anchor on the
+31st gives 28 or 29 February and then 31 March. DAY is 24 hours. No reset period is one
+period without an end.
+
+Source: docs.usekana.com/reference, enums "ResetPeriod"; end of month settled by us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_DAY = timedelta(days=1)
+_MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+class ResetPeriod(StrEnum):
+    """How often usage goes back to zero, counted from the subscription's start."""
+
+    YEAR = "YEAR"
+    MONTH = "MONTH"
+    DAY = "DAY"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """One stretch of time in which usage adds up. ``end=None`` never ends."""
+
+    start: datetime
+    end: datetime | None
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether the moment belongs to this period: the start does, the end does not."""
+        return self.start <= moment and (self.end is None or moment < self.end)
+
+
+def to_milliseconds(moment: datetime) -> int:
+    """Return whole milliseconds since 1970, the precision in which all times are kept."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    """Return the aware UTC time of ``to_milliseconds``."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def to_precision(moment: datetime) -> datetime:
+    """Return the moment in UTC, cut to the millisecond."""
+    return from_milliseconds(to_milliseconds(moment))
+
+
+def period_at(anchor: datetime, reset: ResetPeriod | None, moment: datetime) -> Period:
+    """Return the period that holds ``moment``, which must not be before ``anchor``. Both are UTC."""
+    if reset is None:
+        return Period(anchor, None)
+    number = _number_at(anchor, reset, moment)
+    return Period(_start(anchor, reset, number), _start(anchor, reset, number + 1))
+
+
+def periods_before(anchor: datetime, reset: ResetPeriod | None, moment: datetime) -> Iterator[Period]:
+    """Yield the periods that have ended at ``moment``, newest first, back to the anchor."""
+    if reset is None:
+        return
+    for number in range(_number_at(anchor, reset, moment) - 1, -1, -1):
+        yield Period(_start(anchor, reset, number), _start(anchor, reset, number + 1))
+
+
+def _number_at(anchor: datetime, reset: ResetPeriod, moment: datetime) -> int:
+    """Return how many whole periods lie between the anchor and the moment."""
+    if reset is ResetPeriod.DAY:
+        return (moment - anchor) // _DAY
+    months = (moment.year - anchor.year) * 12 + moment.month - anchor.month
+    number = months // 12 if reset is ResetPeriod.YEAR else months
+    return number if _start(anchor, reset, number) <= moment else number - 1
+
+
+def _start(anchor: datetime, reset: ResetPeriod, number: int) -> datetime:
+    if reset is ResetPeriod.DAY:
+        return anchor + number * _DAY
+    return _add_months(anchor, number * 12 if reset is ResetPeriod.YEAR else number)
+
+
+def _add_months(anchor: datetime, months: int) -> datetime:
+    """Return the anchor's day of the month so many months on, or that month's last day where it has no such day."""
+    year, month = divmod(anchor.year * 12 + anchor.month - 1 + months, 12)
+    last = 29 if month == 1 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else _MONTH_DAYS[month]
+    return anchor.replace(year=year, month=month + 1, day=min(anchor.day, last))

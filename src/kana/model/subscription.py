@@ -1,0 +1,57 @@
+"""A subscription ties one user to one package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+
+class SubscriptionStatus(StrEnum):
+    """State of one subscription; only ACTIVE and TRIALING give access.
+
+    Source: docs.usekana.com/reference, enums "SubscriptionStatus".
+    """
+
+    ACTIVE = "ACTIVE"
+    TRIALING = "TRIALING"
+    CANCELLED = "CANCELLED"
+    PAST_DUE = "PAST_DUE"
+    UNPAID = "UNPAID"
+    INCOMPLETE = "INCOMPLETE"
+    INCOMPLETE_EXPIRED = "INCOMPLETE_EXPIRED"
+
+
+GIVES_ACCESS = frozenset({SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING})
+ENDED = frozenset({SubscriptionStatus.CANCELLED, SubscriptionStatus.INCOMPLETE_EXPIRED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """One user's hold on one package, from ``start``, which anchors its reset periods.
+
+    ``ends_at`` is set when it was cancelled: in the past it has ended, ahead of now it still
+    stands until then. ``id`` is unique in the database and is shown as a decimal string.
+    """
+
+    id: int
+    bucket: int
+    user_key: int
+    package_id: str
+    status: SubscriptionStatus
+    start: datetime
+    ends_at: datetime | None = None
+
+    def at(self, now: datetime) -> Subscription:
+        """Return the subscription as it stands now: CANCELLED once ``ends_at`` has come."""
+        if self.ends_at is not None and self.ends_at <= now and self.status not in ENDED:
+            return replace(self, status=SubscriptionStatus.CANCELLED)
+        return self
+
+    def stands(self, now: datetime) -> bool:
+        """Whether it has not ended, so that a second one of its kind is refused."""
+        return self.status not in ENDED and (self.ends_at is None or now < self.ends_at)
+
+    def gives_access(self, now: datetime) -> bool:
+        """Whether its package's features may be used now."""
+        return self.status in GIVES_ACCESS and (self.ends_at is None or now < self.ends_at)

@@ -1,0 +1,123 @@
+"""What text and JSON from outside must be like, whichever noun it belongs to.
+
+The checks are ours and not a database's, because databases differ: PostgreSQL refuses
+a NUL that SQLite keeps, and both drivers fail on a lone surrogate.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+
+from kana.errors import InvalidValue
+
+TEXT_LENGTH_MAX = 255
+"""Longest id or name, in characters."""
+
+METADATA_BYTES_MAX = 16 * 1024
+"""Longest metadata, in bytes of its compact JSON."""
+
+METADATA_DEPTH_MAX = 16
+"""Deepest nesting of metadata."""
+
+UNITS_MAX = 2**53 - 1
+"""Largest amount, limit or total: the largest integer that JSON carries unharmed everywhere."""
+
+_SHOWN_MAX = 60
+
+
+def shown(value: object) -> str:
+    """Return a value as an error message may show it: quoted, escaped, and cut where it is long."""
+    text = ascii(value)
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(text)} characters)"
+
+
+def identifier(value: str, *, field: str) -> str:
+    """Return ``value`` when it may be an id: 1 to 255 characters of NFC text without control characters.
+
+    Ids are case-sensitive and of any script; slashes are allowed.
+
+    Raises:
+        InvalidValue: it is empty, too long, not NFC, or holds a control character or half of a surrogate pair.
+    """
+    if value.isascii() and value.isprintable() and 0 < len(value) <= TEXT_LENGTH_MAX:
+        return value  # The common case, for which the checks below cannot fail.
+    if not 0 < len(value) <= TEXT_LENGTH_MAX:
+        raise InvalidValue(
+            f"{field} must be 1 to {TEXT_LENGTH_MAX} characters, got {len(value)}: {shown(value)}",
+            field=field,
+        )
+    for character in value:
+        if unicodedata.category(character) in ("Cc", "Cs"):
+            raise InvalidValue(
+                f"{field} must not hold control characters or lone surrogates, got {shown(value)}",
+                field=field,
+            )
+    if not unicodedata.is_normalized("NFC", value):
+        raise InvalidValue(f"{field} must be Unicode text in NFC, got {shown(value)}", field=field)
+    return value
+
+
+def optional_identifier(value: str | None, *, field: str) -> str | None:
+    """Return ``value`` when it is None or passes ``identifier``."""
+    return None if value is None else identifier(value, field=field)
+
+
+def idempotency_key(value: str) -> str:
+    """Return ``value`` when it may be an idempotency key: 1 to 255 printable ASCII characters, no spaces.
+
+    Raises:
+        InvalidValue: it is empty, too long, or holds anything else.
+    """
+    if 0 < len(value) <= TEXT_LENGTH_MAX and all("!" <= character <= "~" for character in value):
+        return value
+    raise InvalidValue(
+        f"idempotencyKey must be 1 to {TEXT_LENGTH_MAX} printable ASCII characters without spaces, got {shown(value)}",
+        field="idempotencyKey",
+    )
+
+
+def metadata(value: object, *, field: str = "metadata") -> object:
+    """Return ``value`` when it is JSON that any store can keep: at most 16 KB, 16 levels deep.
+
+    Raises:
+        InvalidValue: it is too large, too deep, or holds a number or text that JSON cannot carry everywhere.
+    """
+    _check_json(value, field=field, depth=1)
+    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > METADATA_BYTES_MAX:
+        raise InvalidValue(f"{field} must be at most {METADATA_BYTES_MAX} bytes of JSON, got {size}", field=field)
+    return value
+
+
+def _check_json(value: object, *, field: str, depth: int) -> None:
+    if depth > METADATA_DEPTH_MAX:
+        raise InvalidValue(f"{field} must be at most {METADATA_DEPTH_MAX} levels deep", field=field)
+    if isinstance(value, str):
+        _check_json_text(value, field=field)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check_json_text(key, field=field)
+            _check_json(item, field=field, depth=depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check_json(item, field=field, depth=depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InvalidValue(f"{field} must hold finite numbers, got {value}", field=field)
+
+
+def _check_json_text(value: str, *, field: str) -> None:
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise InvalidValue(f"{field} must not hold NUL or lone surrogates, got {shown(value)}", field=field)
+
+
+def units(value: int, *, field: str) -> int:
+    """Return ``value`` when it is an amount: a whole number from 0 to 2^53-1.
+
+    Raises:
+        InvalidValue: it is negative or larger.
+    """
+    if 0 <= value <= UNITS_MAX:
+        return value
+    raise InvalidValue(f"{field} must be 0 to {UNITS_MAX}, got {value}", field=field)

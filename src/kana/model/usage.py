@@ -1,0 +1,208 @@
+"""Usage: what callers say was used, what the ledger keeps of it, and the one rule that decides.
+
+An entry is one line of the ledger and is never updated. It holds the answer that was given,
+so that the same idempotency key gets the first answer again, word for word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from kana.errors import InvalidValue
+from kana.model.entitlement import (
+    NO_SUBSCRIPTION,
+    Consumption,
+    CounterKey,
+    Entitlement,
+    limit_reason,
+)
+from kana.model.environment import Environment
+from kana.model.text import UNITS_MAX, idempotency_key, metadata
+from kana.model.user import User
+
+FUTURE_MAX = timedelta(minutes=5)
+"""How far ahead of our clock a caller's timestamp may be."""
+
+
+class Action(StrEnum):
+    """How ``delta`` is applied: ``ADD`` adds it, ``SET`` makes it the total.
+
+    Source: docs.usekana.com/reference, enums "RecordUsageAction".
+    """
+
+    ADD = "ADD"
+    SET = "SET"
+
+
+class Outcome(StrEnum):
+    """What became of a usage: recorded, or refused and why. Stable words, for metrics and the ledger."""
+
+    RECORDED = "RECORDED"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    BELOW_ZERO = "BELOW_ZERO"
+    NO_SUBSCRIPTION = "NO_SUBSCRIPTION"
+    TOTAL_TOO_LARGE = "TOTAL_TOO_LARGE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a caller says was used: ``delta`` units of a feature by a user.
+
+    ``timestamp=None`` is now. A caller's ``key`` makes a retry safe: it counts once, for ever.
+
+    Raises:
+        InvalidValue: a field is not allowed; the message names it.
+
+    Source: docs.usekana.com/reference, inputs "CreateUsageEventInput"; key, timestamp and metadata are ours.
+    """
+
+    environment: Environment
+    user_id: str
+    feature_id: str
+    delta: int = 1
+    action: Action = Action.ADD
+    key: str | None = None
+    timestamp: datetime | None = None
+    metadata: object = None
+
+    def __post_init__(self) -> None:
+        if self.action is Action.ADD and self.delta == 0:
+            raise InvalidValue("delta must not be 0 with ADD: there is nothing to record", field="delta")
+        if self.action is Action.SET and self.delta < 0:
+            raise InvalidValue(f"delta must be 0 or more with SET, got {self.delta}", field="delta")
+        if not -UNITS_MAX <= self.delta <= UNITS_MAX:
+            raise InvalidValue(f"delta must be at most {UNITS_MAX} either way, got {self.delta}", field="delta")
+        if self.key is not None:
+            idempotency_key(self.key)
+        if self.metadata is not None:
+            metadata(self.metadata)
+
+    def check_time(self, *, now: datetime) -> None:
+        """Refuse a timestamp that is too far ahead.
+
+        Raises:
+            InvalidValue: it is more than five minutes ahead of ``now``.
+        """
+        if self.timestamp is not None and self.timestamp > now + FUTURE_MAX:
+            raise InvalidValue(
+                f"timestamp must be at most 5 minutes ahead of {now.isoformat()}, got {self.timestamp.isoformat()}",
+                field="timestamp",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the ledger: a usage, what was decided, and the answer.
+
+    ``change`` is what the total moved by: 0 for a refusal, the difference for a ``SET``.
+    ``counter`` is None where no subscription answered. ``consumption`` is the answer's.
+    """
+
+    id: int
+    bucket: int
+    user_key: int
+    feature_id: str
+    action: Action
+    delta: int
+    outcome: Outcome
+    reason: str | None
+    change: int
+    counter: CounterKey | None
+    consumption: Consumption | None
+    key: str | None
+    timestamp: datetime | None
+    metadata: object
+    occurred_at: datetime
+    recorded_at: datetime
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it counts."""
+        return self.outcome is Outcome.RECORDED
+
+    def differing_fields(self, usage: Usage) -> list[str]:
+        """Return the names, as on the wire, of the fields in which a usage differs from the one recorded here."""
+        pairs = (
+            ("featureId", self.feature_id, usage.feature_id),
+            ("delta", self.delta, usage.delta),
+            ("action", self.action, usage.action),
+            ("timestamp", self.timestamp, usage.timestamp),
+            ("metadata", self.metadata, usage.metadata),
+        )
+        return [name for name, mine, theirs in pairs if mine != theirs]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to a usage: the entry, and whether it answers a key that was used before."""
+
+    entry: Entry
+    duplicate: bool = False
+
+
+def judge(usage: Usage, entitlement: Entitlement, *, used: int) -> tuple[Outcome, str | None, int]:
+    """Return what becomes of a usage, why it is refused, and what the total moves by.
+
+    A refusal moves nothing and never admits a part. Giving back may not take the total below
+    zero. A total never passes 2^53-1.
+    """
+    change = usage.delta - used if usage.action is Action.SET else usage.delta
+    if used + change < 0:
+        return Outcome.BELOW_ZERO, f"Only {used} used in this period: {-change} cannot be given back.", 0
+    if used + change > UNITS_MAX:
+        return Outcome.TOTAL_TOO_LARGE, f"The total would pass {UNITS_MAX}: {used} used, {change} more.", 0
+    if not entitlement.allowance.admits(change, used=used):
+        return Outcome.LIMIT_EXCEEDED, limit_reason(change, used=used, limit=entitlement.allowance.limit), 0
+    return Outcome.RECORDED, None, change
+
+
+def settle(
+    usage: Usage, user: User, entitlement: Entitlement | None, *, used: int, entry_id: int, now: datetime
+) -> Entry:
+    """Return the entry for a usage: recorded or refused, with its answer.
+
+    ``used`` is the total of the period that the usage belongs to. Everything a store
+    needs to write is in the entry.
+    """
+    moment = usage.timestamp or now
+    counter = consumption = None
+    outcome, reason, change = Outcome.NO_SUBSCRIPTION, str(NO_SUBSCRIPTION), 0
+    if entitlement is not None:
+        counter = entitlement.counter_at(moment)
+        outcome, reason, change = judge(usage, entitlement, used=used)  # type: ignore[assignment]
+        consumption = entitlement.consumption(used + change)
+    return Entry(
+        id=entry_id,
+        bucket=user.bucket,
+        user_key=user.key,
+        feature_id=usage.feature_id,
+        action=usage.action,
+        delta=usage.delta,
+        outcome=outcome,
+        reason=reason,
+        change=change,
+        counter=counter,
+        consumption=consumption,
+        key=usage.key,
+        timestamp=usage.timestamp,
+        metadata=usage.metadata,
+        occurred_at=moment,
+        recorded_at=now,
+    )
+
+
+def check_not_before_start(usage: Usage, entitlement: Entitlement) -> None:
+    """Refuse a timestamp from before the subscription that would answer for it.
+
+    Raises:
+        InvalidValue: it is earlier than the subscription's start.
+    """
+    start = entitlement.subscription.start
+    if usage.timestamp is not None and usage.timestamp < start:
+        raise InvalidValue(
+            f"timestamp must not be before the subscription's start {start.isoformat()},"
+            f" got {usage.timestamp.isoformat()}",
+            field="timestamp",
+        )

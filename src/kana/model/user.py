@@ -1,0 +1,40 @@
+"""A user: a person who uses the customer's product."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from kana.model.environment import Environment
+from kana.model.text import identifier, metadata, optional_identifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person using the customer's product.
+
+    ``id`` is the customer's and may be renamed. ``key`` is ours, never changes and is what
+    subscriptions and usage hang on; with ``bucket`` it says where they are kept.
+
+    Raises:
+        InvalidValue: a field is not allowed; the message names it.
+
+    Source: docs.usekana.com/reference, objects "User".
+    """
+
+    environment: Environment
+    bucket: int
+    key: int
+    id: str
+    billing_id: str | None = None
+    name: str | None = None
+    email: str | None = None
+    metadata: object = None
+    created_at: datetime
+
+    def __post_init__(self) -> None:
+        identifier(self.id, field="id")
+        optional_identifier(self.billing_id, field="billingId")
+        optional_identifier(self.name, field="name")
+        optional_identifier(self.email, field="email")
+        metadata(self.metadata)
