@@ -1,0 +1,143 @@
+"""Reading a request's body: bounded while it arrives, and JSON taken strictly. For every face."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+from starlette.types import Receive
+
+from kana.errors import InvalidValue
+
+BYTES_MAX = 102_400
+"""What a request may send, in bytes, unless its route says otherwise: 100 KB."""
+
+
+class BodyTooLarge(InvalidValue):
+    """The body passes what this address takes. Nothing of it was read beyond that."""
+
+    name = "BodyTooLargeError"
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(f"body must be at most {bytes_max} bytes")
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was complete: there is nobody to answer."""
+
+
+def declared_length(headers: dict[bytes, bytes]) -> int:
+    """The length the client announces, in bytes; 0 where it announces none (chunked)."""
+    announced = headers.get(b"content-length", b"0")
+    return int(announced) if announced.isdigit() else 0
+
+
+async def read_body(receive: Receive, headers: dict[bytes, bytes], *, bytes_max: int = BYTES_MAX) -> bytes:
+    """The whole body, refused as soon as it announces or brings more than ``bytes_max``.
+
+    Raises:
+        BodyTooLarge: no more than ``bytes_max`` and one chunk was ever held.
+        ClientGone: the client hung up in the middle.
+    """
+    if declared_length(headers) > bytes_max:
+        raise BodyTooLarge(bytes_max)
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientGone
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False) and len(body) <= bytes_max:
+        return body
+    chunks = [body]
+    size = len(body)
+    while message.get("more_body", False) and size <= bytes_max:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        chunks.append(chunk)
+    if size > bytes_max:
+        raise BodyTooLarge(bytes_max)
+    return b"".join(chunks)
+
+
+def read_json(text: bytes | str, *, what: str = "body") -> Any:
+    """The JSON value of ``text``, taken strictly; ``what`` names it in messages.
+
+    Refused, and never echoed: what is not UTF-8, a byte order mark, trailing text, the same key
+    twice in one object, NaN and Infinity, numbers too large for a double or of thousands of digits,
+    nesting that exhausts the parser, and half of a surrogate pair, which no database stores.
+
+    Raises:
+        InvalidValue: with line and column where there is one.
+    """
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8")
+        value = _decode(text)
+    except UnicodeDecodeError as error:
+        raise InvalidValue(f"{what} must be UTF-8; byte {error.start} is not") from None
+    except json.JSONDecodeError as error:
+        raise InvalidValue(f"{what} must be JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    except RecursionError:
+        raise InvalidValue(f"{what} is nested too deeply") from None
+    except _Refused as error:
+        raise InvalidValue(f"{what} must be JSON: {error}") from None
+    except ValueError:
+        # Python says so, in a plain ValueError, of an integer with more than 4,300 digits.
+        raise InvalidValue(f"{what} holds a number with too many digits") from None
+    if "\\ud" in text or "\\uD" in text:
+        _refuse_half_surrogates(value, what)
+    return value
+
+
+class _Refused(Exception):
+    """What JSON's grammar, or ours, does not allow. Not a ValueError, whose meaning here is taken."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _Refused(f"the key {ascii(twice)[:64]} stands twice in one object")
+    return value
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise _Refused("a number is too large")
+    return number
+
+
+def _constant(name: str) -> NoReturn:
+    raise _Refused(f"{name} is no JSON number")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_constant).decode
+
+
+def _refuse_half_surrogates(value: Any, path: str) -> None:
+    """Walk ``value`` and name the place of the first string that UTF-8 cannot carry."""
+    todo: list[tuple[Any, str]] = [(value, path)]
+    while todo:
+        value, path = todo.pop()
+        if isinstance(value, str):
+            if not _is_utf8(value):
+                raise InvalidValue(f"{path} holds half of a surrogate pair, which is no character", field=path)
+        elif isinstance(value, dict):
+            if not all(map(_is_utf8, value)):
+                raise InvalidValue(f"a key in {path} holds half of a surrogate pair", field=path)
+            todo.extend((item, f"{path}.{key}") for key, item in value.items())
+        elif isinstance(value, list):
+            todo.extend((item, f"{path}[{index}]") for index, item in enumerate(value))
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

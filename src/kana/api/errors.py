@@ -1,0 +1,111 @@
+"""How an error of Kana looks over HTTP: which status, which words. The errors themselves know no HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kana.errors import (
+    BadInput,
+    Conflict,
+    Forbidden,
+    IdempotencyKeyReused,
+    Internal,
+    KanaError,
+    NotFound,
+    OutcomeUnknown,
+    QueryTooComplex,
+    RateLimited,
+    StorageFull,
+    Unauthenticated,
+    Unavailable,
+)
+
+STATUS: dict[type[KanaError], int] = {
+    BadInput: 400,
+    NotFound: 404,
+    Conflict: 409,
+    IdempotencyKeyReused: 409,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    QueryTooComplex: 400,
+    RateLimited: 429,
+    Unavailable: 503,
+    StorageFull: 507,
+    OutcomeUnknown: 503,
+    Internal: 500,
+}
+"""The status of each branch of the tree; a class that is not named has the status of its nearest ancestor."""
+
+STATUS_OF_CODE: dict[str, int] = {
+    "BAD_USER_INPUT": 400,
+    "UNAUTHENTICATED": 401,
+    "FORBIDDEN": 403,
+    "IDEMPOTENCY_KEY_REUSED": 409,
+    "RATE_LIMITED": 429,
+    "UNAVAILABLE": 503,
+    "OUTCOME_UNKNOWN": 503,
+    "QUERY_TOO_COMPLEX": 400,
+    "INTERNAL": 500,
+}
+"""The status of a GraphQL answer without data, by the code of its first error."""
+
+INTERNAL_MESSAGE = "internal error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What a caller is told of an error, on any face.
+
+    ``request_id`` is set for a defect of ours alone: it is what the caller can report
+    and what the log can be searched for. ``retry_after_s`` counts whole seconds.
+    """
+
+    code: str
+    name: str
+    message: str
+    status: int
+    retry_after_s: int | None = None
+    request_id: str | None = None
+
+
+def status_of(error: KanaError) -> int:
+    """The HTTP status that fits ``error``: that of its class, or of the nearest ancestor that has one."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def is_ours(error: BaseException | None) -> bool:
+    """Whether ``error`` may be shown as it is: one of Kana's, and not a defect."""
+    return isinstance(error, KanaError) and not isinstance(error, Internal) and type(error) is not KanaError
+
+
+def fault_of(error: BaseException, *, request_id: str) -> Fault:
+    """What to tell of ``error``. Whatever is not Kana's own is "internal error" and the request id."""
+    if isinstance(error, KanaError) and is_ours(error):
+        return Fault(
+            code=error.code,
+            name=error.name,
+            message=error.message,
+            status=status_of(error),
+            retry_after_s=error.retry_after_s,
+        )
+    return Fault(code=Internal.code, name=Internal.name, message=INTERNAL_MESSAGE, status=500, request_id=request_id)
+
+
+def problem(fault: Fault) -> dict[str, object]:
+    """The RFC 9457 problem details of ``fault``, for the faces that are not GraphQL.
+
+    ``error`` repeats the message for clients that look for the key Kana's command line reads.
+    """
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": fault.name,
+        "status": fault.status,
+        "detail": fault.message,
+        "error": fault.message,
+        "code": fault.code,
+    }
+    if fault.request_id is not None:
+        body["requestId"] = fault.request_id
+    if fault.retry_after_s is not None:
+        body["retryAfter"] = fault.retry_after_s
+    return body

@@ -1,0 +1,71 @@
+"""The words and the status of an answer: errors as decisions of Kana's clients expect them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from graphql import GraphQLError
+
+from kana.api.errors import INTERNAL_MESSAGE, STATUS_OF_CODE, Fault, fault_of, is_ours
+
+log = structlog.get_logger("kana.graphql")
+
+_RETRYABLE = ("RATE_LIMITED", "UNAVAILABLE", "OUTCOME_UNKNOWN")
+
+
+def fault_as_error(fault: Fault) -> dict[str, Any]:
+    """The GraphQL error of ``fault``, without a place in a document."""
+    extensions: dict[str, Any] = {
+        "code": fault.code,
+        "exception": {"name": fault.name, "message": fault.message},
+    }
+    if fault.retry_after_s is not None:
+        extensions["retryAfter"] = fault.retry_after_s
+    if fault.request_id is not None:
+        extensions["requestId"] = fault.request_id
+    return {"message": fault.message, "extensions": extensions}
+
+
+def error_of(error: GraphQLError, *, request_id: str) -> dict[str, Any]:
+    """One error for the wire: its message, its place, and a code to branch on."""
+    fault = _fault(error, request_id)
+    if fault.message is INTERNAL_MESSAGE:
+        cause = error.original_error or error
+        log.error("resolver failed", request_id=request_id, path=error.path, exc_info=cause)
+    formatted: dict[str, Any] = {"message": fault.message}
+    if error.locations:
+        formatted["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+    if error.path is not None:
+        formatted["path"] = error.path
+    return formatted | fault_as_error(fault)
+
+
+def _fault(error: GraphQLError, request_id: str) -> Fault:
+    cause: BaseException | None = error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    if is_ours(cause):
+        assert cause is not None
+        return fault_of(cause, request_id=request_id)
+    if cause is None or error.path is None:
+        # The document, a variable or an argument is wrong: words of graphql-core, meant for the caller.
+        return Fault(code="BAD_USER_INPUT", name="GraphQLError", message=error.message, status=400)
+    return fault_of(cause, request_id=request_id)
+
+
+def status_of_answer(data: Any, errors: Sequence[dict[str, Any]]) -> int:
+    """The status for ``application/graphql-response+json``: 200 as soon as there is any data to read."""
+    if not errors or (data is not None and retry_after_of(data, errors) is None):
+        return 200
+    return STATUS_OF_CODE.get(errors[0]["extensions"]["code"], 500)
+
+
+def retry_after_of(data: Any, errors: Sequence[dict[str, Any]]) -> int | None:
+    """Seconds until a retry, where the whole answer is "not now": no value in it, every error retryable."""
+    if not errors or (data is not None and any(value is not None for value in data.values())):
+        return None
+    if any(error["extensions"]["code"] not in _RETRYABLE for error in errors):
+        return None
+    return max(int(error["extensions"].get("retryAfter", 1)) for error in errors)

@@ -1,0 +1,174 @@
+"""The ASGI application that serves one GraphQL schema over HTTP.
+
+Follows the GraphQL-over-HTTP specification for POST, and Kana where it published more:
+``variables`` may be JSON text. One way through, for every schema::
+
+    method and media type -> who asks -> body -> document -> variables -> execute -> answer
+
+Who asks is settled from the headers alone, before the body is read: a stranger's
+document is neither parsed nor commented on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import orjson
+import structlog
+from graphql import GraphQLSchema, assert_valid_schema
+from starlette.types import Receive, Scope, Send
+
+from kana.api.body import BodyTooLarge, ClientGone, declared_length, read_body
+from kana.api.errors import fault_of, is_ours
+from kana.api.graphql.answers import error_of, fault_as_error, retry_after_of, status_of_answer
+from kana.api.graphql.documents import Documents, InvalidDocument
+from kana.api.graphql.execution import execute
+from kana.api.graphql.limits import Limits, check_variables
+from kana.api.graphql.negotiation import RESPONSE_JSON, is_json, preferred
+from kana.api.graphql.request import GraphQLRequest, read_request
+from kana.api.http import Header, answer, answer_method_not_allowed, headers_of, request_id_of
+from kana.errors import Forbidden, InvalidValue
+
+log = structlog.get_logger("kana.graphql")
+
+ContextFactory = Callable[[Scope], Awaitable[Any]]
+Observer = Callable[[str, str, float], None]
+
+_REFUSED = "refused"
+
+
+class _Malformed(Exception):
+    """This is no GraphQL request: the HTTP status says so, whatever the caller accepts."""
+
+    def __init__(self, status: int, error: InvalidValue) -> None:
+        super().__init__(error.message)
+        self.status = status
+        self.error = error
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What goes back. Without ``executed`` there is no ``data``; a ``status`` that is set is not negotiable."""
+
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    data: Any = None
+    executed: bool = False
+    status: int | None = None
+    label: str = _REFUSED
+
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"errors": self.errors} if self.errors else {}
+        if self.executed:
+            body["data"] = self.data
+        return body
+
+
+class GraphQLEndpoint:
+    """One schema at one address.
+
+    ``context`` makes the value that resolvers see as ``info.context`` from the scope of the request, and
+    raises the error of Kana's that a stranger gets. ``may_introspect`` and ``hide_suggestions`` are
+    asked of that value. ``observe`` is told root field, outcome and seconds of each answer.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        context: ContextFactory,
+        *,
+        limits: Limits | None = None,
+        may_introspect: Callable[[Any], bool] = lambda _context: True,
+        hide_suggestions: Callable[[Any], bool] = lambda _context: False,
+        observe: Observer | None = None,
+    ) -> None:
+        assert_valid_schema(schema)
+        self._schema = schema
+        self._context = context
+        self._limits = limits or Limits()
+        self._may_introspect = may_introspect
+        self._hide_suggestions = hide_suggestions
+        self._observe = observe
+        self._documents = Documents(schema, self._limits)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["method"] != "POST":
+            await answer_method_not_allowed(scope, send, b"POST")
+            return
+        began = perf_counter()
+        result = _Answer()
+        try:
+            await self._run(scope, receive, result)
+        except ClientGone:
+            return
+        except _Malformed as malformed:
+            result.errors = [fault_as_error(fault_of(malformed.error, request_id=""))]
+            result.status = malformed.status
+        except InvalidDocument as invalid:
+            result.errors = [error_of(error, request_id=request_id_of(scope)) for error in invalid.errors]
+        except Exception as error:
+            if not is_ours(error):
+                log.exception("request failed")
+            result.errors = [fault_as_error(fault_of(error, request_id=request_id_of(scope)))]
+        await _send(scope, send, result)
+        if self._observe is not None:
+            outcome = result.errors[0]["extensions"]["code"] if result.errors else "ok"
+            self._observe(result.label, outcome, perf_counter() - began)
+
+    async def _run(self, scope: Scope, receive: Receive, result: _Answer) -> None:
+        """Everything up to the answer, which is left in ``result``."""
+        headers = headers_of(scope)
+        self._check_headers(headers)
+        context = await self._context(scope)
+        request = await self._read(receive, headers)
+        hide = self._hide_suggestions(context)
+        operation = self._documents.get(request.query, hide_suggestions=hide).operation(request.operation_name)
+        if operation.introspects and not self._may_introspect(context):
+            raise Forbidden("introspection is not for this caller")
+        if request.variables:
+            check_variables(request.variables, self._limits, operation.longer_lists)
+        result.label = operation.label
+        executed = await execute(self._schema, operation, request.variables, context=context, hide_suggestions=hide)
+        if executed.errors:
+            result.errors = [error_of(error, request_id=request_id_of(scope)) for error in executed.errors]
+        result.data = executed.data
+        result.executed = executed.data is not None or any("path" in error for error in result.errors)
+
+    def _check_headers(self, headers: dict[bytes, bytes]) -> None:
+        if not is_json(headers.get(b"content-type")):
+            raise _Malformed(415, InvalidValue("Content-Type must be application/json in UTF-8"))
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            raise _Malformed(415, InvalidValue("Content-Encoding is not supported: send the body as it is"))
+        if declared_length(headers) > self._limits.body_bytes:
+            raise _Malformed(413, BodyTooLarge(self._limits.body_bytes))
+
+    async def _read(self, receive: Receive, headers: dict[bytes, bytes]) -> GraphQLRequest:
+        try:
+            return read_request(await read_body(receive, headers, bytes_max=self._limits.body_bytes))
+        except BodyTooLarge as error:
+            raise _Malformed(413, error) from None
+        except InvalidValue as error:
+            raise _Malformed(400, error) from None
+
+
+async def _send(scope: Scope, send: Send, result: _Answer) -> None:
+    """Send ``result`` in the media type that the caller prefers, with the status that goes with it."""
+    media_type = preferred(headers_of(scope).get(b"accept"))
+    status = 200
+    headers: list[Header] = []
+    if result.errors:
+        if media_type is RESPONSE_JSON:
+            status = status_of_answer(result.data, result.errors)
+        retry_after_s = retry_after_of(result.data, result.errors)
+        if retry_after_s is not None:
+            headers.append((b"retry-after", b"%d" % retry_after_s))
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await answer(send, result.status or status, _encode(result.body()), content_type=media_type, headers=headers)
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    return orjson.dumps(body)

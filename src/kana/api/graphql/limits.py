@@ -1,0 +1,230 @@
+"""How much one GraphQL request may ask for, and how that is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    ListValueNode,
+    Node,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    StringValueNode,
+    ValueNode,
+    VariableNode,
+)
+
+from kana.errors import QueryTooComplex
+
+INTROSPECTION_FIELDS = frozenset({"__schema", "__type"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The bounds of one endpoint. Each is the largest value that is allowed.
+
+    ``depth`` counts fields from the root, through fragments of any name; under ``__schema`` and
+    ``__type`` it is ``introspection_depth`` instead. ``aliases`` and ``root_fields`` are counted as
+    executed: a fragment spread twice counts twice. ``list_items`` bounds each list in variables and
+    literals, and ``list_items_of`` lists the arguments that take more, as ``field.argument``.
+    ``variable_keys`` counts the keys of all objects together, but afresh for each item of such a longer list.
+    ``string_bytes`` is UTF-8. ``documents`` and ``document_characters`` bound the cache.
+    """
+
+    body_bytes: int = 102_400
+    tokens: int = 1000
+    depth: int = 12
+    introspection_depth: int = 20
+    aliases: int = 15
+    root_fields: int = 10
+    directives: int = 10
+    directives_per_field: int = 2
+    fragments: int = 50
+    list_items: int = 100
+    list_items_of: Mapping[str, int] = field(default_factory=dict)
+    variable_depth: int = 16
+    variable_keys: int = 200
+    string_bytes: int = 8192
+    documents: int = 1000
+    document_characters: int = 262_144
+
+
+def too_complex(limit: str, *, value: object, allowed: int) -> QueryTooComplex:
+    """The one sentence that names a limit, what was asked and what is allowed."""
+    return QueryTooComplex(f"{limit} is {value}, at most {allowed} allowed")
+
+
+def _require(limit: str, value: int, allowed: int) -> None:
+    if value > allowed:
+        raise too_complex(limit, value=value, allowed=allowed)
+
+
+def check_document(document: DocumentNode, limits: Limits) -> None:
+    """Refuse a parsed document that asks for too much, before it is validated.
+
+    Raises:
+        QueryTooComplex: naming the first limit that is passed.
+    """
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    _require("fragments", len(fragments), limits.fragments)
+    _check_nodes(document, limits)
+    measure = _Measure(fragments)
+    for operation in document.definitions:
+        if isinstance(operation, OperationDefinitionNode):
+            size = measure.of(operation.selection_set)
+            _require("root fields", size.fields, limits.root_fields)
+            _require("aliases", size.aliases, limits.aliases)
+            _require("depth", size.depth, limits.depth)
+            _require("introspection depth", size.introspection_depth, limits.introspection_depth)
+
+
+def _check_nodes(document: DocumentNode, limits: Limits) -> None:
+    """Directives and literals, wherever in the document they stand."""
+    directives = 0
+    for node in walk(document):
+        here = len(getattr(node, "directives", None) or ())
+        _require("directives on one element", here, limits.directives_per_field)
+        directives += here
+        if isinstance(node, FieldNode):
+            for argument in node.arguments or ():
+                allowed = limits.list_items_of.get(f"{node.name.value}.{argument.name.value}", limits.list_items)
+                _check_literal(argument.value, limits, argument.name.value, allowed=allowed)
+    _require("directives", directives, limits.directives)
+
+
+def walk(root: Node) -> Iterable[Node]:
+    """Every node that can carry directives or arguments; literals are left to ``_check_literal``."""
+    todo: list[Node] = [root]
+    while todo:
+        node = todo.pop()
+        yield node
+        for key in ("definitions", "variable_definitions", "selections"):
+            todo.extend(getattr(node, key, None) or ())
+        selection_set = getattr(node, "selection_set", None)
+        if selection_set is not None:
+            todo.append(selection_set)
+
+
+def _check_literal(value: ValueNode, limits: Limits, name: str, *, allowed: int) -> None:
+    todo: list[tuple[ValueNode, int, int]] = [(value, 1, allowed)]
+    while todo:
+        node, depth, items = todo.pop()
+        _require(f"depth of {name}", depth, limits.variable_depth)
+        if isinstance(node, StringValueNode):
+            _require(f"bytes of {name}", len(node.value.encode("utf-8", "replace")), limits.string_bytes)
+        elif isinstance(node, ListValueNode):
+            _require(f"items of {name}", len(node.values), items)
+            todo.extend((item, depth + 1, limits.list_items) for item in node.values)
+        elif isinstance(node, ObjectValueNode):
+            todo.extend((item.value, depth + 1, limits.list_items) for item in node.fields)
+
+
+class _Size(NamedTuple):
+    fields: int = 0
+    aliases: int = 0
+    depth: int = 0
+    introspection_depth: int = 0
+
+    def beside(self, other: _Size) -> _Size:
+        return _Size(
+            self.fields + other.fields,
+            self.aliases + other.aliases,
+            max(self.depth, other.depth),
+            max(self.introspection_depth, other.introspection_depth),
+        )
+
+
+class _Measure:
+    """Sizes of selection sets through fragments; each fragment is measured once.
+
+    A fragment that spreads itself counts as empty where it does so: validation refuses it next.
+    """
+
+    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._fragments = fragments
+        self._known: dict[str, _Size] = {}
+
+    def of(self, selection_set: SelectionSetNode | None) -> _Size:
+        size = _Size()
+        for selection in selection_set.selections if selection_set is not None else ():
+            if isinstance(selection, FieldNode):
+                size = size.beside(self._field(selection))
+            elif isinstance(selection, InlineFragmentNode):
+                size = size.beside(self.of(selection.selection_set))
+            elif isinstance(selection, FragmentSpreadNode):
+                size = size.beside(self._fragment(selection.name.value))
+        return size
+
+    def _field(self, node: FieldNode) -> _Size:
+        below = self.of(node.selection_set)
+        aliases = below.aliases + (node.alias is not None)
+        depth = 1 + max(below.depth, below.introspection_depth)
+        if node.name.value in INTROSPECTION_FIELDS:
+            return _Size(fields=1, aliases=aliases, introspection_depth=depth)
+        return _Size(fields=1, aliases=aliases, depth=depth)
+
+    def _fragment(self, name: str) -> _Size:
+        known = self._known.get(name)
+        if known is None:
+            self._known[name] = _Size()
+            fragment = self._fragments.get(name)
+            known = self._known[name] = self.of(fragment.selection_set if fragment else None)
+        return known
+
+
+def longer_lists(operation: Node, limits: Limits) -> dict[str, int]:
+    """The variables that stand for an argument of ``list_items_of``, and how many items each may have."""
+    longer: dict[str, int] = {}
+    for node in walk(operation):
+        if isinstance(node, FieldNode):
+            for argument in node.arguments or ():
+                allowed = limits.list_items_of.get(f"{node.name.value}.{argument.name.value}")
+                if allowed is not None and isinstance(argument.value, VariableNode):
+                    longer[argument.value.name.value] = allowed
+    return longer
+
+
+def check_variables(variables: Mapping[str, Any], limits: Limits, longer: Mapping[str, int]) -> None:
+    """Refuse variables that are too deep, too many or too long.
+
+    Raises:
+        QueryTooComplex: naming the limit and the variable.
+    """
+    keys = len(variables)
+    for name, value in variables.items():
+        if isinstance(value, str | list | dict):
+            if name in longer and isinstance(value, list):
+                _require(f"items of ${name}", len(value), longer[name])
+                for item in value:
+                    _require("variable keys", _count_keys(item, limits, name), limits.variable_keys)
+            else:
+                keys += _count_keys(value, limits, name)
+    _require("variable keys", keys, limits.variable_keys)
+
+
+def _count_keys(value: Any, limits: Limits, name: str) -> int:
+    """How many keys ``value`` holds in all, its strings, lists and depth being within the limits."""
+    keys = 0
+    todo: list[tuple[Any, int]] = [(value, 1)]
+    while todo:
+        value, depth = todo.pop()
+        if isinstance(value, str):
+            if len(value) * 4 > limits.string_bytes:
+                _require(f"bytes of ${name}", len(value.encode("utf-8", "replace")), limits.string_bytes)
+            continue
+        _require(f"depth of ${name}", depth, limits.variable_depth)
+        if isinstance(value, list):
+            _require(f"items of ${name}", len(value), limits.list_items)
+            todo.extend((item, depth + 1) for item in value if isinstance(item, str | list | dict))
+        elif isinstance(value, dict):
+            keys += len(value)
+            todo.extend((item, depth + 1) for item in value.values() if isinstance(item, str | list | dict))
+    return keys

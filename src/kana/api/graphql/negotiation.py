@@ -1,0 +1,55 @@
+"""Which media types a request brings and takes. Clients send the same few lines, so each is read once."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+JSON = b"application/json; charset=utf-8"
+RESPONSE_JSON = b"application/graphql-response+json; charset=utf-8"
+
+_OFFERS = {
+    "application/graphql-response+json": RESPONSE_JSON,
+    "application/json": JSON,
+    "application/*": JSON,
+    "*/*": JSON,
+}
+
+
+@lru_cache(maxsize=256)
+def is_json(content_type: bytes | None) -> bool:
+    """Whether a body of this Content-Type is JSON in UTF-8, the one kind that is read."""
+    if content_type is None:
+        return False
+    media_type, _, parameters = content_type.decode("latin-1").partition(";")
+    if media_type.strip().lower() != "application/json":
+        return False
+    for parameter in filter(None, map(str.strip, parameters.split(";"))):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset" and value.strip().strip('"').lower() not in ("utf-8", "utf8"):
+            return False
+    return True
+
+
+@lru_cache(maxsize=256)
+def preferred(accept: bytes | None) -> bytes:
+    """The Content-Type to answer with: the offer that ``accept`` rates highest, the first of equals.
+
+    JSON where it names nothing that we have: an answer in another type is of more use than none.
+    """
+    best, best_quality = JSON, 0.0
+    for item in (accept or b"").decode("latin-1").split(","):
+        media_type, *parameters = (part.strip().lower() for part in item.split(";"))
+        quality = _quality(parameters)
+        if media_type in _OFFERS and quality > best_quality:
+            best, best_quality = _OFFERS[media_type], quality
+    return best
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0

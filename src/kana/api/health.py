@@ -1,0 +1,65 @@
+"""Is the process alive, can it answer, what does it count: three addresses for whoever runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kana.api.errors import fault_of
+from kana.api.http import answer, answer_json, answer_method_not_allowed, request_id_of
+
+Probe = Callable[[], Awaitable[None]]
+
+
+def healthz() -> ASGIApp:
+    """Answers 200 while the process can answer at all. Asks nothing of the store."""
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if _reads(scope):
+            await answer_json(send, 200, {"status": "ok"})
+        else:
+            await answer_method_not_allowed(scope, send, b"GET, HEAD")
+
+    return app
+
+
+def readyz(probe: Probe) -> ASGIApp:
+    """Answers 200 while ``probe`` returns, and 503 with the reason while it raises.
+
+    The reason is the message of an error of Kana's; anything else is "internal error".
+    """
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if not _reads(scope):
+            await answer_method_not_allowed(scope, send, b"GET, HEAD")
+            return
+        try:
+            await probe()
+        except Exception as error:  # noqa: BLE001 - whatever the probe raises is the reason
+            fault = fault_of(error, request_id=request_id_of(scope))
+            headers = ((b"retry-after", b"%d" % (fault.retry_after_s or 1)),)
+            await answer_json(send, 503, {"status": "unavailable", "reason": fault.message}, headers=headers)
+        else:
+            await answer_json(send, 200, {"status": "ready"})
+
+    return app
+
+
+def metrics_page(registry: CollectorRegistry) -> ASGIApp:
+    """Answers with what ``registry`` has counted, in Prometheus' text format."""
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if _reads(scope):
+            content_type = CONTENT_TYPE_PLAIN_0_0_4.encode()
+            await answer(send, 200, generate_latest(registry), content_type=content_type)
+        else:
+            await answer_method_not_allowed(scope, send, b"GET, HEAD")
+
+    return app
+
+
+def _reads(scope: Scope) -> bool:
+    return scope["method"] in ("GET", "HEAD")

@@ -1,0 +1,208 @@
+"""What every answer has in common, and the way from a path to what answers it."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from time import perf_counter
+from typing import Any
+
+import orjson
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kana.api.errors import Fault, fault_of, problem
+from kana.api.logs import REQUEST_ID
+from kana.errors import NotFound
+
+Header = tuple[bytes, bytes]
+Lifespan = Callable[[], AbstractAsyncContextManager[None]]
+
+SECURITY_HEADERS: tuple[Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+NO_STORE: Header = (b"cache-control", b"no-store")
+
+_WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}").fullmatch
+_ids = map(f"{secrets.token_hex(6)}-{{:x}}".format, itertools.count(1))
+
+log = structlog.get_logger("kana.http")
+
+
+def new_request_id() -> str:
+    """An id of ours: what is random for the process, then a count. Unique, and cheap."""
+    return next(_ids)
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """The request's headers by lower-case name, the last of a name winning; read once for a request."""
+    headers: dict[bytes, bytes] | None = scope.get("kana.headers")
+    if headers is None:
+        headers = scope["kana.headers"] = dict(scope["headers"])
+    return headers
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id of this request: the caller's own where it is well formed, else one of ours.
+
+    Well formed are at most 128 letters, digits and ``. _ : -``.
+    """
+    request_id: str | None = scope.get("kana.request_id")
+    if request_id is None:
+        asked = headers_of(scope).get(b"x-request-id")
+        request_id = asked.decode() if asked is not None and _WELL_FORMED_ID(asked) else new_request_id()
+        scope["kana.request_id"] = request_id
+    return request_id
+
+
+async def answer(send: Send, status: int, body: bytes, *, content_type: bytes, headers: Sequence[Header] = ()) -> None:
+    """Send a whole answer in one go."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", content_type),
+                (b"content-length", b"%d" % len(body)),
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+async def answer_json(send: Send, status: int, value: Any, *, headers: Sequence[Header] = ()) -> None:
+    """Send ``value`` as JSON."""
+    await answer(send, status, orjson.dumps(value), content_type=b"application/json", headers=headers)
+
+
+async def answer_fault(send: Send, fault: Fault, *, headers: Sequence[Header] = ()) -> None:
+    """Send ``fault`` as problem details, with Retry-After where the same call may succeed later."""
+    if fault.retry_after_s is not None:
+        headers = [*headers, (b"retry-after", b"%d" % fault.retry_after_s)]
+    if fault.status == 401:
+        headers = [*headers, (b"www-authenticate", b"Bearer")]
+    await answer(
+        send,
+        fault.status,
+        orjson.dumps(problem(fault)),
+        content_type=b"application/problem+json",
+        headers=headers,
+    )
+
+
+async def answer_method_not_allowed(scope: Scope, send: Send, allow: bytes) -> None:
+    """Answer a method that the address does not have: OPTIONS is told which, all others 405."""
+    headers = ((b"allow", allow),)
+    if scope["method"] == "OPTIONS":
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    message = f"{scope['method']} is not possible here; allowed: {allow.decode()}"
+    fault = Fault(code="BAD_USER_INPUT", name="MethodNotAllowedError", message=message, status=405)
+    await answer_fault(send, fault, headers=headers)
+
+
+class Router:
+    """From a path to the ASGI application that answers it, and the headers that every answer has.
+
+    ``routes`` are whole paths, looked up in one step; ``prefixes`` are tried in order after them;
+    what is left goes to ``fallback``, or is answered 404. ``lifespan`` is entered before the first
+    request and left after the last. What an application raises is logged whole and answered
+    "internal error" with the request id.
+    """
+
+    def __init__(
+        self,
+        routes: Mapping[str, ASGIApp],
+        *,
+        prefixes: Mapping[str, ASGIApp] | None = None,
+        fallback: ASGIApp | None = None,
+        lifespan: Lifespan | None = None,
+        log_requests: bool = False,
+    ) -> None:
+        self._routes = dict(routes)
+        self._prefixes = tuple((prefixes or {}).items())
+        self._fallback = fallback or _not_found
+        self._lifespan = lifespan or _no_lifespan
+        self._log_requests = log_requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the lifespan of the process."""
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _live(self._lifespan, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
+        status = 0
+        request_id = request_id_of(scope)
+        REQUEST_ID.set(request_id)
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _complete(message.get("headers", ()), request_id)
+            await send(message)
+
+        path: str = scope["path"]
+        app = self._routes.get(path) or self._by_prefix(path)
+        try:
+            await app(scope, receive, send_with_headers)
+        except Exception as error:
+            log.exception("request failed", method=scope["method"], path=path)
+            if status:
+                raise
+            await answer_fault(send_with_headers, fault_of(error, request_id=request_id))
+        if self._log_requests:
+            elapsed_ms = round((perf_counter() - began) * 1000, 2)
+            log.info("request", method=scope["method"], path=path, status=status, elapsed_ms=elapsed_ms)
+
+    def _by_prefix(self, path: str) -> ASGIApp:
+        for prefix, app in self._prefixes:
+            if path.startswith(prefix):
+                return app
+        return self._fallback
+
+
+def _complete(headers: Sequence[Header], request_id: str) -> list[Header]:
+    """The headers of an answer and those every answer has; an answer's own Cache-Control stands."""
+    complete = [*headers, *SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
+    if not any(name == b"cache-control" for name, _ in headers):
+        complete.append(NO_STORE)
+    return complete
+
+
+async def _not_found(scope: Scope, _receive: Receive, send: Send) -> None:
+    """There is nothing at this address; the address is not repeated, it may hold anything."""
+    error = NotFound("there is nothing at this address")
+    await answer_fault(send, fault_of(error, request_id=request_id_of(scope)))
+
+
+@asynccontextmanager
+async def _no_lifespan() -> AsyncIterator[None]:
+    yield
+
+
+async def _live(lifespan: Lifespan, receive: Receive, send: Send) -> None:
+    """The lifespan protocol: enter at start-up, leave at shutdown, say so when either fails."""
+    stage = "startup"
+    await receive()
+    try:
+        async with lifespan():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            stage = "shutdown"
+    except Exception as error:
+        log.exception("lifespan failed", stage=stage)
+        await send({"type": f"lifespan.{stage}.failed", "message": str(error)})
+        return
+    await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,68 @@
+"""What the process counts of itself, for Prometheus. Labels come from the schema, never from a client."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0)
+_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+class Metrics:
+    """The counters of one process, in a registry that is passed in, so that tests have their own.
+
+    The children of a metric are looked up once and kept: on the way of a request, counting is
+    one dictionary look-up and one addition.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._requests = Counter(
+            "kana_requests",
+            "GraphQL requests by root field and outcome.",
+            ("operation", "outcome"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "kana_request_seconds", "Time to answer.", ("operation",), buckets=_SECONDS, registry=registry
+        )
+        self._decisions = Counter(
+            "kana_decisions", "Checks and records by reason.", ("operation", "reason"), registry=registry
+        )
+        self._batch_size = Histogram(
+            "kana_batch_size", "Entries in one transaction.", buckets=_SIZES, registry=registry
+        )
+        self._commit_seconds = Histogram(
+            "kana_commit_seconds",
+            "Time from the start of a transaction to its being on disk.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._request_children: dict[tuple[str, str], Counter] = {}
+        self._seconds_children: dict[str, Histogram] = {}
+        self._decision_children: dict[tuple[str, str], Counter] = {}
+
+    def request(self, operation: str, outcome: str, seconds: float) -> None:
+        """Count one answered request. ``outcome`` is ``ok`` or the code of the first error."""
+        counter = self._request_children.get((operation, outcome))
+        if counter is None:
+            counter = self._requests.labels(operation, outcome)
+            self._request_children[operation, outcome] = counter
+        counter.inc()
+        histogram = self._seconds_children.get(operation)
+        if histogram is None:
+            histogram = self._seconds_children[operation] = self._seconds.labels(operation)
+        histogram.observe(seconds)
+
+    def decision(self, operation: str, reason: str) -> None:
+        """Count one decision: ``operation`` is check or record, ``reason`` a name of the model's enum."""
+        counter = self._decision_children.get((operation, reason))
+        if counter is None:
+            counter = self._decisions.labels(operation, reason)
+            self._decision_children[operation, reason] = counter
+        counter.inc()
+
+    def batch(self, size: int, seconds: float) -> None:
+        """Count one committed transaction of ``size`` entries that took ``seconds``."""
+        self._batch_size.observe(size)
+        self._commit_seconds.observe(seconds)

@@ -1,0 +1,293 @@
+"""The HTTP server: uvicorn with deadlines and bounds that it lacks.
+
+Uvicorn waits for ever for headers and bodies that drip; middleware would come too late, since it
+is called when the headers are complete. So the protocol notes when its present step is due and
+the server closes, a few times a second, what is overdue: no timer for each request.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+from math import inf
+from typing import Any, cast
+
+import httptools
+import orjson
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from kana.api.errors import Fault, problem
+from kana.api.http import NO_STORE, SECURITY_HEADERS, Header, answer_fault, new_request_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a connection may take, in seconds, bytes and numbers.
+
+    ``head_s`` runs from the first byte of a request to the end of its headers, ``body_s`` from there
+    to the end of its body, ``idle_s`` between requests, ``drain_s`` from SIGTERM to the end.
+    ``unread_bytes_max`` is how much of a body is thrown away after an early answer before the
+    connection is closed. Beyond ``connections_max`` connections, or ``requests_max`` requests
+    being served, the answer is 503 with Retry-After.
+    """
+
+    head_s: float = 10.0
+    body_s: float = 30.0
+    idle_s: float = 60.0
+    drain_s: int = 10
+    head_bytes_max: int = 65_536
+    unread_bytes_max: int = 1_048_576
+    connections_max: int = 4096
+    requests_max: int = 2048
+    backlog: int = 2048
+
+
+def _closing() -> tuple[Header, ...]:
+    """The headers of an answer that the router never saw and that ends the connection."""
+    request_id = new_request_id().encode()
+    return ((b"connection", b"close"), (b"x-request-id", request_id), NO_STORE, *SECURITY_HEADERS)
+
+
+def _refuse(status: int, name: str, message: str, *, retry_after_s: int | None = None) -> ASGIApp:
+    """An application that refuses whatever it is asked and closes the connection."""
+    code = "BAD_USER_INPUT" if retry_after_s is None else "UNAVAILABLE"
+    fault = Fault(code=code, name=name, message=message, status=status, retry_after_s=retry_after_s)
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await answer_fault(send, fault, headers=_closing())
+
+    return app
+
+
+_BUSY = _refuse(503, "OverloadedError", "the server is at its limit, try again", retry_after_s=1)
+_HEAD_TOO_LARGE = _refuse(431, "HeadersTooLargeError", "the request's headers are too large")
+
+
+class _Step(Enum):
+    """What the connection waits for: a request, the rest of its head, the rest of its body, our answer."""
+
+    IDLE = auto()
+    HEAD = auto()
+    BODY = auto()
+    ANSWER = auto()
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Uvicorn's HTTP/1.1 protocol, with a due time for each step of a request and a bound on its size."""
+
+    def __init__(self, *args: Any, bounds: Bounds, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bounds = bounds
+        self._step = _Step.IDLE
+        self._due = inf
+        self._head_bytes = 0
+        self._chunk_bytes = 0
+        self._unread_bytes = 0
+        self._surplus = False
+        self._broken = False
+
+    def _begin(self, step: _Step, allowed_s: float) -> None:
+        self._step = step
+        self._due = self.loop.time() + allowed_s
+
+    def connection_made(self, transport: Any) -> None:
+        """A client has connected: its first request must begin within ``head_s``."""
+        super().connection_made(transport)
+        self._begin(_Step.IDLE, self._bounds.head_s)
+        self._surplus = len(self.connections) > self._bounds.connections_max
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have arrived. What is not well-formed HTTP is answered 400 and ends the connection."""
+        if self._broken:
+            return
+        self._chunk_bytes = len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # No other protocol is spoken here; the request itself is answered as it stands.
+            pass
+        except httptools.HttpParserError:
+            self._refuse_rest(400, "MalformedRequestError", "the request is not well-formed HTTP/1.1")
+            return
+        if self._step is _Step.HEAD:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._bounds.head_bytes_max:
+                self._refuse_rest(431, "HeadersTooLargeError", "the request's headers are too large")
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request has arrived."""
+        super().on_message_begin()
+        self._head_bytes = 0
+        self._begin(_Step.HEAD, self._bounds.head_s)
+
+    def on_headers_complete(self) -> None:
+        """The headers are there: the application is called, or one that refuses in its place."""
+        self._unread_bytes = 0
+        self._begin(_Step.BODY, self._bounds.body_s)
+        app = self.app
+        self.app = self._admit(app)
+        try:
+            super().on_headers_complete()
+        finally:
+            self.app = app
+
+    def _admit(self, app: Any) -> Any:
+        bounds = self._bounds
+        if self._surplus or len(self.tasks) >= bounds.requests_max:
+            return _BUSY
+        if self._head_bytes + self._chunk_bytes > bounds.head_bytes_max:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > bounds.head_bytes_max:
+                return _HEAD_TOO_LARGE
+        return app
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body has arrived; after an early answer it is thrown away, up to a bound."""
+        if not self.cycle.response_complete:
+            super().on_body(body)
+            return
+        self._unread_bytes += len(body)
+        if self._unread_bytes > self._bounds.unread_bytes_max:
+            self._broken = True
+            self.transport.close()
+
+    def on_message_complete(self) -> None:
+        """The request is there as a whole: from here on the time is ours, not the client's."""
+        super().on_message_complete()
+        if self.cycle.response_complete:
+            self._begin(_Step.IDLE, self._bounds.idle_s)
+        else:
+            self._begin(_Step.ANSWER, inf)
+
+    def on_response_complete(self) -> None:
+        """An answer is sent: serve the next request that already waits, or wait for one."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        elif self._step is _Step.ANSWER:
+            self._begin(_Step.IDLE, self._bounds.idle_s)
+
+    def expire(self, now: float) -> None:
+        """Close the connection if its present step is overdue; a request in the middle is told so."""
+        if now < self._due:
+            return
+        if self._step is _Step.IDLE:
+            self.transport.close()
+        else:
+            self._refuse_rest(408, "RequestTimeoutError", "the request did not arrive in time")
+
+    def _refuse_rest(self, status: int, name: str, message: str) -> None:
+        """Read no further. What was asked whole before is still answered, and then the connection ends."""
+        self._broken = True
+        self._due = inf
+        cycle: RequestResponseCycle | None = self.cycle
+        answered = cycle is None or cycle.response_complete
+        if not answered and self._step is not _Step.BODY:
+            self.cycle.keep_alive = False
+            return
+        if answered or not self.cycle.response_started:
+            self.transport.write(_plain_answer(status, name, message))
+        self.transport.close()
+
+
+def _plain_answer(status: int, name: str, message: str) -> bytes:
+    fault = Fault(code="BAD_USER_INPUT", name=name, message=message, status=status)
+    body = orjson.dumps(problem(fault))
+    headers = (
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+        *_closing(),
+    )
+    return b"".join([STATUS_LINE[status], *(b"%s: %s\r\n" % pair for pair in headers), b"\r\n", body])
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server that closes what is overdue, says where it listens, and exits 0 after SIGTERM."""
+
+    def __init__(self, config: uvicorn.Config, *, ready: Callable[[str, int], None] | None = None) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen, and say where."""
+        await super().startup(sockets=sockets)
+        if self.started and self._ready is not None:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._ready(host, port)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second: close what is overdue every other time."""
+        if counter % 2 == 0:
+            for connection in list(self.server_state.connections):
+                protocol = cast(BoundedProtocol, connection)
+                protocol.expire(protocol.loop.time())
+        return await super().on_tick(counter)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGTERM and SIGINT without dying of them afterwards."""
+        with super().capture_signals():
+            yield
+            # Uvicorn would raise the signal again and die of it; having answered everything is success.
+            self._captured_signals.clear()
+
+
+def server(
+    app: ASGIApp,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    bounds: Bounds | None = None,
+    ready: Callable[[str, int], None] | None = None,
+) -> Server:
+    """A server of ``app`` that is not yet running; port 0 takes a free one, told to ``ready``."""
+    bounds = bounds or Bounds()
+    config = uvicorn.Config(
+        cast(Any, app),
+        host=host,
+        port=port,
+        http=cast(Any, partial(BoundedProtocol, bounds=bounds)),
+        loop="uvloop",
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=bounds.backlog,
+        timeout_graceful_shutdown=bounds.drain_s,
+    )
+    return Server(config, ready=ready)
+
+
+def serve(
+    app: ASGIApp,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    bounds: Bounds | None = None,
+    ready: Callable[[str, int], None] | None = None,
+    sockets: list[socket.socket] | None = None,
+) -> int:
+    """Serve ``app`` until SIGTERM or SIGINT; answer what is in flight, for ``bounds.drain_s`` at most.
+
+    ``sockets`` are sockets that already listen, for several processes on one address. Returns what
+    the process should exit with: 0 after a signal, 3 where the application or its address did not start.
+    """
+    running = server(app, host=host, port=port, bounds=bounds, ready=ready)
+    try:
+        running.run(sockets=sockets)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0 if running.started else 3
