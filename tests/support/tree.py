@@ -17,9 +17,7 @@ BUILT = {".git", ".venv", "node_modules", "__pycache__", "dist", "build", "htmlc
 def tracked() -> list[Path]:
     """Every file that the project keeps, as it stands in the working tree; nothing that was built there."""
     try:
-        answer = subprocess.run(
-            ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
-        )
+        answer = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
         paths = [ROOT / name for name in answer.stdout.split("\0") if name]
     except (OSError, subprocess.CalledProcessError):  # an unpacked archive, or a machine without git
         paths = [path for path in ROOT.rglob("*") if not BUILT.intersection(path.relative_to(ROOT).parts)]
