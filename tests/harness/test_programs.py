@@ -22,9 +22,7 @@ def test_node_packages_are_installed_as_locked(package: str) -> None:
 def test_node_runs_the_locked_packages() -> None:
     """Node.js loads the audit of graphql-http from the tests' folder."""
     script = "console.log(typeof require('graphql-http').serverAudits)"
-    answer = subprocess.run(
-        [node(), "-e", script], cwd=NODE_FOLDER, capture_output=True, text=True, check=True
-    )
+    answer = subprocess.run([node(), "-e", script], cwd=NODE_FOLDER, capture_output=True, text=True, check=True)
     assert answer.stdout == "function\n"
 
 

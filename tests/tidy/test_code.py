@@ -22,9 +22,7 @@ SQL = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
-CONNECTION = re.compile(
-    r"\s*(begin(\s+\w+)?\s*;?\s*$|commit\s*;?\s*$|rollback\s*;?\s*$|pragma\s+\w)", re.IGNORECASE
-)
+CONNECTION = re.compile(r"\s*(begin(\s+\w+)?\s*;?\s*$|commit\s*;?\s*$|rollback\s*;?\s*$|pragma\s+\w)", re.IGNORECASE)
 
 
 def reads_the_clock(node: ast.AST) -> bool:

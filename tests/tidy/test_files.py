@@ -17,9 +17,7 @@ from tests.support.tree import ROOT, text, tracked
 
 PINNED = sorted((ROOT / "requirements").glob("*.txt"))
 # Written in parts, or this file would break its own rule.
-HOSTS = [
-    ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs", "org"))
-]
+HOSTS = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs", "org"))]
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|home|Users)/\w")
 # The oldest releases without a hole that matters here: older ones must not come back by a careless pin.
 FLOORS = {"graphql-core": "3.3.2", "pyjwt": "2.13", "strawberry-graphql": "0.312.3"}
@@ -38,9 +36,7 @@ def test_every_pin_has_a_hash_and_names_no_host(path: Path) -> None:
     content = text(path)
     entries = re.split(r"\n(?=\S)", re.sub(r"^\s*#.*\n?", "", content, flags=re.MULTILINE).strip())
     assert entries
-    assert [
-        entry for entry in entries if not re.match(r"[\w.-]+==\S+ .*\\\n    --hash=sha256:\w{64}", entry)
-    ] == []
+    assert [entry for entry in entries if not re.match(r"[\w.-]+==\S+ .*\\\n    --hash=sha256:\w{64}", entry)] == []
     assert re.findall(r"\S*(?:://|--index|--extra|--find-links|--trusted)\S*", content) == []
 
 
