@@ -15,15 +15,15 @@ from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.entitlement import CounterKey, Entitlement, effective
 from kana.model.environment import Environment
-from kana.model.text import shown
+from kana.model.text import key_digest, shown
 from kana.model.usage import Entry, Receipt, Usage, check_not_before_start, settle
-from kana.model.user import User
+from kana.model.user import UserRef
 
 Person = tuple[Environment, str]
 """A user as callers name them."""
 
-KeyUse = tuple[int, str]
-"""A user's ``key`` and an idempotency key of theirs."""
+KeyUse = tuple[int, bytes]
+"""A user's ``key`` and the digest of an idempotency key of theirs."""
 
 
 class Batch:
@@ -35,8 +35,9 @@ class Batch:
         self.entries: list[Entry] = []
         self.totals: dict[CounterKey, int] = {}
         self._next_id = next_id
+        self._digests = [None if usage.key is None else key_digest(usage.key) for usage in usages]
         self._answers: list[Receipt | KanaError | None] = [None] * len(usages)
-        self._placed: list[tuple[int, Usage, User, Entitlement | None]] = []
+        self._placed: list[tuple[int, Usage, UserRef, Entitlement | None]] = []
         self._earlier: dict[KeyUse, Entry] = {}
 
     @property
@@ -50,13 +51,13 @@ class Batch:
         return {(usage.environment, usage.user_id) for usage in self.usages}
 
     @property
-    def keys(self) -> dict[Person, list[str]]:
-        """The idempotency keys whose earlier entries are needed."""
-        keys: dict[Person, list[str]] = {}
-        for usage in self.usages:
-            if usage.key is not None:
-                keys.setdefault((usage.environment, usage.user_id), []).append(usage.key)
-        return keys
+    def keys(self) -> list[tuple[Person, bytes]]:
+        """The digests of the idempotency keys whose earlier entries are needed, and whose they are."""
+        return [
+            ((usage.environment, usage.user_id), digest)
+            for usage, digest in zip(self.usages, self._digests, strict=True)
+            if digest is not None
+        ]
 
     @property
     def answers(self) -> list[Receipt | KanaError]:
@@ -100,28 +101,30 @@ class Batch:
         if place not in resolved:
             resolved[place] = effective(account, catalog, feature, now=self.now)
         entitlement = resolved[place]
-        if not self._is_known(account.user, usage):
+        if self._first(number, account.user) is None:
             usage.check_time(now=self.now)
             if entitlement is not None:
                 check_not_before_start(usage, entitlement)
         self._placed.append((number, usage, account.user, entitlement))
 
-    def _is_known(self, user: User, usage: Usage) -> bool:
-        return usage.key is not None and (user.key, usage.key) in self._earlier
+    def _first(self, number: int, user: UserRef) -> Entry | None:
+        """Return the entry that holds this usage's idempotency key already."""
+        digest = self._digests[number]
+        return None if digest is None else self._earlier.get((user.key, digest))
 
     def decide(self, used: Mapping[CounterKey, int]) -> None:
         """Decide each usage in order of arrival on the totals given, which grow as it goes."""
         self.entries = []
         self.totals = {}
         for number, usage, user, entitlement in self._placed:
-            first = self._earlier.get((user.key, usage.key)) if usage.key is not None else None
+            first = self._first(number, user)
             if first is None:
                 self._answers[number] = Receipt(self._decide_one(usage, user, entitlement, used))
             else:
                 self._answers[number] = _answer_again(first, usage)
 
     def _decide_one(
-        self, usage: Usage, user: User, entitlement: Entitlement | None, used: Mapping[CounterKey, int]
+        self, usage: Usage, user: UserRef, entitlement: Entitlement | None, used: Mapping[CounterKey, int]
     ) -> Entry:
         total = 0
         if entitlement is not None:
@@ -129,8 +132,8 @@ class Batch:
             total = self.totals[counter] if counter in self.totals else used.get(counter, 0)
         entry = settle(usage, user, entitlement, used=total, entry_id=self._next_id(), now=self.now)
         self.entries.append(entry)
-        if usage.key is not None:
-            self._earlier[user.key, usage.key] = entry
+        if entry.key is not None:
+            self._earlier[user.key, entry.key] = entry
         if entry.counter is not None and entry.recorded:
             self.totals[entry.counter] = total + entry.change
         return entry

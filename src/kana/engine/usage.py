@@ -139,11 +139,11 @@ class UsageEngine:
 
         def want(account: Account, catalog: Catalog) -> Iterable[CounterKey]:
             histories.append(_history(account, catalog, catalog.feature(feature_id), past=past, now=now))
-            return histories[0].counters()
+            return histories[-1].counters()
 
         snapshot = await self._ledger.snapshot(environment, [user_id], want, now=now, history=True)
         _check_all_found([user_id], [feature_id], snapshot)
-        return histories[0].shown(snapshot, past=past)
+        return histories[-1].shown(snapshot, past=past)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from kana.model.catalog import Catalog
 from kana.model.package import Package, PackageStatus
 from kana.model.period import ResetPeriod, period_at
 from kana.model.subscription import Subscription, SubscriptionStatus
-from kana.model.user import User
+from kana.model.user import UserRef
 
 _LONGEST_FIRST = (ResetPeriod.YEAR, ResetPeriod.MONTH, ResetPeriod.DAY)
 
@@ -23,7 +23,7 @@ class Account:
     What is kept together is decided together: a store locks an account while one decides on it.
     """
 
-    user: User
+    user: UserRef
     subscriptions: tuple[Subscription, ...]
 
     def standing(self, now: datetime) -> list[Subscription]:
@@ -41,6 +41,8 @@ def subscribe(
 ) -> list[Subscription]:
     """Return the new subscriptions, one for each package id in its order: all of them or none.
 
+    An add-on to a base package that is to end later ends with it.
+
     Raises:
         SubscriptionRefused: a package is unknown or not published, a second base package,
             an add-on without its base package, or one already subscribed to.
@@ -50,7 +52,9 @@ def subscribe(
     packages = [_subscribable(catalog, package_id) for package_id in package_ids]
     if not packages:
         raise SubscriptionRefused("packageIds must name at least one package")
-    held = [catalog.package(subscription.package_id) for subscription in account.standing(now)]
+    standing = account.standing(now)
+    held = [catalog.package(subscription.package_id) for subscription in standing]
+    ends_at = next((s.ends_at for s, package in zip(standing, held, strict=True) if not package.is_addon), None)
     _check_one_base([*held, *packages])
     for number, package in enumerate(packages):
         if package.is_addon:
@@ -63,6 +67,7 @@ def subscribe(
             package_id=package.id,
             status=SubscriptionStatus.ACTIVE,
             start=now,
+            ends_at=ends_at,
         )
         for package in packages
     ]
@@ -128,7 +133,7 @@ def _ended(subscription: Subscription, *, ends_at: datetime, now: datetime) -> S
 def _period_end(subscription: Subscription, package: Package, *, now: datetime) -> datetime:
     resets = {feature.allowance.reset_period for feature in package.features}
     longest = next((reset for reset in _LONGEST_FIRST if reset in resets), None)
-    end = period_at(subscription.start, longest, now).end
+    end = period_at(subscription.start, longest, max(subscription.start, now)).end
     if end is None:
         raise Conflict(f"Package {package.id!r} has no reset period, so there is no period end: cancel at once")
     return end

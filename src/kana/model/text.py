@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
+from hashlib import sha256
 
 from kana.errors import InvalidValue
 
@@ -76,6 +77,11 @@ def idempotency_key(value: str) -> str:
         f"idempotencyKey must be 1 to {TEXT_LENGTH_MAX} printable ASCII characters without spaces, got {shown(value)}",
         field="idempotencyKey",
     )
+
+
+def key_digest(key: str) -> bytes:
+    """Return what is kept of an idempotency key, which may name a person: 16 bytes of its SHA-256."""
+    return sha256(key.encode()).digest()[:16]
 
 
 def metadata(value: object, *, field: str = "metadata") -> object:

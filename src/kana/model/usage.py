@@ -19,8 +19,8 @@ from kana.model.entitlement import (
     limit_reason,
 )
 from kana.model.environment import Environment
-from kana.model.text import UNITS_MAX, idempotency_key, metadata
-from kana.model.user import User
+from kana.model.text import UNITS_MAX, idempotency_key, key_digest, metadata
+from kana.model.user import UserRef
 
 FUTURE_MAX = timedelta(minutes=5)
 """How far ahead of our clock a caller's timestamp may be."""
@@ -98,6 +98,7 @@ class Entry:
 
     ``change`` is what the total moved by: 0 for a refusal, the difference for a ``SET``.
     ``counter`` is None where no subscription answered. ``consumption`` is the answer's.
+    ``key`` is the digest of the caller's idempotency key.
     """
 
     id: int
@@ -111,7 +112,7 @@ class Entry:
     change: int
     counter: CounterKey | None
     consumption: Consumption | None
-    key: str | None
+    key: bytes | None
     timestamp: datetime | None
     metadata: object
     occurred_at: datetime
@@ -159,7 +160,7 @@ def judge(usage: Usage, entitlement: Entitlement, *, used: int) -> tuple[Outcome
 
 
 def settle(
-    usage: Usage, user: User, entitlement: Entitlement | None, *, used: int, entry_id: int, now: datetime
+    usage: Usage, user: UserRef, entitlement: Entitlement | None, *, used: int, entry_id: int, now: datetime
 ) -> Entry:
     """Return the entry for a usage: recorded or refused, with its answer.
 
@@ -168,10 +169,12 @@ def settle(
     """
     moment = usage.timestamp or now
     counter = consumption = None
-    outcome, reason, change = Outcome.NO_SUBSCRIPTION, str(NO_SUBSCRIPTION), 0
+    outcome: Outcome = Outcome.NO_SUBSCRIPTION
+    reason: str | None = NO_SUBSCRIPTION
+    change = 0
     if entitlement is not None:
         counter = entitlement.counter_at(moment)
-        outcome, reason, change = judge(usage, entitlement, used=used)  # type: ignore[assignment]
+        outcome, reason, change = judge(usage, entitlement, used=used)
         consumption = entitlement.consumption(used + change)
     return Entry(
         id=entry_id,
@@ -185,7 +188,7 @@ def settle(
         change=change,
         counter=counter,
         consumption=consumption,
-        key=usage.key,
+        key=None if usage.key is None else key_digest(usage.key),
         timestamp=usage.timestamp,
         metadata=usage.metadata,
         occurred_at=moment,

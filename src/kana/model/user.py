@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from kana.model.environment import Environment
 from kana.model.text import identifier, metadata, optional_identifier
+
+
+class UserRef(NamedTuple):
+    """All that deciding needs of a user: who they are, and where their data is kept."""
+
+    environment: Environment
+    bucket: int
+    key: int
+    id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
