@@ -16,7 +16,7 @@ TESTS ?=
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install serve test test-setup check format bench clean
+.PHONY: help install serve test coverage test-setup check format bench clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,10 @@ serve: install ## Run the server on its embedded default (http://127.0.0.1:8080)
 
 test: test-setup ## Install what tests need and run them (TESTS='tests/model -k period' for some)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+
+coverage: test-setup ## Prove that the tests of the core take every branch of it
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) tests/model tests/engine --cov=kana.model --cov=kana.engine \
+	    --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 test-setup: $(STAMPS)/dev $(STAMPS)/node-tests $(STAMPS)/postgres $(STAMPS)/chromium
 

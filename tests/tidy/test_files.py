@@ -77,6 +77,14 @@ def test_pins_satisfy_what_the_package_asks_for() -> None:
         assert runtime[name] in wanted.specifier, line
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "requirements").glob("*.in")), ids=lambda path: path.name)
+def test_what_is_asked_for_is_pinned(path: Path) -> None:
+    """A line added to a list of requirements is compiled before it is committed."""
+    asked = re.findall(r"^[a-z][\w.-]*", text(path), re.MULTILINE)
+    assert asked
+    assert [name for name in asked if name not in pins(path.with_suffix(".txt").name)] == []
+
+
 def test_requirement_files_agree() -> None:
     """A package has one pinned release, whichever file names it."""
     for other in ("dev.txt", "bench.txt", "build.txt"):
