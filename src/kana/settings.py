@@ -1,0 +1,193 @@
+"""Everything that can be set from outside, in one table: field ``port`` is the variable ``KANA_PORT``.
+
+Nothing here reads the environment: ``from_mapping`` is given one. docs/settings.md shows the
+same table, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from kana.errors import InvalidValue
+from kana.model.text import shown
+
+PREFIX = "KANA_"
+"""What the name of every variable begins with."""
+
+_T = TypeVar("_T")
+_PASSWORD = re.compile(r"(?<=//)([^:/@]*:).*(?=@)|(?<=[?&])(password=)[^&]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a setting is read from text, and which values it may have, in words.
+
+    ``read`` raises ValueError for what is not allowed.
+    """
+
+    read: Callable[[str], object]
+    allowed: str
+
+
+def _within(kind: type[int] | type[float], low: int, high: int, unit: str) -> Rule:
+    def read(text: str) -> object:
+        value = kind(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    noun = "a whole number" if kind is int else "a number"
+    return Rule(read, f"{noun} from {low} to {high}{unit and f' {unit}'}")
+
+
+def _whole(low: int, high: int, unit: str = "") -> Rule:
+    return _within(int, low, high, unit)
+
+
+def _number(low: int, high: int, unit: str = "") -> Rule:
+    return _within(float, low, high, unit)
+
+
+def _word(*words: str) -> Rule:
+    return Rule(lambda text: words[words.index(text.lower())], ", ".join(words))
+
+
+def _read_switch(text: str) -> bool:
+    return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+
+
+def _read_host(text: str) -> str:
+    if not text or any(character.isspace() for character in text):
+        raise ValueError(text)
+    return text
+
+
+def _read_database_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme == "sqlite" and not parts.netloc and _sqlite_file(text).strip("/"):
+        return text
+    if parts.scheme in ("postgresql", "postgres") and (parts.netloc or parts.query):
+        return text
+    raise ValueError(text)
+
+
+def _sqlite_file(url: str) -> str:
+    return url.removeprefix("sqlite:///")
+
+
+_SWITCH = Rule(_read_switch, "true or false")
+_HOST = Rule(_read_host, "a host name or an IP address")
+_DATABASE_URL = Rule(
+    _read_database_url,
+    "sqlite:///FILE (sqlite:////FILE from the root) or postgresql://USER:PASSWORD@HOST:PORT/NAME",
+)
+
+
+def _setting(default: _T, rule: Rule, meaning: str) -> _T:
+    """Describe one field: its default, what it may be, and what it does."""
+    described: _T = field(default=default, metadata={"rule": rule, "meaning": meaning})
+    return described
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a process of Kana runs with. Each field says its default, its unit and bounds, and what it does.
+
+    Raises:
+        InvalidValue: a value is not allowed; the message names the variable, the value and what is allowed.
+    """
+
+    database_url: str = _setting(
+        "sqlite:///kana.db", _DATABASE_URL, "Where everything is kept. A relative file is made in the current folder."
+    )
+    host: str = _setting("127.0.0.1", _HOST, "The address to listen on; `0.0.0.0` for every one of the machine.")
+    port: int = _setting(8080, _whole(0, 65_535), "The port to listen on; 0 takes a free one and says which.")
+    workers: int = _setting(
+        1,
+        _whole(1, 64, "processes"),
+        "How many processes serve. More than one takes PostgreSQL: a file has one writer.",
+    )
+    log_level: str = _setting(
+        "info", _word("debug", "info", "warning", "error"), "The least important lines that are logged."
+    )
+    log_requests: bool = _setting(default=False, rule=_SWITCH, meaning="Whether every request gets a line in the log.")
+    head_s: float = _setting(
+        10.0, _number(1, 600, "seconds"), "From the first byte of a request to the end of its headers, else 408."
+    )
+    body_s: float = _setting(
+        30.0, _number(1, 600, "seconds"), "From the end of a request's headers to the end of its body, else 408."
+    )
+    idle_s: float = _setting(
+        60.0, _number(1, 3600, "seconds"), "How long a connection may wait for its next request before it is closed."
+    )
+    drain_s: int = _setting(
+        10, _whole(1, 600, "seconds"), "How long requests in flight may take to finish after SIGTERM."
+    )
+    connections_max: int = _setting(
+        4096, _whole(1, 1_000_000, "connections"), "Connections at once; the next is answered 503 with Retry-After."
+    )
+    requests_max: int = _setting(
+        2048, _whole(1, 1_000_000, "requests"), "Requests served at once; the next is answered 503 with Retry-After."
+    )
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            _read(each, str(getattr(self, each.name)))
+        if self.workers > 1 and self.sqlite_path is not None:
+            raise InvalidValue(
+                f"KANA_WORKERS must be 1 on SQLite, whose file has one writer, got {self.workers};"
+                " more processes take a PostgreSQL in KANA_DATABASE_URL",
+                field="workers",
+            )
+
+    @classmethod
+    def from_mapping(cls, variables: Mapping[str, str], **flags: str | int | None) -> Settings:
+        """Return the settings of an environment; a flag that is given stands above its variable.
+
+        A variable that is set but empty counts as not set.
+
+        Raises:
+            InvalidValue: a value is not allowed.
+        """
+        known = {each.name: each for each in fields(cls)}
+        given = {name: text for name in known if (text := variables.get(variable(name), ""))}
+        given |= {name: str(value) for name, value in flags.items() if value is not None}
+        return cls(**{name: cast(Any, _read(known[name], text)) for name, text in given.items()})
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The file that everything is kept in; None where the database is not SQLite."""
+        return Path(_sqlite_file(self.database_url)) if self.database_url.startswith("sqlite:") else None
+
+    @property
+    def database(self) -> str:
+        """The database as messages may name it: without its password."""
+        return _without_password(self.database_url)
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a field."""
+    return PREFIX + name.upper()
+
+
+def rule_of(each: Field[Any]) -> Rule:
+    """Return what a field of Settings may be."""
+    return cast(Rule, each.metadata["rule"])
+
+
+def _read(each: Field[Any], text: str) -> object:
+    rule = rule_of(each)
+    try:
+        return rule.read(text)
+    except (ValueError, KeyError):
+        message = f"{variable(each.name)} must be {rule.allowed}, got {shown(_without_password(text))}"
+        raise InvalidValue(message, field=each.name) from None
+
+
+def _without_password(text: str) -> str:
+    return _PASSWORD.sub(lambda match: f"{match[1] or match[2]}***", text)
