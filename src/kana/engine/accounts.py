@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import TypedDict, TypeVar
 
 from kana.engine.ids import IdMaker
@@ -121,7 +120,7 @@ class AccountEngine:
             next_id = self._next_id(account)
             return rules.subscribe(account, catalog, package_ids, now=now, next_id=next_id)
 
-        return await self._change(environment, user_id, change, now=now)
+        return await self._change(environment, user_id, change)
 
     async def change_subscription(self, environment: Environment, user_id: str, package_id: str) -> Subscribed:
         """Move a user from one base package to another in one step: the old one ends as the new one starts.
@@ -136,7 +135,7 @@ class AccountEngine:
             next_id = self._next_id(account)
             return rules.change_base(account, catalog, package_id, now=now, next_id=next_id)
 
-        return (await self._change(environment, user_id, change, now=now))[-1]
+        return (await self._change(environment, user_id, change))[-1]
 
     async def cancel_subscription(
         self, environment: Environment, subscription_id: int, *, at_period_end: bool = False
@@ -158,7 +157,7 @@ class AccountEngine:
             return rules.cancel(account, catalog, subscription_id, at_period_end=at_period_end, now=now)
 
         try:
-            changed = await self._change(environment, held.user_id, change, now=now)
+            changed = await self._change(environment, held.user_id, change)
         except SubscriptionNotFound:  # Another call ended it in between.
             changed = []
         return changed[0] if changed else await self.subscription(environment, subscription_id)
@@ -195,10 +194,8 @@ class AccountEngine:
     def _next_id(self, account: Account) -> _NextId:
         return lambda: self._ids.with_bucket(account.user.bucket)
 
-    async def _change(
-        self, environment: Environment, user_id: str, change: _Change, *, now: datetime
-    ) -> list[Subscribed]:
-        changed = await self._store.change_subscriptions(environment, user_id, change, now=now)
+    async def _change(self, environment: Environment, user_id: str, change: _Change) -> list[Subscribed]:
+        changed = await self._store.change_subscriptions(environment, user_id, change)
         return [Subscribed(user_id, subscription) for subscription in changed]
 
 

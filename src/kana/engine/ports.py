@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from kana.engine.batch import Batch
 
 
+Want = Callable[[Account, Catalog], Iterable[CounterKey]]
+"""Names the totals that a reader needs of one account; it may be called again on a newer moment."""
+
+
 class Clock(Protocol):
     """Says what time it is."""
 
@@ -144,8 +148,6 @@ class AccountStore(Protocol):
         environment: Environment,
         user_id: str,
         change: Callable[[Account, Catalog], Sequence[Subscription]],
-        *,
-        now: datetime,
     ) -> list[Subscription]:
         """Apply a pure change to an account under its lock: new and changed subscriptions are written and returned.
 
@@ -192,9 +194,8 @@ class Ledger(Protocol):
         self,
         environment: Environment,
         user_ids: Sequence[str],
-        want: Callable[[Account, Catalog], Iterable[CounterKey]],
+        want: Want,
         *,
-        now: datetime,
         history: bool = False,
     ) -> Snapshot:
         """Return the accounts of these users and the totals that ``want`` names for each.

@@ -91,7 +91,7 @@ class UsageEngine:
             found[account.user.id] = row
             return (counted[1] for counted in row if counted is not None)
 
-        snapshot = await self._ledger.snapshot(environment, user_ids, want, now=now)
+        snapshot = await self._ledger.snapshot(environment, user_ids, want)
         _check_all_found(user_ids, feature_ids, snapshot)
         return [[self._decide(counted, snapshot, delta) for counted in found[user_id]] for user_id in user_ids]
 
@@ -141,7 +141,7 @@ class UsageEngine:
             histories.append(_history(account, catalog, catalog.feature(feature_id), past=past, now=now))
             return histories[-1].counters()
 
-        snapshot = await self._ledger.snapshot(environment, [user_id], want, now=now, history=True)
+        snapshot = await self._ledger.snapshot(environment, [user_id], want, history=True)
         _check_all_found([user_id], [feature_id], snapshot)
         return histories[-1].shown(snapshot, past=past)
 

@@ -111,6 +111,8 @@ def _check_json(value: object, *, field: str, depth: int) -> None:
             _check_json(item, field=field, depth=depth + 1)
     elif isinstance(value, float) and not math.isfinite(value):
         raise InvalidValue(f"{field} must hold finite numbers, got {value}", field=field)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise InvalidValue(f"{field} must hold whole numbers of at most 64 bits", field=field)
 
 
 def _check_json_text(value: str, *, field: str) -> None:

@@ -102,6 +102,7 @@ class Entry:
     """
 
     id: int
+    environment: Environment
     bucket: int
     user_key: int
     feature_id: str
@@ -178,6 +179,7 @@ def settle(
         consumption = entitlement.consumption(used + change)
     return Entry(
         id=entry_id,
+        environment=user.environment,
         bucket=user.bucket,
         user_key=user.key,
         feature_id=usage.feature_id,

@@ -1,0 +1,1 @@
+"""Databases behind the engine's ports: ``sqlite`` and ``postgres``. Nobody else speaks SQL."""

@@ -1,0 +1,425 @@
+"""Where a row becomes a value and a value a row, for every store. Columns stand in the order of the .sql files."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from typing import Any
+
+from kana.engine.ports import Drift, Subscribed
+from kana.model.allowance import Allowance
+from kana.model.catalog import Catalog, CatalogChange
+from kana.model.entitlement import Consumption, CounterKey
+from kana.model.environment import Actor, Environment
+from kana.model.feature import Feature, FeatureType
+from kana.model.key import ApiKey, EnvironmentSettings, KeyKind, Keyring, SigningSecret
+from kana.model.package import Package, PackageFeature, PackagePrice, PackageStatus
+from kana.model.period import ResetPeriod, from_milliseconds, to_milliseconds
+from kana.model.subscription import Subscription, SubscriptionStatus
+from kana.model.usage import Action, Entry, Outcome
+from kana.model.user import User
+
+Row = Sequence[Any]
+
+_NO_RESET = "NONE"
+"""Stands for no reset period, as a primary key holds no null."""
+
+_RESETS: dict[str, ResetPeriod | None] = {_NO_RESET: None, **{reset.value: reset for reset in ResetPeriod}}
+_STATUSES = {status.value: status for status in SubscriptionStatus}
+
+
+def to_json(value: object) -> str:
+    """Return compact JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _optional_milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else to_milliseconds(moment)
+
+
+def _optional_moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else from_milliseconds(milliseconds)
+
+
+def settings_from(row: Row) -> EnvironmentSettings:
+    """Read a row of ``load_environments``."""
+    return EnvironmentSettings(environment=Environment(row[0]), app_id=row[1], requires_secure_mode=bool(row[2]))
+
+
+def settings_row(settings: EnvironmentSettings) -> Row:
+    """Write a row of ``add_environment`` and ``change_environment``."""
+    return (settings.environment.value, settings.app_id, int(settings.requires_secure_mode))
+
+
+def key_from(row: Row) -> ApiKey:
+    """Read a row of ``load_keys``."""
+    return ApiKey(
+        hash=bytes(row[0]),
+        environment=Environment(row[1]),
+        kind=KeyKind(row[2]),
+        prefix=row[3],
+        last_four=row[4],
+        name=row[5],
+        created_at=from_milliseconds(row[6]),
+        revoked_at=_optional_moment(row[7]),
+    )
+
+
+def key_row(key: ApiKey) -> Row:
+    """Write a row of ``add_key``."""
+    return (
+        key.hash,
+        key.environment.value,
+        key.kind.value,
+        key.prefix,
+        key.last_four,
+        key.name,
+        to_milliseconds(key.created_at),
+        _optional_milliseconds(key.revoked_at),
+    )
+
+
+def signing_secret_from(row: Row) -> SigningSecret:
+    """Read a row of ``load_signing_secrets``."""
+    return SigningSecret(
+        id=row[0],
+        environment=Environment(row[1]),
+        secret=bytes(row[2]),
+        created_at=from_milliseconds(row[3]),
+        revoked_at=_optional_moment(row[4]),
+    )
+
+
+def keyring_from(
+    workspace: str,
+    settings: Iterable[EnvironmentSettings],
+    keys: Iterable[ApiKey],
+    signing_secrets: Iterable[SigningSecret],
+) -> Keyring:
+    """Put the parts of a keyring together."""
+    return Keyring(
+        workspace=workspace,
+        environments={each.environment: each for each in settings},
+        keys={key.hash: key for key in keys},
+        signing_secrets=tuple(signing_secrets),
+    )
+
+
+def signing_secret_row(secret: SigningSecret) -> Row:
+    """Write a row of ``add_signing_secret``."""
+    return (
+        secret.id,
+        secret.environment.value,
+        secret.secret,
+        to_milliseconds(secret.created_at),
+        _optional_milliseconds(secret.revoked_at),
+    )
+
+
+def catalog_from(
+    environment: Environment,
+    version: int,
+    features: Iterable[Row],
+    packages: Iterable[Row],
+    package_features: Iterable[Row],
+) -> Catalog:
+    """Read the rows of ``load_features``, ``load_packages`` and ``load_package_features``."""
+    held: dict[str, list[PackageFeature]] = {}
+    for row in package_features:
+        held.setdefault(row[0], []).append(_package_feature_from(row))
+    return Catalog(
+        environment=environment,
+        version=version,
+        features={row[0]: _feature_from(row) for row in features},
+        packages={row[0]: _package_from(row, tuple(held.get(row[0], ()))) for row in packages},
+    )
+
+
+def _feature_from(row: Row) -> Feature:
+    return Feature(
+        id=row[0],
+        name=row[1],
+        type=FeatureType(row[2]),
+        unit_label=row[3],
+        unit_label_plural=row[4],
+        metadata=json.loads(row[5]),
+        created_at=from_milliseconds(row[6]),
+    )
+
+
+def _package_feature_from(row: Row) -> PackageFeature:
+    allowance = Allowance(limit=row[3], overage_enabled=bool(row[4]), reset_period=_RESETS[row[5]])
+    return PackageFeature(feature_id=row[1], name=row[2], allowance=allowance)
+
+
+def _package_from(row: Row, features: tuple[PackageFeature, ...]) -> Package:
+    return Package(
+        id=row[0],
+        name=row[1],
+        is_addon=bool(row[2]),
+        status=PackageStatus(row[3]),
+        features=features,
+        base_package_ids=tuple(json.loads(row[4])),
+        prices=tuple(PackagePrice(**price) for price in json.loads(row[5])),
+        metadata=json.loads(row[6]),
+        created_at=from_milliseconds(row[7]),
+        updated_at=from_milliseconds(row[8]),
+    )
+
+
+def feature_row(environment: Environment, feature: Feature) -> Row:
+    """Write a row of ``put_feature``."""
+    return (
+        environment.value,
+        feature.id,
+        feature.name,
+        feature.type.value,
+        feature.unit_label,
+        feature.unit_label_plural,
+        to_json(feature.metadata),
+        to_milliseconds(feature.created_at),
+    )
+
+
+def package_row(environment: Environment, package: Package) -> Row:
+    """Write a row of ``put_package``."""
+    return (
+        environment.value,
+        package.id,
+        package.name,
+        int(package.is_addon),
+        package.status.value,
+        to_json(package.base_package_ids),
+        to_json([asdict(price) for price in package.prices]),
+        to_json(package.metadata),
+        to_milliseconds(package.created_at),
+        to_milliseconds(package.updated_at),
+    )
+
+
+def package_feature_rows(environment: Environment, package: Package) -> list[Row]:
+    """Write the rows of ``add_package_feature``."""
+    return [
+        (
+            environment.value,
+            package.id,
+            position,
+            feature.feature_id,
+            feature.name,
+            feature.allowance.limit,
+            int(feature.allowance.overage_enabled),
+            feature.allowance.reset_period or _NO_RESET,
+        )
+        for position, feature in enumerate(package.features)
+    ]
+
+
+def user_from(row: Row) -> User:
+    """Read a row of ``load_user`` and ``list_users``."""
+    return User(
+        bucket=row[0],
+        key=row[1],
+        environment=Environment(row[2]),
+        id=row[3],
+        billing_id=row[4],
+        name=row[5],
+        email=row[6],
+        metadata=json.loads(row[7]),
+        created_at=from_milliseconds(row[8]),
+    )
+
+
+def user_row(user: User) -> Row:
+    """Write a row of ``put_user``."""
+    return (
+        user.bucket,
+        user.key,
+        user.environment.value,
+        user.id,
+        user.billing_id,
+        user.name,
+        user.email,
+        to_json(user.metadata),
+        to_milliseconds(user.created_at),
+    )
+
+
+def subscription_from(bucket: int, user_key: int, row: Row) -> Subscription:
+    """Read the last five columns of ``load_accounts`` and ``load_subscription``."""
+    number, package_id, status, started_at, ends_at = row
+    return Subscription(
+        id=number,
+        bucket=bucket,
+        user_key=user_key,
+        package_id=package_id,
+        status=_STATUSES[status],
+        start=from_milliseconds(started_at),
+        ends_at=_optional_moment(ends_at),
+    )
+
+
+def subscribed_from(row: Row) -> Subscribed:
+    """Read a row of ``load_subscription`` and ``list_subscriptions``."""
+    return Subscribed(row[0], subscription_from(row[1], row[2], row[3:]))
+
+
+def subscription_row(environment: Environment, subscription: Subscription) -> Row:
+    """Write a row of ``put_subscription``."""
+    return (
+        subscription.bucket,
+        subscription.user_key,
+        subscription.id,
+        environment.value,
+        subscription.package_id,
+        subscription.status.value,
+        to_milliseconds(subscription.start),
+        _optional_milliseconds(subscription.ends_at),
+    )
+
+
+def counter_row(counter: CounterKey) -> Row:
+    """Write the key of a total, as ``load_totals`` and ``put_total`` take it."""
+    bucket, subscription_id, feature_id, reset_period, period_start = counter
+    return (bucket, subscription_id, feature_id, reset_period or _NO_RESET, to_milliseconds(period_start))
+
+
+def _counter_from(row: Row) -> CounterKey:
+    return CounterKey(row[0], row[1], row[2], _RESETS[row[3]], from_milliseconds(row[4]))
+
+
+def drift_from(row: Row) -> Drift:
+    """Read a row of ``audit``."""
+    return Drift(_counter_from(row), counted=int(row[5]), in_ledger=int(row[6]))
+
+
+def entry_from(row: Row) -> Entry:
+    """Read a row of ``load_entries_by_key`` and ``list_entries``."""
+    bucket, feature_id, subscription_id, used = row[0], row[4], row[10], row[13]
+    recorded_at, timestamp = from_milliseconds(row[19]), _optional_moment(row[17])
+    counter = consumption = None
+    if subscription_id is not None:
+        counter = _counter_from((bucket, subscription_id, feature_id, row[11], row[12]))
+    if used is not None:
+        consumption = Consumption(used, row[14], bool(row[15]))
+    return Entry(
+        bucket=bucket,
+        user_key=row[1],
+        id=row[2],
+        environment=Environment(row[3]),
+        feature_id=feature_id,
+        action=Action(row[5]),
+        delta=row[6],
+        outcome=Outcome(row[7]),
+        reason=row[8],
+        change=row[9],
+        counter=counter,
+        consumption=consumption,
+        key=None if row[16] is None else bytes(row[16]),
+        timestamp=timestamp,
+        metadata=None if row[18] is None else json.loads(row[18]),
+        occurred_at=timestamp or recorded_at,
+        recorded_at=recorded_at,
+    )
+
+
+def entry_row(entry: Entry) -> Row:
+    """Write a row of ``add_entry``."""
+    counter, consumption = entry.counter, entry.consumption
+    return (
+        entry.bucket,
+        entry.user_key,
+        entry.id,
+        entry.environment.value,
+        entry.feature_id,
+        entry.action.value,
+        entry.delta,
+        entry.outcome.value,
+        entry.reason,
+        entry.change,
+        None if counter is None else counter.subscription_id,
+        None if counter is None else counter.reset_period or _NO_RESET,
+        None if counter is None else to_milliseconds(counter.period_start),
+        None if consumption is None else consumption.used,
+        None if consumption is None else consumption.budget,
+        None if consumption is None else int(consumption.overage_enabled),
+        entry.key,
+        _optional_milliseconds(entry.timestamp),
+        None if entry.metadata is None else to_json(entry.metadata),
+        to_milliseconds(entry.recorded_at),
+    )
+
+
+def log_row(
+    action: str,
+    subject: tuple[str, str],
+    *,
+    environment: Environment | None,
+    before: object,
+    after: object,
+    by: Actor,
+    now: datetime,
+) -> Row:
+    """Write a row of ``add_log_line``; ``subject`` is its kind and id. Lines sort by time."""
+    return (
+        to_milliseconds(now) << 21 | secrets.randbits(21),
+        None if environment is None else environment.value,
+        to_milliseconds(now),
+        by.kind,
+        by.name,
+        action,
+        *subject,
+        _described(before),
+        _described(after),
+    )
+
+
+def workspace_log_row(workspace: str, *, by: Actor, now: datetime) -> Row:
+    """Write the first line of the administrative log."""
+    subject = ("workspace", workspace)
+    return log_row("created", subject, environment=None, before=None, after={"name": workspace}, by=by, now=now)
+
+
+def key_log_row(action: str, key: ApiKey, *, by: Actor, now: datetime) -> Row:
+    """Write the line for a key made or revoked; the key itself is nowhere in it."""
+    after = {"kind": key.kind.value, "name": key.name}
+    return log_row(action, ("key", key.masked), environment=key.environment, before=None, after=after, by=by, now=now)
+
+
+def settings_log_row(settings: EnvironmentSettings, *, by: Actor, now: datetime) -> Row:
+    """Write the line for an environment's settings changed."""
+    subject = ("settings", settings.environment.value)
+    return log_row("updated", subject, environment=settings.environment, before=None, after=settings, by=by, now=now)
+
+
+def signing_secret_log_row(secret: SigningSecret, *, by: Actor, now: datetime) -> Row:
+    """Write the line for a signing secret made; the secret itself is nowhere in it."""
+    subject = ("signing secret", secret.id)
+    return log_row("created", subject, environment=secret.environment, before=None, after=None, by=by, now=now)
+
+
+def catalog_log_rows(old: Catalog, new: Catalog, change: CatalogChange, *, by: Actor, now: datetime) -> list[Row]:
+    """Write a line of the administrative log for each feature and package that a change touches."""
+    touched = [("feature", item.id, old.features.get(item.id), item) for item in change.features]
+    touched += [("package", item.id, old.packages.get(item.id), item) for item in change.packages]  # type: ignore[misc]
+    touched += [("package", key, old.packages[key], None) for key in change.deleted_package_ids]  # type: ignore[misc]
+    return [
+        log_row(
+            _verb(before, after), (kind, key), environment=new.environment, before=before, after=after, by=by, now=now
+        )
+        for kind, key, before, after in touched
+    ]
+
+
+def _verb(before: object, after: object) -> str:
+    if before is None:
+        return "created"
+    return "deleted" if after is None else "updated"
+
+
+def _described(value: Any) -> str | None:
+    if value is None:
+        return None
+    return json.dumps(asdict(value) if is_dataclass(value) else value, default=str, ensure_ascii=False)  # type: ignore[arg-type]

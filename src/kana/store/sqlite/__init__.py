@@ -1,0 +1,5 @@
+"""The store on one SQLite file: one writer, readers apart, every commit on disk before its answer."""
+
+from kana.store.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

@@ -1,0 +1,152 @@
+"""Users and subscriptions on SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import apsw
+
+from kana.engine.ids import bucket_of_id
+from kana.engine.ports import Subscribed
+from kana.errors import Conflict, SubscriptionNotFound, UserNotFound
+from kana.model.account import Account
+from kana.model.catalog import Catalog
+from kana.model.environment import Environment, bucket_of
+from kana.model.subscription import Subscription
+from kana.model.text import shown
+from kana.model.user import User, UserRef
+from kana.store import rows
+from kana.store.sqlite.catalogs import Catalogs
+from kana.store.sqlite.database import Database
+from kana.store.sqlite.statements import SQL
+
+
+class Accounts:
+    """Keeps users and what they are subscribed to."""
+
+    def __init__(self, database: Database, catalogs: Catalogs) -> None:
+        self._database = database
+        self._catalogs = catalogs
+
+    async def create_user(self, user: User) -> User:
+        """See the port."""
+
+        def work(connection: apsw.Connection) -> User:
+            _claim_id(connection, user)
+            connection.execute(SQL["put_user"], rows.user_row(user))
+            return user
+
+        return await self._database.write(work)
+
+    async def user(self, environment: Environment, user_id: str) -> User:
+        """See the port."""
+        return self._database.read(lambda connection: _load_user(connection, environment, user_id))
+
+    async def users(self, environment: Environment, *, limit: int, after: str | None) -> list[User]:
+        """See the port."""
+        bindings = (environment.value, after or "", limit)
+        return await self._database.read_aside(
+            lambda connection: [rows.user_from(row) for row in connection.execute(SQL["list_users"], bindings)]
+        )
+
+    async def update_user(self, environment: Environment, user_id: str, change: Callable[[User], User]) -> User:
+        """See the port."""
+
+        def work(connection: apsw.Connection) -> User:
+            old = _load_user(connection, environment, user_id)
+            new = change(old)
+            if new.id != old.id:
+                _claim_id(connection, new)
+                connection.execute(SQL["delete_user_id"], (bucket_of(environment, old.id), environment.value, old.id))
+            connection.execute(SQL["put_user"], rows.user_row(new))
+            return new
+
+        return await self._database.write(work)
+
+    async def change_subscriptions(
+        self,
+        environment: Environment,
+        user_id: str,
+        change: Callable[[Account, Catalog], Sequence[Subscription]],
+    ) -> list[Subscription]:
+        """See the port."""
+
+        def work(connection: apsw.Connection) -> list[Subscription]:
+            accounts = load_accounts(connection, [(environment, user_id)])
+            if not accounts:
+                raise UserNotFound(f"User not found: {shown(user_id)}")
+            catalog = self._catalogs.read_catalog(connection, environment)
+            changed = list(change(accounts[environment, user_id], catalog))
+            changed_rows = [rows.subscription_row(environment, subscription) for subscription in changed]
+            connection.executemany(SQL["put_subscription"], changed_rows)
+            return changed
+
+        return await self._database.write(work)
+
+    async def subscription(self, environment: Environment, subscription_id: int) -> Subscribed:
+        """See the port."""
+        bindings = (bucket_of_id(subscription_id), subscription_id, environment.value)
+        found = self._database.read(
+            lambda connection: connection.execute(SQL["load_subscription"], bindings).fetchall()
+        )
+        if not found:
+            raise SubscriptionNotFound(f"Subscription not found: '{subscription_id}'")
+        return rows.subscribed_from(found[0])
+
+    async def subscriptions(
+        self, environment: Environment, *, user_id: str | None, limit: int, after: int | None
+    ) -> list[Subscribed]:
+        """See the port."""
+
+        def work(connection: apsw.Connection) -> list[Subscribed]:
+            if user_id is None:
+                found = connection.execute(SQL["list_subscriptions"], (environment.value, after or 0, limit))
+            else:
+                user = _load_user(connection, environment, user_id)
+                found = connection.execute(SQL["list_subscriptions_of"], (user.bucket, user.key, after or 0, limit))
+            return [rows.subscribed_from(row) for row in found]
+
+        return await self._database.read_aside(work)
+
+
+def load_accounts(
+    connection: apsw.Connection, people: Sequence[tuple[Environment, str]], *, history: bool = False
+) -> dict[tuple[Environment, str], Account]:
+    """Return the accounts of those of the people who exist."""
+    wanted = rows.to_json([(bucket_of(*person), person[0].value, person[1]) for person in people])
+    users: dict[int, UserRef] = {}
+    held: dict[int, list[Subscription]] = {}
+    for number, bucket, user_key, *subscription in connection.execute(SQL["load_accounts"], (wanted, history)):
+        if number not in users:
+            environment, user_id = people[number]
+            users[number] = UserRef(environment, bucket, user_key, user_id)
+            held[number] = []
+        if subscription[0] is not None:
+            held[number].append(rows.subscription_from(bucket, user_key, subscription))
+    return {people[number]: Account(user, tuple(held[number])) for number, user in users.items()}
+
+
+def load_user_ref(connection: apsw.Connection, environment: Environment, user_id: str) -> UserRef:
+    """Return where a user's data is kept.
+
+    Raises:
+        UserNotFound: none has this id.
+    """
+    user = _load_user(connection, environment, user_id)
+    return UserRef(environment, user.bucket, user.key, user.id)
+
+
+def _load_user(connection: apsw.Connection, environment: Environment, user_id: str) -> User:
+    bindings = (bucket_of(environment, user_id), environment.value, user_id)
+    found = connection.execute(SQL["load_user"], bindings).fetchall()
+    if not found:
+        raise UserNotFound(f"User not found: {shown(user_id)}")
+    return rows.user_from(found[0])
+
+
+def _claim_id(connection: apsw.Connection, user: User) -> None:
+    """Take an id for a user, or refuse it when another has it."""
+    bindings = (bucket_of(user.environment, user.id), user.environment.value, user.id, user.bucket, user.key)
+    connection.execute(SQL["add_user_id"], bindings)
+    if connection.changes() == 0:
+        raise Conflict(f"User {shown(user.id)} exists already; a user's id is unique")

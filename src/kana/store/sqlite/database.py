@@ -1,0 +1,149 @@
+"""The file with its one writer thread and its readers.
+
+All writes run on one thread with one connection, one transaction after another. Short reads
+run on the caller's thread on a connection of their own, since handing them over would cost
+more than the read; long ones on a reader thread, so that nobody waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from kana.errors import DatabaseRefused, KanaError, OutcomeUnknown, Unavailable
+from kana.store.sqlite.connection import StorageLost, connect, transaction, translated
+from kana.store.sqlite.migrate import migrate
+
+_Result = TypeVar("_Result")
+
+
+class Database:
+    """One SQLite file, open. ``exclusive`` is for a server: a second one on the same file is refused.
+
+    Raises:
+        DatabaseRefused: it is no database of ours, is newer than this program, or has its server already.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        exclusive: bool = False,
+        synchronous: str = "FULL",
+        on_lost: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._on_lost = on_lost
+        self._lost: str | None = None
+        self._path = path
+        self._lock = _take_lock(path) if exclusive else None
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="kana-writer")
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="kana-reader")
+        self._process = os.getpid()
+        self._write_connection = connect(path, synchronous=synchronous)
+        migrate(self._write_connection)
+        self._read_connection = connect(path)
+        self._aside_connection = connect(path)
+        self._file = _identity(path)
+
+    async def write(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
+        """Run work in a write transaction; return its result after the commit is on disk.
+
+        Raises:
+            Unavailable: nothing was written, or the storage failed before and nothing is acknowledged any more.
+            OutcomeUnknown: the storage failed under this write.
+        """
+
+        def run() -> _Result:
+            with self._watched(OutcomeUnknown), transaction(self._write_connection):
+                return work(self._write_connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._writer, run)
+
+    def read(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
+        """Run a short read of one moment, here and now."""
+        with self._watched(Unavailable), transaction(self._read_connection, write=False):
+            return work(self._read_connection)
+
+    async def read_aside(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
+        """Run a long read of one moment on a thread of its own."""
+
+        def run() -> _Result:
+            with self._watched(Unavailable), transaction(self._aside_connection, write=False):
+                return work(self._aside_connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._aside, run)
+
+    def probe(self) -> None:
+        """Return when the file can be read and is still the one that was opened.
+
+        Raises:
+            Unavailable: it cannot, or is not.
+        """
+        with self._watched(Unavailable):
+            if _identity(self._path) != self._file:
+                raise StorageLost(f"the database file {self._path} was replaced or removed while open")
+        self.read(lambda connection: connection.execute("select 1").fetchall())
+
+    async def close(self) -> None:
+        """Finish what is in flight, bring the log into the file, and let go of it."""
+        for pool in (self._writer, self._aside):
+            await asyncio.to_thread(pool.shutdown)
+        for connection in (self._read_connection, self._aside_connection, self._write_connection):
+            with translated():
+                connection.close()
+        if self._lock is not None:
+            os.close(self._lock)
+
+    @contextmanager
+    def _watched(self, answer: type[KanaError]) -> Iterator[None]:
+        """Stop acknowledging for good once the storage has failed: wrong answers are worse than none."""
+        if self._lost is not None:
+            raise Unavailable(f"{self._lost}; nothing is acknowledged until a restart")
+        if os.getpid() != self._process:
+            raise Unavailable("this process was forked from the one that opened the database")
+        try:
+            yield
+        except StorageLost as error:
+            self._lost = error.message
+            self._on_lost(error.message)
+            raise answer(error.message) from error
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _take_lock(path: str) -> int:
+    """Return the open lock file of a server on this database, which holds its process id.
+
+    Raises:
+        DatabaseRefused: another server has it, or the folder cannot be written.
+    """
+    try:
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DatabaseRefused(f"cannot open the database {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.read(lock, 32).decode().strip()
+        os.close(lock)
+        raise DatabaseRefused(
+            f"the database {path} is served by process {holder} already; SQLite takes one server,"
+            " PostgreSQL many (KANA_DATABASE_URL=postgresql://…)"
+        ) from error
+    os.truncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
+    return lock

@@ -1,0 +1,89 @@
+"""Keys, settings and signing secrets on SQLite."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import apsw
+
+from kana.model.environment import Actor
+from kana.model.key import ApiKey, EnvironmentSettings, Keyring, SigningSecret
+from kana.model.period import to_milliseconds
+from kana.store import rows
+from kana.store.sqlite.database import Database
+from kana.store.sqlite.statements import SQL
+
+
+class Keys:
+    """Keeps who may come in."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def initialise(self, keyring: Keyring, *, by: Actor, now: datetime) -> bool:
+        """See the port."""
+
+        def work(connection: apsw.Connection) -> bool:
+            if connection.execute(SQL["load_workspace"]).fetchall():
+                return False
+            connection.execute(SQL["add_workspace"], (keyring.workspace, to_milliseconds(now)))
+            settings = [rows.settings_row(settings) for settings in keyring.environments.values()]
+            connection.executemany(SQL["add_environment"], settings)
+            connection.executemany(SQL["add_key"], [rows.key_row(key) for key in keyring.keys.values()])
+            secrets = [rows.signing_secret_row(secret) for secret in keyring.signing_secrets]
+            connection.executemany(SQL["add_signing_secret"], secrets)
+            connection.execute(SQL["add_log_line"], rows.workspace_log_row(keyring.workspace, by=by, now=now))
+            return True
+
+        return await self._database.write(work)
+
+    async def keyring(self) -> Keyring | None:
+        """See the port."""
+        return self._database.read(_load_keyring)
+
+    async def add_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
+        """See the port."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(SQL["add_key"], rows.key_row(key))
+            connection.execute(SQL["add_log_line"], rows.key_log_row("created", key, by=by, now=now))
+
+        await self._database.write(work)
+
+    async def revoke_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
+        """See the port."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(SQL["revoke_key"], (key.hash, to_milliseconds(now)))
+            if connection.changes():
+                connection.execute(SQL["add_log_line"], rows.key_log_row("revoked", key, by=by, now=now))
+
+        await self._database.write(work)
+
+    async def change_settings(self, settings: EnvironmentSettings, *, by: Actor, now: datetime) -> None:
+        """See the port."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(SQL["change_environment"], rows.settings_row(settings))
+            connection.execute(SQL["add_log_line"], rows.settings_log_row(settings, by=by, now=now))
+
+        await self._database.write(work)
+
+    async def add_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:
+        """See the port."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(SQL["add_signing_secret"], rows.signing_secret_row(secret))
+            connection.execute(SQL["add_log_line"], rows.signing_secret_log_row(secret, by=by, now=now))
+
+        await self._database.write(work)
+
+
+def _load_keyring(connection: apsw.Connection) -> Keyring | None:
+    found = connection.execute(SQL["load_workspace"]).fetchall()
+    if not found:
+        return None
+    settings = map(rows.settings_from, connection.execute(SQL["load_environments"]))
+    keys = map(rows.key_from, connection.execute(SQL["load_keys"]))
+    secrets = map(rows.signing_secret_from, connection.execute(SQL["load_signing_secrets"]))
+    return rows.keyring_from(str(found[0][0]), settings, keys, secrets)

@@ -1,0 +1,109 @@
+"""Usage on SQLite: the ledger and its totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import apsw
+
+from kana.engine.batch import Batch, KeyUse, Person
+from kana.engine.ports import Audit, Snapshot, Want
+from kana.model.account import Account
+from kana.model.entitlement import CounterKey
+from kana.model.environment import Environment
+from kana.model.usage import Entry
+from kana.store import rows
+from kana.store.sqlite.accounts import load_accounts, load_user_ref
+from kana.store.sqlite.catalogs import Catalogs
+from kana.store.sqlite.database import Database
+from kana.store.sqlite.statements import SQL
+
+_ID_MAX = 2**63 - 1
+
+
+class SqliteLedger:
+    """Decides and writes batches on the writer thread, one after another."""
+
+    def __init__(self, database: Database, catalogs: Catalogs) -> None:
+        self._database = database
+        self._catalogs = catalogs
+
+    def lane(self, environment: Environment, user_id: str) -> int:  # noqa: ARG002 - one writer, one lane
+        """See the port."""
+        return 0
+
+    async def append(self, batch: Batch) -> None:
+        """See the port."""
+        await self._database.write(lambda connection: self._append(connection, batch))
+
+    def _append(self, connection: apsw.Connection, batch: Batch) -> None:
+        catalogs = {env: self._catalogs.read_catalog(connection, env) for env in batch.environments}
+        accounts = load_accounts(connection, list(batch.people))
+        earlier = _load_earlier(connection, batch, accounts)
+        batch.decide(_load_totals(connection, batch.place(catalogs, accounts, earlier)))
+        connection.executemany(SQL["add_entry"], [rows.entry_row(entry) for entry in batch.entries])
+        totals = [(*rows.counter_row(counter), used) for counter, used in batch.totals.items()]
+        connection.executemany(SQL["put_total"], totals)
+
+    async def snapshot(
+        self,
+        environment: Environment,
+        user_ids: Sequence[str],
+        want: Want,
+        *,
+        history: bool = False,
+    ) -> Snapshot:
+        """See the port."""
+
+        def work(connection: apsw.Connection) -> Snapshot:
+            catalog = self._catalogs.read_catalog(connection, environment)
+            people = [(environment, user_id) for user_id in user_ids]
+            accounts = load_accounts(connection, people, history=history)
+            wanted = [counter for account in accounts.values() for counter in want(account, catalog)]
+            used = _load_totals(connection, wanted)
+            return Snapshot(catalog, {user_id: account for (_, user_id), account in accounts.items()}, used)
+
+        return self._database.read(work)
+
+    async def entries(self, environment: Environment, user_id: str, *, limit: int, before: int | None) -> list[Entry]:
+        """See the port."""
+
+        def work(connection: apsw.Connection) -> list[Entry]:
+            user = load_user_ref(connection, environment, user_id)
+            bindings = (user.bucket, user.key, _ID_MAX if before is None else before, limit)
+            return [rows.entry_from(row) for row in connection.execute(SQL["list_entries"], bindings)]
+
+        return await self._database.read_aside(work)
+
+    async def audit(self) -> Audit:
+        """See the port."""
+
+        def work(connection: apsw.Connection) -> Audit:
+            return Audit(
+                entries=connection.execute(SQL["count_entries"]).get,
+                counters=connection.execute(SQL["count_counters"]).get,
+                drifts=tuple(rows.drift_from(row) for row in connection.execute(SQL["audit"])),
+            )
+
+        return await self._database.read_aside(work)
+
+
+def _load_totals(connection: apsw.Connection, counters: Iterable[CounterKey]) -> dict[CounterKey, int]:
+    wanted = list(counters)
+    if not wanted:
+        return {}
+    keys = rows.to_json([rows.counter_row(counter) for counter in wanted])
+    return {wanted[number]: used for number, used in connection.execute(SQL["load_totals"], (keys,))}
+
+
+def _load_earlier(connection: apsw.Connection, batch: Batch, accounts: Mapping[Person, Account]) -> dict[KeyUse, Entry]:
+    """Return the entries that hold the batch's idempotency keys already."""
+    wanted = [
+        (accounts[person].user.bucket, accounts[person].user.key, digest.hex())
+        for person, digest in batch.keys
+        if person in accounts
+    ]
+    if not wanted:
+        return {}
+    found = map(rows.entry_from, connection.execute(SQL["load_entries_by_key"], (rows.to_json(wanted),)))
+    return {(entry.user_key, entry.key): entry for entry in found if entry.key is not None}

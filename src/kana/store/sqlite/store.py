@@ -1,0 +1,44 @@
+"""The whole store on one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kana.store.sqlite.accounts import Accounts
+from kana.store.sqlite.catalogs import Catalogs
+from kana.store.sqlite.database import Database
+from kana.store.sqlite.keys import Keys
+from kana.store.sqlite.ledger import SqliteLedger
+
+
+class SqliteStore(Catalogs, Accounts, SqliteLedger, Keys):
+    """Everything the engine's ports ask for, on one SQLite file.
+
+    ``exclusive`` is for a server. ``synchronous`` other than FULL loses what was acknowledged at a
+    power cut and exists for the tests that prove it. ``on_lost`` is told once when the storage fails.
+
+    Raises:
+        DatabaseRefused: it is no database of ours, is newer than this program, or has its server already.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        exclusive: bool = False,
+        synchronous: str = "FULL",
+        on_lost: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        database = Database(path, exclusive=exclusive, synchronous=synchronous, on_lost=on_lost)
+        Catalogs.__init__(self, database)
+        Accounts.__init__(self, database, self)
+        SqliteLedger.__init__(self, database, self)
+        Keys.__init__(self, database)
+
+    async def probe(self) -> None:
+        """See the port."""
+        self._database.probe()
+
+    async def close(self) -> None:
+        """See the port."""
+        await self._database.close()
