@@ -43,11 +43,11 @@ class Clock(Protocol):
 class Meter(Protocol):
     """Takes note of what happens, for those who watch."""
 
-    def decided(self, operation: str, outcome: str) -> None:
+    def decision(self, operation: str, reason: str) -> None:
         """One decision of ``check`` or ``record``, and its stable reason."""
         ...
 
-    def committed(self, entries: int, seconds: float) -> None:
+    def batch(self, size: int, seconds: float) -> None:
         """One batch of so many entries reached the disk in so many seconds."""
         ...
 

@@ -79,12 +79,12 @@ class Recorder:
             for _, future in taken:
                 _fail(future, error)
             return
-        self._meter.committed(len(batch.entries), time.perf_counter() - started)
+        self._meter.batch(len(batch.entries), time.perf_counter() - started)
         for (_, future), answer in zip(taken, batch.answers, strict=True):
             if isinstance(answer, KanaError):
                 _fail(future, answer)
             else:
-                self._meter.decided("record", answer.entry.outcome)
+                self._meter.decision("record", answer.entry.outcome)
                 with suppress(asyncio.InvalidStateError):
                     future.set_result(answer)
 

@@ -97,11 +97,11 @@ class UsageEngine:
 
     def _decide(self, counted: tuple[Entitlement, CounterKey] | None, snapshot: Snapshot, delta: int) -> Decision:
         if counted is None:
-            self._meter.decided("check", "NO_SUBSCRIPTION")
+            self._meter.decision("check", "NO_SUBSCRIPTION")
             return DENIED
         entitlement, counter = counted
         decision = entitlement.decide(delta, used=snapshot.used.get(counter, 0))
-        self._meter.decided("check", "ALLOWED" if decision.access else "LIMIT_EXCEEDED")
+        self._meter.decision("check", "ALLOWED" if decision.access else "LIMIT_EXCEEDED")
         return decision
 
     async def record(self, usage: Usage) -> Receipt:

@@ -1,0 +1,66 @@
+"""The composition root: settings, then a store, then the engine, then the application. Alone in naming a store and a clock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
+
+from kana.api import admin, health
+from kana.api.http import Router
+from kana.api.metrics import Metrics
+from kana.engine.engine import Engine
+from kana.engine.ports import Clock, Store
+from kana.errors import DatabaseRefused
+from kana.model.period import to_precision
+from kana.settings import Settings
+from kana.store.sqlite import SqliteStore
+
+
+def system_clock() -> datetime:
+    """Return the time now: aware, UTC, cut to the millisecond. The only place that asks the machine."""
+    return to_precision(datetime.now(UTC))
+
+
+async def open_store(
+    settings: Settings, *, exclusive: bool = False, on_lost: Callable[[str], None] = lambda _: None
+) -> Store:
+    """Open the database that the settings name, brought to this program's tables.
+
+    ``exclusive`` is for a server: a second one on the same SQLite file is refused. ``on_lost`` is told
+    once when the storage fails for good.
+
+    Raises:
+        DatabaseRefused: it cannot be opened, is not ours, is newer, or has its server already.
+    """
+    if settings.sqlite_path is not None:
+        return SqliteStore(str(settings.sqlite_path), exclusive=exclusive, on_lost=on_lost)
+    raise DatabaseRefused(f"no store for {settings.database}")
+
+
+def create_app(
+    settings: Settings, store: Store, *, clock: Clock = system_clock, registry: CollectorRegistry | None = None
+) -> ASGIApp:
+    """Return the application over an open store, which it closes when it ends."""
+    metrics = Metrics(registry or CollectorRegistry())
+    engine = Engine.over(store, clock=clock, meter=metrics)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        yield
+        await engine.recorder.drain()
+        await store.close()
+
+    return Router(
+        {
+            "/graphql": admin.endpoint(engine, observe=metrics.request),
+            "/healthz": health.healthz(),
+            "/readyz": health.readyz(store.probe),
+            "/metrics": health.metrics_page(metrics.registry),
+        },
+        lifespan=lifespan,
+        log_requests=settings.log_requests,
+    )

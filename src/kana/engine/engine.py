@@ -1,0 +1,37 @@
+"""The engine: all verbs over one store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kana.engine.access import AccessEngine
+from kana.engine.accounts import AccountEngine
+from kana.engine.catalog import CatalogEngine
+from kana.engine.ids import IdMaker
+from kana.engine.ports import Clock, Meter, Store
+from kana.engine.recorder import Recorder
+from kana.engine.usage import UsageEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What faces call: one of each verb's kind, over one store, with one clock."""
+
+    access: AccessEngine
+    accounts: AccountEngine
+    catalog: CatalogEngine
+    usage: UsageEngine
+    recorder: Recorder
+
+    @classmethod
+    def over(cls, store: Store, *, clock: Clock, meter: Meter) -> Engine:
+        """Return the engine over a store."""
+        ids = IdMaker(clock)
+        recorder = Recorder(store, clock=clock, next_id=ids, meter=meter)
+        return cls(
+            access=AccessEngine(store, clock=clock),
+            accounts=AccountEngine(store, clock=clock, ids=ids),
+            catalog=CatalogEngine(store, clock=clock),
+            usage=UsageEngine(store, recorder, clock=clock, meter=meter),
+            recorder=recorder,
+        )
