@@ -6,6 +6,7 @@ so that the same idempotency key gets the first answer again, word for word.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -131,9 +132,14 @@ class Entry:
             ("delta", self.delta, usage.delta),
             ("action", self.action, usage.action),
             ("timestamp", self.timestamp, usage.timestamp),
-            ("metadata", self.metadata, usage.metadata),
+            ("metadata", _as_json(self.metadata), _as_json(usage.metadata)),
         )
         return [name for name, mine, theirs in pairs if mine != theirs]
+
+
+def _as_json(value: object) -> str:
+    """Return the JSON text that equal values share. In Python alone ``True`` would equal ``1``."""
+    return json.dumps(value, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)

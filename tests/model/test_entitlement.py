@@ -1,0 +1,126 @@
+"""Which subscription answers for a user and a feature, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from kana.model.allowance import Allowance
+from kana.model.entitlement import Consumption, CounterKey, Decision, Entitlement, effective
+from kana.model.package import Package
+from kana.model.subscription import SubscriptionStatus
+from tests.support.world import (
+    DAY,
+    MONTH,
+    NOON,
+    ONE_DAY,
+    a_catalog,
+    a_feature,
+    a_package,
+    a_subscription,
+    allows,
+    an_account,
+    holds,
+)
+
+MESSAGE = a_feature()
+CHAT = a_feature("chat", binary=True)
+
+
+def entitled(allowance: Allowance) -> Entitlement:
+    return Entitlement(MESSAGE, a_subscription(), allowance)
+
+
+@pytest.mark.parametrize(
+    ("packages", "winner"),
+    [
+        ([a_package("a", allows(10)), a_package("b", allows(20), is_addon=True)], "b"),
+        ([a_package("a", allows(20)), a_package("b", allows(10), is_addon=True)], "a"),
+        ([a_package("a", allows(20, overage=True)), a_package("b", allows(21), is_addon=True)], "b"),
+        ([a_package("a", allows(10**9, overage=True)), a_package("b", allows(None), is_addon=True)], "b"),
+        ([a_package("a", allows(10)), a_package("b", allows(10, overage=True), is_addon=True)], "b"),
+        ([a_package("a", allows(10), is_addon=True), a_package("b", allows(10))], "b"),
+        ([a_package("a", allows(10, DAY)), a_package("b", allows(10, MONTH))], "a"),
+        ([a_package("a", allows(10), is_addon=True), a_package("b", allows(10), is_addon=True)], "a"),
+        ([a_package("a", allows(None)), a_package("b", allows(None, overage=True), is_addon=True)], "b"),
+        ([a_package("a", holds("chat")), a_package("b", allows(0), is_addon=True)], "b"),
+        ([a_package("a", holds("chat"))], None),
+        ([], None),
+    ],
+)
+def test_the_highest_limit_answers(packages: list[Package], winner: str | None) -> None:
+    """Unlimited, the larger limit, overage enabled, base before add-on, the older one: never a sum."""
+    catalog = a_catalog(MESSAGE, CHAT, *packages)
+    account = an_account(*(a_subscription(number, package.id) for number, package in enumerate(packages, 1)))
+    found = effective(account, catalog, MESSAGE, now=NOON)
+    assert (found and found.subscription.package_id) == winner
+    if found is not None:
+        held = catalog.package(found.subscription.package_id).feature("message")
+        assert held is not None
+        assert found.allowance == held.allowance
+
+
+@pytest.mark.parametrize("status", SubscriptionStatus)
+def test_only_active_and_trialing_subscriptions_answer(status: SubscriptionStatus) -> None:
+    """Another subscription with a lower limit answers where the higher one gives no access."""
+    catalog = a_catalog(MESSAGE, a_package("a", allows(10)), a_package("b", allows(20), is_addon=True))
+    account = an_account(a_subscription(1, "a"), a_subscription(2, "b", status=status))
+    found = effective(account, catalog, MESSAGE, now=NOON)
+    assert found is not None
+    assert found.subscription.package_id == ("b" if status in {"ACTIVE", "TRIALING"} else "a")
+
+
+def test_what_ended_does_not_answer() -> None:
+    """From its end on a subscription is no candidate."""
+    catalog = a_catalog(MESSAGE, a_package("basic", allows(10)))
+    account = an_account(a_subscription(ends_at=NOON + ONE_DAY))
+    assert effective(account, catalog, MESSAGE, now=NOON) is not None
+    assert effective(account, catalog, MESSAGE, now=NOON + ONE_DAY) is None
+
+
+def test_totals_belong_to_subscription_feature_and_period() -> None:
+    """The running total's key names all of them, and the reset period that the package had."""
+    entitlement = entitled(Allowance(limit=10, reset_period=DAY))
+    assert entitlement.counter_at(NOON + timedelta(hours=30)) == CounterKey(7, 1, "message", DAY, NOON + ONE_DAY)
+    lasting = entitled(Allowance(limit=10))
+    assert lasting.counter_at(NOON + timedelta(days=999)) == CounterKey(7, 1, "message", None, NOON)
+
+
+def test_a_moment_before_the_start_counts_in_the_first_period() -> None:
+    """Where the clock went back after subscribing, no period opens before the first."""
+    entitlement = entitled(Allowance(limit=10, reset_period=MONTH))
+    assert entitlement.period_at(NOON - timedelta(days=40)) == entitlement.period_at(NOON)
+
+
+@pytest.mark.parametrize(
+    ("allowance", "used", "delta", "access"),
+    [
+        (Allowance(limit=10), 9, 1, True),
+        (Allowance(limit=10), 9, 2, False),
+        (Allowance(limit=10), 11, 1, False),
+        (Allowance(limit=10, overage_enabled=True), 11, 1, True),
+        (Allowance(), 11, 1, True),
+        (Allowance(limit=0), 0, 1, False),
+    ],
+)
+def test_a_consumable_is_decided_by_its_allowance(allowance: Allowance, used: int, delta: int, access: bool) -> None:
+    """Yes in Kana's own words, spelling included; no with the limit, what is used and what was asked for."""
+    reason = (
+        "The user has a subcription to a package with this consumable feature and either has an allowance remaining"
+        " or overage is enabled."
+        if access
+        else f"The limit of {allowance.limit} is reached for this period: {used} used, {delta} more would exceed it,"
+        " and overage is not enabled."
+    )
+    consumption = Consumption(used, allowance.limit, allowance.overage_enabled)
+    assert entitled(allowance).decide(delta, used=used) == Decision(access, reason, consumption)
+
+
+def test_a_binary_feature_is_a_switch() -> None:
+    """Whoever holds it has access, without consumption, however much was recorded."""
+    entitlement = replace(entitled(Allowance()), feature=CHAT)
+    reason = "The user has a subscription to a package with this binary feature."
+    assert entitlement.decide(1, used=10**6) == Decision(access=True, reason=reason, consumption=None)
+    assert entitlement.consumption(5) is None

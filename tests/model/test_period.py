@@ -1,0 +1,151 @@
+"""Periods, against a second implementation that is not ours: dateutil's relativedelta."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import islice, pairwise
+
+import pytest
+from dateutil.relativedelta import relativedelta
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from kana.model.period import (
+    Period,
+    ResetPeriod,
+    from_milliseconds,
+    period_at,
+    periods_before,
+    to_milliseconds,
+    to_precision,
+)
+from tests.support.world import DAY, MILLISECOND, MONTH, NOON, YEAR, examples
+
+STEPS: dict[ResetPeriod, Callable[[int], relativedelta]] = {
+    DAY: lambda number: relativedelta(days=number),
+    MONTH: lambda number: relativedelta(months=number),
+    YEAR: lambda number: relativedelta(years=number),
+}
+LEAP_YEAR_DAYS = [datetime(2024, 1, 1, 13, 5, 59, 999_000, tzinfo=UTC) + timedelta(days=day) for day in range(366)]
+
+resets = st.sampled_from(ResetPeriod)
+moments = st.datetimes(datetime(1990, 1, 1), datetime(2150, 1, 1)).map(  # noqa: DTZ001 - Hypothesis wants naive bounds.
+    lambda moment: to_precision(moment.replace(tzinfo=UTC))
+)
+
+
+@pytest.mark.parametrize("reset", ResetPeriod)
+def test_each_anchor_day_of_a_leap_year_agrees_with_a_second_implementation(reset: ResetPeriod) -> None:
+    """366 anchors by 60 periods: each begins where dateutil says, holds its first and last millisecond, no more."""
+    step = STEPS[reset]
+    for anchor in LEAP_YEAR_DAYS:
+        starts = [anchor + step(number) for number in range(61)]
+        for number, (start, end) in enumerate(pairwise(starts)):
+            expected = Period(start, end)
+            assert period_at(anchor, reset, start) == expected, (anchor, number)
+            assert period_at(anchor, reset, end - MILLISECOND) == expected, (anchor, number)
+
+
+@pytest.mark.parametrize("reset", ResetPeriod)
+def test_finished_periods_of_each_anchor_day_are_listed_newest_first(reset: ResetPeriod) -> None:
+    """At the end of the 60th period there are 60 finished ones; a millisecond earlier 59."""
+    step = STEPS[reset]
+    for anchor in LEAP_YEAR_DAYS:
+        expected = [Period(anchor + step(number), anchor + step(number + 1)) for number in range(60)][::-1]
+        assert (
+            list(periods_before(anchor, reset, expected[0].start + (expected[0].end - expected[0].start))) == expected
+        )  # type: ignore[operator]
+        assert list(periods_before(anchor, reset, anchor + step(60) - MILLISECOND)) == expected[1:]
+
+
+@pytest.mark.parametrize(
+    ("anchor", "reset", "starts"),
+    [
+        ((2026, 1, 31), MONTH, [(2026, 1, 31), (2026, 2, 28), (2026, 3, 31), (2026, 4, 30), (2026, 5, 31)]),
+        ((2024, 1, 31), MONTH, [(2024, 1, 31), (2024, 2, 29), (2024, 3, 31)]),
+        ((2099, 12, 31), MONTH, [(2099, 12, 31), (2100, 1, 31), (2100, 2, 28), (2100, 3, 31)]),
+        ((2024, 2, 29), YEAR, [(2024, 2, 29), (2025, 2, 28), (2026, 2, 28), (2027, 2, 28), (2028, 2, 29)]),
+        ((2000, 2, 29), YEAR, [(2000, 2, 29), (2001, 2, 28)]),
+        ((2026, 12, 31), DAY, [(2026, 12, 31), (2027, 1, 1)]),
+    ],
+)
+def test_ends_of_months_as_they_were_settled(
+    anchor: tuple[int, int, int], reset: ResetPeriod, starts: list[tuple[int, int, int]]
+) -> None:
+    """A missing day becomes the month's last, and the anchor's day comes back when the month has it."""
+    days = [datetime(*start, tzinfo=UTC) for start in starts]
+    for start, end in pairwise(days):
+        assert period_at(datetime(*anchor, tzinfo=UTC), reset, start) == Period(start, end)
+
+
+@examples(1000)
+@given(anchor=moments, later=st.integers(0, 100 * 366 * 86_400_000), reset=resets)
+def test_every_moment_has_exactly_one_period(anchor: datetime, later: int, reset: ResetPeriod) -> None:
+    """The period holds its moment, is half open, touches its neighbours, and begins a whole step from the anchor."""
+    moment = anchor + later * MILLISECOND
+    period = period_at(anchor, reset, moment)
+    assert period.end is not None
+    assert period.start <= moment < period.end
+    assert period.holds(moment)
+    assert period.holds(period.start)
+    assert not period.holds(period.end)
+    assert period_at(anchor, reset, period.start) == period
+    assert period_at(anchor, reset, period.end - MILLISECOND) == period
+    assert period_at(anchor, reset, period.end).start == period.end
+    if period.start > anchor:
+        before = period_at(anchor, reset, period.start - MILLISECOND)
+        assert before.end == period.start
+        assert next(periods_before(anchor, reset, moment)) == before
+
+
+@examples(500)
+@given(anchor=moments, number=st.integers(0, 1200), reset=resets)
+def test_steps_never_drift(anchor: datetime, number: int, reset: ResetPeriod) -> None:
+    """However far from the anchor, a period begins where stepping once from the anchor leads."""
+    start = anchor + STEPS[reset](number)
+    assert period_at(anchor, reset, start).start == start
+
+
+@examples(200)
+@given(anchor=moments, moment=moments, reset=resets)
+def test_finished_periods_tile_the_time_since_the_anchor(
+    anchor: datetime, moment: datetime, reset: ResetPeriod
+) -> None:
+    """Newest first, each touching the next, the first of them touching the current one; none before the anchor."""
+    finished = list(islice(periods_before(anchor, reset, moment), 50))
+    if moment < anchor:
+        assert finished == []
+        return
+    current = period_at(anchor, reset, moment)
+    assert [newer.start for newer in [current, *finished][: len(finished)]] == [older.end for older in finished]
+    assert all(period.start >= anchor for period in finished)
+
+
+def test_without_a_reset_there_is_one_period_without_an_end() -> None:
+    """It begins at the anchor, holds all that follows and never finishes."""
+    assert period_at(NOON, None, NOON + timedelta(days=9999)) == Period(NOON, None)
+    assert list(periods_before(NOON, None, NOON + timedelta(days=9999))) == []
+    assert Period(NOON, None).holds(NOON + timedelta(days=9999))
+    assert not Period(NOON, None).holds(NOON - MILLISECOND)
+
+
+@pytest.mark.parametrize("hours", [-12, -3.5, 0, 5.75, 14])
+def test_a_moment_counts_in_utc_whatever_its_zone(hours: float) -> None:
+    """Midnight at UTC+14 anchors at 10:00 UTC of the day before, and daylight saving has no say."""
+    local = datetime(2026, 1, 31, tzinfo=timezone(timedelta(hours=hours)))
+    anchor = to_precision(local)
+    assert anchor == local
+    assert anchor.tzinfo is UTC
+    assert period_at(anchor, DAY, anchor + timedelta(hours=24)).start == anchor + timedelta(hours=24)
+
+
+@examples(300)
+@given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)))  # noqa: DTZ001
+def test_times_are_kept_to_the_millisecond(moment: datetime) -> None:
+    """Milliseconds come back exactly, before 1970 too, and what is finer is cut and never rounded up."""
+    kept = to_precision(moment)
+    assert timedelta(0) <= moment - kept < MILLISECOND
+    assert from_milliseconds(to_milliseconds(kept)) == kept
+    assume(kept != moment)
+    assert kept.microsecond == moment.microsecond // 1000 * 1000

@@ -1,0 +1,186 @@
+"""What text, JSON and amounts from outside must be like."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from kana.errors import InvalidValue
+from kana.model.text import (
+    METADATA_BYTES_MAX,
+    METADATA_DEPTH_MAX,
+    UNITS_MAX,
+    idempotency_key,
+    identifier,
+    metadata,
+    optional_identifier,
+    shown,
+    units,
+)
+from tests.support.world import examples
+
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a", "A", "a/b/c", "with space", " ", "x" * 255, "ß", NFC, "名前", "🦜", "é" * 255, "\u202eabc", "\u200d"],
+)
+def test_ids_may_be_of_any_script(value: str) -> None:
+    """1 to 255 characters of NFC text, slashes and spaces included, come back as they are."""
+    assert identifier(value, field="id") == value
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("", "id must be 1 to 255 characters, got 0: ''"),
+        (
+            "é" * 256,
+            "id must be 1 to 255 characters, got 256: '\\xe9\\xe9",
+        ),
+        ("x" * 256, "id must be 1 to 255 characters, got 256: 'xxx"),
+        ("a\nb", "id must not hold control characters or lone surrogates, got 'a\\nb'"),
+        ("a\0", "id must not hold control characters or lone surrogates, got 'a\\x00'"),
+        ("\x7f", "id must not hold control characters or lone surrogates, got '\\x7f'"),
+        ("é\x85", "id must not hold control characters or lone surrogates, got '\\xe9\\x85'"),
+        ("\ud800", "id must not hold control characters or lone surrogates, got '\\ud800'"),
+        (NFD, "id must be Unicode text in NFC, got 'cafe\\u0301'"),
+    ],
+)
+def test_ids_that_a_store_may_not_keep_are_refused(value: str, message: str) -> None:
+    """The message names the field, the rule and the value, escaped."""
+    with pytest.raises(InvalidValue) as raised:
+        identifier(value, field="id")
+    assert raised.value.message.startswith(message)
+    assert raised.value.field == "id"
+
+
+@examples(300)
+@given(st.text(max_size=300))
+@example("\x1f")
+@example("\x7f")
+def test_the_quick_way_for_common_ids_decides_like_the_slow_one(value: str) -> None:
+    """Whatever passes is 1 to 255 characters, NFC, free of control characters and surrogates; nothing else does."""
+    allowed = (
+        1 <= len(value) <= 255
+        and not any(unicodedata.category(character) in {"Cc", "Cs"} for character in value)
+        and unicodedata.normalize("NFC", value) == value
+    )
+    try:
+        assert identifier(value, field="id") is value
+    except InvalidValue:
+        assert not allowed
+    else:
+        assert allowed
+
+
+def test_optional_ids_may_be_left_out() -> None:
+    """None passes; anything else is held to the same rule."""
+    assert optional_identifier(None, field="name") is None
+    assert optional_identifier("Ada", field="name") == "Ada"
+    with pytest.raises(InvalidValue, match="name must be 1 to 255"):
+        optional_identifier("", field="name")
+
+
+@pytest.mark.parametrize("value", ["k", "!", "~", "x" * 255, "4f1c-9a:retry/1"])
+def test_idempotency_keys_are_printable_ascii(value: str) -> None:
+    """1 to 255 characters from ``!`` to ``~`` come back as they are."""
+    assert idempotency_key(value) == value
+
+
+@pytest.mark.parametrize("value", ["", "x" * 256, "a b", " ", "a\n", "é", "\x7f", "\ud800", "a\0"])
+def test_other_idempotency_keys_are_refused(value: str) -> None:
+    """Empty, too long, spaces, control characters and other scripts name the field."""
+    with pytest.raises(InvalidValue, match="idempotencyKey must be 1 to 255 printable ASCII") as raised:
+        idempotency_key(value)
+    assert raised.value.field == "idempotencyKey"
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
+def sized(size: int) -> str:
+    """Text whose JSON has so many bytes."""
+    return "x" * (size - 2)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, True, 0, -1, 1.5, "text", {}, [], {"a": [1, {"b": None}]}, "名前",
+        sized(METADATA_BYTES_MAX), nested(METADATA_DEPTH_MAX), {"": "\n\t"}, UNITS_MAX, 1e300,
+    ],
+)  # fmt: skip
+def test_metadata_is_any_json_within_bounds(value: object) -> None:
+    """Any JSON value of at most 16 KB and 16 levels comes back as it is."""
+    assert metadata(value) is value
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (sized(METADATA_BYTES_MAX + 1), "metadata must be at most 16384 bytes of JSON, got 16385"),
+        ("é" * 8192, "metadata must be at most 16384 bytes of JSON, got 16386"),
+        (nested(METADATA_DEPTH_MAX + 1), "metadata must be at most 16 levels deep"),
+        ({"a": {"b": float("nan")}}, "metadata must hold finite numbers, got nan"),
+        ([float("inf")], "metadata must hold finite numbers, got inf"),
+        ({"a": ["b\0"]}, "metadata must not hold NUL or lone surrogates, got 'b\\x00'"),
+        ({"\ud800": 1}, "metadata must not hold NUL or lone surrogates, got '\\ud800'"),
+        ("\udfff", "metadata must not hold NUL or lone surrogates, got '\\udfff'"),
+        ({"n": 2**63}, "metadata must hold whole numbers of at most 64 bits"),
+        ([-(2**63) - 1], "metadata must hold whole numbers of at most 64 bits"),
+        pytest.param(10**5000, "metadata must hold whole numbers of at most 64 bits", id="5000 digits"),
+    ],
+)
+def test_metadata_that_no_store_could_keep_is_refused(value: object, message: str) -> None:
+    """Too large, too deep, NaN, NUL, half a surrogate pair or a number past 64 bits: the message says which."""
+    with pytest.raises(InvalidValue) as raised:
+        metadata(value)
+    assert raised.value.message.startswith(message)
+    assert raised.value.field == "metadata"
+
+
+@examples(200)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_metadata_that_passes_survives_json(value: object) -> None:
+    """What is let in equals itself after a trip through UTF-8 JSON; what is not raises InvalidValue only."""
+    try:
+        metadata(value)
+    except InvalidValue:
+        return
+    assert json.loads(json.dumps(value, ensure_ascii=False).encode()) == value
+
+
+@pytest.mark.parametrize("value", [0, 1, 2**31, UNITS_MAX])
+def test_amounts_reach_to_what_json_carries(value: int) -> None:
+    """0 to 2^53-1 are amounts."""
+    assert units(value, field="limit") == value
+
+
+@pytest.mark.parametrize("value", [-1, UNITS_MAX + 1, 2**63])
+def test_amounts_outside_are_refused(value: int) -> None:
+    """Negative and larger ones name the field, the range and the value."""
+    with pytest.raises(InvalidValue, match=f"^limit must be 0 to 9007199254740991, got {value}$"):
+        units(value, field="limit")
+
+
+def test_long_values_are_cut_in_messages() -> None:
+    """A message shows at most 60 characters of what it refuses, and how long it was."""
+    assert shown("x" * 58) == f"'{'x' * 58}'"
+    assert shown("x" * 59) == f"'{'x' * 59}… (61 characters)"
+    assert shown("é\n") == "'\\xe9\\n'"

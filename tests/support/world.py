@@ -1,0 +1,175 @@
+"""A small world for tests of the core: a clock to set, nouns with defaults, and the engines over one store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import settings
+
+from kana.engine.access import AccessEngine
+from kana.engine.accounts import AccountEngine
+from kana.engine.catalog import CatalogEngine
+from kana.engine.ids import IdMaker
+from kana.engine.ports import Store
+from kana.engine.recorder import Recorder
+from kana.engine.usage import UsageEngine
+from kana.model.account import Account
+from kana.model.allowance import UNLIMITED, Allowance
+from kana.model.catalog import Catalog
+from kana.model.environment import Actor, Environment
+from kana.model.feature import Feature, FeatureType
+from kana.model.package import Package, PackageFeature, PackageStatus
+from kana.model.period import ResetPeriod
+from kana.model.subscription import Subscription, SubscriptionStatus
+from kana.model.usage import Usage
+from kana.model.user import User, UserRef
+
+TEST, LIVE = Environment.TEST, Environment.LIVE
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+DAY, MONTH, YEAR = ResetPeriod.DAY, ResetPeriod.MONTH, ResetPeriod.YEAR
+ONE_DAY = timedelta(days=1)
+MILLISECOND = timedelta(milliseconds=1)
+TESTER = Actor(kind="cli", name="tester")
+
+EXPLORES = bool(os.environ.get("KANA_TEST_EXPLORE"))
+"""Whether Hypothesis draws anew in each run. By default it repeats itself, so that a red build is no chance."""
+
+
+def examples(count: int, **options: Any) -> settings:
+    """The settings of a property test: so many examples, the same ones in every run unless it is to explore."""
+    return settings(max_examples=count, derandomize=not EXPLORES, deadline=None, **options)
+
+
+class SetClock:
+    """A clock that stands until it is set."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **delta: float) -> datetime:
+        """Move the clock; negative amounts move it back."""
+        self.now += timedelta(**delta)
+        return self.now
+
+
+@dataclass
+class NotedMeter:
+    """Keeps what was metered."""
+
+    decisions: list[tuple[str, str]] = field(default_factory=list)
+    commits: list[int] = field(default_factory=list)
+
+    def decided(self, operation: str, outcome: str) -> None:
+        self.decisions.append((operation, outcome))
+
+    def committed(self, entries: int, seconds: float) -> None:
+        assert seconds >= 0
+        self.commits.append(entries)
+
+
+def a_feature(id: str = "message", *, binary: bool = False, **changes: Any) -> Feature:  # noqa: A002
+    """A CONSUMABLE feature, or a BINARY one."""
+    type = FeatureType.BINARY if binary else FeatureType.CONSUMABLE  # noqa: A001
+    values: dict[str, Any] = {"name": id, "metadata": {}, "created_at": NOON, **changes}
+    return Feature(id=id, type=type, **values)
+
+
+def allows(
+    limit: int | None = None, reset: ResetPeriod | None = MONTH, *, feature: str = "message", overage: bool = False
+) -> PackageFeature:
+    """A feature as it sits in a package, limited."""
+    allowance = Allowance(limit=limit, overage_enabled=overage, reset_period=reset)
+    return PackageFeature(feature_id=feature, allowance=allowance)
+
+
+def holds(feature: str) -> PackageFeature:
+    """A feature as it sits in a package, without limits."""
+    return PackageFeature(feature_id=feature, allowance=UNLIMITED)
+
+
+def a_package(id: str = "basic", *features: PackageFeature, **changes: Any) -> Package:  # noqa: A002
+    """A published base package."""
+    values: dict[str, Any] = {
+        "name": id, "status": PackageStatus.PUBLISHED, "metadata": {}, "created_at": NOON, "updated_at": NOON,
+    } | changes  # fmt: skip
+    return Package(id=id, features=features, **values)
+
+
+def a_catalog(*nouns: Feature | Package) -> Catalog:
+    """A catalogue of these, put in one after the other."""
+    catalog = Catalog(environment=TEST)
+    for noun in nouns:
+        catalog = catalog.with_new_feature(noun) if isinstance(noun, Feature) else catalog.with_new_package(noun)
+    return catalog
+
+
+def a_user(id: str = "ada", *, key: int = 1, bucket: int = 7, **changes: Any) -> User:  # noqa: A002
+    """A user."""
+    values: dict[str, Any] = {"environment": TEST, "metadata": {}, "created_at": NOON, **changes}
+    return User(id=id, key=key, bucket=bucket, **values)
+
+
+def a_subscription(id: int = 1, package: str = "basic", **changes: Any) -> Subscription:  # noqa: A002
+    """An active subscription of ``a_user`` since noon."""
+    values: dict[str, Any] = {
+        "bucket": 7, "user_key": 1, "status": SubscriptionStatus.ACTIVE, "start": NOON,
+    } | changes  # fmt: skip
+    return Subscription(id=id, package_id=package, **values)
+
+
+def a_ref(**changes: Any) -> UserRef:
+    """``a_user`` as far as deciding needs them."""
+    return UserRef(**{"environment": TEST, "bucket": 7, "key": 1, "id": "ada", **changes})
+
+
+def an_account(*subscriptions: Subscription) -> Account:
+    """``a_user`` with these subscriptions."""
+    return Account(a_ref(), subscriptions)
+
+
+def a_usage(delta: int = 1, **changes: Any) -> Usage:
+    """Usage of ``a_feature`` by ``a_user``."""
+    values: dict[str, Any] = {"environment": TEST, "user_id": "ada", "feature_id": "message", **changes}
+    return Usage(delta=delta, **values)
+
+
+class World:
+    """The engines over one store, with a clock to set."""
+
+    def __init__(self, store: Store, *, clock: SetClock | None = None) -> None:
+        self.store = store
+        self.clock = clock or SetClock()
+        self.meter = NotedMeter()
+        self.ids = IdMaker(self.clock)
+        self.catalog = CatalogEngine(store, clock=self.clock)
+        self.accounts = AccountEngine(store, clock=self.clock, ids=self.ids)
+        self.recorder = Recorder(store, clock=self.clock, next_id=self.ids, meter=self.meter)
+        self.usage = UsageEngine(store, self.recorder, clock=self.clock, meter=self.meter)
+        self.access = AccessEngine(store, clock=self.clock)
+
+    async def furnish(
+        self, *packages: Package, features: Sequence[Feature] = (), environment: Environment = TEST
+    ) -> None:
+        """Put features (``a_feature`` alone unless given) and packages into the catalogue."""
+
+        def change(catalog: Catalog, _: datetime) -> Catalog:
+            for feature in features or (a_feature(),):
+                catalog = catalog.with_feature(feature)
+            for package in packages:
+                catalog = catalog.with_package(package)
+            return catalog
+
+        await self.catalog.apply(environment, change, by=TESTER)
+
+    async def subscribed_user(self, id: str = "ada", *package_ids: str) -> User:  # noqa: A002
+        """Create a user and subscribe them."""
+        user = await self.accounts.create_user(TEST, id=id)
+        await self.accounts.subscribe(TEST, id, package_ids or ("basic",))
+        return user
