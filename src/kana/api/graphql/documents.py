@@ -21,7 +21,8 @@ from graphql import (
 )
 from graphql.execution.collect_fields import FragmentDetails
 
-from kana.api.graphql.limits import INTROSPECTION_FIELDS, Limits, check_document, longer_lists
+from kana.api.graphql.limits import INTROSPECTION_FIELDS, Limits, check_document, longer_lists, walk
+from kana.api.graphql.plan import Plan
 from kana.errors import QueryTooComplex
 
 _ERRORS_MAX = 20
@@ -41,6 +42,7 @@ class Operation:
     """One operation of a validated document, with all that can be known before it is executed.
 
     ``label`` is its root field, or "several": a name of the schema's, never of the client's.
+    ``plan`` is None where a directive may choose other fields each time.
     """
 
     node: OperationDefinitionNode
@@ -49,6 +51,7 @@ class Operation:
     label: str
     introspects: bool
     longer_lists: Mapping[str, int]
+    plan: Plan | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,9 +116,11 @@ class Documents:
         parsed = _parse(text, self._limits)
         check_document(parsed, self._limits)
         errors = validate(self._schema, parsed, max_errors=_ERRORS_MAX, hide_suggestions=hide_suggestions)
+        if errors and errors[-1].message == "Validation aborted.":
+            raise QueryTooComplex("the document repeats its fields too often to be validated")
         if errors:
             raise InvalidDocument(errors)
-        return _document(parsed, self._limits)
+        return _document(parsed, self._schema, self._limits)
 
     def _keep(self, text: str, document: Document) -> None:
         self._kept[text] = document
@@ -135,7 +140,7 @@ def _parse(text: str, limits: Limits) -> DocumentNode:
         raise InvalidDocument([error]) from None
 
 
-def _document(parsed: DocumentNode, limits: Limits) -> Document:
+def _document(parsed: DocumentNode, schema: GraphQLSchema, limits: Limits) -> Document:
     definitions = {node.name.value: node for node in parsed.definitions if isinstance(node, FragmentDefinitionNode)}
     fragments = {name: FragmentDetails(node) for name, node in definitions.items()}
     operations: dict[str | None, Operation] = {}
@@ -152,9 +157,15 @@ def _document(parsed: DocumentNode, limits: Limits) -> Document:
                 label=next(iter(roots)) if len(roots) == 1 else _SEVERAL,
                 introspects=not roots.isdisjoint(INTROSPECTION_FIELDS),
                 longer_lists=longer,
+                plan=None if _varies(parsed) else Plan(schema, node),
             )
     only = next(iter(operations.values())) if len(operations) == 1 else None
     return Document(operations=operations, only=only)
+
+
+def _varies(parsed: DocumentNode) -> bool:
+    """Whether @skip or @include may choose other fields with other variables."""
+    return any(getattr(node, "directives", None) for node in walk(parsed))
 
 
 def _root_fields(selection_set: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> Iterable[str]:

@@ -1,18 +1,32 @@
-"""Executing a prepared operation on graphql-core, without what is the same for every request."""
+"""Executing a kept operation on graphql-core, along its plan."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, cast
+from typing import Any
 
-from graphql import ExecutionResult, GraphQLSchema
-from graphql.execution import default_field_resolver, default_type_resolver
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    GraphQLLeafType,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    OperationType,
+    Undefined,
+)
+from graphql.execution import default_type_resolver
+from graphql.execution.collect_fields import FieldDetails, collect_fields
 from graphql.execution.executor import Executor
-from graphql.execution.values import get_variable_values
+from graphql.execution.values import VariableValues, get_variable_values
+from graphql.pyutils import Path, gather_with_cancel, is_awaitable
 
 from kana.api.graphql.documents import Operation
+from kana.api.graphql.plan import Field, Leaf, Plan, read_field
 
 _ERRORS_MAX = 20
+
+_Grouped = dict[str, list[FieldDetails]]
 
 
 async def execute(
@@ -23,11 +37,13 @@ async def execute(
     context: Any,
     hide_suggestions: bool = False,
 ) -> ExecutionResult:
-    """Execute ``operation``; what goes wrong is in the result's errors, mutations run in their order.
+    """Execute ``operation``; what goes wrong is in the result's errors.
 
-    ``Executor.build`` would look for the operation and its fragments again, each time.
+    Fields of a query run side by side, those of a mutation in their order. Of several mutations in
+    one document each reports its own result: one that fails is null and keeps none from being executed.
     """
-    values = get_variable_values(
+    plan = operation.plan or Plan(schema, operation.node)
+    values = plan.variables(variables) or get_variable_values(
         schema,
         operation.node.variable_definitions or (),
         variables,
@@ -36,20 +52,193 @@ async def execute(
     )
     if isinstance(values, list):
         return ExecutionResult(None, errors=values)
-    executor: Executor[Any] = Executor(
-        schema,
-        operation.fragment_definitions,
-        operation.fragments,
-        None,
-        context,
-        operation.node,
-        values,
-        default_field_resolver,
-        default_type_resolver,
-        default_field_resolver,
-        hide_suggestions=hide_suggestions,
-    )
-    result = executor.execute_operation()
-    if not isinstance(result, ExecutionResult):
-        result = await cast("Awaitable[ExecutionResult]", result)
-    return result
+    executor = PlannedExecutor(schema, operation, plan, values, context, hide_suggestions=hide_suggestions)
+    return await executor.run()
+
+
+class PlannedExecutor(Executor[Any]):
+    """graphql-core's executor, led along a plan; its rules for values, nulls and errors are its own."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        operation: Operation,
+        plan: Plan,
+        values: VariableValues,
+        context: Any,
+        *,
+        hide_suggestions: bool,
+    ) -> None:
+        super().__init__(
+            schema,
+            operation.fragment_definitions,
+            operation.fragments,
+            None,
+            context,
+            operation.node,
+            values,
+            read_field,
+            default_type_resolver,
+            read_field,
+            hide_suggestions=hide_suggestions,
+        )
+        self._plan = plan
+        self._relevant_sub_fields = plan.sub_fields
+
+    async def run(self) -> ExecutionResult:
+        """Execute the operation; a root field that may not be null and is, makes ``data`` null."""
+        operation = self.operation
+        root_type = self.schema.get_root_type(operation.operation)
+        assert root_type is not None, "validation refuses an operation that the schema has no type for"
+        data: dict[str, Any] | None
+        try:
+            if operation.operation is OperationType.MUTATION:
+                data = await self._in_order(root_type, self._root(root_type))
+            else:
+                fields = self.execute_fields(root_type, None, None, self._root(root_type), None)
+                data = fields if isinstance(fields, dict) else await fields
+        except GraphQLError as error:
+            self.collected_errors.add(error, None)
+            data = None
+        return ExecutionResult(data, self.collected_errors.errors or None)
+
+    def _root(self, root_type: GraphQLObjectType) -> _Grouped:
+        plan = self._plan
+        if plan.root is None:
+            plan.root = collect_fields(
+                self.schema,
+                self.fragments,
+                self.variable_values,
+                root_type,
+                self.operation,
+                self.hide_suggestions,
+            )
+        return plan.root.grouped_field_set
+
+    async def _in_order(self, root_type: GraphQLObjectType, grouped: _Grouped) -> dict[str, Any]:
+        results: dict[str, Any] = {}
+        for name, details in grouped.items():
+            path = Path(None, name, root_type.name)
+            try:
+                result = self.execute_field(root_type, None, details, path, None)
+                results[name] = await result if self.is_awaitable(result) else result
+            except GraphQLError as error:
+                # The spec would null the whole answer, and with it what the others have done.
+                if len(grouped) == 1:
+                    raise
+                self.collected_errors.add(error, path)
+                results[name] = None
+        return results
+
+    def execute_fields(
+        self,
+        parent_type: GraphQLObjectType,
+        source_value: Any,
+        path: Path | None,
+        grouped_field_set: _Grouped,
+        position_context: Any,
+    ) -> Any:
+        """Execute the fields of one object: plain values are read, all others resolved."""
+        results: dict[str, Any] = {}
+        waiting: list[str] = []
+        try:
+            for name, leaf, details in self._plan.steps(parent_type, grouped_field_set):
+                value = _read(leaf, source_value) if leaf is not None else Undefined
+                if value is Undefined:
+                    value = self.execute_field(
+                        parent_type, source_value, details, Path(path, name, parent_type.name), position_context
+                    )
+                    if value is Undefined:
+                        continue
+                    if self.is_awaitable(value):
+                        waiting.append(name)
+                results[name] = value
+        except Exception:
+            if waiting:
+                self.settle_in_background([results[name] for name in waiting])
+            raise
+        return _await_all(results, waiting) if waiting else results
+
+    def execute_field(
+        self,
+        parent_type: GraphQLObjectType,
+        source: Any,
+        field_details_list: list[FieldDetails],
+        path: Path,
+        position_context: Any,
+    ) -> Any:
+        """Resolve one field and complete its value, at once or as something to await."""
+        field = self._plan.field(parent_type, field_details_list)
+        if field is None:
+            return Undefined
+        try:
+            info = self._info(field, parent_type, path)
+            arguments = field.arguments(self.variable_values, hide_suggestions=self.hide_suggestions)
+            result = field.resolve(source, info, **arguments)
+            if self.is_awaitable(result):
+                return self.complete_awaitable_value(
+                    field.type, field_details_list, info, path, result, position_context
+                )
+            completed = self.complete_value(field.type, field_details_list, info, path, result, position_context)
+        except Exception as error:  # noqa: BLE001 - whatever a resolver raises belongs to its field
+            self.handle_field_error(error, field.type, field_details_list, path)
+            return None
+        if self.is_awaitable(completed):
+            return self._settle(completed, field, field_details_list, path)
+        return completed
+
+    @staticmethod
+    def complete_leaf_value(return_type: GraphQLLeafType, result: Any) -> Any:
+        """Write one scalar or enum; a value that does not fit its type is a defect of ours, not of the caller's."""
+        try:
+            return Executor.complete_leaf_value(return_type, result)
+        except GraphQLError as error:
+            raise TypeError(error.message) from error
+
+    def _info(self, field: Field, parent_type: GraphQLObjectType, path: Path) -> GraphQLResolveInfo[Any]:
+        return GraphQLResolveInfo(
+            field.nodes[0].name.value,
+            field.nodes,
+            field.type,
+            parent_type,
+            path,
+            self.schema,
+            self.fragment_definitions,
+            self.root_value,
+            self.operation,
+            self.variable_values,
+            self.context_value,
+            self.is_awaitable,
+            self.abort_signal,
+            self.async_helpers,
+        )
+
+    async def _settle(self, completed: Awaitable[Any], field: Field, details: list[FieldDetails], path: Path) -> Any:
+        try:
+            return await completed
+        except Exception as error:  # noqa: BLE001 - whatever a resolver raises belongs to its field
+            self.handle_field_error(error, field.type, details, path)
+            return None
+
+
+async def _await_all(results: dict[str, Any], waiting: list[str]) -> dict[str, Any]:
+    if len(waiting) == 1:
+        results[waiting[0]] = await results[waiting[0]]
+    else:
+        values = await gather_with_cancel(*(results[name] for name in waiting))
+        results.update(zip(waiting, values, strict=True))
+    return results
+
+
+def _read(leaf: Leaf, source: Any) -> Any:
+    """The value of ``leaf`` for the wire, or ``Undefined`` where it takes the long way, errors above all."""
+    value = source.get(leaf.key) if isinstance(source, dict) else getattr(source, leaf.attribute, None)
+    if type(value) is leaf.exact or (value is None and leaf.nullable):
+        return value
+    if leaf.exact is not None or value is None or callable(value) or is_awaitable(value):
+        return Undefined
+    try:
+        coerced = leaf.kind.coerce_output_value(value)
+    except Exception:  # noqa: BLE001 - raised again, and reported, on the long way
+        return Undefined
+    return Undefined if coerced is None else coerced

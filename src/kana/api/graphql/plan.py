@@ -1,0 +1,243 @@
+"""What graphql-core would find out afresh for every request, found out once for a kept operation.
+
+A plan holds the collected fields of each selection set, and for each field its definition, its
+resolver and where its arguments come from. It never decides anything: where a field is not of the
+plain kind, the plan says so and graphql-core's own code is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from graphql import (
+    FieldNode,
+    GraphQLError,
+    GraphQLField,
+    GraphQLInputType,
+    GraphQLLeafType,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    Undefined,
+    VariableNode,
+    coerce_input_value,
+    get_nullable_type,
+    is_leaf_type,
+    is_non_null_type,
+    is_required_argument,
+    is_scalar_type,
+)
+from graphql.execution.collect_fields import CollectedFields, FieldDetails
+from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
+from graphql.execution.values import VariableValues, VariableValueSource, get_argument_values
+
+_EXACT: Mapping[str, type] = {"String": str, "Boolean": bool}
+
+
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+@lru_cache(maxsize=1024)
+def attribute_of(field_name: str) -> str:
+    """The attribute of an object that answers a field: ``overageEnabled`` is ``overage_enabled``."""
+    return _CAPITAL.sub("_", field_name).lower()
+
+
+def read_field(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+    """The resolver of a field that names none: a key of the same name, or an attribute in snake case.
+
+    What is found and can be called is called, as graphql-core does.
+    """
+    name = info.field_name
+    value = source.get(name) if isinstance(source, dict) else getattr(source, attribute_of(name), None)
+    return value(info, **arguments) if callable(value) else value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """One field of an operation, as it is resolved for every request.
+
+    ``variables`` are the arguments as (name for the resolver, variable, required), where each argument
+    is a variable or left out; ``None`` where literals or defaults have a say.
+    """
+
+    definition: GraphQLField
+    type: GraphQLOutputType
+    resolve: Any
+    nodes: list[FieldNode]
+    details: FieldDetails
+    variables: tuple[tuple[str, str, bool], ...] | None
+
+    def arguments(self, values: VariableValues, *, hide_suggestions: bool) -> dict[str, Any]:
+        """The arguments for the resolver; graphql-core takes over where one of them is out of the ordinary."""
+        if self.variables is not None:
+            coerced = values.coerced
+            arguments = {}
+            for name, variable, required in self.variables:
+                value = coerced.get(variable, Undefined)
+                if value is not Undefined:
+                    arguments[name] = value
+                if required and (value is None or value is Undefined):
+                    break
+            else:
+                return arguments
+        return get_argument_values(
+            self.definition,
+            self.nodes[0],
+            values,
+            self.details.fragment_variable_values,
+            hide_suggestions,
+        )
+
+
+class Leaf(NamedTuple):
+    """A field that is read from its object as it is: no resolver, no arguments, a scalar or an enum."""
+
+    key: str
+    attribute: str
+    kind: GraphQLLeafType
+    exact: type | None
+    nullable: bool
+
+
+class Input(NamedTuple):
+    """A variable of the operation; a value whose type is ``exact`` needs no coercion."""
+
+    signature: GraphQLVariableSignature
+    exact: type | None
+    optional: bool
+
+
+class Step(NamedTuple):
+    """One response key of a selection set; ``leaf`` is set where it can be read without a resolver."""
+
+    response_name: str
+    leaf: Leaf | None
+    details: list[FieldDetails]
+
+
+class Plan:
+    """The plan of one operation, filled while it is first executed.
+
+    Fields are known by the identity of graphql-core's lists of them; those stay alive in
+    ``sub_fields`` and ``root``, so that no identity is ever used again. Safe for use by many tasks of
+    one thread: what is put in is the same whoever puts it.
+    """
+
+    def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode) -> None:
+        self._schema = schema
+        self._inputs = _inputs(schema, operation)
+        self._fields: dict[int, Field | None] = {}
+        self._steps: dict[int, list[Step]] = {}
+        self.root: CollectedFields | None = None
+        self.sub_fields: dict[Any, Any] = {}
+
+    def variables(self, given: dict[str, Any]) -> VariableValues | None:
+        """The values of the variables; ``None`` where one is wrong or has a default, and graphql-core must say."""
+        sources: dict[str, VariableValueSource] = {}
+        coerced: dict[str, Any] = {}
+        for signature, exact, optional in self._inputs:
+            name = signature.name
+            value = given.get(name, Undefined)
+            sources[name] = VariableValueSource(signature, value)
+            if value is Undefined:
+                if not optional:
+                    return None
+                continue
+            if type(value) is not exact:
+                value = _coerced(value, signature)
+                if value is Undefined:
+                    return None
+            coerced[name] = value
+        return VariableValues(sources, coerced)
+
+    def field(self, parent: GraphQLObjectType, details: list[FieldDetails]) -> Field | None:
+        """The field that ``details`` ask for, ``None`` where ``parent`` has none of that name."""
+        try:
+            return self._fields[id(details)]
+        except KeyError:
+            field = self._fields[id(details)] = _field(self._schema, parent, details)
+            return field
+
+    def steps(self, parent: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]]) -> list[Step]:
+        """The steps that answer one selection set of ``parent``."""
+        try:
+            return self._steps[id(grouped)]
+        except KeyError:
+            steps = self._steps[id(grouped)] = [
+                Step(name, _leaf(self.field(parent, details)), details) for name, details in grouped.items()
+            ]
+            return steps
+
+
+def _field(schema: GraphQLSchema, parent: GraphQLObjectType, details: list[FieldDetails]) -> Field | None:
+    first = details[0]
+    definition = schema.get_field(parent, first.node.name.value)
+    if definition is None:
+        return None
+    return Field(
+        definition=definition,
+        type=definition.type,
+        resolve=definition.resolve or read_field,
+        nodes=[one.node for one in details],
+        details=first,
+        variables=_variables(definition, first),
+    )
+
+
+def _inputs(schema: GraphQLSchema, operation: OperationDefinitionNode) -> list[Input]:
+    inputs = []
+    for node in operation.variable_definitions or ():
+        signature = get_variable_signature(schema, node)
+        if isinstance(signature, GraphQLError):
+            raise signature
+        optional = not is_non_null_type(signature.type) and signature.default is None
+        inputs.append(Input(signature, _exact(signature.type), optional))
+    return inputs
+
+
+def _exact(type_: GraphQLInputType) -> type | None:
+    """The Python type whose values this input type takes as they are: none for lists, objects and our scalars."""
+    nullable = get_nullable_type(type_)
+    return _EXACT.get(nullable.name) if is_scalar_type(nullable) else None
+
+
+def _coerced(value: Any, signature: GraphQLVariableSignature) -> Any:
+    """The value as the resolver gets it. How deep it is has been checked, so this cannot exhaust the stack."""
+    try:
+        return coerce_input_value(value, signature.type)
+    except Exception:  # noqa: BLE001 - said again, with its place, by graphql-core
+        return Undefined
+
+
+def _variables(definition: GraphQLField, details: FieldDetails) -> tuple[tuple[str, str, bool], ...] | None:
+    if details.fragment_variable_values is not None:
+        return None
+    nodes = {node.name.value: node.value for node in details.node.arguments or ()}
+    variables = []
+    for name, argument in definition.args.items():
+        value = nodes.get(name)
+        if argument.default is not None or argument.default_value is not Undefined:
+            return None
+        if isinstance(value, VariableNode):
+            variables.append((argument.out_name or name, value.name.value, is_required_argument(argument)))
+        elif value is not None:
+            return None
+    return tuple(variables)
+
+
+def _leaf(field: Field | None) -> Leaf | None:
+    if field is None or field.resolve is not read_field or field.definition.args:
+        return None
+    nullable = not is_non_null_type(field.type)
+    inner = field.type if nullable else field.type.of_type  # type: ignore[union-attr]
+    if not is_leaf_type(inner):
+        return None
+    key = field.nodes[0].name.value
+    return Leaf(key, attribute_of(key), inner, _EXACT.get(inner.name), nullable)
