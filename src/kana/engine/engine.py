@@ -22,6 +22,7 @@ class Engine:
     catalog: CatalogEngine
     usage: UsageEngine
     recorder: Recorder
+    clock: Clock
 
     @classmethod
     def over(cls, store: Store, *, clock: Clock, meter: Meter) -> Engine:
@@ -34,4 +35,5 @@ class Engine:
             catalog=CatalogEngine(store, clock=clock),
             usage=UsageEngine(store, recorder, clock=clock, meter=meter),
             recorder=recorder,
+            clock=clock,
         )

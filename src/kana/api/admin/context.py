@@ -1,0 +1,87 @@
+"""Who asks, settled once for a request, and what its resolvers share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeAlias
+
+from graphql import GraphQLResolveInfo
+from starlette.types import Scope
+
+from kana.api.admin.loader import DecisionLoader
+from kana.api.http import headers_of, request_id_of
+from kana.engine.access import Caller
+from kana.engine.engine import Engine
+from kana.model.catalog import Catalog
+from kana.model.environment import Actor, Environment
+from kana.model.key import KeyKind
+
+_BEARER = "bearer "
+
+
+class AdminContext:
+    """One request of a caller with a private key.
+
+    The catalogue is read once, when a field first needs it; again after a change, and where
+    something names a package that was made in between.
+    """
+
+    __slots__ = ("_catalog", "_reading", "caller", "decisions", "engine", "environment", "request_id")
+
+    def __init__(self, caller: Caller, engine: Engine, *, request_id: str) -> None:
+        self.caller = caller
+        self.engine = engine
+        self.environment: Environment = caller.environment
+        self.request_id = request_id
+        self.decisions = DecisionLoader(engine.usage, caller.environment)
+        self._catalog: Catalog | None = None
+        self._reading: asyncio.Task[Catalog] | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """The caller as the audit log names them."""
+        return self.caller.actor
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalogue as last read: whoever answers packages or features has read it before."""
+        assert self._catalog is not None, "a resolver answered packages or features without reading the catalogue"
+        return self._catalog
+
+    async def read_catalog(self, *, holding: Iterable[str] = ()) -> Catalog:
+        """Return the catalogue, read anew only where it lacks a package that ``holding`` names."""
+        if self._catalog is None or any(package_id not in self._catalog.packages for package_id in holding):
+            return await self.refresh_catalog()
+        return self._catalog
+
+    async def refresh_catalog(self) -> Catalog:
+        """Read the catalogue anew. Fields that ask at the same time share one reading."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(self.engine.catalog.read(self.environment))
+        self._catalog = await self._reading
+        return self._catalog
+
+
+Info: TypeAlias = GraphQLResolveInfo[AdminContext]
+
+
+def context_factory(engine: Engine) -> Callable[[Scope], Awaitable[AdminContext]]:
+    """Return what makes the context of a request: it lets in private keys, bare or as Bearer.
+
+    Raises (when called):
+        Unauthenticated: there is no key, or none that opens this door; all read the same.
+    """
+
+    async def make(scope: Scope) -> AdminContext:
+        key = key_in(headers_of(scope).get(b"authorization", b""))
+        caller = await engine.access.authenticate(key, KeyKind.PRIVATE)
+        return AdminContext(caller, engine, request_id=request_id_of(scope))
+
+    return make
+
+
+def key_in(header: bytes) -> str:
+    """Return the key of an Authorization header: all of it, or what follows Bearer."""
+    text = header.decode("latin-1").strip()
+    return text[len(_BEARER) :].strip() if text[: len(_BEARER)].lower() == _BEARER else text

@@ -1,0 +1,67 @@
+"""What every noun's input has in common: ids, pages, and fields that were left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from kana.engine.accounts import LIST_MAX
+from kana.errors import InvalidValue
+from kana.model.text import identifier, shown
+
+Input = dict[str, Any]
+"""An input object: fields in snake case, those left out are missing."""
+
+_Row = TypeVar("_Row")
+
+
+def given_id(value: str, *, field: str = "id") -> str:
+    """Return an id that a store can look up.
+
+    Raises:
+        InvalidValue: no id can be like this; databases differ in what they make of it.
+    """
+    return identifier(value, field=field)
+
+
+def given_ids(values: list[str], *, field: str, most: int = 100) -> list[str]:
+    """Return ids, each named once.
+
+    Raises:
+        InvalidValue: there are none, too many, one twice, or one that no id can be like.
+    """
+    if not 1 <= len(values) <= most:
+        raise InvalidValue(f"{field} must hold 1 to {most} ids, got {len(values)}", field=field)
+    if len(set(values)) < len(values):
+        repeated = next(value for value in values if values.count(value) > 1)
+        raise InvalidValue(f"{field} must name each id once, got {shown(repeated)} more than once", field=field)
+    return [identifier(value, field=field) for value in values]
+
+
+def fields_of(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return those of the fields that were given. Null metadata is the default again: an empty object."""
+    fields = {name: given[name] for name in names if name in given}
+    if "metadata" in fields and fields["metadata"] is None:
+        fields["metadata"] = {}
+    return fields
+
+
+def page(rows: Mapping[str, _Row], *, first: int | None, after: str | None, noun: str) -> list[_Row]:
+    """Return rows by id in their order: all of them, or the ``first`` so many after an id.
+
+    Raises:
+        InvalidValue: there are more than 10,000 and ``first`` is not given, it is out of range,
+            or no row has the id ``after``.
+    """
+    found = list(rows.values())
+    if after is not None:
+        if after not in rows:
+            raise InvalidValue(f"after must be the id of a {noun}, got {shown(after)}", field="after")
+        found = found[list(rows).index(after) + 1 :]
+    if first is None:
+        if len(found) > LIST_MAX:
+            raise InvalidValue(f"there are more than {LIST_MAX} {noun}s; page with first and after", field="first")
+        return found
+    if not 1 <= first <= LIST_MAX:
+        raise InvalidValue(f"first must be 1 to {LIST_MAX}, got {first}", field="first")
+    return found[:first]

@@ -1,0 +1,38 @@
+"""Decisions for many features of one user, asked field by field and read at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from kana.engine.usage import UsageEngine
+from kana.model.entitlement import Decision
+from kana.model.environment import Environment
+
+
+class DecisionLoader:
+    """Gathers what fields ask in one turn of the loop: one reading a user, not one a field."""
+
+    __slots__ = ("_asked", "_environment", "_usage")
+
+    def __init__(self, usage: UsageEngine, environment: Environment) -> None:
+        self._usage = usage
+        self._environment = environment
+        self._asked: dict[str, tuple[list[str], asyncio.Task[dict[str, Decision]]]] = {}
+
+    async def load(self, user_id: str, feature_id: str) -> Decision:
+        """Return what a user may do with a feature now, for one unit.
+
+        Raises:
+            UserNotFound, FeatureNotFound: no such id.
+        """
+        if user_id not in self._asked:
+            self._asked[user_id] = ([], asyncio.ensure_future(self._read(user_id)))
+        feature_ids, reading = self._asked[user_id]
+        feature_ids.append(feature_id)
+        return (await reading)[feature_id]
+
+    async def _read(self, user_id: str) -> dict[str, Decision]:
+        await asyncio.sleep(0)  # Fields that became ready in the same turn join the first of them.
+        feature_ids, _ = self._asked.pop(user_id)
+        [row] = await self._usage.check_many(self._environment, [user_id], feature_ids)
+        return dict(zip(feature_ids, row, strict=True))

@@ -1,0 +1,61 @@
+"""The schema: the reviewed SDL beside this file, bound to the resolvers."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from ariadne import EnumType, make_executable_schema
+from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
+
+from kana.api.admin import features, packages, subscriptions, usage, users
+from kana.api.graphql.plan import attribute_of
+from kana.api.scalars import DATE_TIME, UNITS
+from kana.model.feature import FeatureType
+from kana.model.package import PackageStatus
+from kana.model.period import ResetPeriod
+from kana.model.subscription import SubscriptionStatus
+from kana.model.usage import Action
+
+_BINDINGS = (
+    features.query,
+    features.mutation,
+    features.feature_type,
+    packages.query,
+    packages.mutation,
+    packages.package_type,
+    users.query,
+    users.mutation,
+    subscriptions.query,
+    subscriptions.mutation,
+    usage.query,
+    usage.mutation,
+    usage.period_type,
+    usage.recorded_type,
+    DATE_TIME,
+    UNITS,
+    EnumType("FeatureType", FeatureType),
+    EnumType("PackageStatus", PackageStatus),
+    EnumType("ResetPeriod", ResetPeriod),
+    EnumType("SubscriptionStatus", SubscriptionStatus),
+    EnumType("RecordUsageAction", Action),
+)
+
+
+def build_schema() -> GraphQLSchema:
+    """Return the executable schema. Fields without a resolver of their own are read off what they stand on."""
+    definitions = files(__package__).joinpath("schema.graphql").read_text(encoding="utf-8")
+    schema = make_executable_schema(definitions, *_BINDINGS)
+    _name_arguments(schema)
+    return schema
+
+
+def _name_arguments(schema: GraphQLSchema) -> None:
+    """Hand arguments and input fields to resolvers in snake case."""
+    for named in schema.type_map.values():
+        if isinstance(named, GraphQLInputObjectType):
+            for name, field in named.fields.items():
+                field.out_name = attribute_of(name)
+        elif isinstance(named, GraphQLObjectType) and not named.name.startswith("__"):
+            for parent in named.fields.values():
+                for name, argument in parent.args.items():
+                    argument.out_name = attribute_of(name)

@@ -1,0 +1,150 @@
+"""Subscriptions: which users hold which packages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from ariadne import MutationType, QueryType
+
+from kana.api.admin.context import AdminContext, Info
+from kana.api.admin.inputs import given_id, given_ids
+from kana.engine.accounts import parse_subscription_id
+from kana.engine.ports import Subscribed
+from kana.errors import InvalidValue, SubscriptionLinkRefused
+from kana.model.package import Package
+from kana.model.subscription import SubscriptionStatus
+from kana.model.text import shown
+
+query = QueryType()
+mutation = MutationType()
+
+_URL_LENGTH_MAX = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageSubscription:
+    """A subscription as the API shows it: with its user's id and its whole package."""
+
+    id: str
+    user_id: str
+    status: SubscriptionStatus
+    package: Package
+    started_at: datetime
+    ends_at: datetime | None
+
+
+@query.field("subscription")
+async def subscription(_root: object, info: Info, *, id: str) -> PackageSubscription:  # noqa: A002 - Kana's word
+    """One subscription by its id."""
+    context = info.context
+    held = await context.engine.accounts.subscription(context.environment, parse_subscription_id(id))
+    return await _shown_one(context, held)
+
+
+@query.field("subscriptions")
+async def subscriptions(
+    _root: object, info: Info, *, user_id: str | None = None, first: int | None = None, after: str | None = None
+) -> list[PackageSubscription]:
+    """Subscriptions of any status, the oldest first."""
+    context = info.context
+    held = await context.engine.accounts.subscriptions(
+        context.environment,
+        user_id=None if user_id is None else given_id(user_id, field="userId"),
+        first=first,
+        after=None if after is None else parse_subscription_id(after),
+    )
+    return await _shown(context, held)
+
+
+@mutation.field("subscribe")
+async def subscribe(_root: object, info: Info, *, package_ids: list[str], user_id: str) -> list[PackageSubscription]:
+    """Subscribe a user to packages, all or nothing."""
+    context = info.context
+    held = await context.engine.accounts.subscribe(
+        context.environment, given_id(user_id, field="userId"), given_ids(package_ids, field="packageIds")
+    )
+    return await _shown(context, held)
+
+
+@mutation.field("changeSubscription")
+async def change_subscription(_root: object, info: Info, *, user_id: str, package_id: str) -> PackageSubscription:
+    """Move a user from one base package to another."""
+    context = info.context
+    held = await context.engine.accounts.change_subscription(
+        context.environment, given_id(user_id, field="userId"), given_id(package_id, field="packageId")
+    )
+    return await _shown_one(context, held)
+
+
+@mutation.field("cancelSubscription")
+async def cancel_subscription(
+    _root: object,
+    info: Info,
+    *,
+    id: str,  # noqa: A002 - Kana's word
+    at_period_end: bool | None = None,
+) -> PackageSubscription:
+    """End a subscription, now or at the end of its period."""
+    context = info.context
+    held = await context.engine.accounts.cancel_subscription(
+        context.environment, parse_subscription_id(id), at_period_end=bool(at_period_end)
+    )
+    return await _shown_one(context, held)
+
+
+@mutation.field("generateSubscriptionLink")
+async def generate_subscription_link(
+    _root: object, info: Info, *, template_id: str, success_url: str, cancel_url: str, user_id: str | None = None
+) -> None:
+    """Check what is asked for, and say that there is nobody to ask."""
+    context = info.context
+    given_id(template_id, field="templateId")
+    _check_url(success_url, field="successUrl")
+    _check_url(cancel_url, field="cancelUrl")
+    if user_id is not None:
+        await context.engine.accounts.user(context.environment, given_id(user_id, field="userId"))
+    raise SubscriptionLinkRefused("no billing provider is connected")
+
+
+async def _shown(context: AdminContext, held: Sequence[Subscribed]) -> list[PackageSubscription]:
+    catalog = await context.read_catalog(holding={subscribed.subscription.package_id for subscribed in held})
+    return [
+        PackageSubscription(
+            id=str(subscription.id),
+            user_id=user_id,
+            status=subscription.status,
+            package=catalog.package(subscription.package_id),
+            started_at=subscription.start,
+            ends_at=subscription.ends_at,
+        )
+        for user_id, subscription in held
+    ]
+
+
+async def _shown_one(context: AdminContext, held: Subscribed) -> PackageSubscription:
+    [shown_one] = await _shown(context, [held])
+    return shown_one
+
+
+def _check_url(url: str, *, field: str) -> None:
+    """Refuse an address that a checkout must not send people to."""
+    if not _is_web_address(url):
+        raise InvalidValue(
+            f"{field} must be an http or https address without user name or password,"
+            f" at most {_URL_LENGTH_MAX} characters, got {shown(url)}",
+            field=field,
+        )
+
+
+def _is_web_address(url: str) -> bool:
+    if len(url) > _URL_LENGTH_MAX or not url.isprintable() or " " in url or "\\" in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it refuses a port that is none
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc

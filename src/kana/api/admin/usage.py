@@ -1,0 +1,148 @@
+"""Usage: may this user, this user has, and what was used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ariadne import MutationType, ObjectType, QueryType
+
+from kana.api.admin.context import Info
+from kana.api.admin.inputs import Input, given_id, given_ids
+from kana.engine.usage import PAST_PERIODS, PeriodUsage, Shown
+from kana.model.entitlement import Consumption, Decision
+from kana.model.usage import Action, Receipt, Usage
+
+query = QueryType()
+mutation = MutationType()
+period_type = ObjectType("ConsumptionInPeriod")
+recorded_type = ObjectType("RecordedUsage")
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """What one user may do with each feature asked for, as lists in that order: cheap to write out by the thousand."""
+
+    user_id: str
+    decisions: list[Decision]
+
+    @property
+    def access(self) -> list[bool]:
+        """Whether each may be used."""
+        return [decision.access for decision in self.decisions]
+
+    @property
+    def reason(self) -> list[str]:
+        """Why, for each."""
+        return [decision.reason for decision in self.decisions]
+
+    @property
+    def used(self) -> list[int | None]:
+        """What is used of each; None where it is not counted."""
+        return [None if (c := decision.consumption) is None else c.used for decision in self.decisions]
+
+    @property
+    def budget(self) -> list[int | None]:
+        """How much of each there is; None also where it is unlimited."""
+        return [None if (c := decision.consumption) is None else c.budget for decision in self.decisions]
+
+    @property
+    def overage_enabled(self) -> list[bool | None]:
+        """Whether each may go over its budget; None where it is not counted."""
+        return [None if (c := decision.consumption) is None else c.overage_enabled for decision in self.decisions]
+
+
+@query.field("canUseFeature")
+async def can_use_feature(
+    _root: object, info: Info, *, user_id: str, feature_id: str, delta: int | None = None
+) -> Decision:
+    """Translate, ask the engine, hand back its answer. A refusal is data, with its reason."""
+    context = info.context
+    return await context.engine.usage.check(
+        context.environment,
+        given_id(user_id, field="userId"),
+        given_id(feature_id, field="featureId"),
+        delta=1 if delta is None else delta,
+    )
+
+
+@query.field("canUseFeatures")
+async def can_use_features(
+    _root: object, info: Info, *, user_ids: list[str], feature_ids: list[str], delta: int | None = None
+) -> list[DecisionRow]:
+    """Ask for all users and features at once."""
+    context = info.context
+    rows = await context.engine.usage.check_many(
+        context.environment,
+        given_ids(user_ids, field="userIds"),
+        given_ids(feature_ids, field="featureIds"),
+        delta=1 if delta is None else delta,
+    )
+    return [DecisionRow(user_id, decisions) for user_id, decisions in zip(user_ids, rows, strict=True)]
+
+
+@query.field("showUsage")
+async def show_usage(_root: object, info: Info, *, user_id: str, feature_id: str, past: int | None = None) -> Shown:
+    """What was used, now and before."""
+    context = info.context
+    return await context.engine.usage.show(
+        context.environment,
+        given_id(user_id, field="userId"),
+        given_id(feature_id, field="featureId"),
+        past=PAST_PERIODS if past is None else past,
+    )
+
+
+@mutation.field("recordUsage")
+async def record_usage(_root: object, info: Info, *, input: Input) -> Receipt:  # noqa: A002 - Kana's word
+    """Record, and answer when it is on disk."""
+    context = info.context
+    delta, action = input.get("delta"), input.get("action")
+    return await context.engine.usage.record(
+        Usage(
+            environment=context.environment,
+            user_id=given_id(input["user_id"], field="userId"),
+            feature_id=given_id(input["feature_id"], field="featureId"),
+            delta=1 if delta is None else delta,
+            action=Action.ADD if action is None else action,
+            key=input.get("idempotency_key"),
+            timestamp=input.get("timestamp"),
+            metadata=input.get("metadata"),
+        )
+    )
+
+
+@recorded_type.field("recorded")
+def recorded(receipt: Receipt, _info: Info) -> bool:
+    """Whether it counts."""
+    return receipt.entry.recorded
+
+
+@recorded_type.field("reason")
+def reason(receipt: Receipt, _info: Info) -> str | None:
+    """Why it does not."""
+    return receipt.entry.reason
+
+
+@recorded_type.field("id")
+def entry_id(receipt: Receipt, _info: Info) -> str:
+    """Return the entry's id as the wire has ids."""
+    return str(receipt.entry.id)
+
+
+@recorded_type.field("consumption")
+def consumption(receipt: Receipt, _info: Info) -> Consumption | None:
+    """What is used after it."""
+    return receipt.entry.consumption
+
+
+@period_type.field("periodStart")
+def period_start(usage: PeriodUsage, _info: Info) -> datetime:
+    """When the period starts."""
+    return usage.period.start
+
+
+@period_type.field("periodEnd")
+def period_end(usage: PeriodUsage, _info: Info) -> datetime | None:
+    """When it ends, if it does."""
+    return usage.period.end

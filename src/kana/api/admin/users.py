@@ -1,0 +1,61 @@
+"""Users, and the tokens that their browsers show."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from ariadne import MutationType, QueryType
+
+from kana.api import tokens
+from kana.api.admin.context import Info
+from kana.api.admin.inputs import Input, fields_of, given_id
+from kana.engine.accounts import UserChanges
+from kana.model.user import User
+
+query = QueryType()
+mutation = MutationType()
+
+
+@query.field("user")
+async def user(_root: object, info: Info, *, id: str) -> User:  # noqa: A002 - Kana's word
+    """One user by their id."""
+    return await info.context.engine.accounts.user(info.context.environment, given_id(id))
+
+
+@query.field("users")
+async def users(
+    _root: object,
+    info: Info,
+    *,
+    id: str | None = None,  # noqa: A002, ARG001 - one of Kana's examples passes it
+    first: int | None = None,
+    after: str | None = None,
+) -> list[User]:
+    """Users in the order of their ids."""
+    after = None if after is None else given_id(after, field="after")
+    return await info.context.engine.accounts.users(info.context.environment, first=first, after=after)
+
+
+@mutation.field("createUser")
+async def create_user(_root: object, info: Info, *, input: Input) -> User:  # noqa: A002 - Kana's word
+    """Create a user."""
+    return await info.context.engine.accounts.create_user(info.context.environment, **input)
+
+
+@mutation.field("updateUser")
+async def update_user(_root: object, info: Info, *, id: str, input: Input) -> User:  # noqa: A002 - Kana's words
+    """Change a user, the id included."""
+    changes = fields_of(input, "id", "name", "metadata")
+    if changes.get("id") is None:
+        changes.pop("id", None)
+    return await info.context.engine.accounts.update_user(
+        info.context.environment, given_id(id), cast("UserChanges", changes)
+    )
+
+
+@mutation.field("generateUserToken")
+async def generate_user_token(_root: object, info: Info, *, user_id: str) -> dict[str, str]:
+    """Make a token for a user who exists."""
+    engine = info.context.engine
+    user = await engine.accounts.user(info.context.environment, given_id(user_id, field="userId"))
+    return {"token": tokens.issue(user, await engine.access.keyring(), now=engine.clock())}

@@ -1,0 +1,56 @@
+"""The scalars that both schemas share: DateTime and Units. JSON needs no code: any JSON value is what it is."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from ariadne import ScalarType
+from graphql import GraphQLError
+
+from kana.model.period import to_precision
+from kana.model.text import UNITS_MAX, shown
+
+_EXAMPLE = "2026-11-25T16:57:42.778Z"
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+).fullmatch
+
+
+def write_time(moment: datetime) -> str:
+    """Return an aware UTC time as the wire has it, with milliseconds and Z."""
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def read_time(value: object) -> datetime:
+    """Return the time of an RFC 3339 text with seconds and zone, in UTC and cut to the millisecond.
+
+    Python alone would take more: week dates, times without a zone, and in some releases 24:00.
+
+    Raises:
+        GraphQLError: it is anything else, or no time that exists.
+    """
+    if isinstance(value, str) and _RFC_3339(value):
+        try:
+            return to_precision(datetime.fromisoformat(value.upper()).astimezone(UTC))
+        except (ValueError, OverflowError):
+            pass  # The 30th of February, or year 0.
+    raise GraphQLError(
+        f"DateTime must be RFC 3339 with seconds and zone, as in {_EXAMPLE}, and a time that exists; got {shown(value)}"
+    )
+
+
+def write_units(value: object) -> int:
+    """Return an amount as the wire has it.
+
+    Raises:
+        GraphQLError: it is no whole number from 0 to 2^53-1.
+    """
+    if type(value) is int and 0 <= value <= UNITS_MAX:
+        return value
+    raise GraphQLError(f"Units must be a whole number from 0 to {UNITS_MAX}, got {shown(value)}")
+
+
+DATE_TIME = ScalarType("DateTime", serializer=write_time, value_parser=read_time)
+UNITS = ScalarType("Units", serializer=write_units, value_parser=write_units)

@@ -1,0 +1,129 @@
+"""User tokens: what one user's browser shows the Client API in secure mode.
+
+A token is a JWT signed with HS256 and nothing else. Its ``kid`` names one of our own secrets,
+which alone says which environment it is for; whatever else a header names is ignored.
+``userId`` is the id that the user had; ``sub`` is what never changes of them, so that a
+token follows a user who is renamed and never passes to the next one with the old id.
+
+Source: docs.usekana.com, "Secure mode"; ``kid`` and ``sub`` are ours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import jwt
+
+from kana.errors import Unauthenticated
+from kana.model.environment import Environment
+from kana.model.key import Keyring, SigningSecret
+from kana.model.period import to_milliseconds
+from kana.model.user import User
+
+AUDIENCE = "kana-client"
+ISSUER = "usekana.com"
+
+LIFETIME = timedelta(days=30)
+"""How long a token is good for; one that claims to be good for longer is refused."""
+
+LEEWAY = timedelta(seconds=30)
+"""How far two machines' clocks may lie apart."""
+
+BYTES_MAX = 4096
+"""Longest token that is looked at."""
+
+_ALGORITHM = "HS256"
+_REQUIRED = ["exp", "iat", "aud", "iss", "appId", "userId", "sub"]
+# What depends on the time is checked below, on our clock.
+_OPTIONS = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenClaims:
+    """What a token that was verified says: the environment, and who its user is.
+
+    ``bucket`` and ``user_key`` find the user whatever their id is now; ``user_id`` is the id they had.
+    """
+
+    environment: Environment
+    bucket: int
+    user_key: int
+    user_id: str
+
+
+def issue(user: User, keyring: Keyring, *, now: datetime, lifetime: timedelta = LIFETIME) -> str:
+    """Return a token for a user, signed with the newest secret of their environment, good for ``lifetime``.
+
+    ``lifetime`` is at most 30 days.
+    """
+    secret = keyring.signing_secret(user.environment)
+    issued_at = _seconds(now)
+    claims = {
+        "appId": keyring.environments[user.environment].app_id,
+        "userId": user.id,
+        "sub": f"{user.bucket}.{user.key}",
+        "iat": issued_at,
+        "exp": issued_at + int(min(lifetime, LIFETIME).total_seconds()),
+        "aud": AUDIENCE,
+        "iss": ISSUER,
+    }
+    # Written here and not by PyJWT, which escapes what is not ASCII: the longest ids would pass 4 KB.
+    payload = json.dumps(claims, ensure_ascii=False, separators=(",", ":")).encode()
+    return jwt.PyJWS().encode(payload, secret.secret, _ALGORITHM, {"kid": secret.id})
+
+
+def verify(token: str, keyring: Keyring, *, now: datetime) -> TokenClaims:
+    """Return what a token says.
+
+    Raises:
+        Unauthenticated: it is not one of ours, not of this time, or too long; all read the same.
+    """
+    if len(token) > BYTES_MAX or not token.isascii():
+        raise Unauthenticated
+    try:
+        secret = _secret(jwt.get_unverified_header(token).get("kid"), keyring)
+        claims = jwt.decode(
+            token,
+            secret.secret,
+            algorithms=[_ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            options=_OPTIONS,  # type: ignore[arg-type]
+        )
+        _check_times(claims, now=now)
+        return _read(claims, secret.environment, keyring)
+    except (jwt.InvalidTokenError, ValueError):
+        raise Unauthenticated from None
+
+
+def _secret(kid: object, keyring: Keyring) -> SigningSecret:
+    for secret in keyring.signing_secrets:
+        if secret.id == kid and secret.revoked_at is None:
+            return secret
+    raise Unauthenticated
+
+
+def _check_times(claims: Mapping[str, Any], *, now: datetime) -> None:
+    issued_at, expires_at, not_before = claims["iat"], claims["exp"], claims.get("nbf", 0)
+    if any(type(moment) is not int for moment in (issued_at, expires_at, not_before)):
+        raise Unauthenticated
+    leeway, moment = int(LEEWAY.total_seconds()), _seconds(now)
+    if not issued_at - leeway <= moment < expires_at + leeway or moment < not_before - leeway:
+        raise Unauthenticated
+    if expires_at - issued_at > int(LIFETIME.total_seconds()):
+        raise Unauthenticated
+
+
+def _read(claims: Mapping[str, Any], environment: Environment, keyring: Keyring) -> TokenClaims:
+    if claims["appId"] != keyring.environments[environment].app_id or not isinstance(claims["userId"], str):
+        raise Unauthenticated
+    bucket, _, key = claims["sub"].partition(".")
+    return TokenClaims(environment, int(bucket), int(key), claims["userId"])
+
+
+def _seconds(moment: datetime) -> int:
+    return to_milliseconds(moment) // 1000
