@@ -1,0 +1,37 @@
+"""The command line. A command reads its settings, calls the engine, and says what came of it.
+
+Exit 0: done. Exit 1: a problem, said in one sentence on standard error. Exit 2: the command was
+misspelt or a setting is not allowed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from kana.cli.audit import audit
+from kana.cli.init import init
+from kana.cli.keys import keys
+from kana.cli.serve import serve
+from kana.errors import KanaError
+
+
+class _Commands(click.Group):
+    """Commands that end with a sentence, never with a traceback, where Kana itself says no."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KanaError as error:
+            raise click.ClickException(error.message) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kana-server", message="kana %(version)s")
+def main() -> None:
+    """Answer whether a user may use a feature now, and record what was used."""
+
+
+for _command in (serve, init, keys, audit):
+    main.add_command(_command)

@@ -1,0 +1,79 @@
+"""What commands that open the database share: the option that names it, and the way in and out."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from kana.engine.access import AccessEngine
+from kana.engine.ports import Store
+from kana.errors import DatabaseRefused, InvalidValue
+from kana.model.environment import Actor
+from kana.settings import Settings
+
+_T = TypeVar("_T")
+
+database_option = click.option(
+    "--database-url", metavar="URL", help="Where everything is kept; above KANA_DATABASE_URL."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+
+
+def read_settings(**flags: str | int | None) -> Settings:
+    """Return the settings of this process's environment and flags.
+
+    Raises:
+        click.UsageError: a value is not allowed.
+    """
+    try:
+        return Settings.from_mapping(os.environ, **flags)
+    except InvalidValue as error:
+        raise click.UsageError(error.message) from None
+
+
+def with_store(settings: Settings, action: Callable[[Store], Awaitable[_T]]) -> _T:
+    """Open the database, beside a server that runs or not, do something, and let go of it."""
+
+    async def run() -> _T:
+        from kana.app import open_store
+
+        store = await open_store(settings)
+        try:
+            return await action(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+def with_access(settings: Settings, action: Callable[[AccessEngine], Awaitable[_T]]) -> _T:
+    """The same, for what is done with keys."""
+    from kana.app import system_clock
+
+    return with_store(settings, lambda store: action(AccessEngine(store, clock=system_clock)))
+
+
+def require_database(settings: Settings) -> Settings:
+    """Return the settings when their database may exist; a command that only looks makes no new file.
+
+    Raises:
+        DatabaseRefused: the file does not exist.
+    """
+    path = settings.sqlite_path
+    if path is not None and not path.exists():
+        raise DatabaseRefused(f"There is no database at {Path.cwd() / path}; `kana init` makes one.")
+    return settings
+
+
+def whoever_runs_this() -> Actor:
+    """Return the user of the machine, as the audit log names them."""
+    try:
+        return Actor(kind="cli", name=getpass.getuser())
+    except (KeyError, OSError):  # A container may run under a number that has no name.
+        return Actor(kind="cli", name=str(os.getuid()))

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from kana.cli.database import (
+    database_option,
+    json_option,
+    read_settings,
+    require_database,
+    whoever_runs_this,
+    with_access,
+)
+from kana.model.environment import Environment
+from kana.model.key import ApiKey, KeyKind
+from kana.settings import Settings
+
+_COLUMNS = ("key", "environment", "kind", "name", "created", "revoked")
+
+
+@click.group()
+def keys() -> None:
+    """List, create and revoke API keys, beside a server that runs or not."""
+
+
+def _settings(database_url: str | None) -> Settings:
+    return require_database(read_settings(database_url=database_url))
+
+
+@keys.command("list")
+@database_option
+@json_option
+def list_keys(database_url: str | None, as_json: bool) -> None:
+    """List all keys, revoked ones included, the oldest first. The keys themselves are not kept."""
+    found = with_access(_settings(database_url), lambda access: access.keys())
+    rows = [_described(key) for key in found]
+    click.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else _table(rows))
+
+
+@keys.command("create")
+@click.option(
+    "--environment",
+    type=click.Choice([environment.value for environment in Environment]),
+    required=True,
+    help="Whose data it opens.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in KeyKind]),
+    default=KeyKind.PRIVATE.value,
+    show_default=True,
+    help="private: the Admin API, for servers. public: the Client API, for browsers.",
+)
+@click.option("--name", default="", help="What it is for, as lists show it.")
+@database_option
+@json_option
+def create_key(environment: str, kind: str, name: str, database_url: str | None, as_json: bool) -> None:
+    """Make a key and print it, once. Keys that exist stay valid."""
+    key, described = with_access(
+        _settings(database_url),
+        lambda access: access.create_key(Environment(environment), KeyKind(kind), name=name, by=whoever_runs_this()),
+    )
+    if as_json:
+        # The whole key stands where lists show it masked.
+        click.echo(json.dumps(_described(described) | {"key": key}, indent=2, ensure_ascii=False))
+    else:
+        click.echo(f"{key}\n\nKeep this {environment} {kind} key: it is shown now and never again.")
+
+
+@keys.command("revoke")
+@click.argument("key")
+@database_option
+@json_option
+def revoke_key(key: str, database_url: str | None, as_json: bool) -> None:
+    """Revoke KEY, given whole or as `kana keys list` shows it. Within a second no server lets it in."""
+    revoked = with_access(_settings(database_url), lambda access: access.revoke_key(key, by=whoever_runs_this()))
+    if as_json:
+        click.echo(json.dumps(_described(revoked), indent=2, ensure_ascii=False))
+    else:
+        click.echo(f"{revoked.masked} is revoked: no server lets it in any more.")
+
+
+def _described(key: ApiKey) -> dict[str, str | None]:
+    return {
+        "key": key.masked,
+        "environment": key.environment.value,
+        "kind": key.kind.value,
+        "name": key.name,
+        "created": key.created_at.isoformat(timespec="seconds"),
+        "revoked": None if key.revoked_at is None else key.revoked_at.isoformat(timespec="seconds"),
+    }
+
+
+def _table(rows: Sequence[dict[str, str | None]]) -> str:
+    cells = [_COLUMNS, *(tuple(row[column] or "" for column in _COLUMNS) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import errno
+import socket
+from typing import TYPE_CHECKING
+
+import click
+
+from kana.cli.database import database_option, read_settings, whoever_runs_this
+from kana.cli.init import WORKSPACE, welcome
+from kana.errors import KanaError
+from kana.settings import Settings
+
+if TYPE_CHECKING:
+    from kana.api.server import Bounds
+
+STORAGE_LOST = 70
+"""What the process exits with when the disk failed under it: a supervisor starts it anew."""
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="The address to listen on; above KANA_HOST.")
+@click.option("--port", metavar="PORT", help="The port to listen on, 0 for a free one; above KANA_PORT.")
+@database_option
+def serve(host: str | None, port: str | None, database_url: str | None) -> None:
+    """Serve until SIGTERM or Ctrl-C, then answer what is in flight and exit 0.
+
+    On an empty database it first makes the workspace and prints its keys, as `kana init` does.
+    """
+    import uvloop
+
+    from kana.api.logs import configure
+
+    settings = read_settings(host=host, port=port, database_url=database_url)
+    configure(level=settings.log_level)
+    with _listen(settings) as listening:
+        code = uvloop.run(_serve(settings, listening))
+    raise click.exceptions.Exit(code)
+
+
+class _AddressRefused(KanaError):
+    """The address cannot be listened on."""
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Return a socket that listens, before anything else is opened: a taken port changes nothing.
+
+    What connects from here on waits until the server is ready, and is answered.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = "the port is in use; choose another with --port" if taken else error.strerror or str(error)
+        raise _AddressRefused(f"Cannot listen on {settings.host} port {settings.port}: {reason}.") from error
+
+
+async def _serve(settings: Settings, listening: socket.socket) -> int:
+    """Open the database, make the workspace if there is none, and serve. The application closes the store."""
+    from kana.api.server import Server, server
+    from kana.app import create_app, open_store, system_clock
+    from kana.engine.access import AccessEngine
+
+    running: Server | None = None
+    lost: list[str] = []
+
+    def stop(reason: str) -> None:
+        lost.append(reason)
+        if running is not None:
+            running.should_exit = True
+
+    store = await open_store(settings, exclusive=True, on_lost=stop)
+    address = _address(listening)
+    made = await AccessEngine(store, clock=system_clock).initialise(WORKSPACE, by=whoever_runs_this())
+    if made is not None:
+        click.echo(f"{welcome(made, settings, address=address)}\n")
+    running = server(
+        create_app(settings, store, clock=system_clock),
+        bounds=_bounds(settings),
+        ready=lambda _host, _port: click.echo(f"Kana listens on {address} and keeps {settings.database}."),
+    )
+    await running.serve(sockets=[listening])
+    if lost:
+        click.echo(
+            f"Error: {lost[0]}; the server stopped, since what it cannot keep it must not acknowledge.", err=True
+        )
+        return STORAGE_LOST
+    return 0 if running.started else 1
+
+
+def _bounds(settings: Settings) -> Bounds:
+    from kana.api.server import Bounds
+
+    return Bounds(
+        head_s=settings.head_s,
+        body_s=settings.body_s,
+        idle_s=settings.idle_s,
+        drain_s=settings.drain_s,
+        connections_max=settings.connections_max,
+        requests_max=settings.requests_max,
+    )
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
