@@ -1,4 +1,4 @@
-"""The composition root: settings, then a store, then the engine, then the application. Alone in naming a store and a clock."""
+"""The composition root: settings, a store, the engine, the application. Alone in naming a store and a clock."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from kana.model.catalog import Catalog
 from kana.model.entitlement import CounterKey, Entitlement, effective
 from kana.model.environment import Environment
 from kana.model.text import key_digest, shown
-from kana.model.usage import Entry, Receipt, Usage, check_not_before_start, settle
+from kana.model.usage import Entry, Place, Receipt, Usage, check_time, settle
 from kana.model.user import UserRef
 
 Person = tuple[Environment, str]
@@ -37,7 +37,7 @@ class Batch:
         self._next_id = next_id
         self._digests = [None if usage.key is None else key_digest(usage.key) for usage in usages]
         self._answers: list[Receipt | KanaError | None] = [None] * len(usages)
-        self._placed: list[tuple[int, Usage, UserRef, Entitlement | None]] = []
+        self._placed: list[tuple[int, Usage, UserRef, Place | None]] = []
         self._earlier: dict[KeyUse, Entry] = {}
 
     @property
@@ -79,11 +79,7 @@ class Batch:
                 self._place_one(number, usage, catalogs[usage.environment], accounts, resolved)
             except KanaError as error:
                 self._answers[number] = error
-        return {
-            entitlement.counter_at(usage.timestamp or self.now)
-            for _, usage, _, entitlement in self._placed
-            if entitlement is not None
-        }
+        return {place.counter for _, _, _, place in self._placed if place is not None}
 
     def _place_one(
         self,
@@ -97,15 +93,16 @@ class Batch:
         if account is None:
             raise UserNotFound(f"User not found: {shown(usage.user_id)}")
         feature = catalog.feature(usage.feature_id)
-        place = (usage.environment, usage.user_id, usage.feature_id)
-        if place not in resolved:
-            resolved[place] = effective(account, catalog, feature, now=self.now)
-        entitlement = resolved[place]
-        if self._first(number, account.user) is None:
-            usage.check_time(now=self.now)
-            if entitlement is not None:
-                check_not_before_start(usage, entitlement)
-        self._placed.append((number, usage, account.user, entitlement))
+        asked = (usage.environment, usage.user_id, usage.feature_id)
+        if asked not in resolved:
+            resolved[asked] = effective(account, catalog, feature, now=self.now)
+        entitlement = resolved[asked]
+        if usage.timestamp is not None and self._first(number, account.user) is None:
+            check_time(usage, entitlement, now=self.now)
+        place = None
+        if entitlement is not None:
+            place = Place(entitlement, entitlement.counter_at(usage.timestamp or self.now))
+        self._placed.append((number, usage, account.user, place))
 
     def _first(self, number: int, user: UserRef) -> Entry | None:
         """Return the entry that holds this usage's idempotency key already."""
@@ -116,21 +113,18 @@ class Batch:
         """Decide each usage in order of arrival on the totals given, which grow as it goes."""
         self.entries = []
         self.totals = {}
-        for number, usage, user, entitlement in self._placed:
+        for number, usage, user, place in self._placed:
             first = self._first(number, user)
             if first is None:
-                self._answers[number] = Receipt(self._decide_one(usage, user, entitlement, used))
+                self._answers[number] = Receipt(self._decide_one(usage, user, place, used))
             else:
                 self._answers[number] = _answer_again(first, usage)
 
-    def _decide_one(
-        self, usage: Usage, user: UserRef, entitlement: Entitlement | None, used: Mapping[CounterKey, int]
-    ) -> Entry:
+    def _decide_one(self, usage: Usage, user: UserRef, place: Place | None, used: Mapping[CounterKey, int]) -> Entry:
         total = 0
-        if entitlement is not None:
-            counter = entitlement.counter_at(usage.timestamp or self.now)
-            total = self.totals[counter] if counter in self.totals else used.get(counter, 0)
-        entry = settle(usage, user, entitlement, used=total, entry_id=self._next_id(), now=self.now)
+        if place is not None:
+            total = self.totals[place.counter] if place.counter in self.totals else used.get(place.counter, 0)
+        entry = settle(usage, user, place, used=total, entry_id=self._next_id(), now=self.now)
         self.entries.append(entry)
         if entry.key is not None:
             self._earlier[user.key, entry.key] = entry

@@ -10,7 +10,7 @@ from kana.model.account import Account
 from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature, FeatureType
-from kana.model.period import Period, ResetPeriod, period_at
+from kana.model.period import Period, ResetPeriod, period_at, period_start_at
 from kana.model.subscription import Subscription
 
 ALLOWED_CONSUMABLE = (
@@ -65,14 +65,16 @@ class Entitlement:
 
     def counter_at(self, moment: datetime) -> CounterKey:
         """Return the key of the running total that a moment belongs to."""
-        return self.counter_of(self.period_at(moment))
+        start, reset = self.subscription.start, self.allowance.reset_period
+        return self._counter(period_start_at(start, reset, max(start, moment)))
 
     def counter_of(self, period: Period) -> CounterKey:
         """Return the key of the running total of one of its periods."""
-        subscription = self.subscription
-        return CounterKey(
-            subscription.bucket, subscription.id, self.feature.id, self.allowance.reset_period, period.start
-        )
+        return self._counter(period.start)
+
+    def _counter(self, period_start: datetime) -> CounterKey:
+        held = self.subscription
+        return CounterKey(held.bucket, held.id, self.feature.id, self.allowance.reset_period, period_start)
 
     def consumption(self, used: int) -> Consumption | None:
         """Return what is used of what; None for a BINARY feature, which is not counted for anyone to see."""

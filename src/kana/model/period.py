@@ -59,25 +59,32 @@ def period_at(anchor: datetime, reset: ResetPeriod | None, moment: datetime) -> 
     """Return the period that holds ``moment``, which must not be before ``anchor``. Both are UTC."""
     if reset is None:
         return Period(anchor, None)
-    number = _number_at(anchor, reset, moment)
-    return Period(_start(anchor, reset, number), _start(anchor, reset, number + 1))
+    number, start = _number_and_start(anchor, reset, moment)
+    return Period(start, _start(anchor, reset, number + 1))
+
+
+def period_start_at(anchor: datetime, reset: ResetPeriod | None, moment: datetime) -> datetime:
+    """Return only the start of ``period_at``, which is all that a running total is kept by."""
+    return anchor if reset is None else _number_and_start(anchor, reset, moment)[1]
 
 
 def periods_before(anchor: datetime, reset: ResetPeriod | None, moment: datetime) -> Iterator[Period]:
     """Yield the periods that have ended at ``moment``, newest first, back to the anchor."""
     if reset is None:
         return
-    for number in range(_number_at(anchor, reset, moment) - 1, -1, -1):
+    for number in range(_number_and_start(anchor, reset, moment)[0] - 1, -1, -1):
         yield Period(_start(anchor, reset, number), _start(anchor, reset, number + 1))
 
 
-def _number_at(anchor: datetime, reset: ResetPeriod, moment: datetime) -> int:
-    """Return how many whole periods lie between the anchor and the moment."""
+def _number_and_start(anchor: datetime, reset: ResetPeriod, moment: datetime) -> tuple[int, datetime]:
+    """Return how many whole periods lie between the anchor and the moment, and where the next one starts."""
     if reset is ResetPeriod.DAY:
-        return (moment - anchor) // _DAY
+        number = (moment - anchor) // _DAY
+        return number, anchor + number * _DAY
     months = (moment.year - anchor.year) * 12 + moment.month - anchor.month
     number = months // 12 if reset is ResetPeriod.YEAR else months
-    return number if _start(anchor, reset, number) <= moment else number - 1
+    start = _start(anchor, reset, number)
+    return (number, start) if start <= moment else (number - 1, _start(anchor, reset, number - 1))
 
 
 def _start(anchor: datetime, reset: ResetPeriod, number: int) -> datetime:

@@ -80,18 +80,6 @@ class Usage:
         if self.metadata is not None:
             metadata(self.metadata)
 
-    def check_time(self, *, now: datetime) -> None:
-        """Refuse a timestamp that is too far ahead.
-
-        Raises:
-            InvalidValue: it is more than five minutes ahead of ``now``.
-        """
-        if self.timestamp is not None and self.timestamp > now + FUTURE_MAX:
-            raise InvalidValue(
-                f"timestamp must be at most 5 minutes ahead of {now.isoformat()}, got {self.timestamp.isoformat()}",
-                field="timestamp",
-            )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -166,23 +154,28 @@ def judge(usage: Usage, entitlement: Entitlement, *, used: int) -> tuple[Outcome
     return Outcome.RECORDED, None, change
 
 
-def settle(
-    usage: Usage, user: UserRef, entitlement: Entitlement | None, *, used: int, entry_id: int, now: datetime
-) -> Entry:
-    """Return the entry for a usage: recorded or refused, with its answer.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a usage belongs: the entitlement that answers for it, and the total it counts in."""
+
+    entitlement: Entitlement
+    counter: CounterKey
+
+
+def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry_id: int, now: datetime) -> Entry:
+    """Return the entry for a usage: recorded or refused, with its answer. No place: no subscription answers.
 
     ``used`` is the total of the period that the usage belongs to. Everything a store
     needs to write is in the entry.
     """
-    moment = usage.timestamp or now
     counter = consumption = None
     outcome: Outcome = Outcome.NO_SUBSCRIPTION
     reason: str | None = NO_SUBSCRIPTION
     change = 0
-    if entitlement is not None:
-        counter = entitlement.counter_at(moment)
-        outcome, reason, change = judge(usage, entitlement, used=used)
-        consumption = entitlement.consumption(used + change)
+    if place is not None:
+        counter = place.counter
+        outcome, reason, change = judge(usage, place.entitlement, used=used)
+        consumption = place.entitlement.consumption(used + change)
     return Entry(
         id=entry_id,
         environment=user.environment,
@@ -199,21 +192,26 @@ def settle(
         key=None if usage.key is None else key_digest(usage.key),
         timestamp=usage.timestamp,
         metadata=usage.metadata,
-        occurred_at=moment,
+        occurred_at=usage.timestamp or now,
         recorded_at=now,
     )
 
 
-def check_not_before_start(usage: Usage, entitlement: Entitlement) -> None:
-    """Refuse a timestamp from before the subscription that would answer for it.
+def check_time(usage: Usage, entitlement: Entitlement | None, *, now: datetime) -> None:
+    """Refuse a timestamp that is too far ahead, or from before the subscription that would answer for it.
 
     Raises:
-        InvalidValue: it is earlier than the subscription's start.
+        InvalidValue: it is more than five minutes ahead of ``now``, or earlier than the subscription's start.
     """
-    start = entitlement.subscription.start
-    if usage.timestamp is not None and usage.timestamp < start:
+    given = usage.timestamp
+    if given is not None and given > now + FUTURE_MAX:
         raise InvalidValue(
-            f"timestamp must not be before the subscription's start {start.isoformat()},"
-            f" got {usage.timestamp.isoformat()}",
+            f"timestamp must be at most 5 minutes ahead of {now.isoformat()}, got {given.isoformat()}",
+            field="timestamp",
+        )
+    if given is not None and entitlement is not None and given < entitlement.subscription.start:
+        start = entitlement.subscription.start.isoformat()
+        raise InvalidValue(
+            f"timestamp must not be before the subscription's start {start}, got {given.isoformat()}",
             field="timestamp",
         )

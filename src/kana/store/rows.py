@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from kana.engine.ports import Drift, Subscribed
@@ -27,13 +28,15 @@ Row = Sequence[Any]
 _NO_RESET = "NONE"
 """Stands for no reset period, as a primary key holds no null."""
 
+_LOG_LINES = count(secrets.randbits(21))
+"""Tells lines of one millisecond apart; at random to begin with, as other processes write lines too."""
+
 _RESETS: dict[str, ResetPeriod | None] = {_NO_RESET: None, **{reset.value: reset for reset in ResetPeriod}}
 _STATUSES = {status.value: status for status in SubscriptionStatus}
 
 
-def to_json(value: object) -> str:
-    """Return compact JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Returns compact JSON. One encoder for all: ``json.dumps`` would make one for each call."""
 
 
 def _optional_milliseconds(moment: datetime | None) -> int | None:
@@ -364,7 +367,7 @@ def log_row(
 ) -> Row:
     """Write a row of ``add_log_line``; ``subject`` is its kind and id. Lines sort by time."""
     return (
-        to_milliseconds(now) << 21 | secrets.randbits(21),
+        to_milliseconds(now) << 21 | next(_LOG_LINES) % (1 << 21),
         None if environment is None else environment.value,
         to_milliseconds(now),
         by.kind,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 import apsw
 
-from kana.errors import DatabaseRefused, Internal, StorageFull, Unavailable
+from kana.errors import DatabaseRefused, Internal, KanaError, StorageFull, Unavailable
 
 SQLITE_VERSION_MIN = 3_051_003
 """SQLite 3.7.0 to 3.51.2 can corrupt a WAL database that two connections write or checkpoint.
@@ -22,6 +23,9 @@ _CACHE_KIB = 65_536
 _CHECKPOINT_PAGES = 4000  # 16 MB of write-ahead log between two checkpoints.
 
 _LOST = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.ReadOnlyError)
+
+
+_Result = TypeVar("_Result")
 
 
 class StorageLost(Internal):
@@ -48,36 +52,37 @@ def connect(path: str, *, synchronous: str = "FULL") -> apsw.Connection:
     return connection
 
 
-@contextmanager
-def transaction(connection: apsw.Connection, *, write: bool = True) -> Iterator[None]:
-    """Run a block in one transaction: committed and on disk when it ends well, undone when it does not.
+def in_transaction(connection: apsw.Connection, work: Callable[[apsw.Connection], _Result], *, begin: str) -> _Result:
+    """Run work in one transaction: committed and on disk when it ends well, undone when it does not.
 
     Raises:
         Unavailable, StorageFull: nothing was written; try again.
         StorageLost: nothing is acknowledged, and the store must not go on.
     """
-    with translated():
-        connection.execute("begin immediate" if write else "begin")
-        try:
-            yield
-            connection.execute("commit")
-        except BaseException:
-            with suppress(apsw.Error):
-                if connection.in_transaction:
-                    connection.execute("rollback")
-            raise
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn SQLite's errors into ours."""
     try:
-        yield
-    except (apsw.BusyError, apsw.LockedError) as error:
-        raise Unavailable("the database is busy with another process; retry", retry_after_s=1) from error
-    except apsw.FullError as error:
-        raise StorageFull("the disk is full; nothing was recorded", retry_after_s=5) from error
-    except _LOST as error:
-        raise StorageLost(f"the storage failed: {error}") from error
-    except apsw.Error as error:
-        raise Internal(f"SQLite refused a statement: {error}") from error
+        connection.execute(begin)
+        result = work(connection)
+        connection.execute("commit")
+    except BaseException as error:
+        _roll_back(connection)
+        if isinstance(error, apsw.Error):
+            raise translated(error) from error
+        raise
+    return result
+
+
+def _roll_back(connection: apsw.Connection) -> None:
+    with suppress(apsw.Error):  # What fails here has failed before, and that is what is told.
+        if connection.in_transaction:
+            connection.execute("rollback")
+
+
+def translated(error: apsw.Error) -> KanaError:
+    """Return SQLite's error in our words."""
+    if isinstance(error, apsw.BusyError | apsw.LockedError):
+        return Unavailable("the database is busy with another process; retry", retry_after_s=1)
+    if isinstance(error, apsw.FullError):
+        return StorageFull("the disk is full; nothing was recorded", retry_after_s=5)
+    if isinstance(error, _LOST):
+        return StorageLost(f"the storage failed: {error}")
+    return Internal(f"SQLite refused a statement: {error}")

@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import apsw
 
 from kana.errors import DatabaseRefused, KanaError, OutcomeUnknown, Unavailable
-from kana.store.sqlite.connection import StorageLost, connect, transaction, translated
+from kana.store.sqlite.connection import StorageLost, connect, in_transaction
 from kana.store.sqlite.migrate import migrate
 
 _Result = TypeVar("_Result")
@@ -60,26 +60,40 @@ class Database:
             Unavailable: nothing was written, or the storage failed before and nothing is acknowledged any more.
             OutcomeUnknown: the storage failed under this write.
         """
-
-        def run() -> _Result:
-            with self._watched(OutcomeUnknown), transaction(self._write_connection):
-                return work(self._write_connection)
-
+        run = partial(self._run, self._write_connection, work, begin="begin immediate", answer=OutcomeUnknown)
         return await asyncio.get_running_loop().run_in_executor(self._writer, run)
 
     def read(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
         """Run a short read of one moment, here and now."""
-        with self._watched(Unavailable), transaction(self._read_connection, write=False):
-            return work(self._read_connection)
+        return self._run(self._read_connection, work)
 
     async def read_aside(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
         """Run a long read of one moment on a thread of its own."""
-
-        def run() -> _Result:
-            with self._watched(Unavailable), transaction(self._aside_connection, write=False):
-                return work(self._aside_connection)
-
+        run = partial(self._run, self._aside_connection, work)
         return await asyncio.get_running_loop().run_in_executor(self._aside, run)
+
+    def _run(
+        self,
+        connection: apsw.Connection,
+        work: Callable[[apsw.Connection], _Result],
+        *,
+        begin: str = "begin",
+        answer: type[KanaError] = Unavailable,
+    ) -> _Result:
+        """Run work, and stop acknowledging for good once the storage has failed: wrong answers are worse than none."""
+        if self._lost is not None:
+            raise Unavailable(f"{self._lost}; nothing is acknowledged until a restart")
+        if os.getpid() != self._process:
+            raise Unavailable("this process was forked from the one that opened the database")
+        try:
+            return in_transaction(connection, work, begin=begin)
+        except StorageLost as error:
+            self._lose(error.message)
+            raise answer(error.message) from error
+
+    def _lose(self, reason: str) -> None:
+        self._lost = reason
+        self._on_lost(reason)
 
     def probe(self) -> None:
         """Return when the file can be read and is still the one that was opened.
@@ -87,9 +101,8 @@ class Database:
         Raises:
             Unavailable: it cannot, or is not.
         """
-        with self._watched(Unavailable):
-            if _identity(self._path) != self._file:
-                raise StorageLost(f"the database file {self._path} was replaced or removed while open")
+        if self._lost is None and _identity(self._path) != self._file:
+            self._lose(f"the database file {self._path} was replaced or removed while open")
         self.read(lambda connection: connection.execute("select 1").fetchall())
 
     async def close(self) -> None:
@@ -97,24 +110,9 @@ class Database:
         for pool in (self._writer, self._aside):
             await asyncio.to_thread(pool.shutdown)
         for connection in (self._read_connection, self._aside_connection, self._write_connection):
-            with translated():
-                connection.close()
+            connection.close()
         if self._lock is not None:
             os.close(self._lock)
-
-    @contextmanager
-    def _watched(self, answer: type[KanaError]) -> Iterator[None]:
-        """Stop acknowledging for good once the storage has failed: wrong answers are worse than none."""
-        if self._lost is not None:
-            raise Unavailable(f"{self._lost}; nothing is acknowledged until a restart")
-        if os.getpid() != self._process:
-            raise Unavailable("this process was forked from the one that opened the database")
-        try:
-            yield
-        except StorageLost as error:
-            self._lost = error.message
-            self._on_lost(error.message)
-            raise answer(error.message) from error
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 
 from kana.errors import DatabaseRefused
-from kana.store.sqlite.connection import transaction
+from kana.store.sqlite.connection import in_transaction
 from kana.store.statements import read_migrations
 
 APPLICATION_ID = 0x4B414E41  # "KANA"
@@ -20,15 +20,18 @@ def migrate(connection: apsw.Connection) -> None:
     Raises:
         DatabaseRefused: the file is another program's, or newer than this one.
     """
+    in_transaction(connection, _bring_up, begin="begin immediate")
+
+
+def _bring_up(connection: apsw.Connection) -> None:
     migrations = read_migrations("kana.store.sqlite")
-    with transaction(connection):
-        version = _number(connection, "user_version")
-        _check(connection, version, newest=len(migrations))
-        for script in migrations[version:]:
-            connection.execute(script)
-        if version < len(migrations):
-            connection.execute(f"pragma application_id = {APPLICATION_ID}")
-            connection.execute(f"pragma user_version = {len(migrations)}")
+    version = _number(connection, "user_version")
+    _check(connection, version, newest=len(migrations))
+    for script in migrations[version:]:
+        connection.execute(script)
+    if version < len(migrations):
+        connection.execute(f"pragma application_id = {APPLICATION_ID}")
+        connection.execute(f"pragma user_version = {len(migrations)}")
 
 
 def _check(connection: apsw.Connection, version: int, *, newest: int) -> None:
