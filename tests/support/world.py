@@ -66,12 +66,12 @@ class NotedMeter:
     decisions: list[tuple[str, str]] = field(default_factory=list)
     commits: list[int] = field(default_factory=list)
 
-    def decided(self, operation: str, outcome: str) -> None:
-        self.decisions.append((operation, outcome))
+    def decision(self, operation: str, reason: str) -> None:
+        self.decisions.append((operation, reason))
 
-    def committed(self, entries: int, seconds: float) -> None:
+    def batch(self, size: int, seconds: float) -> None:
         assert seconds >= 0
-        self.commits.append(entries)
+        self.commits.append(size)
 
 
 def a_feature(id: str = "message", *, binary: bool = False, **changes: Any) -> Feature:  # noqa: A002

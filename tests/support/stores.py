@@ -1,0 +1,84 @@
+"""The stores that one suite of tests is run on, each by its name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Protocol
+
+import apsw
+import pytest
+
+from kana.engine.access import AccessEngine
+from kana.engine.ports import Store
+from kana.store.sqlite import SqliteStore
+from tests.support.world import TESTER, SetClock, World
+
+
+class Place(Protocol):
+    """An empty database of its own, where a store can be opened, closed and opened again, and several at once."""
+
+    async def open(self) -> Store:
+        """Open a store there. Each is to be closed by whoever opened it."""
+        ...
+
+    async def tamper(self, statement: str) -> None:
+        """Run SQL behind the store's back, to show that what was done is found."""
+        ...
+
+    async def clear(self) -> None:
+        """Make it empty again, while no store is open there."""
+        ...
+
+
+class SqlitePlace:
+    """A file in a folder of the test."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def open(self) -> Store:
+        return SqliteStore(str(self.path))
+
+    async def tamper(self, statement: str) -> None:
+        connection = apsw.Connection(str(self.path))
+        connection.execute(statement)
+        connection.close()
+
+    async def clear(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+
+MakePlace = Callable[[pytest.FixtureRequest, Path], Place]
+
+STORES: dict[str, MakePlace] = {
+    "sqlite": lambda _, folder: SqlitePlace(folder / "kana.db"),
+}
+"""Another store joins every suite by a line here. It gets the test's request, for fixtures, and a folder."""
+
+
+@pytest.fixture(params=STORES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty database of each kind."""
+    return STORES[request.param](request, tmp_path)
+
+
+@pytest.fixture
+async def store(place: Place) -> AsyncIterator[Store]:
+    """An open store with a workspace, on each kind of database."""
+    store = await place.open()
+    await furnish_workspace(store)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def world(store: Store) -> World:
+    """The engines over ``store``."""
+    return World(store)
+
+
+async def furnish_workspace(store: Store) -> None:
+    """Make the workspace, without which no store keeps anything."""
+    assert await AccessEngine(store, clock=SetClock()).initialise("workspace", by=TESTER) is not None
