@@ -1,0 +1,168 @@
+"""Features and packages are kept as a catalogue with a version, changed by one change at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from kana.engine.ports import Store
+from kana.errors import Conflict
+from kana.model.catalog import Catalog
+from kana.model.environment import Environment
+from kana.model.feature import Feature
+from kana.model.package import Package, PackageFeature, PackagePrice, PackageStatus
+from tests.support.stores import Place
+from tests.support.world import (
+    DAY,
+    LIVE,
+    MILLISECOND,
+    NOON,
+    ONE_DAY,
+    TEST,
+    TESTER,
+    World,
+    a_feature,
+    a_package,
+    allows,
+    holds,
+)
+
+PRICE = PackagePrice(id="price_1", provider="stripe", amount=1999, currency="usd", interval=None)
+
+
+async def put(store: Store, *nouns: Feature | Package, environment: Environment = TEST) -> Catalog:
+    """Put nouns into the catalogue in one change."""
+
+    def change(catalog: Catalog) -> Catalog:
+        for noun in nouns:
+            catalog = catalog.with_feature(noun) if isinstance(noun, Feature) else catalog.with_package(noun)
+        return catalog
+
+    return await store.change_catalog(environment, change, by=TESTER, now=NOON)
+
+
+async def test_a_new_catalogue_is_empty(store: Store) -> None:
+    """Each environment begins with nothing, at a version of its own."""
+    for environment in Environment:
+        catalog = await store.catalog(environment)
+        assert (catalog.environment, dict(catalog.features), dict(catalog.packages)) == (environment, {}, {})
+
+
+async def test_everything_comes_back_as_it_was_put(store: Store, place: Place) -> None:
+    """Every field of every noun, whoever reads it, after opening anew too."""
+    nouns = (
+        a_feature(
+            "名/前", name="Ñ", unit_label="u", unit_label_plural="us", metadata={"é": [1.5, None, True, 2**63 - 1]}
+        ),
+        a_feature("chat", binary=True, metadata=None, created_at=NOON + MILLISECOND),
+        a_package(
+            "basic",
+            PackageFeature(feature_id="chat", name="Chat!"),
+            allows(2**53 - 1, DAY, feature="名/前", overage=True),
+            prices=(PRICE, replace(PRICE, id="price_2", interval="month")),
+            metadata="text",
+            updated_at=NOON + ONE_DAY,
+        ),
+        a_package("draft", allows(0, None, feature="名/前"), status=PackageStatus.DRAFT, created_at=NOON + MILLISECOND),
+        a_package(
+            "extra",
+            holds("chat"),
+            is_addon=True,
+            base_package_ids=("draft", "basic"),
+            created_at=NOON + 2 * MILLISECOND,
+        ),
+    )
+    written = await put(store, *nouns)
+    assert [*written.features.values(), *written.packages.values()] == list(nouns)
+    another = await place.open()
+    read = await another.catalog(TEST)
+    await another.close()
+    assert read == written
+    assert [*read.features, *read.packages] == [noun.id for noun in nouns]
+
+
+async def test_environments_never_meet(store: Store) -> None:
+    """What is put into one is not in the other, and the same ids may stand in both."""
+    await put(store, a_feature(name="test"))
+    live = await store.catalog(LIVE)
+    assert (live.version, dict(live.features)) == (0, {})
+    await put(store, a_feature(name="live"), environment=LIVE)
+    assert (await store.catalog(TEST)).feature("message").name == "test"
+
+
+async def test_each_change_raises_the_version(store: Store) -> None:
+    """By one; a change that changes nothing leaves it."""
+    versions = [(await put(store, a_feature(name=name))).version for name in ("a", "b", "b")]
+    assert versions == [1, 2, 2]
+
+
+async def test_a_package_is_replaced_whole_and_deleted_whole(store: Store) -> None:
+    """Features that it no longer holds are gone, their order is kept, and a deleted id can be used again."""
+    features = [a_feature(name) for name in "abc"]
+    package = a_package("p", holds("a"), holds("b"), status=PackageStatus.DRAFT)
+    await put(store, *features, package)
+    changed = replace(package, features=(holds("c"), allows(3, feature="a")), prices=(PRICE,), is_addon=True, name="P")
+    assert (await put(store, changed)).package("p") == changed
+    without = await store.change_catalog(TEST, lambda c: c.without_package("p"), by=TESTER, now=NOON)
+    assert "p" not in without.packages
+    empty = replace(package, features=())
+    assert (await put(store, empty)).package("p") == empty
+
+
+async def test_a_change_that_fails_writes_nothing(store: Store) -> None:
+    """All or nothing: what the change raises is raised, and the catalogue is the one before it."""
+    before = await put(store, a_feature())
+
+    def change(catalog: Catalog) -> Catalog:
+        catalog = catalog.with_new_feature(a_feature("other"))
+        return catalog.with_new_feature(a_feature())
+
+    with pytest.raises(Conflict, match="exists already"):
+        await store.change_catalog(TEST, change, by=TESTER, now=NOON)
+    assert await store.catalog(TEST) == before
+
+
+async def test_changes_at_once_are_all_kept(store: Store) -> None:
+    """Changes are serialised, each made on the newest catalogue: of 16 counts up by one none is lost."""
+    await put(store, a_feature(name="0"))
+
+    def count_up(catalog: Catalog) -> Catalog:
+        feature = catalog.feature("message")
+        return catalog.with_feature(replace(feature, name=str(int(feature.name) + 1)))
+
+    await asyncio.gather(*(store.change_catalog(TEST, count_up, by=TESTER, now=NOON) for _ in range(16)))
+    assert (await store.catalog(TEST)).feature("message").name == "16"
+
+
+async def test_a_change_in_one_process_holds_in_another_at_once(store: Store, place: Place) -> None:
+    """A second store on the same database reads the newest catalogue, and changes it without losing anything."""
+    another = await place.open()
+    await put(store, a_feature("a"))
+    assert list((await another.catalog(TEST)).features) == ["a"]
+    await put(another, a_feature("b"))
+    assert list((await store.catalog(TEST)).features) == ["a", "b"]
+    await put(store, a_feature("c"))
+    assert list((await another.catalog(TEST)).features) == ["a", "b", "c"]
+    await another.close()
+
+
+async def test_subscribers_are_counted(world: World) -> None:
+    """Subscriptions that stand, a package at a time; packages without any are left out."""
+    extra = a_package("extra", is_addon=True)
+    await world.furnish(a_package("basic", allows(1, DAY)), a_package("pro"), extra)
+    for user_id, packages in (
+        ("ada", ("basic", "extra")),
+        ("bob", ("basic",)),
+        ("eve", ("basic",)),
+        ("joe", ("basic",)),
+    ):
+        await world.subscribed_user(user_id, *packages)
+    [eve] = await world.accounts.subscriptions(TEST, user_id="eve")
+    await world.accounts.cancel_subscription(TEST, eve.subscription.id)
+    [joe] = await world.accounts.subscriptions(TEST, user_id="joe")
+    await world.accounts.cancel_subscription(TEST, joe.subscription.id, at_period_end=True)
+    assert await world.store.count_subscribers(TEST, now=NOON) == {"basic": 3, "extra": 1}
+    assert await world.store.count_subscribers(TEST, now=NOON + ONE_DAY) == {"basic": 2, "extra": 1}
+    assert await world.store.count_subscribers(LIVE, now=NOON) == {}

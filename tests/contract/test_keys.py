@@ -1,0 +1,70 @@
+"""Keys, settings and signing secrets are kept as one keyring."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from kana.engine.access import AccessEngine
+from kana.engine.ports import Store
+from kana.model.key import KeyKind, describe_key, generate_key, generate_signing_secret
+from tests.support.stores import Place
+from tests.support.world import LIVE, NOON, ONE_DAY, TEST, TESTER, SetClock
+
+
+async def test_without_a_workspace_there_is_no_keyring(place: Place) -> None:
+    """An empty database answers None, and can answer."""
+    store = await place.open()
+    assert await store.keyring() is None
+    await store.probe()
+    await store.close()
+
+
+async def test_a_workspace_is_made_once(place: Place) -> None:
+    """Of many who initialise at once, over two stores, one does; nothing of the others is written."""
+    stores = [await place.open(), await place.open()]
+    made = await asyncio.gather(
+        *(AccessEngine(stores[n % 2], clock=SetClock()).initialise(f"workspace-{n}", by=TESTER) for n in range(6))
+    )
+    [winner] = [each for each in made if each is not None]
+    for store in stores:
+        keyring = await store.keyring()
+        assert keyring is not None
+        assert (keyring.workspace, len(keyring.keys), len(keyring.signing_secrets)) == (winner.workspace, 4, 2)
+        await store.close()
+
+
+async def test_a_keyring_comes_back_as_it_was_changed(store: Store, place: Place) -> None:
+    """New keys, revoked ones, settings and secrets: another store on the database reads them at once."""
+    another = await place.open()
+    before = await another.keyring()
+    assert before is not None
+    key = describe_key(generate_key(LIVE, KeyKind.PUBLIC), environment=LIVE, kind=KeyKind.PUBLIC, name="ключ", now=NOON)
+    secret = generate_signing_secret(LIVE, now=NOON)
+    settings = replace(before.environments[TEST], requires_secure_mode=True)
+    await store.add_key(key, by=TESTER, now=NOON)
+    await store.add_signing_secret(secret, by=TESTER, now=NOON)
+    await store.change_settings(settings, by=TESTER, now=NOON)
+    after = await another.keyring()
+    assert after is not None
+    assert after.keys == {**before.keys, key.hash: key}
+    assert set(after.signing_secrets) == {*before.signing_secrets, secret}
+    assert after.environments == {**before.environments, TEST: settings}
+    await another.close()
+
+
+async def test_a_key_is_revoked_once(store: Store) -> None:
+    """From the first time on; revoking again changes nothing, and other keys stay."""
+    before = await store.keyring()
+    assert before is not None
+    key = next(iter(before.keys.values()))
+    await store.revoke_key(key, by=TESTER, now=NOON)
+    await store.revoke_key(key, by=TESTER, now=NOON + ONE_DAY)
+    after = await store.keyring()
+    assert after is not None
+    assert after.keys == {**before.keys, key.hash: replace(key, revoked_at=NOON)}
+
+
+async def test_an_open_store_can_answer(store: Store) -> None:
+    """The probe of a healthy database says nothing."""
+    await store.probe()
