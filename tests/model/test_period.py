@@ -16,6 +16,7 @@ from kana.model.period import (
     ResetPeriod,
     from_milliseconds,
     period_at,
+    period_start_at,
     periods_before,
     to_milliseconds,
     to_precision,
@@ -87,6 +88,7 @@ def test_every_moment_has_exactly_one_period(anchor: datetime, later: int, reset
     assert period.start <= moment < period.end
     assert period.holds(moment)
     assert period.holds(period.start)
+    assert period_start_at(anchor, reset, moment) == period.start
     assert not period.holds(period.end)
     assert period_at(anchor, reset, period.start) == period
     assert period_at(anchor, reset, period.end - MILLISECOND) == period
@@ -124,6 +126,7 @@ def test_without_a_reset_there_is_one_period_without_an_end() -> None:
     """It begins at the anchor, holds all that follows and never finishes."""
     assert period_at(NOON, None, NOON + timedelta(days=9999)) == Period(NOON, None)
     assert list(periods_before(NOON, None, NOON + timedelta(days=9999))) == []
+    assert period_start_at(NOON, None, NOON + timedelta(days=9999)) == NOON
     assert Period(NOON, None).holds(NOON + timedelta(days=9999))
     assert not Period(NOON, None).holds(NOON - MILLISECOND)
 

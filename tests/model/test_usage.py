@@ -14,7 +14,7 @@ from kana.errors import InvalidValue
 from kana.model.allowance import Allowance
 from kana.model.entitlement import Consumption, CounterKey, Entitlement
 from kana.model.text import UNITS_MAX, key_digest
-from kana.model.usage import Action, Entry, Outcome, Usage, check_not_before_start, judge, settle
+from kana.model.usage import Action, Entry, Outcome, Place, Usage, check_time, judge, settle
 from tests.support.world import MILLISECOND, MONTH, NOON, TEST, a_feature, a_ref, a_subscription, a_usage, examples
 
 ADD, SET = Action.ADD, Action.SET
@@ -23,6 +23,11 @@ TEN = Allowance(limit=10, reset_period=MONTH)
 
 def entitled(allowance: Allowance = TEN, *, binary: bool = False) -> Entitlement:
     return Entitlement(a_feature(binary=binary), a_subscription(), allowance)
+
+
+def placed(entitlement: Entitlement | None = None) -> Place:
+    entitlement = entitlement or entitled()
+    return Place(entitlement, entitlement.counter_at(NOON))
 
 
 @pytest.mark.parametrize(
@@ -67,13 +72,13 @@ def test_usage_that_is_let_in(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(0), timedelta(days=-400), None])
 def test_timestamps_may_be_late_or_a_little_ahead(ahead: timedelta | None) -> None:
     """Clocks differ by up to five minutes; lateness is bounded by the subscription's start alone."""
-    a_usage(timestamp=None if ahead is None else NOON + ahead).check_time(now=NOON)
+    check_time(a_usage(timestamp=None if ahead is None else NOON + ahead), None, now=NOON)
 
 
 def test_timestamps_too_far_ahead_are_refused() -> None:
     """A millisecond past five minutes names both times."""
     with pytest.raises(InvalidValue) as raised:
-        a_usage(timestamp=NOON + timedelta(minutes=5) + MILLISECOND).check_time(now=NOON)
+        check_time(a_usage(timestamp=NOON + timedelta(minutes=5) + MILLISECOND), entitled(), now=NOON)
     assert raised.value.message == (
         "timestamp must be at most 5 minutes ahead of 2026-03-10T12:00:00+00:00, got 2026-03-10T12:05:00.001000+00:00"
     )
@@ -82,10 +87,10 @@ def test_timestamps_too_far_ahead_are_refused() -> None:
 def test_timestamps_before_the_subscription_are_refused() -> None:
     """The start itself is the first that counts; without a timestamp there is nothing to refuse."""
     entitlement = entitled()
-    check_not_before_start(a_usage(timestamp=NOON), entitlement)
-    check_not_before_start(a_usage(), entitlement)
+    check_time(a_usage(timestamp=NOON), entitlement, now=NOON)
+    check_time(a_usage(), entitlement, now=NOON)
     with pytest.raises(InvalidValue) as raised:
-        check_not_before_start(a_usage(timestamp=NOON - MILLISECOND), entitlement)
+        check_time(a_usage(timestamp=NOON - MILLISECOND), entitlement, now=NOON)
     assert raised.value.message == (
         "timestamp must not be before the subscription's start 2026-03-10T12:00:00+00:00,"
         " got 2026-03-10T11:59:59.999000+00:00"
@@ -178,7 +183,7 @@ def test_an_entry_holds_all_that_a_store_writes() -> None:
     """What was said, what was decided, where it counts, and the answer."""
     usage = a_usage(4, key="k", metadata={"a": 1}, timestamp=NOON)
     now = NOON + timedelta(days=40)
-    assert settle(usage, a_ref(), entitled(), used=5, entry_id=99, now=now) == Entry(
+    assert settle(usage, a_ref(), placed(), used=5, entry_id=99, now=now) == Entry(
         id=99,
         environment=TEST,
         bucket=7,
@@ -201,7 +206,7 @@ def test_an_entry_holds_all_that_a_store_writes() -> None:
 
 def test_a_refusal_is_an_entry_that_moves_nothing() -> None:
     """It shows what is used and names the total that it would have gone to."""
-    entry = settle(a_usage(6), a_ref(), entitled(), used=5, entry_id=99, now=NOON)
+    entry = settle(a_usage(6), a_ref(), placed(), used=5, entry_id=99, now=NOON)
     assert (entry.recorded, entry.outcome, entry.change) == (False, Outcome.LIMIT_EXCEEDED, 0)
     assert entry.consumption == Consumption(5, 10, overage_enabled=False)
     assert (entry.key, entry.occurred_at) == (None, NOON)
@@ -221,7 +226,7 @@ def test_without_a_subscription_there_is_no_total_and_no_consumption() -> None:
 
 def test_a_binary_feature_is_recorded_without_consumption() -> None:
     """Its use counts, for insight into adoption, and nobody is shown a budget."""
-    entry = settle(a_usage(3), a_ref(), entitled(FREE, binary=True), used=1, entry_id=99, now=NOON)
+    entry = settle(a_usage(3), a_ref(), placed(entitled(FREE, binary=True)), used=1, entry_id=99, now=NOON)
     assert (entry.recorded, entry.change, entry.consumption) == (True, 3, None)
     assert entry.counter is not None
 
@@ -248,12 +253,12 @@ def test_a_binary_feature_is_recorded_without_consumption() -> None:
 def test_what_differs_from_an_earlier_usage_is_named(changes: dict[str, Any], differing: list[str]) -> None:
     """Content is feature, delta, action, timestamp and metadata; the order of a JSON object's names is not."""
     usage = a_usage(1, metadata={"a": 1, "b": [2]})
-    entry = settle(usage, a_ref(), entitled(), used=0, entry_id=99, now=NOON)
+    entry = settle(usage, a_ref(), placed(), used=0, entry_id=99, now=NOON)
     assert entry.differing_fields(replace(usage, **changes)) == differing
 
 
 def test_now_does_not_make_a_retry_differ() -> None:
     """A usage without a timestamp equals itself however much later it is said again."""
     usage = Usage(environment=TEST, user_id="ada", feature_id="message")
-    entry = settle(usage, a_ref(), entitled(), used=0, entry_id=99, now=datetime.fromisoformat("2026-03-11T00:00Z"))
+    entry = settle(usage, a_ref(), placed(), used=0, entry_id=99, now=datetime.fromisoformat("2026-03-11T00:00Z"))
     assert entry.differing_fields(usage) == []
