@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support.forge import Forge, Forked
+
 KANA = Path(sys.executable).with_name("kana")
 START_TIMEOUT_S = 60.0
 POLL_S = 0.005
@@ -42,10 +44,16 @@ class KanaServer:
             ``close`` unless given.
         database_url: another database than the file ``kana.db`` in the folder.
         settings: variables (``KANA_…``) of its environment.
+        forge: what starts it, for tests that do so many times; without one a new Python does.
     """
 
     def __init__(
-        self, folder: Path | None = None, *, database_url: str | None = None, settings: Mapping[str, str] | None = None
+        self,
+        folder: Path | None = None,
+        *,
+        database_url: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        forge: Forge | None = None,
     ) -> None:
         self._temporary = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="kana-server-"))
@@ -54,8 +62,8 @@ class KanaServer:
         self.settings = dict(settings or {})
         self.port = 0
         self.keys: dict[str, Any] = {}
-        self._process: subprocess.Popen[bytes] | None = None
-        self._said: list[bytes] = []
+        self._forge = forge
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self._output = Path(tempfile.mkstemp(prefix="kana-output-")[1])
 
     def __enter__(self) -> Self:
@@ -124,10 +132,15 @@ class KanaServer:
     def launch(self) -> None:
         """Start without waiting."""
         self._output.write_bytes(b"")
+        arguments = ("serve", "--port", str(self.port))
+        environment = self._environment()
+        if self._forge is not None:
+            self._process = self._forge.start(*arguments, env=environment, folder=self.folder, output=self._output)
+            return
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [str(KANA), "serve", "--port", str(self.port)],
-                env=self._environment(),
+                [str(KANA), *arguments],
+                env=environment,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
