@@ -51,8 +51,9 @@ def _listen(settings: Settings) -> socket.socket:
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        reason = "the port is in use; choose another with --port" if taken else error.strerror or str(error)
+        reason, _, _ = (error.strerror or str(error)).partition(" (while")
+        if error.errno == errno.EADDRINUSE:
+            reason = "the port is in use; choose another with --port"
         raise _AddressRefused(f"Cannot listen on {settings.host} port {settings.port}: {reason}.") from error
 
 
