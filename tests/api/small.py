@@ -165,8 +165,19 @@ def small_app(
     async def any_rest(scope: Scope, _receive: Receive, send: Send) -> None:
         await answer_json(send, 200, {"rest": scope["path"]})
 
+    async def split(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await answer_json(send, 200, {}, headers=((b"x-name", b"a\r\nset-cookie: b=c"),))
+
+    async def stream(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for part in (b"one ", b"two"):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
     return Router(
         {
+            "/split": split,
+            "/stream": stream,
             "/graphql": endpoint,
             "/healthz": healthz(),
             "/readyz": readyz(always),

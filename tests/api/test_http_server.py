@@ -263,6 +263,58 @@ def test_beyond_its_capacity_the_server_says_so() -> None:
         assert read_answer(first).endswith(PONG)
 
 
+def exchange(port: int, request: bytes) -> bytes:
+    """Everything that comes back for ``request``, on a connection of its own that the request ends."""
+    with connect(port) as connection:
+        connection.sendall(request + b" HTTP/1.1\r\nHost: kana\r\nConnection: close\r\n\r\n")
+        return read_to_end(connection)
+
+
+def test_an_answer_in_pieces_is_sent_in_chunks(port: int) -> None:
+    """What is not there as a whole is streamed."""
+    received = exchange(port, b"GET /stream")
+    assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert received.endswith(b"\r\n\r\n4\r\none \r\n3\r\ntwo\r\n0\r\n\r\n")
+
+
+def test_head_has_the_head_of_get(port: int) -> None:
+    """HEAD announces the length of the body and sends none."""
+    received = exchange(port, b"HEAD /healthz")
+    assert b"content-length: 15\r\n" in received
+    assert received.endswith(b"\r\n\r\n")
+    assert exchange(port, b"GET /healthz").endswith(b'{"status":"ok"}')
+
+
+def test_options_has_no_body(port: int) -> None:
+    """An answer without a body has no length either."""
+    received = exchange(port, b"OPTIONS /graphql")
+    assert received.startswith(b"HTTP/1.1 204 ")
+    assert b"content-length" not in received
+    assert received.endswith(b"\r\n\r\n")
+
+
+def test_a_header_cannot_split_an_answer(port: int) -> None:
+    """A line break in a header's value ends the connection instead of adding a header."""
+    received = exchange(port, b"GET /split")
+    assert b"set-cookie" not in received
+    assert not received.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_path_is_unquoted_once(port: int) -> None:
+    """Escapes in a path mean what they stand for, one time."""
+    assert exchange(port, b"GET /pages/a%20b%2541").endswith(b'{"rest":"/pages/a b%41"}')
+
+
+@pytest.mark.parametrize("upgrade", [b"websocket", b"h2c"])
+def test_other_protocols_are_not_spoken(port: int, upgrade: bytes) -> None:
+    """A wish to upgrade is passed over, and the request answered as it stands."""
+    with connect(port) as connection:
+        connection.sendall(
+            b"GET /healthz HTTP/1.1\r\nHost: kana\r\nConnection: Upgrade\r\nUpgrade: " + upgrade + b"\r\n\r\n"
+        )
+        assert read_answer(connection).endswith(b'{"status":"ok"}')
+
+
 def test_a_client_that_hangs_up_is_no_error() -> None:
     """Half a request and a closed connection leave nothing in the log but nothing."""
     with small_server() as (process, port):

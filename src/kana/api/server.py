@@ -7,6 +7,7 @@ the server closes, a few times a second, what is overdue: no timer for each requ
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from enum import Enum, auto
 from functools import partial
 from math import inf
 from typing import Any, cast
+from urllib.parse import unquote
 
 import httptools
 import orjson
@@ -78,6 +80,51 @@ class _Step(Enum):
     ANSWER = auto()
 
 
+class _Cycle(RequestResponseCycle):
+    """Uvicorn's cycle of one request, but an answer that comes in one piece is written as one piece."""
+
+    _head: Any = None
+
+    async def send(self, message: Any) -> None:
+        """Keep the head until its body is there; whatever is out of the ordinary is uvicorn's to write."""
+        if message["type"] == "http.response.start" and not self.response_started:
+            self._head = message
+            return
+        head, self._head = self._head, None
+        if head is None:
+            await super().send(message)
+        elif not self._write_whole(head, message):
+            await super().send(head)
+            await super().send(message)
+
+    def _write_whole(self, head: Any, message: Any) -> bool:
+        """Write head and body together; False, with nothing written, where that is not possible."""
+        if message.get("more_body") or self.disconnected or self.flow.write_paused:
+            return False
+        body: bytes = message.get("body", b"")
+        lines = [STATUS_LINE[head["status"]]]
+        length = b""
+        for name, value in (*self.default_headers, *head["headers"]):
+            if name == b"content-length":
+                length = value
+            elif name in (b"connection", b"transfer-encoding"):
+                return False
+            lines.append(b"%b: %b\r\n" % (name, value))
+        text = b"".join(lines)
+        # A line break inside a header would split the answer: uvicorn refuses such a header by name.
+        if length != b"%d" % len(body) or text.count(b"\n") != len(lines) or self.scope["method"] == "HEAD":
+            return False
+        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        self.transport.write(text + end + body)
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
+        return True
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Uvicorn's HTTP/1.1 protocol, with a due time for each step of a request and a bound on its size."""
 
@@ -130,14 +177,39 @@ class BoundedProtocol(HttpToolsProtocol):
         """The headers are there: the application is called, or one that refuses in its place."""
         self._unread_bytes = 0
         self._begin(_Step.BODY, self._bounds.body_s)
-        app = self.app
-        self.app = self._admit(app)
-        try:
-            super().on_headers_complete()
-        finally:
-            self.app = app
+        http_version = self.parser.get_http_version()
+        self._complete_scope(http_version)
+        before = cast("_Cycle | None", self.cycle)
+        self.cycle = _Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=http_version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self._admit())
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self._admit()))
 
-    def _admit(self, app: Any) -> Any:
+    def _complete_scope(self, http_version: str) -> None:
+        """What uvicorn's scope has, without the upgrades that nobody here speaks."""
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["http_version"] = http_version
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["raw_path"] = url.path
+        self.scope["query_string"] = url.query or b""
+
+    def _admit(self) -> Any:
         bounds = self._bounds
         if self._surplus or len(self.tasks) >= bounds.requests_max:
             return _BUSY
@@ -145,7 +217,7 @@ class BoundedProtocol(HttpToolsProtocol):
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > bounds.head_bytes_max:
                 return _HEAD_TOO_LARGE
-        return app
+        return self.app
 
     def on_body(self, body: bytes) -> None:
         """A part of the body has arrived; after an early answer it is thrown away, up to a bound."""

@@ -92,6 +92,8 @@ class GraphQLEndpoint:
         self._hide_suggestions = hide_suggestions
         self._observe = observe
         self._documents = Documents(schema, self._limits)
+        bulk = self._limits.bulk_body_bytes if self._limits.list_items_of else 0
+        self._bytes_max = max(self._limits.body_bytes, bulk)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -126,6 +128,8 @@ class GraphQLEndpoint:
         request = await self._read(receive, headers)
         hide = self._hide_suggestions(context)
         operation = self._documents.get(request.query, hide_suggestions=hide).operation(request.operation_name)
+        if request.size > self._limits.body_bytes and not operation.longer_lists:
+            raise _Malformed(413, BodyTooLarge(self._limits.body_bytes))
         if operation.introspects and not self._may_introspect(context):
             raise Forbidden("introspection is not for this caller")
         if request.variables:
@@ -142,12 +146,12 @@ class GraphQLEndpoint:
             raise _Malformed(415, InvalidValue("Content-Type must be application/json in UTF-8"))
         if headers.get(b"content-encoding", b"identity") != b"identity":
             raise _Malformed(415, InvalidValue("Content-Encoding is not supported: send the body as it is"))
-        if declared_length(headers) > self._limits.body_bytes:
+        if declared_length(headers) > self._bytes_max:
             raise _Malformed(413, BodyTooLarge(self._limits.body_bytes))
 
     async def _read(self, receive: Receive, headers: dict[bytes, bytes]) -> GraphQLRequest:
         try:
-            return read_request(await read_body(receive, headers, bytes_max=self._limits.body_bytes))
+            return read_request(await read_body(receive, headers, bytes_max=self._bytes_max))
         except BodyTooLarge as error:
             raise _Malformed(413, error) from None
         except InvalidValue as error:

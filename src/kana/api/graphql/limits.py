@@ -36,10 +36,12 @@ class Limits:
     executed: a fragment spread twice counts twice. ``list_items`` bounds each list in variables and
     literals, and ``list_items_of`` lists the arguments that take more, as ``field.argument``.
     ``variable_keys`` counts the keys of all objects together, but afresh for each item of such a longer list.
+    ``bulk_body_bytes`` bounds the body of an operation with such a list, ``body_bytes`` that of any other.
     ``string_bytes`` is UTF-8. ``documents`` and ``document_characters`` bound the cache.
     """
 
     body_bytes: int = 102_400
+    bulk_body_bytes: int = 1_048_576
     tokens: int = 1000
     depth: int = 12
     introspection_depth: int = 20

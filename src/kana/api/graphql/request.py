@@ -11,11 +11,15 @@ from kana.errors import InvalidValue
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
-    """The parameters of GraphQL over HTTP; ``extensions`` are accepted and mean nothing here."""
+    """The parameters of GraphQL over HTTP, and the body's size in bytes.
+
+    ``extensions`` are accepted and mean nothing here.
+    """
 
     query: str
     variables: dict[str, Any]
     operation_name: str | None
+    size: int
 
 
 def read_request(body: bytes) -> GraphQLRequest:
@@ -37,7 +41,7 @@ def read_request(body: bytes) -> GraphQLRequest:
     extensions = value.get("extensions")
     if extensions is not None and not isinstance(extensions, dict):
         raise InvalidValue("extensions must be an object or null", field="extensions")
-    return GraphQLRequest(query, _variables(value.get("variables")), operation_name)
+    return GraphQLRequest(query, _variables(value.get("variables")), operation_name, len(body))
 
 
 def _variables(value: Any) -> dict[str, Any]:
