@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from kana.engine.ports import Clock, Ledger, Meter, Snapshot
 from kana.engine.recorder import Recorder
@@ -123,8 +124,9 @@ class UsageEngine:
     async def show(self, environment: Environment, user_id: str, feature_id: str, *, past: int = PAST_PERIODS) -> Shown:
         """Return what a user used of a feature: now, and in finished periods with the newest first.
 
-        Of the subscription that answers now every finished period is shown, unused ones as zero; of
-        others those with usage. ``current`` is None for a BINARY feature and without a subscription.
+        Of each subscription the newest ``past`` periods are looked at: of the one that answers now all are
+        shown, unused ones as zero; of others those with usage. ``current`` is None for a BINARY feature
+        and without a subscription.
 
         Raises:
             UserNotFound, FeatureNotFound: no such id.
@@ -183,28 +185,22 @@ def _history(account: Account, catalog: Catalog, feature: Feature, *, past: int,
     for subscription in account.subscriptions:
         held = catalog.package(subscription.package_id).feature(feature.id)
         if answering is not None and subscription is answering.subscription:
-            finished += [(answering, period, period) for period in _take(answering, now, past)]
+            finished += islice(_finished(answering, now=now), past)
         elif held is not None:
-            entitlement = Entitlement(feature, subscription, held.allowance)
-            finished += _finished(entitlement, now=now, past=past)
+            finished += islice(_finished(Entitlement(feature, subscription, held.allowance), now=now), past)
     return _History(answering, answering.period_at(now) if answering else None, tuple(finished))
 
 
-def _finished(entitlement: Entitlement, *, now: datetime, past: int) -> Iterator[tuple[Entitlement, Period, Period]]:
-    """Yield the finished periods of a subscription that does not answer now: up to its end, the last one cut there."""
+def _finished(entitlement: Entitlement, *, now: datetime) -> Iterator[tuple[Entitlement, Period, Period]]:
+    """Yield the finished periods of a subscription, newest first: up to its end, the last one cut there."""
     ends_at = entitlement.subscription.ends_at
     if ends_at is not None and ends_at <= now:
         last = entitlement.period_at(ends_at)
         if last.start < ends_at:
             yield entitlement, last, Period(last.start, ends_at)
         now = ends_at
-    for period in _take(entitlement, now, past):
+    for period in periods_before(entitlement.subscription.start, entitlement.allowance.reset_period, now):
         yield entitlement, period, period
-
-
-def _take(entitlement: Entitlement, now: datetime, count: int) -> list[Period]:
-    periods = periods_before(entitlement.subscription.start, entitlement.allowance.reset_period, now)
-    return [period for period, _ in zip(periods, range(count), strict=False)]
 
 
 def _period_usage(entitlement: Entitlement, counted: Period, shown: Period, snapshot: Snapshot) -> PeriodUsage | None:
