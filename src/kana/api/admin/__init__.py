@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from kana.api.admin.context import context_factory
 from kana.api.admin.schema import build_schema
-from kana.api.graphql import GraphQLEndpoint
+from kana.api.graphql import GraphQLEndpoint, Limits
 from kana.api.graphql.endpoint import Observer
 from kana.engine.engine import Engine
+from kana.model.text import METADATA_BYTES_MAX
 
-__all__ = ["build_schema", "endpoint"]
+__all__ = ["LIMITS", "build_schema", "endpoint"]
+
+LIMITS = Limits(variable_keys=2000, string_bytes=METADATA_BYTES_MAX)
+"""What one request may ask for: enough for a package of a hundred features, and for metadata of any allowed size."""
 
 
 def endpoint(engine: Engine, *, observe: Observer | None = None) -> GraphQLEndpoint:
     """Return the Admin API over an engine, as an ASGI application for one address."""
-    return GraphQLEndpoint(build_schema(), context_factory(engine), observe=observe)
+    return GraphQLEndpoint(build_schema(), context_factory(engine), limits=LIMITS, observe=observe)
