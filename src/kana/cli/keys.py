@@ -53,7 +53,7 @@ def list_keys(database_url: str | None, as_json: bool) -> None:
     show_default=True,
     help="private: the Admin API, for servers. public: the Client API, for browsers.",
 )
-@click.option("--name", default="", help="What it is for, as lists show it.")
+@click.option("--name", metavar="NAME", default="", help="What it is for, as lists show it.")
 @database_option
 @json_option
 def create_key(environment: str, kind: str, name: str, database_url: str | None, as_json: bool) -> None:

@@ -1,0 +1,81 @@
+"""The pages that list something list all of it, and nothing else."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+
+import click
+
+from kana import errors
+from kana.cli import main
+from tests.support.tree import ROOT
+
+
+def test_every_error_is_listed() -> None:
+    """docs/errors.md has a row for each class of the tree in its order: code, name and what it means."""
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(\w+)` \| `(\w+)` \| (.*) \|$", (ROOT / "docs/errors.md").read_text(), re.MULTILINE
+    )
+    tree = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.KanaError)]
+
+    assert rows == [(kind.__name__, kind.code, kind.name, first_paragraph(kind)) for kind in tree]
+
+
+def first_paragraph(kind: type) -> str:
+    """The first paragraph of a docstring as Markdown on one line."""
+    paragraph = (inspect.getdoc(kind) or "").split("\n\n")[0]
+    return paragraph.replace("\n", " ").replace("``", "`")
+
+
+def test_every_code_says_what_to_do() -> None:
+    """The second table of docs/errors.md has a row for each code."""
+    codes = re.findall(r"^\| `([A-Z_]+)` \| [A-Z]", (ROOT / "docs/errors.md").read_text(), re.MULTILINE)
+    tree = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.KanaError)]
+
+    assert len(codes) == len(set(codes))
+    assert set(codes) == {kind.code for kind in tree}
+
+
+def test_every_command_and_option_is_listed() -> None:
+    """docs/cli.md repeats what `kana COMMAND --help` says, for each command in turn."""
+    text = (ROOT / "docs/cli.md").read_text()
+
+    assert text[text.index("## ") :] == "\n".join(reference(main, "kana"))
+
+
+def reference(command: click.Command, name: str) -> Iterator[str]:
+    """The lines that docs/cli.md has for a command, or for each command of a group."""
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            yield from reference(each, f"{name} {each.name}")
+        return
+    arguments = [parameter.human_readable_name.upper() for parameter in command.params if is_argument(parameter)]
+    yield f"## {' '.join([name, *arguments])}\n"
+    yield f"{inspect.cleandoc(command.help or '')}\n"
+    yield "| option | default | what it does |\n|---|---|---|"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            yield f"| `{spelling(parameter)}` | {default(parameter)} | {parameter.help} |"
+    yield ""
+
+
+def is_argument(parameter: click.Parameter) -> bool:
+    """Whether it stands without a name."""
+    return isinstance(parameter, click.Argument)
+
+
+def spelling(option: click.Option) -> str:
+    """How an option is typed, choices included."""
+    if option.is_flag:
+        return option.opts[0]
+    choices = "\\|".join(option.type.choices) if isinstance(option.type, click.Choice) else option.metavar
+    return f"{option.opts[0]} {choices}"
+
+
+def default(option: click.Option) -> str:
+    """What holds when an option is not given."""
+    if option.required:
+        return "required"
+    return f"`{option.default}`" if isinstance(option.default, str) and option.default else ""
