@@ -33,7 +33,9 @@ SDL = """
 scalar JSON
 enum Colour { RED GREEN }
 input Item { name: String!, tags: [String!], more: Item }
-type Leafs { aFlag: Boolean!, aText: String, aNumber: Int!, aColour: Colour, wrong: Int, anything: JSON, self: Leafs! }
+type Leafs { aFlag: Boolean!, aText: String, aNumber: Int!, aColour: Colour, wrong: Int, anything: JSON, self: Leafs!
+  flags: [Boolean!]!, texts: [String], numbers: [Int!], colours: [Colour!], wrongTexts: [String!], wrongNumbers: [Int],
+  grid: [[Int!]!]! }
 type Query {
   ping: Boolean!
   echo(text: String, number: Int, ids: [String!], flag: Boolean = true, value: JSON, item: Item): String!
@@ -63,6 +65,14 @@ class Leafs:
     a_colour: str = "RED"
     wrong: object = "no number"
     anything: object = field(default_factory=lambda: {"any": [1, None]})
+
+    flags: list[bool] = field(default_factory=lambda: [True, False])
+    texts: list[str | None] = field(default_factory=lambda: ["a", None])
+    numbers: tuple[int, ...] | list[int] = field(default_factory=lambda: [1, 2])
+    colours: list[str] | None = field(default_factory=lambda: ["RED", "GREEN"])
+    wrong_texts: list[str | None] = field(default_factory=lambda: ["a", None])
+    wrong_numbers: list[object] = field(default_factory=lambda: [1, None, 2**40, "x"])
+    grid: list[list[int]] = field(default_factory=lambda: [[1], []])
 
     def self(self, _info: object) -> Leafs:
         return self
@@ -117,7 +127,7 @@ def small_schema(world: World) -> GraphQLSchema:
         "ping": ping,
         "echo": echo,
         "leafs": lambda _root, _info: Leafs(),
-        "leafList": lambda _root, _info: [Leafs(), Leafs(a_text="second")],
+        "leafList": lambda _root, _info: [Leafs(), Leafs(a_text="second", numbers=(3,), colours=None)],
         "boom": boom,
         "boomRequired": boom,
         "missing": missing,

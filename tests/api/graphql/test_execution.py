@@ -26,6 +26,8 @@ QUERIES: list[tuple[str, dict[str, Any]]] = [
     ("{ leafs { aFlag aText aNumber aColour anything __typename self { aNumber again: aNumber } } }", {}),
     ("{ leafs { wrong } }", {}),
     ("{ leafList { aText self { aText } } }", {}),
+    ("{ leafs { flags texts numbers colours grid } leafList { flags texts numbers colours } }", {}),
+    ("{ leafs { wrongTexts wrongNumbers numbers } }", {}),
     ("{ boom }", {}),
     ("{ boom ping }", {}),
     ("{ boomRequired ping }", {}),

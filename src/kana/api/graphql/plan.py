@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import NoneType
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -29,6 +30,7 @@ from graphql import (
     coerce_input_value,
     get_nullable_type,
     is_leaf_type,
+    is_list_type,
     is_non_null_type,
     is_required_argument,
     is_scalar_type,
@@ -97,13 +99,17 @@ class Field:
 
 
 class Leaf(NamedTuple):
-    """A field that is read from its object as it is: no resolver, no arguments, a scalar or an enum."""
+    """A field that is read from its object as it is: no resolver, no arguments, a scalar, an enum, or a list of such.
+
+    ``kinds`` are the types of Python that the items of a list may have for that; ``None`` where it is no list.
+    """
 
     key: str
     attribute: str
     kind: GraphQLLeafType
     exact: type | None
     nullable: bool
+    kinds: frozenset[type] | None
 
 
 class Input(NamedTuple):
@@ -235,9 +241,17 @@ def _variables(definition: GraphQLField, details: FieldDetails) -> tuple[tuple[s
 def _leaf(field: Field | None) -> Leaf | None:
     if field is None or field.resolve is not read_field or field.definition.args:
         return None
-    nullable = not is_non_null_type(field.type)
-    inner = field.type if nullable else field.type.of_type  # type: ignore[union-attr]
-    if not is_leaf_type(inner):
+    inner = get_nullable_type(field.type)
+    item = inner.of_type if is_list_type(inner) else None
+    leaf = inner if item is None else get_nullable_type(item)
+    if not is_leaf_type(leaf):
         return None
     key = field.nodes[0].name.value
-    return Leaf(key, attribute_of(key), inner, _EXACT.get(inner.name), nullable)
+    exact = _EXACT.get(leaf.name)
+    kinds = None if item is None else _kinds(exact, nullable=not is_non_null_type(item))
+    return Leaf(key, attribute_of(key), leaf, exact, not is_non_null_type(field.type), kinds)
+
+
+def _kinds(exact: type | None, *, nullable: bool) -> frozenset[type]:
+    plain = {exact} if exact is not None else {bool, int, float, str}
+    return frozenset(plain | {NoneType} if nullable else plain)
