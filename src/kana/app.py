@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from kana.api import admin, health
 from kana.api.http import Router
+from kana.api.ingest import events_endpoint
 from kana.api.metrics import Metrics
 from kana.engine.engine import Engine
 from kana.engine.ports import Clock, Store
@@ -57,6 +58,8 @@ def create_app(
     return Router(
         {
             "/graphql": admin.endpoint(engine, observe=metrics.request),
+            "/v1/events": events_endpoint(engine),
+            "/api/v1/events": events_endpoint(engine, quiet=True),
             "/healthz": health.healthz(),
             "/readyz": health.readyz(store.probe),
             "/metrics": health.metrics_page(metrics.registry),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from kana.engine.batch import Batch
@@ -15,7 +15,7 @@ from kana.engine.ports import Clock, Ledger, Meter
 from kana.errors import KanaError, RateLimited
 from kana.model.usage import Receipt, Usage
 
-BATCH_MAX = 256
+BATCH_MAX = 1000
 """Most usages in one transaction."""
 
 PENDING_MAX = 8192
@@ -44,6 +44,21 @@ class Recorder:
             KanaError: this usage's own error, or the store's.
             RateLimited: too many wait already; nothing was recorded.
         """
+        return await self._submit(usage)
+
+    async def record_many(self, usages: Sequence[Usage]) -> list[Receipt | KanaError]:
+        """Return the answers to usages in their order; one that is wrong never fails its neighbours."""
+        return [await _settled(waiting) for waiting in [self._submit_or_fail(usage) for usage in usages]]
+
+    def _submit_or_fail(self, usage: Usage) -> asyncio.Future[Receipt]:
+        try:
+            return self._submit(usage)
+        except RateLimited as error:
+            future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+            future.set_exception(error)
+            return future
+
+    def _submit(self, usage: Usage) -> asyncio.Future[Receipt]:
         lane = self._ledger.lane(usage.environment, usage.user_id)
         pending = self._pending.setdefault(lane, [])
         if len(pending) >= PENDING_MAX:
@@ -52,7 +67,7 @@ class Recorder:
         pending.append((usage, future))
         if lane not in self._running:
             self._running[lane] = asyncio.create_task(self._run(lane))
-        return await future
+        return future
 
     async def drain(self) -> None:
         """Return when all that was accepted is on disk or refused."""
@@ -87,6 +102,13 @@ class Recorder:
                 self._meter.decision("record", answer.entry.outcome)
                 with suppress(asyncio.InvalidStateError):
                     future.set_result(answer)
+
+
+async def _settled(future: asyncio.Future[Receipt]) -> Receipt | KanaError:
+    try:
+        return await future
+    except KanaError as error:
+        return error
 
 
 def _fail(future: asyncio.Future[Receipt], error: Exception) -> None:

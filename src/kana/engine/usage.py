@@ -9,7 +9,7 @@ from itertools import islice
 
 from kana.engine.ports import Clock, Ledger, Meter, Snapshot
 from kana.engine.recorder import Recorder
-from kana.errors import InvalidValue, UserNotFound
+from kana.errors import InvalidValue, KanaError, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.entitlement import (
@@ -120,6 +120,14 @@ class UsageEngine:
         Source: docs.usekana.com/reference, mutations "recordUsage".
         """
         return await self._recorder.record(usage)
+
+    async def record_many(self, usages: Sequence[Usage]) -> list[Receipt | KanaError]:
+        """Decide and record usages as ``record`` does each; answer in their order, with each its own error.
+
+        One that is wrong never fails its neighbours. They are not one step: between two of them
+        others may record.
+        """
+        return await self._recorder.record_many(usages)
 
     async def show(self, environment: Environment, user_id: str, feature_id: str, *, past: int = PAST_PERIODS) -> Shown:
         """Return what a user used of a feature: now, and in finished periods with the newest first.

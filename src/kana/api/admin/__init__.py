@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kana.api.admin.context import context_factory
 from kana.api.admin.schema import build_schema
+from kana.api.bulk import BATCH_ITEMS_MAX
 from kana.api.graphql import GraphQLEndpoint, Limits
 from kana.api.graphql.endpoint import Observer
 from kana.engine.engine import Engine
@@ -11,8 +12,10 @@ from kana.model.text import METADATA_BYTES_MAX
 
 __all__ = ["LIMITS", "build_schema", "endpoint"]
 
-LIMITS = Limits(variable_keys=2000, string_bytes=METADATA_BYTES_MAX)
-"""What one request may ask for: enough for a package of a hundred features, and for metadata of any allowed size."""
+LIMITS = Limits(
+    variable_keys=2000, string_bytes=METADATA_BYTES_MAX, list_items_of={"recordUsageBatch.inputs": BATCH_ITEMS_MAX}
+)
+"""What one request may ask for: a package of a hundred features, metadata of any allowed size, a batch of usages."""
 
 
 def endpoint(engine: Engine, *, observe: Observer | None = None) -> GraphQLEndpoint:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from graphql import GraphQLResolveInfo
 from starlette.types import Scope
 
+from kana.api.access import caller_of
 from kana.api.admin.loader import DecisionLoader
 from kana.api.http import headers_of, request_id_of
 from kana.engine.access import Caller
@@ -16,8 +17,6 @@ from kana.engine.engine import Engine
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment
 from kana.model.key import KeyKind
-
-_BEARER = "bearer "
 
 
 class AdminContext:
@@ -74,14 +73,7 @@ def context_factory(engine: Engine) -> Callable[[Scope], Awaitable[AdminContext]
     """
 
     async def make(scope: Scope) -> AdminContext:
-        key = key_in(headers_of(scope).get(b"authorization", b""))
-        caller = await engine.access.authenticate(key, KeyKind.PRIVATE)
+        caller = await caller_of(headers_of(scope), engine.access, KeyKind.PRIVATE)
         return AdminContext(caller, engine, request_id=request_id_of(scope))
 
     return make
-
-
-def key_in(header: bytes) -> str:
-    """Return the key of an Authorization header: all of it, or what follows Bearer."""
-    text = header.decode("latin-1").strip()
-    return text[len(_BEARER) :].strip() if text[: len(_BEARER)].lower() == _BEARER else text

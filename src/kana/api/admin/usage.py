@@ -9,8 +9,10 @@ from ariadne import MutationType, ObjectType, QueryType
 
 from kana.api.admin.context import Info
 from kana.api.admin.inputs import Input, given_id, given_ids
+from kana.api.bulk import UsageAnswer, read_each, record_each
 from kana.engine.usage import PAST_PERIODS, PeriodUsage, Shown
 from kana.model.entitlement import Consumption, Decision
+from kana.model.environment import Environment
 from kana.model.usage import Action, Receipt, Usage
 
 query = QueryType()
@@ -97,18 +99,28 @@ async def show_usage(_root: object, info: Info, *, user_id: str, feature_id: str
 async def record_usage(_root: object, info: Info, *, input: Input) -> Receipt:  # noqa: A002 - Kana's word
     """Record, and answer when it is on disk."""
     context = info.context
-    delta, action = input.get("delta"), input.get("action")
-    return await context.engine.usage.record(
-        Usage(
-            environment=context.environment,
-            user_id=given_id(input["user_id"], field="userId"),
-            feature_id=given_id(input["feature_id"], field="featureId"),
-            delta=1 if delta is None else delta,
-            action=Action.ADD if action is None else action,
-            key=input.get("idempotency_key"),
-            timestamp=input.get("timestamp"),
-            metadata=input.get("metadata"),
-        )
+    return await context.engine.usage.record(_usage(context.environment, input))
+
+
+@mutation.field("recordUsageBatch")
+async def record_usage_batch(_root: object, info: Info, *, inputs: list[Input]) -> list[UsageAnswer]:
+    """Record all that can be, and answer each in its place."""
+    context = info.context
+    usages = read_each(inputs, lambda given: _usage(context.environment, given))
+    return await record_each(context.engine.usage, usages, request_id=context.request_id)
+
+
+def _usage(environment: Environment, given: Input) -> Usage:
+    delta, action = given.get("delta"), given.get("action")
+    return Usage(
+        environment=environment,
+        user_id=given_id(given["user_id"], field="userId"),
+        feature_id=given_id(given["feature_id"], field="featureId"),
+        delta=1 if delta is None else delta,
+        action=Action.ADD if action is None else action,
+        key=given.get("idempotency_key"),
+        timestamp=given.get("timestamp"),
+        metadata=given.get("metadata"),
     )
 
 

@@ -1,0 +1,73 @@
+"""Many usages in one request, on any face: each is read, recorded and answered for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kana.api.errors import Fault, fault_of
+from kana.engine.usage import UsageEngine
+from kana.errors import KanaError
+from kana.model.entitlement import Consumption
+from kana.model.usage import Receipt, Usage
+
+BATCH_ITEMS_MAX = 1000
+"""Most usages of one `recordUsageBatch`."""
+
+_Given = TypeVar("_Given")
+
+
+@dataclass(frozen=True, slots=True)
+class UsageAnswer:
+    """What one usage among many is answered: what a usage alone would be, or its error."""
+
+    recorded: bool
+    reason: str | None
+    id: str | None
+    duplicate: bool
+    consumption: Consumption | None
+    error: UsageFault | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageFault:
+    """What was wrong with one usage; ``retry_after`` in seconds, None where a retry cannot help."""
+
+    code: str
+    name: str
+    message: str
+    retry_after: int | None
+
+
+def read_each(given: Iterable[_Given], read: Callable[[_Given], Usage]) -> list[Usage | KanaError]:
+    """Return the usage that ``read`` makes of each, or what it says is wrong with it."""
+    return [_read(each, read) for each in given]
+
+
+def _read(given: _Given, read: Callable[[_Given], Usage]) -> Usage | KanaError:
+    try:
+        return read(given)
+    except KanaError as error:
+        return error
+
+
+async def record_each(
+    engine: UsageEngine, usages: Sequence[Usage | KanaError], *, request_id: str
+) -> list[UsageAnswer]:
+    """Record those that could be read; answer all in their order."""
+    receipts = iter(await engine.record_many([usage for usage in usages if isinstance(usage, Usage)]))
+    return [_answer(next(receipts) if isinstance(usage, Usage) else usage, request_id=request_id) for usage in usages]
+
+
+def _answer(outcome: Receipt | KanaError, *, request_id: str) -> UsageAnswer:
+    if isinstance(outcome, KanaError):
+        fault = _usage_fault(fault_of(outcome, request_id=request_id))
+        return UsageAnswer(recorded=False, reason=None, id=None, duplicate=False, consumption=None, error=fault)
+    entry = outcome.entry
+    return UsageAnswer(entry.recorded, entry.reason, str(entry.id), outcome.duplicate, entry.consumption, None)
+
+
+def _usage_fault(fault: Fault) -> UsageFault:
+    message = fault.message if fault.request_id is None else f"{fault.message} (request {fault.request_id})"
+    return UsageFault(fault.code, fault.name, message, fault.retry_after_s)
