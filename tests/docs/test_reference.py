@@ -45,6 +45,21 @@ def test_every_command_and_option_is_listed() -> None:
     assert text[text.index("## ") :] == "\n".join(reference(main, "kana"))
 
 
+def test_every_guarantee_names_tests_that_exist() -> None:
+    """Each row of docs/guarantees.md ends with tests that are there under that name."""
+    rows = re.findall(r"^\| (\*\*.*) \| (`tests/.*`) \|$", (ROOT / "docs/guarantees.md").read_text(), re.MULTILINE)
+    named = re.findall(r"`(tests/\S+\.py)::(\w+)`", "\n".join(tests for _, tests in rows))
+
+    assert len(named) >= len(rows) > 0
+    assert [f"{path}::{name}" for path, name in named if not defines(path, name)] == []
+
+
+def defines(path: str, name: str) -> bool:
+    """Whether a module of ours has a function of this name."""
+    module = ROOT / path
+    return module.exists() and re.search(rf"def {name}\(", module.read_text()) is not None
+
+
 def reference(command: click.Command, name: str) -> Iterator[str]:
     """The lines that docs/cli.md has for a command, or for each command of a group."""
     if isinstance(command, click.Group):
