@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from kana.api import admin, health
+from kana.api import admin, config, health
 from kana.api.http import Router
 from kana.api.ingest import events_endpoint
 from kana.api.metrics import Metrics
+from kana.engine.config import ConfigEngine
 from kana.engine.engine import Engine
 from kana.engine.ports import Clock, Store
 from kana.errors import DatabaseRefused
@@ -60,6 +61,7 @@ def create_app(
             "/graphql": admin.endpoint(engine, observe=metrics.request),
             "/v1/events": events_endpoint(engine),
             "/api/v1/events": events_endpoint(engine, quiet=True),
+            **config.routes(ConfigEngine(store, clock=clock), engine.access),
             "/healthz": health.healthz(),
             "/readyz": health.readyz(store.probe),
             "/metrics": health.metrics_page(metrics.registry),

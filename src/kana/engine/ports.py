@@ -20,6 +20,7 @@ from kana.model.catalog import Catalog
 from kana.model.entitlement import CounterKey
 from kana.model.environment import Actor, Environment
 from kana.model.key import ApiKey, EnvironmentSettings, Keyring, SigningSecret
+from kana.model.period import ResetPeriod
 from kana.model.subscription import Subscription
 from kana.model.usage import Entry
 from kana.model.user import User
@@ -108,6 +109,23 @@ class CatalogStore(Protocol):
 
     async def count_subscribers(self, environment: Environment, *, now: datetime) -> Mapping[str, int]:
         """Return how many subscriptions stand to each package; those without any are left out."""
+        ...
+
+    async def count_over(
+        self,
+        environment: Environment,
+        package_id: str,
+        feature_id: str,
+        *,
+        limit: int,
+        reset: ResetPeriod | None,
+        now: datetime,
+    ) -> int:
+        """Return how many subscriptions that stand to a package have used more than ``limit`` in their current period.
+
+        The period is the one that ``reset`` gives each of them, from its own start. Takes a time that
+        grows with the package's subscriptions, and holds up no other read or write.
+        """
         ...
 
 

@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -18,7 +18,7 @@ from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature, FeatureType
 from kana.model.key import ApiKey, EnvironmentSettings, KeyKind, Keyring, SigningSecret
 from kana.model.package import Package, PackageFeature, PackagePrice, PackageStatus
-from kana.model.period import ResetPeriod, from_milliseconds, to_milliseconds
+from kana.model.period import ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
 from kana.model.subscription import Subscription, SubscriptionStatus
 from kana.model.usage import Action, Entry, Outcome
 from kana.model.user import User
@@ -32,6 +32,8 @@ _LOG_LINES = count(secrets.randbits(21))
 """Tells lines of one millisecond apart; at random to begin with, as other processes write lines too."""
 
 _RESETS: dict[str, ResetPeriod | None] = {_NO_RESET: None, **{reset.value: reset for reset in ResetPeriod}}
+_LONGEST = {ResetPeriod.DAY: timedelta(1), ResetPeriod.MONTH: timedelta(31), ResetPeriod.YEAR: timedelta(366)}
+_FIRST_MOMENT = -(2**62)
 _STATUSES = {status.value: status for status in SubscriptionStatus}
 
 
@@ -218,6 +220,34 @@ def package_feature_rows(environment: Environment, package: Package) -> list[Row
         )
         for position, feature in enumerate(package.features)
     ]
+
+
+def over_row(
+    environment: Environment,
+    package_id: str,
+    feature_id: str,
+    *,
+    limit: int,
+    reset: ResetPeriod | None,
+    now: datetime,
+) -> Row:
+    """Write the bindings of ``load_totals_over``. No period that holds now starts before the last of them."""
+    longest = None if reset is None else _LONGEST[reset]
+    return (
+        environment.value,
+        package_id,
+        to_milliseconds(now),
+        feature_id,
+        reset or _NO_RESET,
+        limit,
+        _FIRST_MOMENT if longest is None else to_milliseconds(now - longest),
+    )
+
+
+def is_current(row: Row, *, reset: ResetPeriod | None, now: datetime) -> bool:
+    """Read a row of ``load_totals_over``: whether its total is that of the subscription's current period."""
+    started_at, period_start = map(from_milliseconds, row)
+    return period_start == period_start_at(started_at, reset, max(started_at, now))
 
 
 def user_from(row: Row) -> User:

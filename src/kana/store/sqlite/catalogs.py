@@ -10,7 +10,7 @@ import apsw
 from kana.errors import DatabaseRefused
 from kana.model.catalog import Catalog, CatalogChange, difference
 from kana.model.environment import Actor, Environment
-from kana.model.period import to_milliseconds
+from kana.model.period import ResetPeriod, to_milliseconds
 from kana.store import rows
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.statements import SQL
@@ -68,6 +68,25 @@ class Catalogs:
         return await self._database.read_aside(
             lambda connection: dict(connection.execute(SQL["count_subscribers"], bindings))
         )
+
+    async def count_over(
+        self,
+        environment: Environment,
+        package_id: str,
+        feature_id: str,
+        *,
+        limit: int,
+        reset: ResetPeriod | None,
+        now: datetime,
+    ) -> int:
+        """See the port."""
+        bindings = rows.over_row(environment, package_id, feature_id, limit=limit, reset=reset, now=now)
+
+        def work(connection: apsw.Connection) -> int:
+            found = connection.execute(SQL["load_totals_over"], bindings)
+            return sum(rows.is_current(row, reset=reset, now=now) for row in found)
+
+        return await self._database.read_aside(work)
 
 
 def _write(connection: apsw.Connection, environment: Environment, changes: CatalogChange) -> None:

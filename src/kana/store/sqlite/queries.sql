@@ -87,6 +87,15 @@ select package_id, count(*) from subscriptions
 where environment = ?1 and status not in ('CANCELLED', 'INCOMPLETE_EXPIRED') and (ends_at is null or ends_at > ?2)
 group by package_id;
 
+-- name: load_totals_over
+-- Totals over a limit (?6) of the subscriptions that stand to a package, in periods that may hold now (from ?7).
+select s.started_at, c.period_start
+from subscriptions as s
+join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.feature_id = ?4
+    and c.reset_period = ?5 and c.period_start >= ?7
+where s.environment = ?1 and s.package_id = ?2 and s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED')
+    and (s.ends_at is null or s.ends_at > ?3) and c.used > ?6;
+
 -- name: add_user_id
 insert into user_ids (bucket, environment, id, home_bucket, user_key) values (?1, ?2, ?3, ?4, ?5)
 on conflict (bucket, environment, id) do nothing;

@@ -1,0 +1,127 @@
+"""GET /cli/pull, POST /cli/validate, POST /cli/publish, and the JSON Schema for editors."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kana.api.body import ClientGone, read_body, read_json
+from kana.api.config.wire import config_json, review_json
+from kana.api.errors import Fault, fault_of, is_ours, problem
+from kana.api.http import Header, answer, answer_json, answer_method_not_allowed, headers_of, request_id_of
+from kana.engine.access import AccessEngine, Caller
+from kana.engine.config import ConfigEngine, ConfigRefused, revision_of
+from kana.errors import KanaError
+from kana.model.catalog import Catalog
+from kana.model.config import read_config
+from kana.model.key import KeyKind
+
+BODY_BYTES_MAX = 1_000_000
+"""Largest configuration, in bytes."""
+
+_BEARER = "bearer "
+_Verb = Callable[[Caller, bytes], Awaitable[Any]]
+
+
+class ConfigEndpoints:
+    """What the three addresses do for a caller with a private key, whose environment it is about."""
+
+    def __init__(self, config: ConfigEngine, access: AccessEngine) -> None:
+        self._config = config
+        self._access = access
+
+    async def pull(self, caller: Caller, _body: bytes) -> Any:
+        """Return the environment as a KanaConfig."""
+        return await self._as_config(caller, await self._config.read(caller.environment))
+
+    async def validate(self, caller: Caller, body: bytes) -> Any:
+        """Return what publishing would do."""
+        config = read_config(read_json(body))
+        return review_json(await self._config.review(caller.environment, config, app_id=await self._app_id(caller)))
+
+    async def publish(self, caller: Caller, body: bytes) -> Any:
+        """Publish, and return the environment as it is then."""
+        config = read_config(read_json(body))
+        app_id = await self._app_id(caller)
+        catalog = await self._config.publish(caller.environment, config, app_id=app_id, by=caller.actor)
+        return await self._as_config(caller, catalog)
+
+    async def _as_config(self, caller: Caller, catalog: Catalog) -> dict[str, Any]:
+        keyring = await self._access.keyring()
+        return config_json(catalog, app=keyring.workspace, revision=revision_of(catalog, await self._app_id(caller)))
+
+    async def _app_id(self, caller: Caller) -> str:
+        return (await self._access.keyring()).environments[caller.environment].app_id
+
+
+def routes(config: ConfigEngine, access: AccessEngine) -> dict[str, ASGIApp]:
+    """Return the addresses of Kana's command line, and of the schema that editors load."""
+    endpoints = ConfigEndpoints(config, access)
+    return {
+        "/cli/pull": _endpoint(access, "GET", endpoints.pull),
+        "/cli/validate": _endpoint(access, "POST", endpoints.validate),
+        "/cli/publish": _endpoint(access, "POST", endpoints.publish),
+        "/schema/kana.json": _schema(),
+    }
+
+
+def _endpoint(access: AccessEngine, method: str, verb: _Verb) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != method:
+            await answer_method_not_allowed(scope, send, method.encode())
+            return
+        try:
+            caller = await access.authenticate(_key_in(scope), KeyKind.PRIVATE)
+            body = await read_body(receive, headers_of(scope), bytes_max=BODY_BYTES_MAX)
+            await answer_json(send, 200, await verb(caller, body))
+        except ClientGone:
+            return
+        except KanaError as error:
+            if not is_ours(error):
+                raise
+            await _answer_error(scope, send, error)
+
+    return app
+
+
+async def _answer_error(scope: Scope, send: Send, error: KanaError) -> None:
+    """Send problem details that hold ``data`` too: Kana's command line looks at nothing else when it validates."""
+    fault = fault_of(error, request_id=request_id_of(scope))
+    data = [line.marked for line in error.lines] if isinstance(error, ConfigRefused) else [f"[ERROR] {fault.message}"]
+    await answer_json(send, fault.status, {**problem(fault), "data": data, **_place(error)}, headers=_headers(fault))
+
+
+def _place(error: KanaError) -> dict[str, str]:
+    field = getattr(error, "field", None)
+    return {} if field is None else {"path": field}
+
+
+def _headers(fault: Fault) -> list[Header]:
+    headers: list[Header] = []
+    if fault.retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % fault.retry_after_s))
+    if fault.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    return headers
+
+
+def _key_in(scope: Scope) -> str:
+    text = headers_of(scope).get(b"authorization", b"").decode("latin-1").strip()
+    return text[len(_BEARER) :].strip() if text[: len(_BEARER)].lower() == _BEARER else text
+
+
+def _schema() -> ASGIApp:
+    """Answer with the schema that editors check a file against; it is nobody's secret and may be kept for an hour."""
+    schema = files("kana.api.config").joinpath("kana.schema.json").read_bytes()
+    headers = ((b"access-control-allow-origin", b"*"), (b"cache-control", b"public, max-age=3600"))
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["method"] in ("GET", "HEAD"):
+            await answer(send, 200, schema, content_type=b"application/schema+json", headers=headers)
+        else:
+            await answer_method_not_allowed(scope, send, b"GET, HEAD")
+
+    return app

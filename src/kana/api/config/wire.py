@@ -1,0 +1,83 @@
+"""What a catalogue and a review look like to Kana's command line.
+
+Source: github.com/usekana/cli, type KanaConfig; ``revision`` and ``lines`` are ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kana.engine.config import Line, Review
+from kana.model.catalog import Catalog
+from kana.model.feature import FeatureType
+from kana.model.package import Package, PackageFeature, PackageStatus
+
+VERSION = "1.0.0"
+"""The version of the format, as Kana's own files say it."""
+
+
+def config_json(catalog: Catalog, *, app: str, revision: str) -> dict[str, Any]:
+    """Return a catalogue as a KanaConfig. Archived packages are not in it, nor what only we know of a feature."""
+    return {
+        "app": app,
+        "version": VERSION,
+        "revision": revision,
+        "features": [
+            {"id": feature.id, "name": feature.name, "type": feature.type} for feature in catalog.features.values()
+        ],
+        "packages": _by_status(catalog, addons=False),
+        "addons": _by_status(catalog, addons=True),
+    }
+
+
+def review_json(review: Review) -> dict[str, Any]:
+    """Return a review: ``data`` as Kana's command line reads it, ``lines`` with all that is known of each."""
+    return {
+        "data": [line.marked for line in review.lines],
+        "revision": review.revision,
+        "lines": [_line(line) for line in review.lines],
+    }
+
+
+def _by_status(catalog: Catalog, *, addons: bool) -> dict[str, Any]:
+    return {
+        name: [
+            _package(package, catalog)
+            for package in catalog.packages.values()
+            if package.status is status and package.is_addon is addons
+        ]
+        for name, status in (("draft", PackageStatus.DRAFT), ("published", PackageStatus.PUBLISHED))
+    }
+
+
+def _package(package: Package, catalog: Catalog) -> dict[str, Any]:
+    bases = {"base_packages": package.base_package_ids} if package.is_addon else {}
+    features = [_held(held, catalog) for held in package.features]
+    return {"id": package.id, "name": package.name, **bases, "features": features}
+
+
+def _held(held: PackageFeature, catalog: Catalog) -> dict[str, Any]:
+    """Return a feature as a package holds it. A limit of null is unlimited; a BINARY feature has none at all."""
+    if catalog.feature(held.feature_id).type is FeatureType.BINARY:
+        return {"id": held.feature_id}
+    allowance = held.allowance
+    reset = {} if allowance.reset_period is None else {"reset_period": allowance.reset_period}
+    return {
+        "id": held.feature_id,
+        "limit": allowance.limit,
+        "overage_enabled": allowance.overage_enabled,
+        **reset,
+    }
+
+
+def _line(line: Line) -> dict[str, Any]:
+    described: dict[str, Any] = {"severity": line.severity, "text": line.text}
+    if line.path is not None:
+        described["path"] = line.path
+    if line.change is not None:
+        described |= {"action": line.change.verb, "subject": line.change.noun, "id": line.change.id}
+        if line.change.reaches_subscribers:
+            described["subscribers"] = line.subscribers
+    if line.over is not None:
+        described["over"] = line.over
+    return described

@@ -1,0 +1,169 @@
+"""What differs between two catalogues, in words for those who decide whether to make the change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from kana.model.allowance import Allowance
+from kana.model.catalog import Catalog, difference
+from kana.model.feature import FeatureType
+from kana.model.package import Package, PackageFeature, PackageStatus
+
+
+class Verb(StrEnum):
+    """What a change does to its feature or package."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    PUBLISH = "publish"
+    ARCHIVE = "archive"
+    DELETE = "delete"
+
+
+class Cap(NamedTuple):
+    """A limit that is new to those who subscribe: how many have used more than it already?"""
+
+    feature_id: str
+    allowance: Allowance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One difference. ``what`` completes the sentence that the noun and the id begin.
+
+    ``reaches_subscribers`` where people may hold the package already; ``takes`` where it leaves
+    them with less, or with usage that is counted anew; ``cap`` where that is a limit.
+    """
+
+    verb: Verb
+    noun: str
+    id: str
+    what: str
+    reaches_subscribers: bool = False
+    takes: bool = False
+    cap: Cap | None = None
+
+    @property
+    def subject(self) -> str:
+        """The noun and the id, as a sentence begins with them."""
+        return f"{self.noun.capitalize()} {self.id!r}"
+
+
+def describe(old: Catalog, new: Catalog) -> list[Change]:
+    """Return every difference between two catalogues, features first; nothing when they are equal.
+
+    Metadata, prices, unit labels and the order of a package's features are not looked at.
+    """
+    changes = difference(old, new)
+    found: list[Change] = []
+    for feature in changes.features:
+        before = old.features.get(feature.id)
+        if before is None:
+            found.append(_feature(Verb.CREATE, feature.id, f"is created as {feature.type}"))
+        elif before.name != feature.name:
+            found.append(_feature(Verb.UPDATE, feature.id, f"is renamed from {before.name!r} to {feature.name!r}"))
+    for package in changes.packages:
+        found += _package_changes(old.packages.get(package.id), package, new)
+    for package_id in changes.deleted_package_ids:
+        found.append(_package(Verb.DELETE, old.packages[package_id], "is deleted: it is a draft"))
+    return found
+
+
+def _package_changes(old: Package | None, new: Package, catalog: Catalog) -> Iterator[Change]:
+    if old is None:
+        yield _created(new, catalog)
+        return
+    reaches = old.status is not PackageStatus.DRAFT
+    if old.name != new.name:
+        yield _package(Verb.UPDATE, new, f"is renamed from {old.name!r} to {new.name!r}", reaches=reaches)
+    if old.is_addon != new.is_addon:
+        yield _package(Verb.UPDATE, new, f"was {noun_of(old)} and becomes {noun_of(new)}")
+    if old.base_package_ids != new.base_package_ids:
+        what = f"goes with {_bases(new)}; until now with {_bases(old)}"
+        yield _package(Verb.UPDATE, new, what, reaches=reaches)
+    yield from _held_changes(old, new, catalog, reaches=reaches)
+    if old.status is not new.status:
+        yield _moved(new)
+
+
+def _created(package: Package, catalog: Catalog) -> Change:
+    held = ", ".join(_held(feature, catalog) for feature in package.features) or "no features"
+    as_what = "and published" if package.status is PackageStatus.PUBLISHED else "as a draft"
+    goes_with = f", goes with {_bases(package)}" if package.is_addon else ""
+    return _package(Verb.CREATE, package, f"is created {as_what}: {held}{goes_with}")
+
+
+def _moved(package: Package) -> Change:
+    if package.status is PackageStatus.PUBLISHED:
+        return _package(Verb.PUBLISH, package, "is published: users can subscribe to it")
+    return _package(Verb.ARCHIVE, package, "is archived: nobody new can subscribe to it", reaches=True, takes=True)
+
+
+def _held_changes(old: Package, new: Package, catalog: Catalog, *, reaches: bool) -> Iterator[Change]:
+    for held in old.features:
+        if new.feature(held.feature_id) is None:
+            yield _package(Verb.UPDATE, new, f"loses {held.feature_id!r}", reaches=reaches, takes=reaches)
+    for held in new.features:
+        before = old.feature(held.feature_id)
+        if before is None:
+            yield _package(Verb.UPDATE, new, f"gains {_held(held, catalog)}", reaches=reaches)
+        elif before.allowance != held.allowance:
+            yield _allowance_change(new, before, held, reaches=reaches)
+
+
+def _allowance_change(package: Package, old: PackageFeature, new: PackageFeature, *, reaches: bool) -> Change:
+    what = f"changes {new.feature_id!r} from {in_words(old.allowance)} to {in_words(new.allowance)}"
+    if old.allowance.reset_period is not new.allowance.reset_period:
+        what += ", where usage counts from zero"
+    takes = reaches and _is_less(old.allowance, new.allowance)
+    cap = Cap(new.feature_id, new.allowance) if takes and new.allowance.limit is not None else None
+    return _package(Verb.UPDATE, package, what, reaches=reaches, takes=takes, cap=cap)
+
+
+def _is_less(old: Allowance, new: Allowance) -> bool:
+    """Whether someone may notice: a lower limit, overage gone, or other periods."""
+    if old.reset_period is not new.reset_period:
+        return True
+    if new.limit is None:
+        return False
+    return old.limit is None or new.limit < old.limit or (old.overage_enabled and not new.overage_enabled)
+
+
+def in_words(allowance: Allowance) -> str:
+    """Return an allowance as people say it: ``50 per month``, ``unlimited``, ``0 in all``."""
+    amount = "unlimited" if allowance.limit is None else str(allowance.limit)
+    if allowance.reset_period is not None:
+        amount += f" per {allowance.reset_period.lower()}"
+    elif allowance.limit is not None:
+        amount += " in all"
+    return amount + (" with overage" if allowance.overage_enabled else "")
+
+
+def _held(held: PackageFeature, catalog: Catalog) -> str:
+    if catalog.feature(held.feature_id).type is FeatureType.BINARY:
+        return repr(held.feature_id)
+    return f"{held.feature_id!r} {in_words(held.allowance)}"
+
+
+def _bases(package: Package) -> str:
+    return ", ".join(map(repr, package.base_package_ids)) or "any base package"
+
+
+def noun_of(package: Package) -> str:
+    """Return what a package is called in sentences."""
+    return "add-on" if package.is_addon else "package"
+
+
+def _feature(verb: Verb, feature_id: str, what: str) -> Change:
+    return Change(verb=verb, noun="feature", id=feature_id, what=what)
+
+
+def _package(
+    verb: Verb, package: Package, what: str, *, reaches: bool = False, takes: bool = False, cap: Cap | None = None
+) -> Change:
+    return Change(
+        verb=verb, noun=noun_of(package), id=package.id, what=what, reaches_subscribers=reaches, takes=takes, cap=cap
+    )

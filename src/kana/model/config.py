@@ -1,0 +1,221 @@
+"""The configuration as a file: what someone wants an environment's features and packages to be.
+
+The same value is read from the command line's YAML and from the JSON it sends. What is wrong with
+its shape is said with the place, as ``packages.draft[0].features[1].limit``.
+
+Source: docs.usekana.com/cli; strictness is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from typing import Any, NoReturn, TypeVar
+
+from kana.errors import InvalidValue
+from kana.model.feature import FeatureType
+from kana.model.package import PackageStatus
+from kana.model.period import ResetPeriod
+from kana.model.text import identifier, shown, units
+
+ITEMS_MAX = 1_000
+"""Most items of any list in a configuration: features, packages of one kind and status, features of a package."""
+
+_T = TypeVar("_T")
+
+ROOT_FIELDS = ("version", "revision", "app", "project", "updated", "features", "packages", "addons")
+FEATURE_FIELDS = ("id", "name", "type")
+PACKAGE_FIELDS = ("id", "name", "features")
+ADDON_FIELDS = ("id", "name", "base_packages", "features")
+HELD_FIELDS = ("id", "limit", "overage_enabled", "reset_period")
+STATUSES = {"draft": PackageStatus.DRAFT, "published": PackageStatus.PUBLISHED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFeature:
+    """A feature as a configuration wants it. ``path`` is where it stands there."""
+
+    path: str
+    id: str
+    name: str
+    type: FeatureType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigHeld:
+    """A feature as a package of a configuration holds it.
+
+    ``limit=None`` is unlimited where ``has_limit``; where a CONSUMABLE feature says nothing of a
+    limit that is a mistake, and never unlimited.
+    """
+
+    path: str
+    id: str
+    has_limit: bool
+    limit: int | None
+    overage_enabled: bool
+    reset_period: ResetPeriod | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigPackage:
+    """A package or add-on as a configuration wants it."""
+
+    path: str
+    id: str
+    name: str
+    status: PackageStatus
+    is_addon: bool
+    base_package_ids: tuple[str, ...]
+    features: tuple[ConfigHeld, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All that a configuration says.
+
+    ``addons=None`` leaves the add-ons alone, as files of Kana's own command line do. ``revision``
+    names the catalogue that the file was made from, so that a stale file is noticed.
+    """
+
+    revision: str | None
+    features: tuple[ConfigFeature, ...]
+    packages: tuple[ConfigPackage, ...]
+    addons: tuple[ConfigPackage, ...] | None
+
+    @property
+    def all_packages(self) -> tuple[ConfigPackage, ...]:
+        """Packages, then add-ons."""
+        return (*self.packages, *(self.addons or ()))
+
+
+def read_config(value: object) -> Config:
+    """Return the configuration that plain data says.
+
+    Raises:
+        InvalidValue: its shape is wrong; ``field`` is the place, and the message says what is allowed there.
+    """
+    root = _mapping(value, "", known=ROOT_FIELDS, required=("features", "packages"))
+    for name in ("version", "app", "project", "updated"):
+        _optional(root.get(name), name, _text)
+    addons = root.get("addons")
+    return Config(
+        revision=_optional(root.get("revision"), "revision", _text),
+        features=tuple(_each(root["features"], "features", _feature)),
+        packages=_packages(root["packages"], "packages", is_addon=False),
+        addons=None if addons is None else _packages(addons, "addons", is_addon=True),
+    )
+
+
+def _feature(value: object, path: str) -> ConfigFeature:
+    fields = _mapping(value, path, known=FEATURE_FIELDS, required=("id", "type"))
+    feature_id = _name(fields["id"], f"{path}.id")
+    return ConfigFeature(
+        path=path,
+        id=feature_id,
+        name=_optional(fields.get("name"), f"{path}.name", _name) or feature_id,
+        type=FeatureType(_word(fields["type"], f"{path}.type", [kind.value for kind in FeatureType])),
+    )
+
+
+def _packages(value: object, path: str, *, is_addon: bool) -> tuple[ConfigPackage, ...]:
+    lists = _mapping(value, path, known=tuple(STATUSES))
+
+    found: list[ConfigPackage] = []
+    for name, status in STATUSES.items():
+        read = partial(_package, status=status, is_addon=is_addon)
+        found += _each(lists.get(name), f"{path}.{name}", read)
+    return tuple(found)
+
+
+def _package(value: object, path: str, *, status: PackageStatus, is_addon: bool) -> ConfigPackage:
+    known = ADDON_FIELDS if is_addon else PACKAGE_FIELDS
+    fields = _mapping(value, path, known=known, required=("id",))
+    package_id = _name(fields["id"], f"{path}.id")
+    return ConfigPackage(
+        path=path,
+        id=package_id,
+        name=_optional(fields.get("name"), f"{path}.name", _name) or package_id,
+        status=status,
+        is_addon=is_addon,
+        base_package_ids=tuple(_each(fields.get("base_packages"), f"{path}.base_packages", _name)),
+        features=tuple(_each(fields.get("features"), f"{path}.features", _held)),
+    )
+
+
+def _held(value: object, path: str) -> ConfigHeld:
+    fields = _mapping(value, path, known=HELD_FIELDS, required=("id",))
+    reset = fields.get("reset_period")
+    return ConfigHeld(
+        path=path,
+        id=_name(fields["id"], f"{path}.id"),
+        has_limit="limit" in fields,
+        limit=_optional(fields.get("limit"), f"{path}.limit", _limit),
+        overage_enabled=_optional(fields.get("overage_enabled"), f"{path}.overage_enabled", _switch) or False,
+        reset_period=None if reset is None else ResetPeriod(_word(reset, f"{path}.reset_period", list(ResetPeriod))),
+    )
+
+
+def _mapping(value: object, path: str, *, known: Sequence[str], required: Sequence[str] = ()) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        _refuse(value, path, f"a mapping with {', '.join(known)}")
+    for name in value:
+        if name not in known:
+            near = get_close_matches(str(name), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
+            where = f"{path}." if path else ""
+            raise InvalidValue(f"{where}{name} is no known field{hint}", field=f"{where}{name}")
+    for name in required:
+        if value.get(name) is None:
+            raise InvalidValue(f"{path or 'the configuration'} must have {name}", field=path)
+    return value
+
+
+def _each(value: object, path: str, read: Callable[[object, str], _T]) -> list[_T]:
+    """Read a list; one that is left empty may be null, as YAML makes it."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        _refuse(value, path, "a list")
+    if len(value) > ITEMS_MAX:
+        raise InvalidValue(f"{path} must hold at most {ITEMS_MAX} items, got {len(value)}", field=path)
+    return [read(item, f"{path}[{number}]") for number, item in enumerate(value)]
+
+
+def _optional(value: object, path: str, read: Callable[[object, str], _T]) -> _T | None:
+    return None if value is None else read(value, path)
+
+
+def _text(value: object, path: str) -> str:
+    if not isinstance(value, str):
+        _refuse(value, path, "text (in quotes where it looks like something else)")
+    return value
+
+
+def _name(value: object, path: str) -> str:
+    return identifier(_text(value, path), field=path)
+
+
+def _word(value: object, path: str, allowed: Sequence[str]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        _refuse(value, path, " or ".join(allowed))
+    return value
+
+
+def _switch(value: object, path: str) -> bool:
+    if not isinstance(value, bool):
+        _refuse(value, path, "true or false")
+    return value
+
+
+def _limit(value: object, path: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        _refuse(value, path, "a whole number of 0 or more, or null for unlimited")
+    return units(value, field=path)
+
+
+def _refuse(value: object, path: str, allowed: str) -> NoReturn:
+    got = {dict: "a mapping", list: "a list", type(None): "nothing"}.get(type(value)) or shown(value)
+    raise InvalidValue(f"{path or 'the configuration'} must be {allowed}, got {got}", field=path)

@@ -1,0 +1,172 @@
+"""From a catalogue and a configuration to the catalogue that the configuration wants, or to what forbids it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from kana.errors import KanaError
+from kana.model.allowance import UNLIMITED, Allowance
+from kana.model.catalog import Catalog
+from kana.model.change import noun_of
+from kana.model.config import Config, ConfigFeature, ConfigHeld, ConfigPackage
+from kana.model.feature import Feature, FeatureType
+from kana.model.package import Package, PackageFeature, PackageStatus
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that forbids the configuration, and where it stands there."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The catalogue that publishing makes; the old one, unchanged, where problems forbid it."""
+
+    catalog: Catalog
+    problems: tuple[Problem, ...]
+
+
+def plan(catalog: Catalog, config: Config, *, now: datetime) -> Plan:
+    """Return what publishing the configuration makes of a catalogue: all of it or nothing.
+
+    Features missing from the configuration stay. Drafts missing from it are deleted, published
+    packages archived; archived ones stay as they are. Without ``addons`` the add-ons stay. What a
+    configuration cannot say (metadata, prices, unit labels, names within a package) is kept.
+    """
+    problems = [*_repeats(config), *_feature_problems(catalog, config)]
+    features = dict(catalog.features)
+    for wanted in config.features:
+        known = features.get(wanted.id)
+        features[wanted.id] = _feature(wanted, known, now=now)
+    if not problems:
+        problems += _package_problems(catalog, config, features)
+    if problems:
+        return Plan(catalog, tuple(problems))
+    packages = {package.id: package for package in _kept(catalog, config, now=now)}
+    for package in config.all_packages:
+        packages[package.id] = _package(package, catalog.packages.get(package.id), now=now)
+    new = replace(catalog, features=features, packages=packages)
+    problems += _rule_problems(new, config)
+    return Plan(catalog if problems else new, tuple(problems))
+
+
+def _repeats(config: Config) -> Iterator[Problem]:
+    nouns: list[tuple[str, Sequence[ConfigFeature | ConfigPackage | ConfigHeld]]] = [
+        ("Feature", config.features),
+        ("Package", config.all_packages),
+        *((f"Package {package.id!r}: feature", package.features) for package in config.all_packages),
+    ]
+    for noun, items in nouns:
+        counts = Counter(item.id for item in items)
+        for item in {item.id: item for item in items if counts[item.id] > 1}.values():
+            yield Problem(item.path, f"{noun} {item.id!r} stands here {counts[item.id]} times; ids are unique.")
+    for package in config.all_packages:
+        if len(set(package.base_package_ids)) < len(package.base_package_ids):
+            yield Problem(package.path, f"Add-on {package.id!r} names a base package more than once.")
+
+
+def _feature_problems(catalog: Catalog, config: Config) -> Iterator[Problem]:
+    for wanted in config.features:
+        known = catalog.features.get(wanted.id)
+        if known is not None and known.type is not wanted.type:
+            text = f"Feature {wanted.id!r} is {known.type} and cannot become {wanted.type}; a type never changes."
+            yield Problem(f"{wanted.path}.type", text)
+
+
+def _package_problems(catalog: Catalog, config: Config, features: dict[str, Feature]) -> Iterator[Problem]:
+    for wanted in config.all_packages:
+        known = catalog.packages.get(wanted.id)
+        if known is not None:
+            yield from _move_problems(known, wanted)
+        for held in wanted.features:
+            yield from _held_problems(wanted, held, features.get(held.id))
+
+
+def _move_problems(known: Package, wanted: ConfigPackage) -> Iterator[Problem]:
+    """Say what the package's life, or the people who hold it, forbid."""
+    subject = f"{noun_of(known).capitalize()} {known.id!r}"
+    if known.status is PackageStatus.ARCHIVED:
+        yield Problem(wanted.path, f"{subject} is archived, which is for good; take it out or choose another id.")
+    elif known.status is PackageStatus.PUBLISHED:
+        if wanted.status is PackageStatus.DRAFT:
+            yield Problem(wanted.path, f"{subject} is published and cannot become a draft again.")
+        if wanted.is_addon != known.is_addon:
+            other = "under addons" if known.is_addon else "under packages"
+            yield Problem(wanted.path, f"{subject} is published and stays what it is; it belongs {other}.")
+
+
+def _held_problems(wanted: ConfigPackage, held: ConfigHeld, feature: Feature | None) -> Iterator[Problem]:
+    subject = f"Package {wanted.id!r}: feature {held.id!r}"
+    if feature is None:
+        yield Problem(held.path, f"{subject} does not exist; all package features must link to a defined feature.")
+    elif feature.type is FeatureType.CONSUMABLE:
+        if not held.has_limit:
+            yield Problem(
+                held.path, f"{subject} is CONSUMABLE and must say its limit: a number, or null for unlimited."
+            )
+    elif _allowance(held) != UNLIMITED:
+        text = f"{subject} is BINARY and takes no limit, overage_enabled or reset_period."
+        yield Problem(held.path, text)
+
+
+def _rule_problems(new: Catalog, config: Config) -> Iterator[Problem]:
+    """Ask the catalogue's own rules, on the whole of what is wanted, so that no order of changes matters."""
+    paths = {package.id: package.path for package in config.all_packages}
+    for package in new.packages.values():
+        try:
+            new.with_package(package)
+        except KanaError as error:
+            yield Problem(paths.get(package.id, ""), f"{error.message}.")
+
+
+def _kept(catalog: Catalog, config: Config, *, now: datetime) -> Iterator[Package]:
+    """Yield the packages as they are without what the configuration leaves out."""
+    wanted = {package.id for package in config.all_packages}
+    for package in catalog.packages.values():
+        is_left_out = package.id not in wanted and not (package.is_addon and config.addons is None)
+        if not is_left_out or package.status is PackageStatus.ARCHIVED:
+            yield package
+        elif package.status is PackageStatus.PUBLISHED:
+            yield replace(package, status=PackageStatus.ARCHIVED, updated_at=now)
+
+
+def _feature(wanted: ConfigFeature, known: Feature | None, *, now: datetime) -> Feature:
+    if known is None:
+        return Feature(id=wanted.id, name=wanted.name, type=wanted.type, metadata={}, created_at=now)
+    return known if known.name == wanted.name else replace(known, name=wanted.name)
+
+
+def _package(wanted: ConfigPackage, known: Package | None, *, now: datetime) -> Package:
+    base = known or Package(id=wanted.id, name=wanted.name, metadata={}, created_at=now, updated_at=now)
+    package = replace(
+        base,
+        name=wanted.name,
+        status=wanted.status,
+        is_addon=wanted.is_addon,
+        base_package_ids=_in_known_order(wanted.base_package_ids, base.base_package_ids),
+        features=_in_known_order(tuple(_held(held, known) for held in wanted.features), base.features),
+    )
+    return package if package == base else replace(package, updated_at=now)
+
+
+def _held(wanted: ConfigHeld, known: Package | None) -> PackageFeature:
+    held = None if known is None else known.feature(wanted.id)
+    return PackageFeature(feature_id=wanted.id, name=None if held is None else held.name, allowance=_allowance(wanted))
+
+
+def _allowance(held: ConfigHeld) -> Allowance:
+    return Allowance(limit=held.limit, overage_enabled=held.overage_enabled, reset_period=held.reset_period)
+
+
+def _in_known_order(wanted: tuple[_Item, ...], known: tuple[_Item, ...]) -> tuple[_Item, ...]:
+    """Return what is wanted; as it is known where only the order differs, which is no change."""
+    return known if set(wanted) == set(known) and len(wanted) == len(known) else wanted
