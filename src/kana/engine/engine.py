@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kana.engine.access import AccessEngine
 from kana.engine.accounts import AccountEngine
 from kana.engine.catalog import CatalogEngine
+from kana.engine.holdings import HoldingEngine
 from kana.engine.ids import IdMaker
 from kana.engine.ports import Clock, Meter, Store
 from kana.engine.recorder import Recorder
@@ -20,6 +21,7 @@ class Engine:
     access: AccessEngine
     accounts: AccountEngine
     catalog: CatalogEngine
+    holdings: HoldingEngine
     usage: UsageEngine
     recorder: Recorder
     clock: Clock
@@ -33,6 +35,7 @@ class Engine:
             access=AccessEngine(store, clock=clock),
             accounts=AccountEngine(store, clock=clock, ids=ids),
             catalog=CatalogEngine(store, clock=clock),
+            holdings=HoldingEngine(store, store, clock=clock),
             usage=UsageEngine(store, recorder, clock=clock, meter=meter),
             recorder=recorder,
             clock=clock,

@@ -148,6 +148,10 @@ class AccountStore(Protocol):
         """
         ...
 
+    async def user_by_key(self, environment: Environment, bucket: int, key: int) -> User | None:
+        """Return the user whose data is kept under this bucket and key, renamed or not; None where there is none."""
+        ...
+
     async def users(self, environment: Environment, *, limit: int, after: str | None) -> list[User]:
         """Return at most ``limit`` users in the order of their ids, from the first id after ``after``."""
         ...

@@ -22,9 +22,9 @@ from graphql import GraphQLSchema, assert_valid_schema
 from starlette.types import Receive, Scope, Send
 
 from kana.api.body import BodyTooLarge, ClientGone, declared_length, read_body
-from kana.api.errors import fault_of, is_ours
-from kana.api.graphql.answers import error_of, fault_as_error, retry_after_of, status_of_answer
-from kana.api.graphql.documents import Documents, InvalidDocument
+from kana.api.errors import STATUS_OF_CODE, fault_of, is_ours
+from kana.api.graphql.answers import error_of, fault_as_error, retry_after_of
+from kana.api.graphql.documents import Documents, NotExecutable
 from kana.api.graphql.execution import execute
 from kana.api.graphql.limits import Limits, check_variables
 from kana.api.graphql.negotiation import RESPONSE_JSON, is_json, preferred
@@ -71,7 +71,7 @@ class GraphQLEndpoint:
 
     ``context`` makes the value that resolvers see as ``info.context`` from the scope of the request, and
     raises the error of Kana's that a stranger gets. ``may_introspect`` and ``hide_suggestions`` are
-    asked of that value. ``observe`` is told root field, outcome and seconds of each answer.
+    asked of that value. ``introspected`` answers introspection in the schema's place. ``observe`` is told root field, outcome and seconds of each answer.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class GraphQLEndpoint:
         limits: Limits | None = None,
         may_introspect: Callable[[Any], bool] = lambda _context: True,
         hide_suggestions: Callable[[Any], bool] = lambda _context: False,
+        introspected: GraphQLSchema | None = None,
         observe: Observer | None = None,
     ) -> None:
         assert_valid_schema(schema)
@@ -92,6 +93,7 @@ class GraphQLEndpoint:
         self._hide_suggestions = hide_suggestions
         self._observe = observe
         self._documents = Documents(schema, self._limits)
+        self._introspected = None if introspected is None else (introspected, Documents(introspected, self._limits))
         bulk = self._limits.bulk_body_bytes if self._limits.list_items_of else 0
         self._bytes_max = max(self._limits.body_bytes, bulk)
 
@@ -109,7 +111,7 @@ class GraphQLEndpoint:
         except _Malformed as malformed:
             result.errors = [fault_as_error(fault_of(malformed.error, request_id=""))]
             result.status = malformed.status
-        except InvalidDocument as invalid:
+        except NotExecutable as invalid:
             result.errors = [error_of(error, request_id=request_id_of(scope)) for error in invalid.errors]
         except Exception as error:
             if not is_ours(error):
@@ -132,14 +134,18 @@ class GraphQLEndpoint:
             raise _Malformed(413, BodyTooLarge(self._limits.body_bytes))
         if operation.introspects and not self._may_introspect(context):
             raise Forbidden("introspection is not for this caller")
+        schema = self._schema
+        if operation.introspects and self._introspected is not None:
+            schema, documents = self._introspected
+            operation = documents.get(request.query, hide_suggestions=hide).operation(request.operation_name)
         if request.variables:
             check_variables(request.variables, self._limits, operation.longer_lists)
         result.label = operation.label
-        executed = await execute(self._schema, operation, request.variables, context=context, hide_suggestions=hide)
+        executed = await execute(schema, operation, request.variables, context=context, hide_suggestions=hide)
         if executed.errors:
             result.errors = [error_of(error, request_id=request_id_of(scope)) for error in executed.errors]
         result.data = executed.data
-        result.executed = executed.data is not None or any("path" in error for error in result.errors)
+        result.executed = True
 
     def _check_headers(self, headers: dict[bytes, bytes]) -> None:
         if not is_json(headers.get(b"content-type")):
@@ -164,11 +170,12 @@ async def _send(scope: Scope, send: Send, result: _Answer) -> None:
     status = 200
     headers: list[Header] = []
     if result.errors:
-        if media_type is RESPONSE_JSON:
-            status = status_of_answer(result.data, result.errors)
         retry_after_s = retry_after_of(result.data, result.errors)
         if retry_after_s is not None:
             headers.append((b"retry-after", b"%d" % retry_after_s))
+        # What was executed is 200 even where it gave null; "not now" alone is worth more than that.
+        if media_type is RESPONSE_JSON and (retry_after_s is not None or not result.executed):
+            status = STATUS_OF_CODE[result.errors[0]["extensions"]["code"]]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     await answer(send, result.status or status, _encode(result.body()), content_type=media_type, headers=headers)

@@ -42,6 +42,12 @@ class Accounts:
         """See the port."""
         return self._database.read(lambda connection: _load_user(connection, environment, user_id))
 
+    async def user_by_key(self, environment: Environment, bucket: int, key: int) -> User | None:
+        """See the port."""
+        bindings = (bucket, key, environment.value)
+        found = self._database.read(lambda connection: connection.execute(SQL["load_user_by_key"], bindings).fetchall())
+        return rows.user_from(found[0]) if found else None
+
     async def users(self, environment: Environment, *, limit: int, after: str | None) -> list[User]:
         """See the port."""
         bindings = (environment.value, after or "", limit)

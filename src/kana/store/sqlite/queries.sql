@@ -116,6 +116,10 @@ from user_ids as i
 join users as u on u.bucket = i.home_bucket and u.user_key = i.user_key
 where i.bucket = ?1 and i.environment = ?2 and i.id = ?3;
 
+-- name: load_user_by_key
+select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at
+from users where bucket = ?1 and user_key = ?2 and environment = ?3;
+
 -- name: list_users
 select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at
 from users where environment = ?1 and id > ?2 order by id limit ?3;

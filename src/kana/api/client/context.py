@@ -1,0 +1,82 @@
+"""Who asks, settled once: a user by their token, or in simple mode anyone with the public key, for a user's id."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from graphql import GraphQLResolveInfo
+from starlette.types import Scope
+
+from kana.api import tokens
+from kana.api.access import credential_in
+from kana.api.http import headers_of
+from kana.engine.engine import Engine
+from kana.engine.ports import Clock
+from kana.errors import InvalidValue, Unauthenticated
+from kana.model.environment import Environment
+from kana.model.key import KeyKind
+from kana.model.text import identifier
+
+
+@dataclass(frozen=True, slots=True)
+class ClientContext:
+    """One request of one user. ``secure``: a token proves who they are; else someone names them."""
+
+    engine: Engine
+    environment: Environment
+    user_id: str
+    name: str | None
+    email: str | None
+    secure: bool
+
+
+Info: TypeAlias = GraphQLResolveInfo[ClientContext]
+
+
+def context_factory(engine: Engine, *, clock: Clock) -> Callable[[Scope], Awaitable[ClientContext]]:
+    """Return what makes the context of a request.
+
+    With a token, the token alone decides and X-User-ID is not looked at.
+
+    Raises (when called):
+        Unauthenticated: no credential, or none that opens this door, or a public key where tokens are required.
+    """
+
+    async def make(scope: Scope) -> ClientContext:
+        headers = headers_of(scope)
+        credential = credential_in(headers)
+        if credential.count(".") == 2:
+            return await _by_token(engine, credential, clock=clock)
+        return await _by_key(engine, credential, headers.get(b"x-user-id", b""))
+
+    return make
+
+
+async def _by_token(engine: Engine, token: str, *, clock: Clock) -> ClientContext:
+    claims = tokens.verify(token, await engine.access.keyring(), now=clock())
+    user = await engine.holdings.user(claims.environment, claims.bucket, claims.user_key)
+    if user is None:
+        raise Unauthenticated
+    return ClientContext(engine, claims.environment, user.id, user.name, user.email, secure=True)
+
+
+async def _by_key(engine: Engine, key: str, user_id: bytes) -> ClientContext:
+    caller = await engine.access.authenticate(key, KeyKind.PUBLIC)
+    settings = (await engine.access.keyring()).environments[caller.environment]
+    if settings.requires_secure_mode:
+        raise Unauthenticated("Unauthenticated: this environment requires secure mode, a user token instead of a key.")
+    return ClientContext(engine, caller.environment, _user_id(user_id), None, None, secure=False)
+
+
+def _user_id(header: bytes) -> str:
+    """Return the id of the X-User-ID header: UTF-8, as browsers that can send it do.
+
+    Raises:
+        InvalidValue: it is missing or no id can be like this.
+    """
+    try:
+        return identifier(header.decode("utf-8"), field="X-User-ID")
+    except UnicodeDecodeError:
+        raise InvalidValue("X-User-ID must be UTF-8", field="X-User-ID") from None

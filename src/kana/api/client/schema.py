@@ -1,0 +1,121 @@
+"""The two schemas, published and executed, bound to the same resolvers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+from ariadne import EnumType, ObjectType, QueryType, make_executable_schema
+from graphql import GraphQLSchema
+
+from kana.api.client.context import ClientContext, Info
+from kana.api.scalars import UNITS
+from kana.engine.holdings import HeldFeature, Holding
+from kana.model.entitlement import Decision
+from kana.model.feature import FeatureType
+
+query = QueryType()
+user_type = ObjectType("User")
+package_type = ObjectType("Package")
+feature_type = ObjectType("Feature")
+_TYPE = EnumType("FeatureType", FeatureType)
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentUser:
+    """Who asks, as they may see themselves."""
+
+    id: str
+    name: str | None
+    email: str | None
+
+
+def build_schema() -> GraphQLSchema:
+    """Return the schema that is executed."""
+    return make_executable_schema(_read("schema.graphql"), query, user_type, package_type, feature_type, _TYPE, UNITS)
+
+
+def build_published_schema() -> GraphQLSchema:
+    """Return the schema that introspection answers, exactly as published."""
+    return make_executable_schema(_read("published.graphql"), query, user_type, _TYPE)
+
+
+def _read(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+@query.field("currentUser")
+def current_user(_root: object, info: Info) -> CurrentUser:
+    """Answer who asks."""
+    context = info.context
+    return CurrentUser(context.user_id, context.name, context.email)
+
+
+@user_type.field("subscribedPackages")
+async def subscribed_packages(user: CurrentUser, info: Info) -> list[Holding]:
+    """Answer what they hold."""
+    return await info.context.engine.holdings.of(info.context.environment, user.id)
+
+
+@package_type.field("id")
+def package_id(holding: Holding, _info: Info) -> str:
+    """Answer the package's id."""
+    return holding.package.id
+
+
+@package_type.field("name")
+def package_name(holding: Holding, _info: Info) -> str:
+    """Answer the package's name."""
+    return holding.package.name
+
+
+@package_type.field("isAddon")
+def package_is_addon(holding: Holding, _info: Info) -> bool:
+    """Answer whether it is an add-on."""
+    return holding.package.is_addon
+
+
+@package_type.field("metadata")
+def package_metadata(holding: Holding, info: Info) -> object:
+    """Answer the metadata, to the user alone."""
+    return _to_the_user_alone(info.context, holding.package.metadata)
+
+
+@feature_type.field("id")
+def feature_id(held: HeldFeature, _info: Info) -> str:
+    """Answer the feature's id."""
+    return held.feature.id
+
+
+@feature_type.field("type")
+def feature_kind(held: HeldFeature, _info: Info) -> FeatureType:
+    """Answer the feature's type."""
+    return held.feature.type
+
+
+@feature_type.field("unitLabel")
+def unit_label(held: HeldFeature, _info: Info) -> str | None:
+    """Answer the name of one unit."""
+    return held.feature.unit_label
+
+
+@feature_type.field("unitLabelPlural")
+def unit_label_plural(held: HeldFeature, _info: Info) -> str | None:
+    """Answer the name of several units."""
+    return held.feature.unit_label_plural
+
+
+@feature_type.field("metadata")
+def feature_metadata(held: HeldFeature, info: Info) -> object:
+    """Answer the metadata, to the user alone."""
+    return _to_the_user_alone(info.context, held.feature.metadata)
+
+
+@feature_type.field("entitlement")
+def entitlement(held: HeldFeature, _info: Info) -> Decision:
+    """Answer what holds for the feature."""
+    return held.decision
+
+
+def _to_the_user_alone(context: ClientContext, value: object) -> object:
+    return value if context.secure else None
