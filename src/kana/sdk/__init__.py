@@ -1,0 +1,70 @@
+"""Kana for Python: ask whether a user may use a feature, and record what they used.
+
+``KanaAdmin`` blocks, ``AsyncKanaAdmin`` is awaited; both have the same methods. Importing
+this loads neither the server nor httpx, which waits for the first call.
+"""
+
+from kana.sdk.admin import AsyncKanaAdmin, KanaAdmin, WhenUnreachable
+from kana.sdk.browser import AsyncKanaUserClient, KanaUserClient, SubscribedFeature, SubscribedPackage
+from kana.sdk.errors import NetworkError, OutcomeUnknown, UnexpectedAnswer
+from kana.sdk.packages import Grant
+from kana.sdk.results import (
+    Action,
+    Check,
+    Consumption,
+    Entitlement,
+    Feature,
+    FeatureType,
+    GeneratedUserToken,
+    Package,
+    PackageFeature,
+    PackagePrice,
+    PackageStatus,
+    PackageSubscription,
+    RecordedUsage,
+    ResetPeriod,
+    Source,
+    SubscriptionLink,
+    SubscriptionStatus,
+    Usage,
+    UsagePeriod,
+    User,
+)
+from kana.sdk.retry import Retry
+from kana.sdk.wire import UNSET
+
+__all__ = [
+    "UNSET",
+    "Action",
+    "AsyncKanaAdmin",
+    "AsyncKanaUserClient",
+    "Check",
+    "Consumption",
+    "Entitlement",
+    "Feature",
+    "FeatureType",
+    "GeneratedUserToken",
+    "Grant",
+    "KanaAdmin",
+    "KanaUserClient",
+    "NetworkError",
+    "OutcomeUnknown",
+    "Package",
+    "PackageFeature",
+    "PackagePrice",
+    "PackageStatus",
+    "PackageSubscription",
+    "RecordedUsage",
+    "ResetPeriod",
+    "Retry",
+    "Source",
+    "SubscribedFeature",
+    "SubscribedPackage",
+    "SubscriptionLink",
+    "SubscriptionStatus",
+    "UnexpectedAnswer",
+    "Usage",
+    "UsagePeriod",
+    "User",
+    "WhenUnreachable",
+]

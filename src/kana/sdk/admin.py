@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from kana.errors import Internal, InvalidValue, RateLimited, Unavailable
+from kana.sdk.conversation import Steps
+from kana.sdk.driver import ENDPOINT, AsyncDriver, Connection, SyncDriver
+from kana.sdk.errors import NetworkError
+from kana.sdk.features import CAN_USE, Features
+from kana.sdk.operation import Core, D, Group, operation
+from kana.sdk.packages import Packages
+from kana.sdk.results import Check, Entitlement, Source
+from kana.sdk.retry import DEFAULT_RETRY, Retry
+from kana.sdk.subscriptions import Payments, Subscriptions
+from kana.sdk.users import Users
+from kana.sdk.wire import Units, whole
+
+WhenUnreachable = Literal["allow", "deny", "raise"]
+"""What a check answers where the server gives none."""
+
+
+class Admin(Group[D]):
+    """The whole Admin API, for a back end that holds a private key. See KanaAdmin and AsyncKanaAdmin."""
+
+    def __init__(self, core: Core, driver: D) -> None:
+        super().__init__(core, driver)
+        self.features = Features(core, driver)
+        self.packages = Packages(core, driver)
+        self.users = Users(core, driver)
+        self.subscriptions = Subscriptions(core, driver)
+        self.payments = Payments(core, driver)
+
+    @operation
+    def check(
+        self,
+        *,
+        user_id: str,
+        feature_id: str,
+        delta: Units = 1,
+        when_unreachable: WhenUnreachable = "raise",
+        cache_ttl_s: float = 0.0,
+    ) -> Steps[Check]:
+        """Return whether a user may use ``delta`` units now, and where the answer came from.
+
+        With ``cache_ttl_s`` the server's last answer for the same user, feature and delta is
+        good for so many seconds; recording their usage through this client forgets it at once,
+        other clients' usage goes unseen that long. ``when_unreachable`` decides what a server
+        that cannot be reached, is overloaded or fails means: "allow" and "deny" answer with
+        ``source="default"``, "raise" raises what stood in the way.
+
+        Raises:
+            UserNotFound, FeatureNotFound, InvalidValue, Unauthenticated: whatever the choice is.
+            NetworkError, Unavailable, RateLimited, Internal: with ``when_unreachable="raise"``.
+        """
+        if when_unreachable not in ("allow", "deny", "raise"):
+            message = f"when_unreachable must be 'allow', 'deny' or 'raise', got {when_unreachable!r}"
+            raise InvalidValue(message, field="when_unreachable")
+        return self._check(user_id, feature_id, whole(delta, "delta"), when_unreachable, cache_ttl_s)
+
+    def _check(
+        self, user_id: str, feature_id: str, delta: int, when_unreachable: WhenUnreachable, cache_ttl_s: float
+    ) -> Steps[Check]:
+        cache = self._core.cache
+        if cache_ttl_s > 0:
+            kept = cache.get(user_id, feature_id, delta=delta, age_max_s=cache_ttl_s)
+            if kept is not None:
+                return _checked(kept, Source.CACHE)
+        try:
+            answer = yield from self._core.ask(CAN_USE, userId=user_id, featureId=feature_id, delta=delta)
+        except (NetworkError, Unavailable, RateLimited, Internal) as error:
+            if when_unreachable == "raise":
+                raise
+            return Check(
+                access=when_unreachable == "allow",
+                reason=f"Kana could not be asked, and the caller's choice is to {when_unreachable}: {error.message}",
+                consumption=None,
+                source=Source.DEFAULT,
+            )
+        if cache_ttl_s > 0:
+            cache.put(user_id, feature_id, delta=delta, answer=answer)
+        return _checked(answer, Source.SERVER)
+
+
+def _checked(answer: Entitlement, source: Source) -> Check:
+    return Check(access=answer.access, reason=answer.reason, consumption=answer.consumption, source=source)
+
+
+def _connection(api_key: str, endpoint: str) -> Connection:
+    return Connection.to(endpoint, path="/graphql", headers={"authorization": api_key})
+
+
+class KanaAdmin(Admin[SyncDriver]):
+    """A blocking client of the Admin API. Threads may share one; make one for the whole program.
+
+    ``api_key`` is a private key, ``endpoint`` the server's address. ``timeout_s`` bounds each
+    phase (connect, send, wait) of one attempt, ``retry`` says how often and how long a call is
+    tried. Leaving a ``with`` block, or ``close()``, closes its connections.
+
+    Raises:
+        InvalidValue: the address or the key cannot be one.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        endpoint: str = ENDPOINT,
+        retry: Retry = DEFAULT_RETRY,
+        timeout_s: float = 5.0,
+    ) -> None:
+        super().__init__(Core(retry=retry, timeout_s=timeout_s), SyncDriver(_connection(api_key, endpoint)))
+
+    def close(self) -> None:
+        """Close the connections that are kept open between calls."""
+        self._driver.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncKanaAdmin(Admin[AsyncDriver]):
+    """An awaiting client of the Admin API: each method of KanaAdmin, awaited. Make one for an event loop.
+
+    Its arguments are KanaAdmin's. Leaving an ``async with`` block, or ``aclose()``, closes its connections.
+
+    Raises:
+        InvalidValue: the address or the key cannot be one.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        endpoint: str = ENDPOINT,
+        retry: Retry = DEFAULT_RETRY,
+        timeout_s: float = 5.0,
+    ) -> None:
+        super().__init__(Core(retry=retry, timeout_s=timeout_s), AsyncDriver(_connection(api_key, endpoint)))
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept open between calls."""
+        await self._driver.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()

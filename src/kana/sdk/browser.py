@@ -1,0 +1,186 @@
+"""What a user's own program may ask: the Client API, with a user token or a public key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from kana.errors import InvalidValue
+from kana.sdk.conversation import Steps
+from kana.sdk.driver import ENDPOINT, AsyncDriver, Connection, SyncDriver
+from kana.sdk.operation import Core, D, Group, operation
+from kana.sdk.results import Consumption, Entitlement, FeatureType
+from kana.sdk.retry import DEFAULT_RETRY, Retry
+from kana.sdk.wire import Units, query, whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribedFeature:
+    """A feature that the user's packages hold, with what they may do with it."""
+
+    id: str
+    name: str
+    type: FeatureType
+    unit_label: str | None
+    unit_label_plural: str | None
+    metadata: Any
+    entitlement: Entitlement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribedPackage:
+    """A package that the user is subscribed to."""
+
+    id: str
+    name: str
+    is_addon: bool
+    metadata: Any
+    features: tuple[SubscribedFeature, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentUser:
+    """The user whom the token or the header names, and everything that they are subscribed to."""
+
+    id: str
+    name: str | None
+    email: str | None
+    subscribed_packages: tuple[SubscribedPackage, ...]
+
+
+CURRENT_USER: Final = query("currentUser", CurrentUser)
+
+
+class Client(Group[D]):
+    """The Client API about one user. See KanaUserClient and AsyncKanaUserClient."""
+
+    _user: CurrentUser | None = None
+
+    @operation
+    def can_use_feature(self, feature_id: str, delta: Units = 1) -> Steps[Entitlement]:
+        """Return whether the user may use ``delta`` units, from what was last fetched.
+
+        A feature that none of their packages hold is ``access=False``: the Client API does not
+        tell what exists. Guards what is shown, never what is done: a back end asks KanaAdmin.
+
+        Raises:
+            Unauthenticated: the token or key opens nothing.
+            NetworkError: the server gave no answer.
+        """
+        return self._can_use(feature_id, whole(delta, "delta"))
+
+    @operation
+    def get_subscribed_features(self) -> Steps[list[SubscribedFeature]]:
+        """Return the features that the user's packages hold, each once, from what was last fetched."""
+        return self._features()
+
+    @operation
+    def get_subscribed_packages(self) -> Steps[list[SubscribedPackage]]:
+        """Return the packages that the user is subscribed to, from what was last fetched."""
+        return self._packages()
+
+    @operation
+    def reset_cache(self) -> Steps[None]:
+        """Fetch everything anew: after a purchase, or after usage."""
+        return self._reset()
+
+    def _can_use(self, feature_id: str, delta: int) -> Steps[Entitlement]:
+        features = yield from self._features()
+        found = next((feature.entitlement for feature in features if feature.id == feature_id), None)
+        if found is None:
+            reason = f"None of the user's packages holds the feature {feature_id}."
+            return Entitlement(access=False, reason=reason, consumption=None)
+        if found.access and found.consumption is not None and not _holds(found.consumption, delta):
+            reason = f"{delta} more do not fit: {found.consumption.used} of {found.consumption.budget} are used."
+            return Entitlement(access=False, reason=reason, consumption=found.consumption)
+        return found
+
+    def _features(self) -> Steps[list[SubscribedFeature]]:
+        packages = yield from self._packages()
+        # The server has resolved each feature's entitlement already: any of them is the one.
+        return list({feature.id: feature for package in packages for feature in package.features}.values())
+
+    def _packages(self) -> Steps[list[SubscribedPackage]]:
+        if self._user is None:
+            yield from self._reset()
+        assert self._user is not None
+        return list(self._user.subscribed_packages)
+
+    def _reset(self) -> Steps[None]:
+        self._user = yield from self._core.ask(CURRENT_USER)
+
+
+def _holds(consumption: Consumption, delta: int) -> bool:
+    unlimited = consumption.budget is None or consumption.overage_enabled
+    return unlimited or consumption.used + delta <= (consumption.budget or 0)
+
+
+def _connection(endpoint: str, user_token: str | None, api_key: str | None, user_id: str | None) -> Connection:
+    headers = {"x-api-version": "0.1"}
+    if user_token is not None and api_key is None and user_id is None:
+        headers["authorization"] = f"Bearer {user_token}"
+    elif user_token is None and api_key is not None and user_id is not None:
+        headers |= {"authorization": api_key, "x-user-id": user_id}
+    else:
+        raise InvalidValue("give either user_token, or api_key and user_id", field="user_token")
+    return Connection.to(endpoint, path="/client/graphql", headers=headers)
+
+
+class KanaUserClient(Client[SyncDriver]):
+    """A blocking client about one user, by their token, or by a public key and their id.
+
+    Everything is fetched at the first question and kept until ``reset_cache()``.
+
+    Raises:
+        InvalidValue: neither or both of the two ways are given, or the address cannot be one.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_token: str | None = None,
+        api_key: str | None = None,
+        user_id: str | None = None,
+        endpoint: str = ENDPOINT,
+        retry: Retry = DEFAULT_RETRY,
+        timeout_s: float = 5.0,
+    ) -> None:
+        connection = _connection(endpoint, user_token, api_key, user_id)
+        super().__init__(Core(retry=retry, timeout_s=timeout_s), SyncDriver(connection))
+
+    def close(self) -> None:
+        """Close the connections that are kept open between calls."""
+        self._driver.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncKanaUserClient(Client[AsyncDriver]):
+    """An awaiting client about one user: each method of KanaUserClient, awaited."""
+
+    def __init__(
+        self,
+        *,
+        user_token: str | None = None,
+        api_key: str | None = None,
+        user_id: str | None = None,
+        endpoint: str = ENDPOINT,
+        retry: Retry = DEFAULT_RETRY,
+        timeout_s: float = 5.0,
+    ) -> None:
+        connection = _connection(endpoint, user_token, api_key, user_id)
+        super().__init__(Core(retry=retry, timeout_s=timeout_s), AsyncDriver(connection))
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept open between calls."""
+        await self._driver.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()

@@ -1,0 +1,196 @@
+"""One call, from its first attempt to its value or its exception, without any I/O.
+
+A conversation is a generator: it yields what is to be done (send this, wait so long) and is
+sent what came of it. A driver of a few lines does the doing, with or without ``await``, so the
+rules about retries stand here once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from itertools import count
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
+
+from kana.errors import IdempotencyKeyReused, KanaError, RateLimited, Unavailable
+from kana.errors import OutcomeUnknown as ServerOutcomeUnknown
+from kana.sdk.errors import NetworkError, OutcomeUnknown, UnexpectedAnswer, error_of
+from kana.sdk.retry import Retry
+from kana.sdk.wire import Field
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Post ``body`` and give the answer back, within ``timeout_s`` seconds for each phase of it."""
+
+    body: bytes
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Wait."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What an HTTP server answered, Kana or not."""
+
+    status: int
+    body: bytes
+    retry_after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """No answer came. ``sent`` is False where the request cannot have reached a server."""
+
+    reason: str
+    sent: bool
+
+
+Step: TypeAlias = Send | Pause
+Outcome: TypeAlias = Reply | Lost | None
+Steps: TypeAlias = Generator[Step, Outcome, T]
+
+
+class Fate(Enum):
+    """What an attempt that failed has done."""
+
+    NOTHING = "nothing, and the same call may succeed later"
+    FINAL = "nothing, and the same call fails again"
+    UNKNOWN = "nobody knows"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """An attempt without a value."""
+
+    error: KanaError
+    fate: Fate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[T]):
+    """One request to the API. ``idempotency_key`` makes a mutation safe to repeat."""
+
+    field: Field[T]
+    variables: Mapping[str, object]
+    idempotency_key: str | None = None
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing."""
+        return self.field.operation == "query"
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent again although it may have been carried out."""
+        return self.reads or self.idempotency_key is not None
+
+    def body(self) -> bytes:
+        """Return the JSON of the request."""
+        request = {"query": self.field.document, "variables": self.variables}
+        return json.dumps(request, separators=(",", ":"), allow_nan=False).encode()
+
+
+def converse(call: Call[T], *, retry: Retry, timeout_s: float) -> Steps[T]:
+    """Try ``call`` as often as is allowed and safe, always with the same body and so the same key.
+
+    Raises:
+        NetworkError: no answer; nothing was changed.
+        OutcomeUnknown: no answer; a change may have been made.
+        KanaError: what the server says no with.
+    """
+    body = call.body()
+    deadline = time.monotonic() + retry.total_s
+    doubtful = False
+    for attempt in count(1):
+        remaining_s = deadline - time.monotonic()
+        outcome = yield Send(body=body, timeout_s=max(min(timeout_s, remaining_s), 0.001))
+        answer = _judge(call, outcome)
+        if not isinstance(answer, Failed):
+            return answer
+        doubtful = doubtful or answer.fate is Fate.UNKNOWN
+        pause_s = retry.pause_after_s(attempt, retry_after_s=answer.error.retry_after_s)
+        safe = answer.fate is Fate.NOTHING or (answer.fate is Fate.UNKNOWN and call.repeatable)
+        if not safe or attempt >= retry.attempts or time.monotonic() + pause_s >= deadline:
+            _give_up(call, answer.error, attempts=attempt, doubtful=doubtful)
+        yield Pause(seconds=pause_s)
+    raise AssertionError
+
+
+def _give_up(call: Call[T], error: KanaError, *, attempts: int, doubtful: bool) -> NoReturn:
+    """Raise what ends the call.
+
+    Once an attempt may have been carried out, a later failure does not undo it. A key that was
+    used for other content does: had this call been the first with it, the contents would agree.
+    """
+    if doubtful and not call.reads and not isinstance(error, IdempotencyKeyReused):
+        key = call.idempotency_key
+        advice = "look before you call again" if key is None else f"call again with idempotency_key={key!r}"
+        message = f"{call.field.name} may have been carried out or not ({error.message}): {advice}"
+        raise OutcomeUnknown(message, idempotency_key=key, attempts=attempts) from error
+    if isinstance(error, NetworkError):
+        raise NetworkError(error.message, idempotency_key=call.idempotency_key, attempts=attempts) from None
+    if call.idempotency_key is not None:
+        error.add_note(f"idempotency_key={call.idempotency_key!r}")
+    raise error
+
+
+def _judge(call: Call[T], outcome: Outcome) -> T | Failed:
+    """Return the value that an attempt brought, or what its failure means."""
+    if isinstance(outcome, Lost):
+        return Failed(error=NetworkError(outcome.reason), fate=Fate.UNKNOWN if outcome.sent else Fate.NOTHING)
+    assert outcome is not None
+    try:
+        answer = json.loads(outcome.body)
+        if errors := answer.get("errors"):
+            return _refused(errors[0])
+        if "code" in answer and "data" not in answer:
+            return _refused(_from_problem(answer))
+        return call.field.read(answer["data"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _unreadable(outcome, error)
+
+
+def _refused(error: Mapping[str, Any]) -> Failed:
+    found = error_of(error)
+    if isinstance(found, RateLimited | Unavailable):
+        return Failed(error=found, fate=Fate.NOTHING)
+    unknown = isinstance(found, ServerOutcomeUnknown)
+    return Failed(error=found, fate=Fate.UNKNOWN if unknown else Fate.FINAL)
+
+
+def _from_problem(problem: Mapping[str, Any]) -> dict[str, Any]:
+    """Return problem details, with which Kana answers in front of GraphQL, as a GraphQL error."""
+    return {
+        "message": problem.get("detail", problem.get("title")),
+        "extensions": {
+            "code": problem["code"],
+            "exception": {"name": problem.get("title", "")},
+            "retryAfter": problem.get("retryAfter"),
+            "requestId": problem.get("requestId"),
+        },
+    }
+
+
+def _unreadable(reply: Reply, cause: Exception) -> Failed:
+    """Return what an answer means that is not Kana's: a proxy's page, or a shape that does not fit.
+
+    A proxy that answers 5xx, or 200 in its own words, may have passed the request on.
+    """
+    message = f"HTTP {reply.status} and not Kana's answer: {reply.body[:80].decode(errors='replace')!r}"
+    if reply.status == 429:
+        seconds = int(reply.retry_after) if reply.retry_after and reply.retry_after.isdecimal() else None
+        return Failed(error=RateLimited(message, retry_after_s=seconds), fate=Fate.NOTHING)
+    error = NetworkError(message) if reply.status >= 500 else UnexpectedAnswer(message)
+    error.__cause__ = cause
+    return Failed(error=error, fate=Fate.UNKNOWN if reply.status < 300 or reply.status >= 500 else Fate.FINAL)

@@ -1,0 +1,173 @@
+"""The two ways of doing what a conversation asks for: blocking and awaiting. All that they share stands in neither."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+from kana.errors import InvalidValue
+from kana.sdk.conversation import Lost, Outcome, Pause, Reply, Steps
+
+if TYPE_CHECKING:
+    import httpx
+
+G = TypeVar("G")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ENDPOINT = "http://127.0.0.1:8080"
+"""Where `kana serve` listens unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where to and with which headers. httpx is imported when the first call is made: it takes its time."""
+
+    url: str
+    headers: dict[str, str]
+
+    @classmethod
+    def to(cls, endpoint: str, *, path: str, headers: dict[str, str]) -> Connection:
+        """Return the connection to a server's address; ``path`` is where the API is unless the address has one.
+
+        Raises:
+            InvalidValue: the address is none, or a header cannot be sent.
+        """
+        parts = urlsplit(endpoint)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidValue(f"endpoint must be an http or https address, got {endpoint!r}", field="endpoint")
+        for name, value in headers.items():
+            if not value or not value.isascii() or not value.isprintable():
+                raise InvalidValue(f"{name} must be printable ASCII, not empty", field=name)
+        url = endpoint if parts.path not in ("", "/") else f"{parts.scheme}://{parts.netloc}{path}"
+        return cls(url=url, headers={"content-type": "application/json", "user-agent": "kana-python", **headers})
+
+
+class SyncDriver:
+    """Blocks. Several threads may share one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        import httpx
+
+        return httpx.Client(headers=self.connection.headers)
+
+    def bind(self, method: Callable[Concatenate[G, P], Steps[T]], group: G) -> Callable[P, T]:
+        """Return ``method`` of ``group`` as a function that returns its value."""
+
+        @wraps(method)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            return self.run(method(group, *args, **kwargs))
+
+        return call
+
+    def run(self, steps: Steps[T]) -> T:
+        """Do what ``steps`` ask for, and return what they come to."""
+        outcome: Outcome = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as done:
+                value: T = done.value
+                return value
+            if isinstance(step, Pause):
+                time.sleep(step.seconds)
+                outcome = None
+            else:
+                outcome = self._post(step.body, step.timeout_s)
+
+    def _post(self, body: bytes, timeout_s: float) -> Outcome:
+        import httpx
+
+        try:
+            return _reply(self._http.post(self.connection.url, content=body, timeout=timeout_s))
+        except httpx.RequestError as error:
+            return _lost(error)
+
+    def close(self) -> None:
+        """Close the connections that are kept. A later call opens new ones."""
+        if "_http" in vars(self):
+            self.__dict__.pop("_http").close()
+
+
+class AsyncDriver:
+    """Awaits. Belongs to the event loop of its first call."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @cached_property
+    def _http(self) -> httpx.AsyncClient:
+        import httpx
+
+        return httpx.AsyncClient(headers=self.connection.headers)
+
+    def bind(self, method: Callable[Concatenate[G, P], Steps[T]], group: G) -> Callable[P, Coroutine[Any, Any, T]]:
+        """Return ``method`` of ``group`` as a coroutine function."""
+
+        @wraps(method)
+        async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            return await self.run(method(group, *args, **kwargs))
+
+        return call
+
+    async def run(self, steps: Steps[T]) -> T:
+        """Do what ``steps`` ask for, and return what they come to."""
+        outcome: Outcome = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as done:
+                value: T = done.value
+                return value
+            if isinstance(step, Pause):
+                await _sleep(step.seconds)
+                outcome = None
+            else:
+                outcome = await self._post(step.body, step.timeout_s)
+
+    async def _post(self, body: bytes, timeout_s: float) -> Outcome:
+        import httpx
+
+        try:
+            return _reply(await self._http.post(self.connection.url, content=body, timeout=timeout_s))
+        except httpx.RequestError as error:
+            return _lost(error)
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept. A later call opens new ones."""
+        if "_http" in vars(self):
+            await self.__dict__.pop("_http").aclose()
+
+
+Driver: TypeAlias = SyncDriver | AsyncDriver
+
+
+async def _sleep(seconds: float) -> None:
+    # Whoever awaits has loaded it; whoever blocks need not.
+    import asyncio
+
+    await asyncio.sleep(seconds)
+
+
+def _reply(response: httpx.Response) -> Reply:
+    return Reply(status=response.status_code, body=response.content, retry_after=response.headers.get("retry-after"))
+
+
+def _lost(error: httpx.RequestError) -> Lost:
+    """Return what a failure of httpx means.
+
+    Whoever could not connect has sent nothing. All else may have arrived.
+    """
+    import httpx
+
+    never_sent = httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.LocalProtocolError
+    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return Lost(reason=f"no answer from {error.request.url} ({reason})", sent=not isinstance(error, never_sent))

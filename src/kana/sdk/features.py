@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from kana.sdk.conversation import Steps
+from kana.sdk.operation import D, Group, operation
+from kana.sdk.pages import by_id, every_page
+from kana.sdk.results import Action, Entitlement, Feature, FeatureType, RecordedUsage, Usage
+from kana.sdk.wire import UNSET, Units, Unset, given, moment, mutation, query, whole
+
+CREATE: Final = mutation("createFeature(input: CreateFeatureInput!)", Feature)
+UPDATE: Final = mutation("updateFeature(id: String!, input: UpdateFeatureInput!)", Feature)
+RETRIEVE: Final = query("feature(id: String!)", Feature)
+LIST: Final = query("features(first: Int, after: String)", list[Feature])
+CAN_USE: Final = query("canUseFeature(userId: String!, featureId: String!, delta: Int)", Entitlement)
+SHOW_USAGE: Final = query("showUsage(userId: String!, featureId: String!, past: Int)", Usage)
+RECORD_USAGE: Final = mutation("recordUsage(input: CreateUsageEventInput!)", RecordedUsage)
+
+
+def usage_input(
+    *,
+    user_id: str,
+    feature_id: str,
+    delta: Units,
+    action: Action | str,
+    idempotency_key: str | None,
+    timestamp: datetime | None,
+    metadata: Any,
+) -> dict[str, Any]:
+    """Return one usage for the wire. It always has an idempotency key: made here unless given.
+
+    Raises:
+        InvalidValue: delta is no whole number, or the timestamp names no zone.
+    """
+    usage: dict[str, Any] = {
+        "userId": user_id,
+        "featureId": feature_id,
+        "delta": whole(delta, "delta"),
+        "action": action,
+        "idempotencyKey": _new_key() if idempotency_key is None else idempotency_key,
+    }
+    if timestamp is not None:
+        usage["timestamp"] = moment(timestamp, "timestamp")
+    if metadata is not None:
+        usage["metadata"] = metadata
+    return usage
+
+
+def _new_key() -> str:
+    # Imported here: it looks up the platform, which takes longer than any call of it.
+    import uuid
+
+    return str(uuid.uuid4())
+
+
+class Features(Group[D]):
+    """Features, whether a user may use them, and what was used."""
+
+    @operation
+    def create(
+        self,
+        *,
+        id: str,
+        type: FeatureType | str,
+        name: str | None = None,
+        unit_label: str | None = None,
+        unit_label_plural: str | None = None,
+        metadata: Any = None,
+    ) -> Steps[Feature]:
+        """Create a feature. Its name is its id unless given; unit labels belong to CONSUMABLE features.
+
+        Raises:
+            Conflict: the id is taken.
+            InvalidValue: a value is not allowed; the message names it.
+            OutcomeUnknown: the answer was lost; look before you create it again.
+        """
+        fields = {
+            "id": id,
+            "type": type,
+            "name": name,
+            "unitLabel": unit_label,
+            "unitLabelPlural": unit_label_plural,
+            "metadata": metadata,
+        }
+        return self._core.ask(CREATE, input={key: value for key, value in fields.items() if value is not None})
+
+    @operation
+    def update(
+        self,
+        *,
+        id: str,
+        name: str | Unset | None = UNSET,
+        unit_label: str | Unset | None = UNSET,
+        unit_label_plural: str | Unset | None = UNSET,
+        metadata: Any = UNSET,
+    ) -> Steps[Feature]:
+        """Change a feature. What is left out stays; None takes it back to its default. The type never changes.
+
+        Raises:
+            FeatureNotFound: there is no such feature.
+        """
+        changes = given(name=name, unitLabel=unit_label, unitLabelPlural=unit_label_plural, metadata=metadata)
+        return self._core.ask(UPDATE, id=id, input=changes)
+
+    @operation
+    def retrieve(self, *, id: str) -> Steps[Feature]:
+        """Return one feature.
+
+        Raises:
+            FeatureNotFound: there is no such feature.
+        """
+        return self._core.ask(RETRIEVE, id=id)
+
+    @operation
+    def list(self, *, first: int | None = None, after: str | None = None) -> Steps[list[Feature]]:
+        """Return all features in order of creation, or the ``first`` so many ``after`` the one with that id."""
+        return every_page(
+            lambda size, last: self._core.ask(LIST, first=size, after=last), first=first, after=after, id_of=by_id
+        )
+
+    @operation
+    def can_use(self, *, user_id: str, feature_id: str, delta: Units = 1) -> Steps[Entitlement]:
+        """Return whether a user may use ``delta`` units of a feature now. A no is an answer with a reason.
+
+        Raises:
+            UserNotFound, FeatureNotFound: there is no such user or feature.
+            InvalidValue: delta is not a whole number of 1 or more.
+            NetworkError: the server could not be asked; ``check`` takes a choice for that.
+        """
+        return self._core.ask(CAN_USE, userId=user_id, featureId=feature_id, delta=whole(delta, "delta"))
+
+    @operation
+    def show_usage(self, *, user_id: str, feature_id: str, past: int = 24) -> Steps[Usage]:
+        """Return what a user used of a feature: in this period, and in at most ``past`` finished ones.
+
+        Raises:
+            UserNotFound, FeatureNotFound: there is no such user or feature.
+        """
+        return self._core.ask(SHOW_USAGE, userId=user_id, featureId=feature_id, past=past)
+
+    @operation
+    def record_usage(
+        self,
+        *,
+        user_id: str,
+        feature_id: str,
+        delta: Units = 1,
+        action: Action | str = Action.ADD,
+        idempotency_key: str | None = None,
+        timestamp: datetime | None = None,
+        metadata: Any = None,
+    ) -> Steps[RecordedUsage]:
+        """Record usage, give it back (a negative delta) or set the period's total (``action="SET"``).
+
+        Answered when it is on the server's disk. A refusal is an answer: ``recorded=False`` and a
+        reason. Retries carry the same idempotency key, made here unless given, so it counts once
+        however often it is sent. ``timestamp`` says when it happened, now unless given.
+
+        Raises:
+            UserNotFound, FeatureNotFound: there is no such user or feature.
+            InvalidValue: delta is no whole number, or a value is not allowed.
+            IdempotencyKeyReused: the key came before with other content; nothing was recorded.
+            NetworkError: the server was never reached; nothing was recorded.
+            OutcomeUnknown: it may have been recorded; call again with the exception's idempotency_key.
+        """
+        usage = usage_input(
+            user_id=user_id,
+            feature_id=feature_id,
+            delta=delta,
+            action=action,
+            idempotency_key=idempotency_key,
+            timestamp=timestamp,
+            metadata=metadata,
+        )
+        return self._record(usage)
+
+    def _record(self, usage: dict[str, Any]) -> Steps[RecordedUsage]:
+        key = usage["idempotencyKey"]
+        try:
+            recorded = yield from self._core.ask(RECORD_USAGE, idempotency_key=key, input=usage)
+        finally:
+            # Whatever came of it, what was known before may no longer hold.
+            self._core.cache.forget(usage["userId"], usage["featureId"])
+        return replace(recorded, idempotency_key=key)

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kana.sdk.conversation import Steps
+from kana.sdk.operation import D, Group, operation
+from kana.sdk.pages import by_id, every_page
+from kana.sdk.results import Package, PackageStatus, ResetPeriod
+from kana.sdk.wire import UNSET, Field, Units, Unset, given, mutation, query, whole
+
+_FEATURES: Final = frozenset({"features"})
+
+CREATE: Final = mutation("createPackage(input: CreatePackageInput!)", Package)
+UPDATE: Final = mutation("updatePackage(id: String!, input: UpdatePackageInput!)", Package)
+RETRIEVE: Final = query("package(id: String!)", Package)
+RETRIEVE_FEATURES: Final = query("package(id: String!)", Package, also=_FEATURES)
+LIST: Final = query("packages(status: String, first: Int, after: String)", list[Package])
+LIST_FEATURES: Final = query("packages(status: String, first: Int, after: String)", list[Package], also=_FEATURES)
+PUBLISH: Final = mutation("publishPackage(id: String!)", Package)
+ARCHIVE: Final = mutation("archivePackage(id: String!)", Package)
+DUPLICATE: Final = mutation("duplicatePackage(id: String!, newId: String!, name: String)", Package)
+DELETE: Final = mutation("deletePackage(id: String!)", Package)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A feature as a package is to hold it.
+
+    Without ``reset_period`` a CONSUMABLE feature is unlimited and never goes back to zero,
+    and BINARY features have none. With it, ``limit`` counts units a period, None is unlimited,
+    and ``overage_enabled`` lets users go over the limit.
+    """
+
+    id: str
+    limit: Units | None = None
+    reset_period: ResetPeriod | str | None = None
+    overage_enabled: bool = False
+    name: str | None = None
+
+    def for_wire(self) -> dict[str, Any]:
+        """Return it as the API takes it."""
+        grant: dict[str, Any] = {"id": self.id}
+        if self.name is not None:
+            grant["name"] = self.name
+        if self.reset_period is not None or self.limit is not None or self.overage_enabled:
+            grant["entitlement"] = {"resetPeriod": self.reset_period, "overageEnabled": self.overage_enabled}
+            if self.limit is not None:
+                grant["entitlement"]["limit"] = whole(self.limit, "limit")
+        return grant
+
+
+class Packages(Group[D]):
+    """Packages: what users subscribe to."""
+
+    @operation
+    def create(
+        self,
+        *,
+        id: str,
+        features: Sequence[Grant],
+        name: str | None = None,
+        is_addon: bool = False,
+        base_package_ids: Sequence[str] = (),
+        metadata: Any = None,
+    ) -> Steps[Package]:
+        """Create a DRAFT package. ``base_package_ids`` are those that an add-on goes with; empty is any.
+
+        Raises:
+            Conflict: the id is taken.
+            FeatureNotFound: a grant names no feature.
+            OutcomeUnknown: the answer was lost; look before you create it again.
+        """
+        fields: dict[str, Any] = {
+            "id": id,
+            "isAddon": is_addon,
+            "features": [grant.for_wire() for grant in features],
+            "basePackageIds": list(base_package_ids),
+        }
+        if name is not None:
+            fields["name"] = name
+        if metadata is not None:
+            fields["metadata"] = metadata
+        return self._core.ask(CREATE, input=fields)
+
+    @operation
+    def update(
+        self,
+        *,
+        id: str,
+        metadata: Any = UNSET,
+        name: str | Unset = UNSET,
+        is_addon: bool | Unset = UNSET,
+        base_package_ids: Sequence[str] | Unset = UNSET,
+        features: Sequence[Grant] | Unset = UNSET,
+    ) -> Steps[Package]:
+        """Change the metadata of any package, and all else of a DRAFT. What is left out stays.
+
+        Raises:
+            PackageNotFound: there is no such package.
+            Conflict: its status forbids the change.
+        """
+        changes = given(metadata=metadata, name=name, isAddon=is_addon)
+        if not isinstance(base_package_ids, Unset):
+            changes["basePackageIds"] = list(base_package_ids)
+        if not isinstance(features, Unset):
+            changes["features"] = [grant.for_wire() for grant in features]
+        return self._core.ask(UPDATE, id=id, input=changes)
+
+    @operation
+    def retrieve(self, *, id: str, include_features: bool = False) -> Steps[Package]:
+        """Return one package, whatever its status, with its features where they are wanted.
+
+        Raises:
+            PackageNotFound: there is no such package.
+        """
+        return self._core.ask(RETRIEVE_FEATURES if include_features else RETRIEVE, id=id)
+
+    @operation
+    def list(
+        self,
+        *,
+        status: PackageStatus | str = PackageStatus.PUBLISHED,
+        include_features: bool = False,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> Steps[list[Package]]:
+        """Return packages of one status, or of ``ALL``, in order of creation; see ``features.list`` for pages."""
+        asked: Field[list[Package]] = LIST_FEATURES if include_features else LIST
+        return every_page(
+            lambda size, last: self._core.ask(asked, status=status, first=size, after=last),
+            first=first,
+            after=after,
+            id_of=by_id,
+        )
+
+    @operation
+    def publish(self, *, id: str) -> Steps[Package]:
+        """Make a DRAFT available to users. Again changes nothing.
+
+        Raises:
+            PackageNotFound: there is no such package.
+        """
+        return self._core.ask(PUBLISH, id=id)
+
+    @operation
+    def archive(self, *, id: str) -> Steps[Package]:
+        """Retire a PUBLISHED package: those subscribed keep it, nobody new may have it. Again changes nothing.
+
+        Raises:
+            PackageNotFound: there is no such package.
+        """
+        return self._core.ask(ARCHIVE, id=id)
+
+    @operation
+    def duplicate(self, *, id: str, new_id: str, name: str | None = None) -> Steps[Package]:
+        """Create a DRAFT that equals a package in all but its id, and its name where one is given.
+
+        Raises:
+            PackageNotFound: there is no such package.
+            Conflict: the new id is taken.
+        """
+        return self._core.ask(DUPLICATE, id=id, newId=new_id, name=name)
+
+    @operation
+    def delete(self, *, id: str) -> Steps[Package]:
+        """Delete a DRAFT, and return it as it was.
+
+        Raises:
+            PackageNotFound: there is no such package.
+            Conflict: it is no DRAFT.
+        """
+        return self._core.ask(DELETE, id=id)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from kana.sdk.conversation import Steps
+
+T = TypeVar("T")
+
+_PAGE: Final = 1_000
+
+
+def every_page(
+    ask: Callable[[int, str | None], Steps[list[T]]], *, first: int | None, after: str | None, id_of: Callable[[T], str]
+) -> Steps[list[T]]:
+    """Return what ``ask(first, after)`` lists: one page where the caller says how long, all pages where not.
+
+    Pages are asked for one after the other: what is created meanwhile may or may not be in them.
+    """
+    if first is not None:
+        return (yield from ask(first, after))
+    found: list[T] = []
+    while True:
+        page = yield from ask(_PAGE, after)
+        found += page
+        if len(page) < _PAGE:
+            return found
+        after = id_of(page[-1])
+
+
+def by_id(item: Any) -> str:
+    """Return the id of anything that has one."""
+    found: str = item.id
+    return found

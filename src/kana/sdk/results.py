@@ -1,0 +1,220 @@
+"""What the SDK answers with: Kana's published objects as frozen values, in Python's spelling.
+
+A field's name in snake case is its name on the wire in camel case; ``kana.sdk.wire`` asks
+for these fields and reads them, so that a field stands once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+LOCAL: Final = {"wire": "never"}
+"""Marks a field that the SDK sets itself."""
+ON_REQUEST: Final = {"wire": "on request"}
+"""Marks a field that is asked for only where the caller wants it."""
+
+
+class FeatureType(StrEnum):
+    """Whether a feature is a switch or is counted."""
+
+    BINARY = "BINARY"
+    CONSUMABLE = "CONSUMABLE"
+
+
+class PackageStatus(StrEnum):
+    """Where a package is in its life. ``ALL`` only asks ``packages.list`` for every status."""
+
+    DRAFT = "DRAFT"
+    PUBLISHED = "PUBLISHED"
+    ARCHIVED = "ARCHIVED"
+    ALL = "ALL"
+
+
+class ResetPeriod(StrEnum):
+    """How often usage goes back to zero, counted from the start of the user's subscription."""
+
+    YEAR = "YEAR"
+    MONTH = "MONTH"
+    DAY = "DAY"
+
+
+class SubscriptionStatus(StrEnum):
+    """The state of a subscription. Only ``ACTIVE`` and ``TRIALING`` give access."""
+
+    ACTIVE = "ACTIVE"
+    TRIALING = "TRIALING"
+    CANCELLED = "CANCELLED"
+    PAST_DUE = "PAST_DUE"
+    UNPAID = "UNPAID"
+    INCOMPLETE = "INCOMPLETE"
+    INCOMPLETE_EXPIRED = "INCOMPLETE_EXPIRED"
+
+
+class Action(StrEnum):
+    """How ``delta`` is applied: added to what is used, or made the total of the period."""
+
+    ADD = "ADD"
+    SET = "SET"
+
+
+class Source(StrEnum):
+    """Where a check's answer came from: the server, a recent answer of it, or the caller's own default."""
+
+    SERVER = "server"
+    CACHE = "cache"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """Anything in the product that could be billed. Unit labels belong to ``CONSUMABLE`` features only."""
+
+    id: str
+    name: str
+    type: FeatureType
+    unit_label: str | None
+    unit_label_plural: str | None
+    metadata: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageFeature:
+    """A feature as it sits in one package. ``limit`` counts units a reset period; None is unlimited, or BINARY."""
+
+    id: str
+    name: str
+    type: FeatureType
+    limit: int | None
+    unit_label: str | None
+    unit_label_plural: str | None
+    metadata: Any
+    overage_enabled: bool
+    reset_period: ResetPeriod | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagePrice:
+    """A price at the billing provider; ``amount`` in minor units (5000 is 50.00)."""
+
+    id: str
+    provider: str
+    amount: int
+    display_amount: str
+    currency: str
+    interval: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A collection of features that users subscribe to. ``features`` is None where it was not asked for."""
+
+    id: str
+    name: str
+    is_addon: bool
+    status: PackageStatus
+    updated_at: datetime
+    metadata: Any
+    base_package_ids: tuple[str, ...]
+    prices: tuple[PackagePrice, ...]
+    features: tuple[PackageFeature, ...] | None = field(default=None, metadata=ON_REQUEST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person who uses the customer's product."""
+
+    id: str
+    billing_id: str | None
+    name: str | None
+    email: str | None
+    metadata: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageSubscription:
+    """One user's subscription to one package. Reset periods are counted from ``started_at``."""
+
+    id: str
+    user_id: str
+    status: SubscriptionStatus
+    package: Package
+    started_at: datetime
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumption:
+    """How much is used of how much in one period, in units. ``budget=None`` is unlimited."""
+
+    used: int
+    budget: int | None
+    overage_enabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entitlement:
+    """What a user may do with one feature now, for the amount asked for; ``reason`` is for people.
+
+    ``consumption`` is None for a BINARY feature and without a subscription.
+    """
+
+    access: bool
+    reason: str
+    consumption: Consumption | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check(Entitlement):
+    """An entitlement that says where it came from: not every answer is the server's word of this moment."""
+
+    source: Source = field(default=Source.SERVER, metadata=LOCAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsagePeriod:
+    """What was used in ``[period_start, period_end)``; no end where usage never goes back to zero."""
+
+    period_start: datetime
+    period_end: datetime | None
+    consumption: Consumption
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """The current period, None without a subscription, and finished ones, the newest first."""
+
+    current: UsagePeriod | None
+    past: tuple[UsagePeriod, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedUsage:
+    """What became of a usage. ``recorded=False`` with a ``reason`` is a refusal: nothing was counted.
+
+    ``id`` names the entry, refused ones too. ``duplicate`` says that the key had come before:
+    this is then the first answer again. ``idempotency_key`` is the key that was sent.
+    """
+
+    recorded: bool
+    reason: str | None
+    id: str
+    duplicate: bool
+    consumption: Consumption | None
+    idempotency_key: str = field(default="", metadata=LOCAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionLink:
+    """The address of a checkout."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedUserToken:
+    """A token with which one user's browser may ask the Client API, for 30 days."""
+
+    token: str

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from typing import Any, Final
+
+from kana.sdk.conversation import Steps
+from kana.sdk.operation import D, Group, operation
+from kana.sdk.pages import by_id, every_page
+from kana.sdk.results import GeneratedUserToken, User
+from kana.sdk.wire import UNSET, Unset, given, mutation, query
+
+CREATE: Final = mutation("createUser(input: CreateUserInput!)", User)
+UPDATE: Final = mutation("updateUser(id: String!, input: UpdateUserInput!)", User)
+RETRIEVE: Final = query("user(id: String!)", User)
+LIST: Final = query("users(first: Int, after: String)", list[User])
+GENERATE_TOKEN: Final = mutation("generateUserToken(userId: String!)", GeneratedUserToken)
+
+
+class Users(Group[D]):
+    """The people who use the customer's product."""
+
+    @operation
+    def create(
+        self,
+        *,
+        id: str,
+        billing_id: str | None = None,
+        name: str | None = None,
+        email: str | None = None,
+        metadata: Any = None,
+    ) -> Steps[User]:
+        """Create a user. ``billing_id`` is the billing provider's id of the customer.
+
+        Raises:
+            Conflict: the id is taken.
+            OutcomeUnknown: the answer was lost; look before you create them again.
+        """
+        fields = {"id": id, "billingId": billing_id, "name": name, "email": email, "metadata": metadata}
+        return self._core.ask(CREATE, input={key: value for key, value in fields.items() if value is not None})
+
+    @operation
+    def update(
+        self,
+        *,
+        id: str,
+        new_id: str | Unset = UNSET,
+        name: str | Unset | None = UNSET,
+        metadata: Any = UNSET,
+    ) -> Steps[User]:
+        """Change a user. What is left out stays, None clears it; subscriptions and usage follow a new id.
+
+        Raises:
+            UserNotFound: there is no such user.
+            Conflict: the new id is taken.
+        """
+        return self._core.ask(UPDATE, id=id, input=given(id=new_id, name=name, metadata=metadata))
+
+    @operation
+    def retrieve(self, *, id: str) -> Steps[User]:
+        """Return one user.
+
+        Raises:
+            UserNotFound: there is no such user.
+        """
+        return self._core.ask(RETRIEVE, id=id)
+
+    @operation
+    def list(self, *, first: int | None = None, after: str | None = None) -> Steps[list[User]]:
+        """Return all users in the order of their ids, or the ``first`` so many ``after`` an id."""
+        return every_page(
+            lambda size, last: self._core.ask(LIST, first=size, after=last), first=first, after=after, id_of=by_id
+        )
+
+    @operation
+    def generate_token(self, *, user_id: str) -> Steps[GeneratedUserToken]:
+        """Make a token with which this user's browser may ask the Client API, for 30 days.
+
+        Raises:
+            UserNotFound: there is no such user.
+        """
+        return self._core.ask(GENERATE_TOKEN, userId=user_id)

@@ -1,0 +1,164 @@
+"""Between Python and GraphQL: what to select for a result, how to read it, and what may be sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from functools import cache, cached_property
+from types import NoneType, UnionType
+from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from kana.errors import InvalidValue
+
+T = TypeVar("T")
+
+Units = int | str
+"""Whole feature units: an int, or its decimal digits as text."""
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_ARGUMENT = re.compile(r"(\w+): ([\w!\[\]]+)")
+
+
+class Unset(Enum):
+    """The default of a field that an update may leave alone: there, None means "clear it"."""
+
+    UNSET = "UNSET"
+
+
+UNSET: Final = Unset.UNSET
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field(Generic[T]):
+    """One field of the API's Query or Mutation, written as its schema writes it.
+
+    ``signature`` is ``name(argument: Type!, ...)``; the document, built when it is first
+    needed, passes each argument on as a variable of the same name.
+    """
+
+    operation: str
+    signature: str
+    result: type[T]
+    also: frozenset[str] = frozenset()
+
+    @cached_property
+    def name(self) -> str:
+        """The name of the field."""
+        return self.signature.partition("(")[0]
+
+    @cached_property
+    def document(self) -> str:
+        """The GraphQL text that asks for it."""
+        arguments = _ARGUMENT.findall(self.signature)
+        declared = ", ".join(f"${name}: {kind}" for name, kind in arguments)
+        passed = ", ".join(f"{name}: ${name}" for name, _ in arguments)
+        head = f"{self.operation} {self.name}({declared})" if arguments else f"{self.operation} {self.name}"
+        call = f"{self.name}({passed})" if arguments else self.name
+        hint: Any = self.result
+        return f"{head} {{ {call}{selection(hint, also=self.also)} }}"
+
+    def read(self, data: Mapping[str, Any]) -> T:
+        """Return the value that ``data`` holds of it; the exceptions of a shape that does not fit pass through."""
+        hint: Any = self.result
+        value: T = reader(hint)(data[self.name])
+        return value
+
+
+def query(signature: str, result: type[T], *, also: frozenset[str] = frozenset()) -> Field[T]:
+    """Describe a field that only reads."""
+    return Field(operation="query", signature=signature, result=result, also=also)
+
+
+def mutation(signature: str, result: type[T]) -> Field[T]:
+    """Describe a field that changes something."""
+    return Field(operation="mutation", signature=signature, result=result)
+
+
+@cache
+def selection(hint: Any, *, also: frozenset[str] = frozenset()) -> str:
+    """Return the selection set of a result, with a space before it: nothing for a scalar."""
+    kind = _inner(hint)
+    if not is_dataclass(kind):
+        return ""
+    hints = get_type_hints(kind)
+    names = [
+        _camel(item.name) + selection(hints[item.name])
+        for item in fields(kind)
+        if item.metadata.get("wire") is None or item.name in also
+    ]
+    return f" {{ {' '.join(names)} }}"
+
+
+@cache
+def reader(hint: Any) -> Callable[[Any], Any]:
+    """Return what turns a JSON value into one of type ``hint``. What it does not know, it hands on."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        [some] = [reader(argument) for argument in arguments if argument is not NoneType]
+        return lambda value: None if value is None else some(value)
+    if origin in (list, tuple):
+        each = reader(arguments[0])
+        return lambda value: origin(each(item) for item in value)
+    if is_dataclass(hint):
+        return _object_reader(hint)
+    if hint is datetime:
+        return datetime.fromisoformat
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint
+    return lambda value: value
+
+
+def _object_reader(kind: Any) -> Callable[[Any], Any]:
+    hints = get_type_hints(kind)
+    plan = [
+        (item.name, _camel(item.name), reader(hints[item.name]), item.default is not MISSING) for item in fields(kind)
+    ]
+
+    def read(value: Mapping[str, Any]) -> Any:
+        return kind(**{name: each(value[wire]) for name, wire, each, optional in plan if wire in value or not optional})
+
+    return read
+
+
+def _inner(hint: Any) -> Any:
+    """Return the type that is left without ``| None``, ``list`` and ``tuple``."""
+    if get_origin(hint) in (Union, UnionType, list, tuple):
+        return _inner(next(argument for argument in get_args(hint) if argument is not NoneType))
+    return hint
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def whole(value: Units, field: str) -> int:
+    """Return a whole number that is given as one, or as its digits.
+
+    Raises:
+        InvalidValue: it is anything else: a float (``1.0`` too), a boolean, other text.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    raise InvalidValue(f"{field} must be a whole number, got {value!r}", field=field)
+
+
+def moment(value: datetime, field: str) -> str:
+    """Return an aware time as the wire writes it.
+
+    Raises:
+        InvalidValue: it names no zone, so nobody can say when it was.
+    """
+    if value.utcoffset() is None:
+        raise InvalidValue(f"{field} must name its time zone, got {value.isoformat()}", field=field)
+    return value.isoformat()
+
+
+def given(**arguments: object) -> dict[str, object]:
+    """Return the arguments that were given: those that are not UNSET."""
+    return {name: value for name, value in arguments.items() if value is not UNSET}
