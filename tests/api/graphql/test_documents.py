@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from graphql import build_schema
 
-from kana.api.graphql.documents import Documents, InvalidDocument
+from kana.api.graphql.documents import Documents, NotExecutable
 from kana.api.graphql.limits import Limits
 from kana.errors import QueryTooComplex
 
@@ -44,7 +44,7 @@ def test_all_texts_together_are_bounded() -> None:
 def test_what_is_invalid_is_not_kept(text: str) -> None:
     """A client's mistakes take no memory."""
     documents = Documents(SCHEMA, Limits())
-    with pytest.raises(InvalidDocument):
+    with pytest.raises(NotExecutable):
         documents.get(text)
     assert len(documents) == 0
 
@@ -87,7 +87,7 @@ def test_an_operation_is_chosen_by_name() -> None:
         (several, None, "Must provide operation name if query contains multiple operations."),
         (several, "C", "Unknown operation named 'C'."),
     ]:
-        with pytest.raises(InvalidDocument, match=message):
+        with pytest.raises(NotExecutable, match=message):
             document.operation(name)
-    with pytest.raises(InvalidDocument):
+    with pytest.raises(NotExecutable):
         documents.get("fragment f on Query { ping }").operation(None)

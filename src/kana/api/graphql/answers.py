@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from graphql import GraphQLError
 
-from kana.api.errors import INTERNAL_MESSAGE, STATUS_OF_CODE, Fault, fault_of, is_ours
+from kana.api.errors import INTERNAL_MESSAGE, Fault, fault_of, is_ours
 
 log = structlog.get_logger("kana.graphql")
 
@@ -53,13 +53,6 @@ def _fault(error: GraphQLError, request_id: str) -> Fault:
         # The document, a variable or an argument is wrong: words of graphql-core, meant for the caller.
         return Fault(code="BAD_USER_INPUT", name="GraphQLError", message=error.message, status=400)
     return fault_of(cause, request_id=request_id)
-
-
-def status_of_answer(data: Any, errors: Sequence[dict[str, Any]]) -> int:
-    """The status for ``application/graphql-response+json``: 200 as soon as there is any data to read."""
-    if not errors or (data is not None and retry_after_of(data, errors) is None):
-        return 200
-    return STATUS_OF_CODE.get(errors[0]["extensions"]["code"], 500)
 
 
 def retry_after_of(data: Any, errors: Sequence[dict[str, Any]]) -> int | None:

@@ -29,8 +29,8 @@ _ERRORS_MAX = 20
 _SEVERAL = "several"
 
 
-class InvalidDocument(Exception):
-    """The document cannot be executed; ``errors`` say why, each with its position."""
+class NotExecutable(Exception):
+    """The document, or with these variables, cannot be executed; ``errors`` say why, each with its position."""
 
     def __init__(self, errors: list[GraphQLError]) -> None:
         super().__init__(errors[0].message)
@@ -65,11 +65,11 @@ class Document:
         """The operation called ``name``; an empty name is none.
 
         Raises:
-            InvalidDocument: there is none of that name, or there are several and none is named.
+            NotExecutable: there is none of that name, or there are several and none is named.
         """
         operation = self.operations.get(name) if name else self.only
         if operation is None:
-            raise InvalidDocument([GraphQLError(self._missing(name))])
+            raise NotExecutable([GraphQLError(self._missing(name))])
         return operation
 
     def _missing(self, name: str | None) -> str:
@@ -101,7 +101,7 @@ class Documents:
 
         Raises:
             QueryTooComplex: it asks for more than the limits allow.
-            InvalidDocument: it is not GraphQL, or not for this schema; without "Did you mean"
+            NotExecutable: it is not GraphQL, or not for this schema; without "Did you mean"
                 where ``hide_suggestions``.
         """
         document = self._kept.get(text)
@@ -119,7 +119,7 @@ class Documents:
         if errors and errors[-1].message == "Validation aborted.":
             raise QueryTooComplex("the document repeats its fields too often to be validated")
         if errors:
-            raise InvalidDocument(errors)
+            raise NotExecutable(errors)
         return _document(parsed, self._schema, self._limits)
 
     def _keep(self, text: str, document: Document) -> None:
@@ -137,7 +137,7 @@ def _parse(text: str, limits: Limits) -> DocumentNode:
         # The parser has no error class of its own for its bounds; it ends their message so.
         if error.message.endswith("Parsing aborted."):
             raise QueryTooComplex(f"tokens are more than {limits.tokens}, at most {limits.tokens} allowed") from None
-        raise InvalidDocument([error]) from None
+        raise NotExecutable([error]) from None
 
 
 def _document(parsed: DocumentNode, schema: GraphQLSchema, limits: Limits) -> Document:

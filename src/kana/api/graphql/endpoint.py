@@ -71,7 +71,8 @@ class GraphQLEndpoint:
 
     ``context`` makes the value that resolvers see as ``info.context`` from the scope of the request, and
     raises the error of Kana's that a stranger gets. ``may_introspect`` and ``hide_suggestions`` are
-    asked of that value. ``introspected`` answers introspection in the schema's place. ``observe`` is told root field, outcome and seconds of each answer.
+    asked of that value. ``introspected`` answers introspection in the schema's place. ``observe`` is
+    told root field, outcome and seconds of each answer.
     """
 
     def __init__(

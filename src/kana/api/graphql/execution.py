@@ -21,7 +21,7 @@ from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues, get_variable_values
 from graphql.pyutils import Path, gather_with_cancel, is_awaitable
 
-from kana.api.graphql.documents import Operation
+from kana.api.graphql.documents import NotExecutable, Operation
 from kana.api.graphql.plan import Field, Leaf, Plan, read_field
 
 _ERRORS_MAX = 20
@@ -37,10 +37,13 @@ async def execute(
     context: Any,
     hide_suggestions: bool = False,
 ) -> ExecutionResult:
-    """Execute ``operation``; what goes wrong is in the result's errors.
+    """Execute ``operation``; what goes wrong while doing so is in the result's errors.
 
     Fields of a query run side by side, those of a mutation in their order. Of several mutations in
     one document each reports its own result: one that fails is null and keeps none from being executed.
+
+    Raises:
+        NotExecutable: the variables do not fit; nothing was executed.
     """
     plan = operation.plan or Plan(schema, operation.node)
     values = plan.variables(variables) or get_variable_values(
@@ -51,7 +54,7 @@ async def execute(
         hide_suggestions=hide_suggestions,
     )
     if isinstance(values, list):
-        return ExecutionResult(None, errors=values)
+        raise NotExecutable(values)
     executor = PlannedExecutor(schema, operation, plan, values, context, hide_suggestions=hide_suggestions)
     return await executor.run()
 
