@@ -11,9 +11,13 @@ from typing import Any
 import click
 
 from kana.cli.audit import audit
+from kana.cli.bootstrap import bootstrap
 from kana.cli.init import init
 from kana.cli.keys import keys
+from kana.cli.publish import publish
+from kana.cli.pull import pull
 from kana.cli.serve import serve
+from kana.cli.validate import validate
 from kana.errors import KanaError
 
 
@@ -33,5 +37,5 @@ def main() -> None:
     """Answer whether a user may use a feature now, and record what was used."""
 
 
-for _command in (serve, init, keys, audit):
+for _command in (serve, init, keys, audit, pull, validate, publish, bootstrap):
     main.add_command(_command)

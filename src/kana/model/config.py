@@ -33,6 +33,12 @@ HELD_FIELDS = ("id", "limit", "overage_enabled", "reset_period")
 STATUSES = {"draft": PackageStatus.DRAFT, "published": PackageStatus.PUBLISHED}
 
 
+class UnknownField(InvalidValue):
+    """A configuration has a field that none has; the message says which one may be meant."""
+
+    name = "UnknownFieldError"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigFeature:
     """A feature as a configuration wants it. ``path`` is where it stands there."""
@@ -166,7 +172,7 @@ def _mapping(value: object, path: str, *, known: Sequence[str], required: Sequen
             near = get_close_matches(str(name), known, n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
             where = f"{path}." if path else ""
-            raise InvalidValue(f"{where}{name} is no known field{hint}", field=f"{where}{name}")
+            raise UnknownField(f"{where}{name} is no known field{hint}", field=f"{where}{name}")
     for name in required:
         if value.get(name) is None:
             raise InvalidValue(f"{path or 'the configuration'} must have {name}", field=path)

@@ -1,0 +1,100 @@
+"""The local side: which file, what it holds, and what the server says of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kana.cli.configuration.checks import ConfigInvalid, check
+from kana.cli.configuration.reader import Document, read_yaml
+from kana.cli.configuration.remote import Remote, with_dotenv
+from kana.cli.configuration.screen import Screen
+from kana.cli.configuration.writer import config_yaml, write_file
+
+FOLDER = Path("kana")
+EXAMPLE = FOLDER / "kana.example.yaml"
+
+
+def file_of(*, live: bool) -> Path:
+    """Return the file of an environment, from the current folder."""
+    return FOLDER / ("kana.yaml" if live else "kana.dev.yaml")
+
+
+def remote_of(screen: Screen, *, live: bool) -> Remote:
+    """Return the server that the environment and ``.env`` name, and say that its key was found."""
+    remote = Remote(with_dotenv(os.environ, Path()), live=live)
+    screen.note("Loaded API key from environment variable.")
+    return remote
+
+
+def write_config(path: Path, config: Mapping[str, Any], *, schema_url: str | None) -> None:
+    """Write a configuration that a server sent, or an example of one."""
+    from kana.app import system_clock
+
+    try:
+        text = config_yaml(config, schema_url=schema_url, now=system_clock())
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ConfigInvalid(f"the server sent no configuration that can be written: {error!r}") from error
+    write_file(path, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A file, and what publishing it would do."""
+
+    document: Document
+    review: Mapping[str, Any]
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of the review; made of ``data`` alone where the server says no more."""
+        lines: list[dict[str, Any]] | None = self.review.get("lines")
+        return [_line(text) for text in self.review["data"]] if lines is None else lines
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether something forbids publishing."""
+        return any(line["severity"] == "ERROR" for line in self.lines)
+
+
+def review(screen: Screen, remote: Remote, path: Path, *, force: bool) -> Reviewed:
+    """Check a file, ask the server what publishing it would do, and show both.
+
+    ``force`` takes the revision out, so that what was changed meanwhile is no error.
+
+    Raises:
+        ConfigInvalid, YamlRefused: a check fails. RemoteRefused: the server cannot say.
+    """
+    document = read_local(path)
+    check(document, screen.passed)
+    if force:
+        document.value.pop("revision", None)
+    reviewed = Reviewed(document, remote.validate(document.value))
+    for line in reviewed.lines:
+        screen.line(line, document)
+    if not reviewed.lines:
+        screen.done("The local config file is up to date.")
+    screen.result |= {"file": str(path), "up_to_date": not reviewed.lines, "lines": reviewed.lines}
+    return reviewed
+
+
+def read_local(path: Path) -> Document:
+    """Return what a file holds.
+
+    Raises:
+        ConfigInvalid: there is none. YamlRefused: it is not the YAML we read.
+    """
+    try:
+        return read_yaml(path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigInvalid(f"no file ./{path} found; `kana pull` writes it from what the server has") from None
+
+
+def _line(text: str) -> dict[str, Any]:
+    for severity in ("ERROR", "WARNING"):
+        if f"[{severity}]" in text:
+            return {"severity": severity, "text": text.replace(f"[{severity}]", "").strip()}
+    return {"severity": "CHANGE", "text": text}

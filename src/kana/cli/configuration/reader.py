@@ -1,0 +1,177 @@
+"""Strict YAML: one document of mappings, lists and scalars, read so that nothing is guessed.
+
+YAML 1.2, so ``no`` and ``yes`` are text. Refused, with line and column: a key twice in one mapping,
+anchors, aliases and tags, and what is a number to one reader and text to another (``1.10``, ``0123``,
+``1e3``, ``0x1f``): it is to be written in quotes, or as a plain whole number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from kana.errors import InvalidValue
+from kana.model.text import shown
+
+BYTES_MAX = 1_000_000
+NODES_MAX = 50_000
+DEPTH_MAX = 10
+
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})").fullmatch
+_AMBIGUOUS = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F_]+|[-+]?\.(inf|nan)", re.IGNORECASE
+).fullmatch
+
+Position = tuple[int, int]
+"""Line and column, both from 1."""
+
+
+class YamlRefused(InvalidValue):
+    """The text is no YAML that we read; the message says where, and ``position`` too."""
+
+    def __init__(self, message: str, position: Position | None = None) -> None:
+        super().__init__(at(position, message))
+        self.position = position
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Plain data, and where each part of it stands, by paths such as ``packages.draft[0].id``."""
+
+    value: Any
+    positions: dict[str, Position]
+
+    def position(self, path: str | None) -> Position | None:
+        """Return where a path stands, or else the nearest part around it that the file holds."""
+        while path:
+            if path in self.positions:
+                return self.positions[path]
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return None
+
+
+def at(position: Position | None, message: str) -> str:
+    """Return a message with the place it is about."""
+    return message if position is None else f"line {position[0]}, column {position[1]}: {message}"
+
+
+def read_yaml(content: bytes) -> Document:
+    """Return the document that a file holds.
+
+    Raises:
+        YamlRefused: it is not YAML, not strict, or larger than we read (1 MB, 50,000 nodes, 10 levels).
+    """
+    if len(content) > BYTES_MAX:
+        raise YamlRefused(f"the file must be at most {BYTES_MAX} bytes, got {len(content)}")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise YamlRefused(f"the file must be UTF-8; byte {error.start} is not") from None
+    try:
+        return _Builder(YAML(typ="safe", pure=True).parse(text)).document()
+    except MarkedYAMLError as error:
+        words = " ".join(str(part) for part in (error.context, error.problem) if part)
+        hint = "; indent with spaces" if "'\\t'" in words else ""
+        raise YamlRefused(f"{words}{hint}", _place(error.problem_mark)) from None
+    except YAMLError as error:
+        raise YamlRefused(" ".join(str(error).split())) from None
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Builds plain data from the parser's events, and never more of it than is allowed."""
+
+    events: Iterator[Event]
+    positions: dict[str, Position] = field(default_factory=dict)
+    nodes: int = 0
+
+    def document(self) -> Document:
+        value: Any = None
+        documents = 0
+        for event in self.events:
+            if isinstance(event, DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise YamlRefused("the file must hold one document", _start(event))
+                value = self._node(next(self.events), "", depth=1)
+        return Document(value, self.positions)
+
+    def _node(self, event: Any, path: str, *, depth: int) -> Any:
+        position = _start(event)
+        self.nodes += 1
+        if self.nodes > NODES_MAX:
+            raise YamlRefused(f"the file must hold at most {NODES_MAX} nodes", position)
+        if depth > DEPTH_MAX:
+            raise YamlRefused(f"the file must be at most {DEPTH_MAX} levels deep", position)
+        if isinstance(event, AliasEvent) or event.anchor is not None:
+            raise YamlRefused("anchors (&) and aliases (*) are not read: write the value out", position)
+        if event.tag is not None:
+            raise YamlRefused("tags (!) are not read", position)
+        self.positions.setdefault(path, position)
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(path, depth)
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(path, depth)
+        return _scalar(event, position)
+
+    def _mapping(self, path: str, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        while not isinstance(event := next(self.events), MappingEndEvent):
+            position = _start(event)
+            if not isinstance(event, ScalarEvent) or event.anchor is not None:
+                raise YamlRefused("a key must be plain text", position)
+            key: str = event.value
+            below = f"{path}.{key}" if path else key
+            if key in found:
+                first = self.positions[below]
+                raise YamlRefused(f"the key {shown(key)} stands twice, first in line {first[0]}", position)
+            self.positions[below] = position
+            found[key] = self._node(next(self.events), below, depth=depth + 1)
+        return found
+
+    def _sequence(self, path: str, depth: int) -> list[Any]:
+        found: list[Any] = []
+        while not isinstance(event := next(self.events), SequenceEndEvent):
+            found.append(self._node(event, f"{path}[{len(found)}]", depth=depth + 1))
+        return found
+
+
+def _scalar(event: Any, position: Position) -> object:
+    text: str = event.value
+    if event.style is not None:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _WHOLE(text):
+        return int(text)
+    if _AMBIGUOUS(text):
+        raise YamlRefused(f"{text} may be read as a number or as text: write '{text}' if it is text", position)
+    return text
+
+
+def _start(event: Event) -> Position:
+    return _place(event.start_mark) or (1, 1)
+
+
+def _place(mark: Any) -> Position | None:
+    return None if mark is None else (mark.line + 1, mark.column + 1)

@@ -1,0 +1,109 @@
+"""The server as the command line knows it: where it is, the key to it, and its three addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from kana.errors import KanaError
+
+ROOT = "http://127.0.0.1:8080/cli"
+"""Where the server is unless ``KANA_DEV_URL`` says otherwise; Kana's own command line went to a host that is gone."""
+
+TIMEOUT_S = 60.0
+_ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
+
+
+class RemoteRefused(KanaError):
+    """There is no key, no server, or the server said no."""
+
+
+class Remote:
+    """One environment's configuration on a server.
+
+    Raises:
+        RemoteRefused: the environment names no key.
+    """
+
+    def __init__(self, environment: Mapping[str, str], *, live: bool) -> None:
+        name = "KANA_LIVE_KEY" if live else "KANA_DEV_KEY"
+        key = environment.get(name, "")
+        if not key:
+            raise RemoteRefused(f"apikey is required, please define {name} as an environment variable (.env)")
+        if not key.isascii() or not key.isprintable():
+            raise RemoteRefused(f"{name} holds characters that no key has")
+        self._root = (environment.get("KANA_DEV_URL") or ROOT).rstrip("/")
+        self._headers = {"Content-Type": "application/json", "Authorization": key}
+
+    @property
+    def schema_url(self) -> str | None:
+        """Where editors find the schema of the file; None where the root is not an address like ours."""
+        base = self._root.removesuffix("/cli")
+        return f"{base}/schema/kana.json" if base != self._root else None
+
+    def pull(self) -> dict[str, Any]:
+        """Return the configuration as it is on the server."""
+        return self._call("GET", "pull")
+
+    def validate(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what publishing would do."""
+        answer = self._call("POST", "validate", config)
+        if not isinstance(answer.get("data"), list):
+            raise RemoteRefused(f"{self._root}/validate answered nothing that a Kana server says")
+        return answer
+
+    def publish(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Publish, and return the configuration as it is then."""
+        return self._call("POST", "publish", config)
+
+    def _call(self, method: str, verb: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        url = f"{self._root}/{verb}"
+        try:
+            with _client(url) as client:
+                response = client.request(method, url, headers=self._headers, json=body)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise RemoteRefused(f"request to {url} failed, reason: {str(error) or type(error).__name__}") from error
+        answer = _json(response)
+        if response.status_code > 399:
+            raise RemoteRefused(str(answer.get("error") or f"{response.status_code} {response.reason_phrase}"))
+        if not answer:
+            raise RemoteRefused(f"{url} answered nothing that a Kana server says")
+        return answer
+
+
+def _client(url: str) -> httpx.Client:
+    """Return a client that goes through no proxy to this machine itself."""
+    is_here = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    return httpx.Client(timeout=TIMEOUT_S, trust_env=not is_here)
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    try:
+        value = response.json()
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def with_dotenv(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return an environment with what the folder's ``.env`` adds to it; what is set already stays."""
+    try:
+        text = (folder / ".env").read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return dict(environment)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RemoteRefused(f"cannot read .env: {error}") from error
+    found = (match.groups() for line in text.splitlines() if (match := _ASSIGNMENT.match(line)))
+    return {name: _unquoted(value) for name, value in found} | dict(environment)
+
+
+def _unquoted(value: str) -> str:
+    for quote in ("'", '"'):
+        if value.startswith(quote) and (end := value.find(quote, 1)) > 0:
+            return value[1:end]
+    return value.split(" #", maxsplit=1)[0].rstrip()

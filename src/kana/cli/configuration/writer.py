@@ -1,0 +1,111 @@
+"""The file as Kana's command line lays it out, with what ours adds: the revision, add-ons, and the editors' schema."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kana.cli.configuration.reader import read_yaml
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_@./ -]*").fullmatch
+_WORDS = {"yes", "no", "on", "off", "y", "n", "true", "false", "null"}
+"""What a reader of an older YAML may take for something else than text."""
+
+_STATUSES = ("draft", "published")
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file so that whoever reads it finds the old one or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def config_yaml(config: Mapping[str, Any], *, schema_url: str | None, now: datetime) -> str:
+    """Return a KanaConfig as a file, which reads back as the same configuration.
+
+    What says nothing is left out: a limit of a BINARY feature, overage that is not enabled.
+
+    Source: github.com/usekana/cli 0.1.0, the file it writes.
+    """
+    text = "\n".join(_lines(config, schema_url=schema_url, now=now)) + "\n"
+    read_yaml(text.encode())  # What we write, we read: nothing that a server says can break the file.
+    return text
+
+
+def _lines(config: Mapping[str, Any], *, schema_url: str | None, now: datetime) -> Iterator[str]:
+    if schema_url is not None:
+        yield f"# yaml-language-server: $schema={schema_url}"
+    yield "version: 1.0.0"
+    if config.get("revision"):
+        yield f"revision: {_text(config['revision'])}"
+    yield "  "
+    yield f"# Updated: {now:%a %b %d %Y %H:%M:%S} GMT+0000 (Coordinated Universal Time)"
+    yield ""
+    yield f"# PROJECT: {_comment(config.get('app'))}"
+    yield ""
+    yield "# FEATURES"
+    yield from _list("features", [_feature_lines(feature) for feature in config.get("features") or []], indent=0)
+    types = {feature["id"]: feature["type"] for feature in config.get("features") or []}
+    for title, name in (("PACKAGES", "packages"), ("ADD-ONS", "addons")):
+        if name == "packages" or _any(config.get(name)):
+            yield ""
+            yield f"# {title}"
+            yield f"{name}:"
+            for status in _STATUSES:
+                packages = (config.get(name) or {}).get(status) or []
+                yield from _list(status, [_package_lines(package, types) for package in packages], indent=2)
+
+
+def _any(lists: Mapping[str, Sequence[Any]] | None) -> bool:
+    return any((lists or {}).values())
+
+
+def _feature_lines(feature: Mapping[str, Any]) -> list[str]:
+    return [f"id: {_text(feature['id'])}", f"name: {_text(feature['name'])}", f"type: {feature['type']}"]
+
+
+def _package_lines(package: Mapping[str, Any], types: Mapping[str, str]) -> list[str]:
+    lines = [f"id: {_text(package['id'])}", f"name: {_text(package['name'])}"]
+    if package.get("base_packages"):
+        lines += _list("base_packages", [[_text(base)] for base in package["base_packages"]], indent=0)
+    held = [_held_lines(held, types) for held in package.get("features") or []]
+    return [*lines, *_list("features", held, indent=0)]
+
+
+def _held_lines(held: Mapping[str, Any], types: Mapping[str, str]) -> list[str]:
+    lines = [f"id: {_text(held['id'])}"]
+    if types.get(held["id"]) == "CONSUMABLE" and "limit" in held:
+        lines.append(f"limit: {'null' if held['limit'] is None else held['limit']}")
+    if held.get("overage_enabled"):
+        lines.append("overage_enabled: true")
+    if held.get("reset_period"):
+        lines.append(f"reset_period: {held['reset_period']}")
+    return lines
+
+
+def _list(name: str, items: Sequence[Sequence[str]], *, indent: int) -> list[str]:
+    """Return a list of blocks under a key; an empty one in brackets, as a key without a value says nothing."""
+    space = " " * indent
+    if not items:
+        return [f"{space}{name}: []"]
+    lines = [f"{space}{name}:"]
+    for first, *rest in items:
+        lines += [f"{space}  - {first}", *(f"{space}    {line}" for line in rest)]
+    return lines
+
+
+def _text(text: str) -> str:
+    """Return text so that every reader of YAML takes it as that text."""
+    if _PLAIN(text) and not text.endswith(" ") and text.lower() not in _WORDS:
+        return text
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def _comment(text: object) -> str:
+    return "".join(character for character in str(text or "") if character.isprintable())
