@@ -21,8 +21,9 @@ CHECK = """query($userId: String!, $featureId: String!, $delta: Int) {
     access reason consumption { used budget overageEnabled }
   }
 }"""
-FURNISH = """mutation($feature: CreateFeatureInput!, $package: CreatePackageInput!, $id: String!) {
-  createFeature(input: $feature) { id } createPackage(input: $package) { id } publishPackage(id: $id) { status }
+FEATURE = "mutation($input: CreateFeatureInput!) { createFeature(input: $input) { id } }"
+PACKAGE = """mutation($input: CreatePackageInput!, $id: String!) {
+  createPackage(input: $input) { id } publishPackage(id: $id) { status }
 }"""
 ENROL = """mutation($id: String!, $packageIds: [String!]!) {
   createUser(input: {id: $id}) { id } subscribe(userId: $id, packageIds: $packageIds) { id status }
@@ -154,17 +155,15 @@ class AdminClient:
         decision: dict[str, Any] = data["canUseFeature"]
         return decision
 
-    async def furnish(
-        self, package_id: str = "basic", *, limit: int | None = None, feature_id: str = "message", **entitlement: Any
-    ) -> None:
-        """Create a CONSUMABLE feature and a published package that holds it."""
-        held = {"limit": limit, "resetPeriod": "MONTH", **entitlement}
-        await self.graphql(
-            FURNISH,
-            feature={"id": feature_id, "type": "CONSUMABLE"},
-            package={"id": package_id, "features": [{"id": feature_id, "entitlement": held}]},
-            id=package_id,
-        )
+    async def furnish(self, package_id: str = "basic", *, limit: int | None = None, **entitlement: Any) -> None:
+        """Create the CONSUMABLE feature ``message`` and a published package that holds it."""
+        await self.graphql(FEATURE, input={"id": "message", "type": "CONSUMABLE"})
+        await self.package(package_id, limit=limit, **entitlement)
+
+    async def package(self, package_id: str, *, limit: int | None = None, **entitlement: Any) -> None:
+        """Create a published package that holds the feature ``message``."""
+        held = {"id": "message", "entitlement": {"limit": limit, "resetPeriod": "MONTH", **entitlement}}
+        await self.graphql(PACKAGE, input={"id": package_id, "features": [held]}, id=package_id)
 
     async def enrol(self, user_id: str, *package_ids: str) -> None:
         """Create a user and subscribe them."""

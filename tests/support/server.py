@@ -25,10 +25,10 @@ _LISTENS = re.compile(r"^Kana listens on http://127\.0\.0\.1:(\d+) ", re.MULTILI
 
 
 class ServerEnded(RuntimeError):
-    """The server ended before it was ready. ``code`` is what it exited with, ``said`` all that it wrote."""
+    """A command ended, though it should not have. ``code`` is what it exited with, ``said`` all that it wrote."""
 
     def __init__(self, code: int, said: str) -> None:
-        super().__init__(f"kana serve exited with {code}:\n{said[-3000:]}")
+        super().__init__(f"kana exited with {code}:\n{said[-3000:]}")
         self.code = code
         self.said = said
 
@@ -106,8 +106,15 @@ class KanaServer:
         return self._output.read_text(errors="replace")
 
     def init(self) -> None:
-        """Make the workspace, as `kana init` does, and keep its keys."""
-        self.keys = json.loads(self.kana("init", "--json").stdout)
+        """Make the workspace, as `kana init` does, and keep its keys.
+
+        Raises:
+            ServerEnded: the command failed, and why.
+        """
+        made = self.kana("init", "--json")
+        if made.returncode != 0:
+            raise ServerEnded(made.returncode, made.stderr)
+        self.keys = json.loads(made.stdout)
 
     def kana(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command on the same database, beside the server or without; its exit code is the caller's."""

@@ -1,0 +1,142 @@
+"""Reads a SQLite database as any program may, without Kana's code, and holds it against what callers were told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+_LINES = """
+select e.id, u.id, e.feature_id, e.delta, e.outcome, e.change, e.subscription_id, e.period_start, e.used,
+    e.budget, e.overage_enabled, e.key
+from entries as e join users as u using (bucket, user_key) order by e.id
+"""
+_DRIFTS = """
+select subscription_id, feature_id, period_start, used, (
+    select coalesce(sum(change), 0) from entries as e
+    where e.subscription_id = c.subscription_id and e.feature_id = c.feature_id
+        and e.period_start = c.period_start and e.outcome = 'RECORDED'
+) as summed
+from counters as c where used <> summed
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the ledger as it stands in the file."""
+
+    id: int
+    user_id: str
+    feature_id: str
+    delta: int
+    outcome: str
+    change: int
+    subscription_id: int | None
+    period_start: int | None
+    used: int | None
+    budget: int | None
+    overage_enabled: int | None
+    key: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One call and what its caller was told; ``answer`` is None where no answer came and none was asked for again."""
+
+    user_id: str
+    delta: int
+    key: str | None
+    answer: dict[str, Any] | None
+
+
+@dataclass(slots=True)
+class Journal:
+    """All calls of a test, in the order in which they ended."""
+
+    calls: list[Told] = field(default_factory=list)
+
+    @property
+    def acknowledged(self) -> list[Told]:
+        """The calls that were answered."""
+        return [call for call in self.calls if call.answer is not None]
+
+    @property
+    def unanswered(self) -> int:
+        """How many calls were made without a key and never answered: each may stand in the ledger or not."""
+        return len(self.calls) - len(self.acknowledged)
+
+
+def read_lines(path: Path) -> list[Line]:
+    """Return the ledger, in the order in which it was decided."""
+    connection = apsw.Connection(str(path))
+    try:
+        return [Line(*row) for row in connection.execute(_LINES)]
+    finally:
+        connection.close()
+
+
+def faults(path: Path, journal: Journal) -> list[str]:
+    """Return everything that is wrong with a database, given what callers were told; empty where nothing is."""
+    lines = read_lines(path)
+    return [*damage(path), *_lost(lines, journal), *_double(lines, journal)]
+
+
+def damage(path: Path) -> list[str]:
+    """Return what contradicts itself within a database, whatever callers were told; empty where nothing does."""
+    return [*_file_faults(path), *_line_faults(read_lines(path))]
+
+
+def _file_faults(path: Path) -> Iterator[str]:
+    connection = apsw.Connection(str(path))
+    try:
+        if (said := connection.execute("pragma integrity_check").get) != "ok":
+            yield f"the file is damaged: {said}"
+        yield from (f"a counter differs from its lines: {row}" for row in connection.execute(_DRIFTS))
+    finally:
+        connection.close()
+
+
+def _line_faults(lines: list[Line]) -> Iterator[str]:
+    """Each line's total is the sum of the lines before it, and no hard limit was ever passed by a grant."""
+    totals: Counter[tuple[int | None, str, int | None]] = Counter()
+    for line in lines:
+        counter = (line.subscription_id, line.feature_id, line.period_start)
+        totals[counter] += line.change
+        if line.subscription_id is None or line.used is None:
+            continue
+        if line.used != totals[counter]:
+            yield f"line {line.id} says {line.used} used where the lines add up to {totals[counter]}"
+        over = line.budget is not None and line.used > line.budget and not line.overage_enabled
+        if line.outcome == "RECORDED" and line.delta > 0 and over:
+            yield f"line {line.id} was granted above the limit: {line.used} of {line.budget}"
+
+
+def _lost(lines: list[Line], journal: Journal) -> Iterator[str]:
+    by_id = {line.id: line for line in lines}
+    for call in journal.acknowledged:
+        assert call.answer is not None
+        line = by_id.get(int(call.answer["id"]))
+        if line is None:
+            yield f"lost: {call}"
+        elif (line.user_id, line.delta, line.outcome == "RECORDED") != (
+            call.user_id,
+            call.delta,
+            call.answer["recorded"],
+        ):
+            yield f"changed: {call} is {line}"
+
+
+def _double(lines: list[Line], journal: Journal) -> Iterator[str]:
+    """A call stands in the ledger once; only calls without a key and without an answer leave it open whether."""
+    answered = {int(call.answer["id"]) for call in journal.acknowledged if call.answer is not None}
+    repeated = [id_ for id_, count in Counter(line.id for line in lines).items() if count > 1]
+    yield from (f"double: line {id_}" for id_ in repeated)
+    unexplained = [line for line in lines if line.id not in answered]
+    keyed = [line for line in unexplained if line.key is not None]
+    yield from (f"double: {line} is a second line of an answered call" for line in keyed)
+    if len(unexplained) - len(keyed) > journal.unanswered:
+        yield f"double: {len(unexplained) - len(keyed)} lines nobody was told of, {journal.unanswered} calls unanswered"

@@ -1,0 +1,67 @@
+"""A server that is killed loses nothing that it acknowledged, and counts nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+from pathlib import Path
+
+import apsw
+
+from tests.reliability.ledger import faults, read_lines
+from tests.reliability.load import Load, furnish
+from tests.support.server import KanaServer
+
+KILLS = 60
+
+
+async def test_sixty_kills_under_load_lose_nothing_and_count_nothing_twice(kana: KanaServer, tmp_path: Path) -> None:
+    """Each acknowledged entry stands in the ledger once; what was unknown is asked again with its key and counts once.
+
+    And the checker that says so sees a line that is missing and a line that stands twice.
+    """
+    await furnish(kana)
+    moments = random.Random(60)
+    load = Load(kana, seed=60)
+    for _ in range(KILLS):
+        async with load.running():
+            await asyncio.sleep(moments.uniform(0.15, 0.4))
+            kana.kill()
+        kana.start()
+    await load.settle()
+
+    answered = [call for call in load.journal.acknowledged if call.key is not None][::50]
+    repeated = await load.repeat(answered)
+    audit = kana.kana("audit")
+
+    assert repeated == [{**(call.answer or {}), "duplicate": True} for call in answered]
+    assert audit.returncode == 0, audit.stdout
+    assert load.retried + load.journal.unanswered > 0, "no kill met a call: the harness saw nothing"
+    assert {line.outcome == "RECORDED" for line in read_lines(kana.database)} == {True, False}
+    assert faults(kana.database, load.journal) == []
+
+    assert kana.terminate() == 0
+    line = next(line for line in read_lines(kana.database) if line.outcome == "RECORDED" and line.key is not None)
+    spoilt = Path(shutil.copy(kana.database, tmp_path / "lost.db"))
+    _spoil(spoilt, "delete from entries where id = ?", line.id)
+    assert _kinds(faults(spoilt, load.journal)) >= {"lost", "a counter differs from its lines"}
+    spoilt = Path(shutil.copy(kana.database, tmp_path / "double.db"))
+    _spoil(
+        spoilt,
+        """insert into entries select bucket, user_key, (select max(id) + 1 from entries), environment, feature_id,
+        action, delta, outcome, reason, change, subscription_id, reset_period, period_start, used, budget,
+        overage_enabled, zeroblob(32), timestamp, metadata, recorded_at from entries where id = ?""",
+        line.id,
+    )
+    assert _kinds(faults(spoilt, load.journal)) >= {"double"}
+
+
+def _spoil(path: Path, statement: str, line: int) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute(statement, (line,))
+    connection.close()
+
+
+def _kinds(found: list[str]) -> set[str]:
+    return {fault.split(":")[0] for fault in found}
