@@ -9,17 +9,20 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from kana.api import admin, config, health
+from kana.api import admin, client, config, health
 from kana.api.http import Router
 from kana.api.ingest import events_endpoint
 from kana.api.metrics import Metrics
 from kana.engine.config import ConfigEngine
 from kana.engine.engine import Engine
 from kana.engine.ports import Clock, Store
-from kana.errors import DatabaseRefused
 from kana.model.period import to_precision
 from kana.settings import Settings
+from kana.store.postgres import PostgresStore
 from kana.store.sqlite import SqliteStore
+
+WAIT_S = 60.0
+"""How long a server that starts waits for its PostgreSQL."""
 
 
 def system_clock() -> datetime:
@@ -28,19 +31,25 @@ def system_clock() -> datetime:
 
 
 async def open_store(
-    settings: Settings, *, exclusive: bool = False, on_lost: Callable[[str], None] = lambda _: None
+    settings: Settings,
+    *,
+    exclusive: bool = False,
+    on_lost: Callable[[str], None] = lambda _: None,
+    on_wait: Callable[[str], None] = lambda _: None,
 ) -> Store:
     """Open the database that the settings name, brought to this program's tables.
 
-    ``exclusive`` is for a server: a second one on the same SQLite file is refused. ``on_lost`` is told
-    once when the storage fails for good.
+    ``exclusive`` is for a server: a second one on the same SQLite file is refused, and a PostgreSQL that
+    is down is waited for, a minute at most; ``on_wait`` is told why. ``on_lost`` is told once when the
+    storage fails for good.
 
     Raises:
         DatabaseRefused: it cannot be opened, is not ours, is newer, or has its server already.
+        Unavailable: PostgreSQL did not come up.
     """
     if settings.sqlite_path is not None:
         return SqliteStore(str(settings.sqlite_path), exclusive=exclusive, on_lost=on_lost)
-    raise DatabaseRefused(f"no store for {settings.database}")
+    return await PostgresStore.open(settings.database_url, wait_s=WAIT_S if exclusive else 0.0, on_wait=on_wait)
 
 
 def create_app(
@@ -59,6 +68,7 @@ def create_app(
     return Router(
         {
             "/graphql": admin.endpoint(engine, observe=metrics.request),
+            "/client/graphql": client.endpoint(engine, clock=clock, observe=metrics.request),
             "/v1/events": events_endpoint(engine),
             "/api/v1/events": events_endpoint(engine, quiet=True),
             **config.routes(ConfigEngine(store, clock=clock), engine.access),

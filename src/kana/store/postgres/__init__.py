@@ -1,0 +1,5 @@
+"""The store on PostgreSQL: many processes, one database, sharded by Citus where that is installed."""
+
+from kana.store.postgres.store import PostgresStore
+
+__all__ = ["PostgresStore"]

@@ -1,0 +1,136 @@
+"""Transactions on one PostgreSQL: bounded in time, tried again where that helps, with errors in our words."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from kana.errors import OutcomeUnknown
+from kana.store.postgres.faults import Failure, is_connection_gone, is_worth_another_try, translate
+from kana.store.postgres.pool import Connection, Pool
+from kana.store.postgres.statements import SESSION
+
+_Result = TypeVar("_Result")
+Work = Callable[[Connection], Awaitable[_Result]]
+
+TRANSACTION_S = 1.8
+"""How long one call may take, waiting and second tries included; a lost commit is looked into after that."""
+
+CALL_S = 2.5
+"""How long one call may take when it loses its connection in COMMIT."""
+
+ASIDE_S = 60.0
+"""The same for a list of up to 10,000 rows. An audit takes the time it takes."""
+
+TRIES = 5
+"""How often a transaction is tried that was undone by another's."""
+
+_PAUSE_S = 0.01
+
+
+class CommitLost(OutcomeUnknown):
+    """The connection went away between COMMIT and its answer."""
+
+
+class Database:
+    """Runs work in transactions on connections of a pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def write(self, work: Work[_Result], *, until: float | None = None) -> _Result:
+        """Run work in a transaction; return its result after the commit is on disk.
+
+        Work may run several times: what it reads, it reads anew, and only the last time is written.
+        ``until`` is a time of the loop's clock.
+
+        Raises:
+            Unavailable: nothing was written.
+            CommitLost: it may have been.
+        """
+        until = until or asyncio.get_running_loop().time() + TRANSACTION_S
+        reconnected = False
+        for number in range(1, TRIES + 1):
+            try:
+                return await self._write_once(work, until, fresh=reconnected)
+            except Failure as error:
+                stale = is_connection_gone(error) and not isinstance(error, TimeoutError)
+                if number == TRIES or not (is_worth_another_try(error) or (stale and not reconnected)):
+                    raise translate(error) from error
+                reconnected = reconnected or stale
+                await asyncio.sleep(random.random() * _PAUSE_S * number)  # noqa: S311 - jitter is no secret
+        raise AssertionError("every try returns or raises")
+
+    async def _write_once(self, work: Work[_Result], until: float, *, fresh: bool) -> _Result:
+        committing = False
+        try:
+            async with asyncio.timeout_at(until), self._pool.connection(fresh=fresh) as connection:
+                try:
+                    await connection.execute("begin")
+                    result = await work(connection)
+                    committing = True
+                    await connection.execute("commit")
+                    return result
+                except BaseException as error:
+                    await _undo(connection, error)
+                    raise
+        except Failure as error:
+            if is_connection_gone(error):
+                self._pool.doubt()
+                if committing:
+                    raise CommitLost("the connection to PostgreSQL was lost while committing; retry") from error
+            raise
+
+    async def read(self, work: Work[_Result]) -> _Result:
+        """Run reads of one moment. Tried once more on a new connection when the one at hand is dead."""
+        return await self._read(work, seconds=TRANSACTION_S)
+
+    async def read_aside(self, work: Work[_Result], *, unbounded: bool = False) -> _Result:
+        """Run long reads of one moment, under no limit of time but a minute, or none at all."""
+
+        async def patiently(connection: Connection) -> _Result:
+            await connection.execute(SESSION["take_time"])
+            return await work(connection)
+
+        return await self._read(patiently, seconds=None if unbounded else ASIDE_S)
+
+    async def _read(self, work: Work[_Result], *, seconds: float | None) -> _Result:
+        for fresh in (False, True):
+            try:
+                async with asyncio.timeout(seconds), self._pool.connection(fresh=fresh) as connection:
+                    try:
+                        await connection.execute("begin isolation level repeatable read, read only")
+                        result = await work(connection)
+                        await connection.execute("commit")
+                        return result
+                    except BaseException as error:
+                        await _undo(connection, error)
+                        raise
+            except Failure as error:
+                gone = is_connection_gone(error)
+                if gone:
+                    self._pool.doubt()
+                if fresh or not gone or isinstance(error, TimeoutError):
+                    raise translate(error) from error
+        raise AssertionError("every try returns or raises")
+
+    async def close(self) -> None:
+        """Finish what is in flight and end every connection."""
+        await self._pool.close()
+
+
+def columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
+    """Return rows turned into columns, as statements over ``unnest`` take them; there is at least one row."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+async def _undo(connection: Connection, error: BaseException) -> None:
+    """Leave a connection outside of any transaction, or not at all."""
+    if isinstance(error, Exception) and not is_connection_gone(error) and not connection.is_closed():
+        with suppress(*Failure):
+            await connection.execute("rollback", timeout=0.5)
+            return
+    connection.terminate()

@@ -1,0 +1,202 @@
+"""Usage on PostgreSQL: the ledger and its totals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from kana.engine.batch import Batch, KeyUse, Person
+from kana.engine.ports import Audit, Snapshot, Want
+from kana.errors import KanaError, OutcomeUnknown, Unavailable
+from kana.model.account import Account
+from kana.model.catalog import Catalog
+from kana.model.entitlement import CounterKey
+from kana.model.environment import BUCKETS, Environment, bucket_of
+from kana.model.usage import Entry
+from kana.model.user import UserRef
+from kana.store import rows
+from kana.store.postgres.accounts import find_user, find_users, load_accounts, lock_users
+from kana.store.postgres.catalogs import Catalogs
+from kana.store.postgres.database import CALL_S, CommitLost, Database, columns
+from kana.store.postgres.gather import Gatherer
+from kana.store.postgres.pool import Connection, fetch
+from kana.store.postgres.statements import SQL
+
+LANES = 4
+"""How many batches of one process commit side by side on a database that is not sharded."""
+
+_ID_MAX = 2**63 - 1
+_PAUSE_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What one call of ``snapshot`` asks."""
+
+    environment: Environment
+    user_ids: Sequence[str]
+    want: Want
+    history: bool
+
+    @property
+    def people(self) -> list[Person]:
+        return [(self.environment, user_id) for user_id in self.user_ids]
+
+
+class PostgresLedger:
+    """Decides and writes batches, a lane at a time, each under the locks of its accounts.
+
+    ``lanes`` says for each bucket which lane it is in: of a sharded database its shard.
+    """
+
+    def __init__(self, database: Database, catalogs: Catalogs, *, lanes: Sequence[int] | None = None) -> None:
+        self._database = database
+        self._catalogs = catalogs
+        self._sharded = lanes is not None
+        self._lanes = lanes or [bucket * LANES // BUCKETS for bucket in range(BUCKETS)]
+        self._questions: Gatherer[_Question, Snapshot] = Gatherer(self._answer)
+
+    def lane(self, environment: Environment, user_id: str) -> int:
+        """See the port."""
+        return self._lanes[bucket_of(environment, user_id)]
+
+    async def append(self, batch: Batch) -> None:
+        """See the port."""
+        until = asyncio.get_running_loop().time() + CALL_S
+        try:
+            await self._database.write(lambda connection: self._append(connection, batch))
+        except CommitLost as lost:
+            if not await self._was_written(batch, lost, until):
+                raise Unavailable("the connection was lost before the commit; nothing was recorded") from lost
+
+    async def _append(self, connection: Connection, batch: Batch) -> None:
+        users = await lock_users(connection, batch.people, sharded=self._sharded)
+        catalogs = await self._catalogs.read_catalogs(connection, batch.environments)
+        held = await load_accounts(connection, list(users.values()))
+        accounts = dict(zip(users, held, strict=True))
+        earlier = await _load_earlier(connection, batch, users)
+        batch.decide(await _load_totals(connection, batch.place(catalogs, accounts, earlier)))
+        if batch.entries:
+            await connection.execute(SQL["add_entry"], *columns([rows.entry_row(entry) for entry in batch.entries]))
+        if batch.totals:
+            totals = [(*rows.counter_row(counter), used) for counter, used in batch.totals.items()]
+            await connection.execute(SQL["put_total"], *columns(totals))
+
+    async def _was_written(self, batch: Batch, lost: CommitLost, until: float) -> bool:
+        """Return whether a batch is in the ledger whose commit lost its connection.
+
+        The lost transaction held the locks of its accounts: who has one of them after it knows that it
+        has ended, and then its entries are there or never will be.
+
+        Raises:
+            OutcomeUnknown: the database could not be asked in time.
+        """
+        if not batch.entries:
+            return True
+        first = batch.entries[0]
+        loop = asyncio.get_running_loop()
+
+        async def look(connection: Connection) -> bool:
+            await lock_users(connection, batch.people, sharded=self._sharded)
+            found = await connection.fetchval(SQL["has_entry"], first.bucket, first.user_key, first.id)
+            return found is not None
+
+        while loop.time() < until:
+            try:
+                return await self._database.write(look, until=until)
+            except KanaError:
+                await asyncio.sleep(min(_PAUSE_S, max(until - loop.time(), 0)))
+        raise OutcomeUnknown(
+            "the connection to PostgreSQL was lost while committing; retry with the same key"
+        ) from lost
+
+    async def snapshot(
+        self,
+        environment: Environment,
+        user_ids: Sequence[str],
+        want: Want,
+        *,
+        history: bool = False,
+    ) -> Snapshot:
+        """See the port."""
+        return await self._questions.ask(_Question(environment, user_ids, want, history))
+
+    async def _answer(self, questions: Sequence[_Question]) -> list[Snapshot | Exception]:
+        return await self._database.read(lambda connection: self._read_snapshots(connection, questions))
+
+    async def _read_snapshots(
+        self, connection: Connection, questions: Sequence[_Question]
+    ) -> list[Snapshot | Exception]:
+        """Answer several questions of one moment, in as many round trips as one of them."""
+        catalogs = await self._catalogs.read_catalogs(connection, {question.environment for question in questions})
+        users = await find_users(connection, list({who for question in questions for who in question.people}))
+        asked = [
+            (number, users[who], question.history)
+            for number, question in enumerate(questions)
+            for who in question.people
+            if who in users
+        ]
+        held = await load_accounts(
+            connection, [user for _, user, _ in asked], history=[history for *_, history in asked]
+        )
+        accounts: list[dict[str, Account]] = [{} for _ in questions]
+        for (number, user, _), account in zip(asked, held, strict=True):
+            accounts[number][user.id] = account
+        wanted = [
+            _wanted(question, catalogs[question.environment], found)
+            for question, found in zip(questions, accounts, strict=True)
+        ]
+        counters = {counter for each in wanted if not isinstance(each, Exception) for counter in each}
+        used = await _load_totals(connection, counters)
+        return [
+            each if isinstance(each, Exception) else Snapshot(catalogs[question.environment], found, used)
+            for question, found, each in zip(questions, accounts, wanted, strict=True)
+        ]
+
+    async def entries(self, environment: Environment, user_id: str, *, limit: int, before: int | None) -> list[Entry]:
+        """See the port."""
+
+        async def work(connection: Connection) -> list[Entry]:
+            user = await find_user(connection, environment, user_id)
+            bindings = (user.bucket, user.key, _ID_MAX if before is None else before, limit)
+            return [rows.entry_from(row) for row in await fetch(connection, SQL["list_entries"], *bindings)]
+
+        return await self._database.read_aside(work)
+
+    async def audit(self) -> Audit:
+        """See the port."""
+
+        async def work(connection: Connection) -> Audit:
+            return Audit(
+                entries=await connection.fetchval(SQL["count_entries"]),
+                counters=await connection.fetchval(SQL["count_counters"]),
+                drifts=tuple(rows.drift_from(row) for row in await fetch(connection, SQL["audit"])),
+            )
+
+        return await self._database.read_aside(work, unbounded=True)
+
+
+def _wanted(question: _Question, catalog: Catalog, accounts: Mapping[str, Account]) -> list[CounterKey] | KanaError:
+    """Return the totals that a question needs; what it raises is its own answer, and no other's."""
+    try:
+        return [counter for account in accounts.values() for counter in question.want(account, catalog)]
+    except KanaError as error:
+        return error
+
+
+async def _load_totals(connection: Connection, counters: Iterable[CounterKey]) -> dict[CounterKey, int]:
+    wanted = list(counters)
+    if not wanted:
+        return {}
+    keys = columns([rows.counter_row(counter) for counter in wanted])
+    return {wanted[number - 1]: used for number, used in await fetch(connection, SQL["load_totals"], *keys)}
+
+
+async def _load_earlier(connection: Connection, batch: Batch, users: Mapping[Person, UserRef]) -> dict[KeyUse, Entry]:
+    """Return the entries that hold the batch's idempotency keys already."""
+    wanted = [(users[who].bucket, users[who].key, digest) for who, digest in batch.keys if who in users]
+    if not wanted:
+        return {}
+    found = map(rows.entry_from, await fetch(connection, SQL["load_entries_by_key"], *columns(wanted)))
+    return {(entry.user_key, entry.key): entry for entry in found if entry.key is not None}

@@ -1,0 +1,237 @@
+-- Every statement of the PostgreSQL store, by name; SQLite has the same names.
+-- A batch comes as one array for each column, so that a batch of any size is one statement.
+-- Joins keep to one bucket: on a sharded database they keep to one shard.
+
+-- name: load_workspace
+select name from workspace;
+
+-- name: load_environments
+select environment, app_id, requires_secure_mode from environments;
+
+-- name: load_keys
+select hash, environment, kind, prefix, last_four, name, created_at, revoked_at from keys;
+
+-- name: load_signing_secrets
+select id, environment, secret, created_at, revoked_at from signing_secrets order by id;
+
+-- name: add_workspace
+insert into workspace (one, name, created_at) values (1, $1, $2);
+
+-- name: add_environment
+insert into environments (environment, app_id, requires_secure_mode, catalog_version) values ($1, $2, $3, 0);
+
+-- name: change_environment
+update environments set app_id = $2, requires_secure_mode = $3 where environment = $1;
+
+-- name: add_key
+insert into keys (hash, environment, kind, prefix, last_four, name, created_at, revoked_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: revoke_key
+update keys set revoked_at = $2 where hash = $1 and revoked_at is null returning 1;
+
+-- name: add_signing_secret
+insert into signing_secrets (id, environment, secret, created_at, revoked_at) values ($1, $2, $3, $4, $5);
+
+-- name: add_log_line
+insert into admin_log (
+    id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after
+) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- name: load_catalog_version
+select environment, catalog_version from environments;
+
+-- name: lock_catalog
+select catalog_version from environments where environment = $1 for update;
+
+-- name: raise_catalog_version
+update environments set catalog_version = catalog_version + 1 where environment = $1;
+
+-- name: load_features
+select id, name, type, unit_label, unit_label_plural, metadata, created_at
+from features where environment = $1 order by created_at, id;
+
+-- name: load_packages
+select id, name, is_addon, status, base_package_ids, prices, metadata, created_at, updated_at
+from packages where environment = $1 order by created_at, id;
+
+-- name: load_package_features
+select package_id, feature_id, name, unit_limit, overage_enabled, reset_period
+from package_features where environment = $1 order by package_id, position;
+
+-- name: put_feature
+insert into features (environment, id, name, type, unit_label, unit_label_plural, metadata, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict (environment, id) do update set
+    name = excluded.name, unit_label = excluded.unit_label,
+    unit_label_plural = excluded.unit_label_plural, metadata = excluded.metadata;
+
+-- name: put_package
+insert into packages (
+    environment, id, name, is_addon, status, base_package_ids, prices, metadata, created_at, updated_at
+) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+on conflict (environment, id) do update set
+    name = excluded.name, is_addon = excluded.is_addon, status = excluded.status,
+    base_package_ids = excluded.base_package_ids, prices = excluded.prices,
+    metadata = excluded.metadata, updated_at = excluded.updated_at;
+
+-- name: delete_package
+delete from packages where environment = $1 and id = $2;
+
+-- name: delete_package_features
+delete from package_features where environment = $1 and package_id = $2;
+
+-- name: add_package_feature
+insert into package_features (
+    environment, package_id, position, feature_id, name, unit_limit, overage_enabled, reset_period
+) values ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: count_subscribers
+select package_id, count(*) from subscriptions
+where environment = $1 and status not in ('CANCELLED', 'INCOMPLETE_EXPIRED') and (ends_at is null or ends_at > $2)
+group by package_id;
+
+-- name: load_totals_over
+-- Totals over a limit ($6) of the subscriptions that stand to a package, in periods that may hold now (from $7).
+select s.started_at, c.period_start
+from subscriptions as s
+join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.feature_id = $4
+    and c.reset_period = $5 and c.period_start >= $7
+where s.environment = $1 and s.package_id = $2 and s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED')
+    and (s.ends_at is null or s.ends_at > $3) and c.used > $6;
+
+-- name: add_user_id
+insert into user_ids (bucket, environment, id, home_bucket, user_key) values ($1, $2, $3, $4, $5)
+on conflict (bucket, environment, id) do nothing returning 1;
+
+-- name: delete_user_id
+delete from user_ids where bucket = $1 and environment = $2 and id = $3;
+
+-- name: put_user
+insert into users (bucket, user_key, environment, id, billing_id, name, email, metadata, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict (bucket, user_key) do update set
+    id = excluded.id, billing_id = excluded.billing_id, name = excluded.name,
+    email = excluded.email, metadata = excluded.metadata;
+
+-- name: load_user_by_key
+select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at
+from users where bucket = $1 and user_key = $2 and environment = $3;
+
+-- name: list_users
+select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at
+from users where environment = $1 and id > $2 order by id limit $3;
+
+-- name: load_accounts
+-- Where the data of each of these users is kept; those who do not exist are left out.
+select w.number::integer, i.home_bucket, i.user_key
+from unnest($1::smallint[], $2::text[], $3::text[]) with ordinality as w (bucket, environment, id, number)
+join user_ids as i on i.bucket = w.bucket and i.environment = w.environment and i.id = w.id;
+
+-- name: lock_accounts
+-- The same, and nobody else decides on them before the transaction ends. Every process takes the
+-- locks in this one order, so that none waits for another in a circle.
+select w.number::integer, i.home_bucket, i.user_key
+from unnest($1::smallint[], $2::text[], $3::text[]) with ordinality as w (bucket, environment, id, number)
+join user_ids as i on i.bucket = w.bucket and i.environment = w.environment and i.id = w.id
+order by i.bucket, i.environment, i.id
+for update of i;
+
+-- name: lock_accounts_of_bucket
+-- The same for users of one bucket: a sharded database takes locks on one shard a statement.
+select w.number::integer, i.home_bucket, i.user_key
+from unnest($2::text[], $3::text[]) with ordinality as w (environment, id, number)
+join user_ids as i on i.bucket = $1 and i.environment = w.environment and i.id = w.id
+where i.bucket = $1
+order by i.bucket, i.environment, i.id
+for update of i;
+
+-- name: load_held_subscriptions
+-- Of each account those that have not ended, or with its flag all of them; the oldest first.
+select w.number::integer, s.id, s.package_id, s.status, s.started_at, s.ends_at
+from unnest($1::smallint[], $2::bigint[], $3::boolean[]) with ordinality as w (bucket, user_key, history, number)
+join subscriptions as s on s.bucket = w.bucket and s.user_key = w.user_key
+    and (w.history or s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED'))
+order by w.number, s.id;
+
+-- name: put_subscription
+insert into subscriptions (bucket, user_key, id, environment, package_id, status, started_at, ends_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict (bucket, user_key, id) do update set status = excluded.status, ends_at = excluded.ends_at;
+
+-- name: load_subscription
+select u.id, s.bucket, s.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
+from subscriptions as s
+join users as u on u.bucket = s.bucket and u.user_key = s.user_key
+where s.bucket = $1 and s.id = $2 and s.environment = $3;
+
+-- name: list_subscriptions
+select u.id, s.bucket, s.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
+from subscriptions as s
+join users as u on u.bucket = s.bucket and u.user_key = s.user_key
+where s.environment = $1 and s.id > $2 order by s.id limit $3;
+
+-- name: list_subscriptions_of
+select u.id, s.bucket, s.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
+from users as u
+join subscriptions as s on s.bucket = u.bucket and s.user_key = u.user_key
+where u.bucket = $1 and u.user_key = $2 and s.id > $3 order by s.id limit $4;
+
+-- name: load_totals
+select w.number::integer, c.used
+from unnest($1::smallint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[]) with ordinality
+    as w (bucket, subscription_id, feature_id, reset_period, period_start, number)
+join counters as c on c.bucket = w.bucket and c.subscription_id = w.subscription_id
+    and c.feature_id = w.feature_id and c.reset_period = w.reset_period and c.period_start = w.period_start;
+
+-- name: load_entries_by_key
+select
+    e.bucket, e.user_key, e.id, e.environment, e.feature_id, e.action, e.delta, e.outcome, e.reason, e.change,
+    e.subscription_id, e.reset_period, e.period_start, e.used, e.budget, e.overage_enabled, e.key, e.timestamp,
+    e.metadata, e.recorded_at
+from unnest($1::smallint[], $2::bigint[], $3::bytea[]) as w (bucket, user_key, key)
+join entries as e on e.bucket = w.bucket and e.user_key = w.user_key and e.key = w.key;
+
+-- name: has_entry
+select 1 from entries where bucket = $1 and user_key = $2 and id = $3;
+
+-- name: list_entries
+select
+    bucket, user_key, id, environment, feature_id, action, delta, outcome, reason, change, subscription_id,
+    reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata, recorded_at
+from entries where bucket = $1 and user_key = $2 and id < $3 order by id desc limit $4;
+
+-- name: add_entry
+insert into entries (
+    bucket, user_key, id, environment, feature_id, action, delta, outcome, reason, change, subscription_id,
+    reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata, recorded_at
+)
+select * from unnest(
+    $1::smallint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
+    $9::text[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[],
+    $16::smallint[], $17::bytea[], $18::bigint[], $19::json[], $20::bigint[]
+);
+
+-- name: put_total
+insert into counters (bucket, subscription_id, feature_id, reset_period, period_start, used)
+select * from unnest($1::smallint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
+on conflict (bucket, subscription_id, feature_id, reset_period, period_start) do update set used = excluded.used;
+
+-- name: count_entries
+select count(*) from entries;
+
+-- name: count_counters
+select count(*) from counters;
+
+-- name: audit
+-- Every counter that differs from the sum of its lines, and every sum that has no counter.
+with ledger as (
+    select bucket, subscription_id, feature_id, reset_period, period_start, sum(change)::bigint as used
+    from entries where outcome = 'RECORDED'
+    group by bucket, subscription_id, feature_id, reset_period, period_start
+)
+select bucket, subscription_id, feature_id, reset_period, period_start,
+    coalesce(c.used, 0) as counted, coalesce(l.used, 0) as in_ledger
+from counters as c full join ledger as l using (bucket, subscription_id, feature_id, reset_period, period_start)
+where coalesce(c.used, 0) <> coalesce(l.used, 0)
+order by bucket, subscription_id, feature_id, reset_period, period_start;

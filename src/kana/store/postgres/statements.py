@@ -1,0 +1,8 @@
+"""The statements of queries.sql and session.sql, by name."""
+
+from __future__ import annotations
+
+from kana.store.statements import read_statements
+
+SQL = read_statements("kana.store.postgres")
+SESSION = read_statements("kana.store.postgres", "session.sql")

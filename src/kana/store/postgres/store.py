@@ -1,0 +1,127 @@
+"""The whole store on one PostgreSQL, sharded by Citus or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import asyncpg
+
+from kana.errors import DatabaseRefused
+from kana.store.postgres.accounts import Accounts
+from kana.store.postgres.catalogs import Catalogs
+from kana.store.postgres.database import TRANSACTION_S, Database
+from kana.store.postgres.faults import Failure, refuse_for_good, translate
+from kana.store.postgres.keys import Keys
+from kana.store.postgres.ledger import PostgresLedger
+from kana.store.postgres.migrate import check_server, migrate, read_lanes
+from kana.store.postgres.pool import CONNECT_S, Connection, Pool
+from kana.store.postgres.statements import SESSION
+
+POOL_SIZE = 10
+"""Most connections of one process."""
+
+_SESSION = {
+    "application_name": "kana",
+    "search_path": "kana",
+    "synchronous_commit": "on",  # An answer stands for what is on disk, whatever the server's own setting.
+    "statement_timeout": "1500",  # ms
+    "lock_timeout": "1500",
+    "idle_in_transaction_session_timeout": "3000",  # A process that vanished holds its locks no longer.
+    "tcp_user_timeout": "3000",
+    "tcp_keepalives_idle": "5",  # s
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "jit": "off",
+}
+
+_SHORT_PLANS = {
+    # Every statement of the hot path finds some rows by their whole key. A plan made while a table was
+    # small must not read all of it when it has grown.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+
+
+class PostgresStore(Catalogs, Accounts, PostgresLedger, Keys):
+    """Everything the engine's ports ask for, on one PostgreSQL that many processes share."""
+
+    def __init__(self, pool: Pool, *, lanes: Sequence[int] | None = None) -> None:
+        database = Database(pool)
+        Catalogs.__init__(self, database)
+        Accounts.__init__(self, database, self)
+        PostgresLedger.__init__(self, database, self, lanes=lanes)
+        Keys.__init__(self, database)
+
+    @classmethod
+    async def open(
+        cls, url: str, *, wait_s: float = 0.0, on_wait: Callable[[str], None] = lambda _: None, size: int = POOL_SIZE
+    ) -> Self:
+        """Return the store on a database that was brought to this program's tables.
+
+        A server that is down is waited for, at most ``wait_s``; ``on_wait`` is told why, once for each reason.
+
+        Raises:
+            DatabaseRefused: it cannot be opened, is another program's, or is newer than this one.
+            Unavailable: the server cannot be reached.
+        """
+        connection = await _first(url, wait_s=wait_s, on_wait=on_wait)
+        try:
+            sharded = await check_server(connection)
+            await migrate(connection, sharded=sharded)
+            lanes = await read_lanes(connection) if sharded else None
+        except Failure as error:
+            raise refuse_for_good(error) or translate(error) from error
+        finally:
+            await connection.close()
+        settings = _SESSION if sharded else {**_SESSION, **_SHORT_PLANS}
+        return cls(Pool(lambda: connect(url, settings), size=size), lanes=lanes)
+
+    async def probe(self) -> None:
+        """See the port."""
+
+        async def work(connection: Connection) -> None:
+            await connection.fetch(SESSION["ping"])
+
+        await self._database.read(work)
+
+    async def close(self) -> None:
+        """See the port."""
+        await self._database.close()
+
+
+async def connect(url: str, settings: dict[str, str]) -> Connection:
+    """Open a connection to the server that takes writes, of several that the URL may name."""
+    options: dict[str, Any] = {} if "target_session_attrs" in url else {"target_session_attrs": "read-write"}
+    return await asyncpg.connect(
+        url,
+        server_settings=settings,
+        command_timeout=None,  # A whole call has a limit; see Database.
+        statement_cache_size=200,
+        max_cached_statement_lifetime=0,
+        **options,
+    )
+
+
+async def _first(url: str, *, wait_s: float, on_wait: Callable[[str], None]) -> Connection:
+    """Return a connection for setting up, without limits of time, once the server answers."""
+    loop = asyncio.get_running_loop()
+    until, pause, told = loop.time() + wait_s, 0.1, ""
+    while True:
+        try:
+            async with asyncio.timeout(CONNECT_S + TRANSACTION_S):
+                return await connect(url, {"application_name": "kana", "search_path": "kana"})
+        except Failure as error:
+            if (refused := refuse_for_good(error)) is not None:
+                raise refused from error
+            failed = translate(error)
+            if loop.time() + pause > until:
+                raise failed if wait_s else DatabaseRefused(failed.message) from error
+        if failed.message != told:
+            told = failed.message
+            on_wait(told)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 2.0)
