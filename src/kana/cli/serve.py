@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ import click
 
 from kana.cli.database import database_option, read_settings, whoever_runs_this
 from kana.cli.init import WORKSPACE, welcome
+from kana.cli.workers import run_workers
 from kana.errors import KanaError
 from kana.settings import Settings
 
@@ -21,8 +23,9 @@ STORAGE_LOST = 70
 @click.command()
 @click.option("--host", metavar="ADDRESS", help="The address to listen on; above KANA_HOST.")
 @click.option("--port", metavar="PORT", help="The port to listen on, 0 for a free one; above KANA_PORT.")
+@click.option("--workers", metavar="NUMBER", help="How many processes serve; above KANA_WORKERS.")
 @database_option
-def serve(host: str | None, port: str | None, database_url: str | None) -> None:
+def serve(host: str | None, port: str | None, workers: str | None, database_url: str | None) -> None:
     """Serve until SIGTERM or Ctrl-C, then answer what is in flight and exit 0.
 
     On an empty database it first makes the workspace and prints its keys, as `kana init` does.
@@ -31,10 +34,13 @@ def serve(host: str | None, port: str | None, database_url: str | None) -> None:
 
     from kana.api.logs import configure
 
-    settings = read_settings(host=host, port=port, database_url=database_url)
+    settings = read_settings(host=host, port=port, workers=workers, database_url=database_url)
     configure(level=settings.log_level)
     with _listen(settings) as listening:
-        code = uvloop.run(_serve(settings, listening))
+        if settings.workers == 1:
+            code = uvloop.run(_serve(settings, listening))
+        else:
+            code = run_workers(lambda parent: uvloop.run(_serve(settings, listening, parent=parent)), settings.workers)
     raise click.exceptions.Exit(code)
 
 
@@ -57,8 +63,11 @@ def _listen(settings: Settings) -> socket.socket:
         raise _AddressRefused(f"Cannot listen on {settings.host} port {settings.port}: {reason}.") from error
 
 
-async def _serve(settings: Settings, listening: socket.socket) -> int:
-    """Open the database, make the workspace if there is none, and serve. The application closes the store."""
+async def _serve(settings: Settings, listening: socket.socket, *, parent: int | None = None) -> int:
+    """Open the database, make the workspace if there is none, and serve. The application closes the store.
+
+    ``parent`` becomes readable when the process that started this one ends.
+    """
     from kana.api.server import Server, server
     from kana.app import create_app, open_store, system_clock
     from kana.engine.access import AccessEngine
@@ -66,12 +75,13 @@ async def _serve(settings: Settings, listening: socket.socket) -> int:
     running: Server | None = None
     lost: list[str] = []
 
-    def stop(reason: str) -> None:
-        lost.append(reason)
+    def stop(reason: str | None = None) -> None:
+        if reason is not None:
+            lost.append(reason)
         if running is not None:
             running.should_exit = True
 
-    store = await open_store(settings, exclusive=True, on_lost=stop)
+    store = await open_store(settings, exclusive=True, on_lost=stop, on_wait=_say)
     address = _address(listening)
     made = await AccessEngine(store, clock=system_clock).initialise(WORKSPACE, by=whoever_runs_this())
     if made is not None:
@@ -81,13 +91,18 @@ async def _serve(settings: Settings, listening: socket.socket) -> int:
         bounds=_bounds(settings),
         ready=lambda _host, _port: click.echo(f"Kana listens on {address} and keeps {settings.database}."),
     )
-    await running.serve(sockets=[listening])
+    if parent is not None:
+        asyncio.get_running_loop().add_reader(parent, stop)
+    if not lost:
+        await running.serve(sockets=[listening])
     if lost:
-        click.echo(
-            f"Error: {lost[0]}; the server stopped, since what it cannot keep it must not acknowledge.", err=True
-        )
+        _say(f"Error: {lost[0]}; the server stopped, since what it cannot keep it must not acknowledge.")
         return STORAGE_LOST
     return 0 if running.started else 1
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)
 
 
 def _bounds(settings: Settings) -> Bounds:
