@@ -1,0 +1,280 @@
+"""Kana once more, in plain dictionaries and with other means: what the real one is compared with.
+
+Nothing of ``kana`` is imported. Periods come from dateutil, limits are plain numbers, and
+usage is one dictionary. It is slow, keeps everything and trusts nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import inf
+from typing import Any
+
+from dateutil.relativedelta import relativedelta
+
+STEPS = {"DAY": relativedelta(days=1), "MONTH": relativedelta(months=1), "YEAR": relativedelta(years=1)}
+TOTAL_MAX = 2**53 - 1
+
+
+class Refused(Exception):
+    """An error of this name is to be raised."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+@dataclass
+class Held:
+    """A subscription."""
+
+    number: int
+    package: str
+    start: datetime
+    ends: datetime | None = None
+    over: bool = False
+
+    def stands(self, now: datetime) -> bool:
+        return not self.over and not (self.ends and self.ends <= now)
+
+
+@dataclass
+class Reference:
+    """All that Kana should remember."""
+
+    binary: set[str] = field(default_factory=lambda: {"chat"})
+    packages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    users: dict[str, list[Held]] = field(default_factory=dict)
+    used: dict[tuple[int, str, str | None, datetime], int] = field(default_factory=dict)
+    answers: dict[tuple[int, str], tuple[Any, Any]] = field(default_factory=dict)
+    names: dict[str, int] = field(default_factory=dict)
+    people: int = 0
+    entries: int = 0
+    subscriptions: int = 0
+
+    # --- catalogue
+
+    def create_package(self, name: str, *, addon: bool, bases: list[str], features: dict[str, Any]) -> None:
+        if name in self.packages:
+            raise Refused("Conflict")
+        for base in bases:
+            if base not in self.packages:
+                raise Refused("PackageNotFound")
+            if self.packages[base]["addon"]:
+                raise Refused("InvalidValue")
+        self.packages[name] = {"status": "DRAFT", "addon": addon, "bases": bases, "features": dict(features)}
+
+    def move_package(self, name: str, *, to: str) -> None:
+        package = self.package(name)
+        if (package["status"], to) in {("ARCHIVED", "PUBLISHED"), ("DRAFT", "ARCHIVED")}:
+            raise Refused("Conflict")
+        package["status"] = to
+
+    def change_features(self, name: str, features: dict[str, Any], *, confirmed: bool) -> None:
+        package = self.package(name)
+        if package["status"] == "ARCHIVED" or (package["status"] == "PUBLISHED" and not confirmed):
+            raise Refused("Conflict")
+        package["features"] = dict(features)
+
+    def package(self, name: str) -> dict[str, Any]:
+        if name not in self.packages:
+            raise Refused("PackageNotFound")
+        return self.packages[name]
+
+    # --- users and subscriptions
+
+    def create_user(self, name: str) -> None:
+        if name in self.users:
+            raise Refused("Conflict")
+        self.users[name] = []
+        self.people += 1
+        self.names[name] = self.people
+
+    def rename_user(self, old: str, new: str) -> None:
+        self.user(old)
+        if new in self.users and new != old:
+            raise Refused("Conflict")
+        self.users[new] = self.users.pop(old)
+        self.names[new] = self.names.pop(old)
+
+    def user(self, name: str) -> list[Held]:
+        if name not in self.users:
+            raise Refused("UserNotFound")
+        return self.users[name]
+
+    def subscribe(self, user: str, names: list[str], now: datetime) -> list[Held]:
+        mine = [held for held in self.user(user) if held.stands(now)]
+        if not names or any(self.packages.get(name, {}).get("status") != "PUBLISHED" for name in names):
+            raise Refused("SubscriptionRefused")
+        bases = [held.package for held in mine if not self.packages[held.package]["addon"]]
+        bases += [name for name in names if not self.packages[name]["addon"]]
+        addons = [held.package for held in mine if self.packages[held.package]["addon"]]
+        if len(bases) > 1:
+            raise Refused("SubscriptionRefused")
+        for name in names:
+            if self.packages[name]["addon"]:
+                tied = self.packages[name]["bases"]
+                if not bases or (tied and bases[0] not in tied) or name in addons:
+                    raise Refused("SubscriptionRefused")
+                addons.append(name)
+        ends = next((held.ends for held in mine if not self.packages[held.package]["addon"]), None)
+        return [self._new(user, name, now, ends) for name in names]
+
+    def _new(self, user: str, package: str, now: datetime, ends: datetime | None = None) -> Held:
+        self.subscriptions += 1
+        held = Held(self.subscriptions, package, now, ends)
+        self.users[user].append(held)
+        return held
+
+    def change_base(self, user: str, name: str, now: datetime) -> Held:
+        mine = [held for held in self.user(user) if held.stands(now)]
+        package = self.packages.get(name)
+        if package is None or package["status"] != "PUBLISHED" or package["addon"]:
+            raise Refused("SubscriptionRefused")
+        old = [held for held in mine if not self.packages[held.package]["addon"]]
+        left_behind = [
+            h for h in mine if self.packages[h.package]["bases"] and name not in self.packages[h.package]["bases"]
+        ]
+        if not old or old[0].package == name or left_behind:
+            raise Refused("SubscriptionRefused")
+        old[0].ends, old[0].over = now, True
+        return self._new(user, name, now)
+
+    def cancel(self, user: str, number: int, now: datetime, *, at_period_end: bool) -> None:
+        held = self.users[user][number]
+        if not held.stands(now):
+            return
+        ends = now
+        if at_period_end:
+            resets = {reset for _, _, reset in self.packages[held.package]["features"].values()}
+            longest = next((reset for reset in ("YEAR", "MONTH", "DAY") if reset in resets), None)
+            if longest is None:
+                raise Refused("Conflict")
+            ends = period(held.start, longest, max(now, held.start))[1] or now
+        ending = [held]
+        if not self.packages[held.package]["addon"]:
+            ending += [h for h in self.users[user] if h.stands(now) and self.packages[h.package]["addon"]]
+        for each in ending:
+            if each.ends is None or each.ends > ends:
+                each.ends, each.over = ends, ends <= now
+
+    # --- usage
+
+    def _answering(self, user: str, feature: str, now: datetime) -> tuple[Held, tuple[float, bool, str | None]] | None:
+        candidates = []
+        for held in self.users[user]:
+            package = self.packages[held.package]
+            if held.stands(now) and feature in package["features"]:
+                limit, overage, reset = package["features"][feature]
+                limit = inf if limit is None else limit
+                candidates.append((-limit, not overage, package["addon"], held.number, held, (limit, overage, reset)))
+        return min(candidates)[-2:] if candidates else None
+
+    def _check_feature(self, feature: str) -> None:
+        if feature not in {"message", "chat"}:
+            raise Refused("FeatureNotFound")
+
+    def record(
+        self, user: str, feature: str, delta: int, action: str, key: str | None, at: datetime | None, now: datetime
+    ) -> tuple[Any, ...]:
+        if (action == "ADD" and delta == 0) or (action == "SET" and delta < 0):
+            raise Refused("InvalidValue")
+        self.user(user)
+        self._check_feature(feature)
+        content = (feature, delta, action, at)
+        slot = (self.names[user], key or "")
+        if key and slot in self.answers:
+            first, answer = self.answers[slot]
+            if first != content:
+                raise Refused("IdempotencyKeyReused")
+            return (*answer, "duplicate")
+        found = self._answering(user, feature, now)
+        if at is not None and (at > now + timedelta(minutes=5) or (found and at < found[0].start)):
+            raise Refused("InvalidValue")
+        answer = self._decide(found, feature, delta, action, at or now)
+        self.entries += 1
+        if key:
+            self.answers[slot] = (content, answer)
+        return (*answer, "first")
+
+    def _decide(self, found: Any, feature: str, delta: int, action: str, moment: datetime) -> tuple[Any, ...]:
+        if found is None:
+            return ("NO_SUBSCRIPTION", 0, None)
+        held, (limit, overage, reset) = found
+        place = (held.number, feature, reset, period(held.start, reset, max(moment, held.start))[0])
+        before = self.used.get(place, 0)
+        after = delta if action == "SET" else before + delta
+        outcome = "RECORDED"
+        if after < 0:
+            outcome = "BELOW_ZERO"
+        elif after > TOTAL_MAX:
+            outcome = "TOTAL_TOO_LARGE"
+        elif after > before and after > limit and not overage:
+            outcome = "LIMIT_EXCEEDED"
+        if outcome == "RECORDED":
+            self.used[place] = after
+        else:
+            after = before
+        shown = None if feature in self.binary else (after, None if limit == inf else limit, overage)
+        return (outcome, after - before, shown)
+
+    def check(self, user: str, feature: str, delta: int, now: datetime) -> tuple[Any, ...]:
+        if delta < 1:
+            raise Refused("InvalidValue")
+        self.user(user)
+        self._check_feature(feature)
+        found = self._answering(user, feature, now)
+        if found is None:
+            return (False, None)
+        if feature in self.binary:
+            return (True, None)
+        held, (limit, overage, reset) = found
+        used = self.used.get((held.number, feature, reset, period(held.start, reset, max(now, held.start))[0]), 0)
+        return (overage or used + delta <= limit, (used, None if limit == inf else limit, overage))
+
+    def show(self, user: str, feature: str, past: int, now: datetime) -> tuple[Any, list[Any]]:
+        self.user(user)
+        self._check_feature(feature)
+        if feature in self.binary:
+            return (None, [])
+        found = self._answering(user, feature, now)
+        finished: list[tuple[Any, ...]] = []
+        for held in self.users[user]:
+            if feature in self.packages[held.package]["features"]:
+                answers = bool(found) and found[0] is held  # type: ignore[index]
+                finished += self._finished(held, feature, past, now, answers=answers)
+        finished.sort(key=lambda line: line[0], reverse=True)
+        current = None
+        if found:
+            held, (limit, overage, reset) = found
+            start, end = period(held.start, reset, max(now, held.start))
+            used = self.used.get((held.number, feature, reset, start), 0)
+            current = (start, end, used, None if limit == inf else limit, overage)
+        return (current, finished[:past])
+
+    def _finished(self, held: Held, feature: str, past: int, now: datetime, *, answers: bool) -> list[tuple[Any, ...]]:
+        limit, overage, reset = self.packages[held.package]["features"][feature]
+        last = min(held.ends, now) if held.ends else now
+        ended = held.ends is not None and held.ends <= now
+        lines: list[tuple[Any, ...]] = []
+        start, end = period(held.start, reset, held.start)
+        while start < last and (ended or (end is not None and end <= last)):
+            used = self.used.get((held.number, feature, reset, start))
+            lines.append((start, min(end, last) if end else last, used, limit, overage))
+            if end is None:
+                break
+            start, end = period(held.start, reset, end)
+        newest = lines[::-1][:past]
+        return [(a, b, used or 0, c, d) for a, b, used, c, d in newest if answers or used is not None]
+
+
+def period(anchor: datetime, reset: str | None, moment: datetime) -> tuple[datetime, datetime | None]:
+    """The period that holds the moment, found by walking from the anchor."""
+    if reset is None:
+        return anchor, None
+    step = STEPS[reset]
+    number = max((moment - anchor).days // {"DAY": 1, "MONTH": 31, "YEAR": 366}[reset] - 1, 0)
+    while anchor + step * (number + 1) <= moment:
+        number += 1
+    return anchor + step * number, anchor + step * (number + 1)

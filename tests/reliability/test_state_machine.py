@@ -1,0 +1,359 @@
+"""Random histories, through the engine on a real store, against a reference in plain dictionaries.
+
+By default the same histories are drawn in every run, so that a red build is a defect of
+the change under test and never chance; KANA_TEST_EXPLORE=1 draws new ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from kana.engine.batch import Batch
+from kana.engine.usage import PeriodUsage
+from kana.errors import KanaError
+from kana.model import entitlement, period
+from kana.model.allowance import Allowance
+from kana.model.entitlement import Consumption
+from kana.model.package import PackageFeature
+from kana.model.period import ResetPeriod
+from kana.model.subscription import Subscription
+from kana.model.usage import Action, Usage
+from tests.reliability.reference import Reference, Refused
+from tests.reliability.reference import period as period_of
+from tests.support.stores import Place, SqlitePlace, furnish_workspace, place
+from tests.support.world import TEST, TESTER, SetClock, World, a_feature, examples
+
+__all__ = ["place"]
+
+MACHINE = examples(200, stateful_step_count=40, suppress_health_check=list(HealthCheck), phases=list(Phase))
+"""At least 200 histories of up to 40 steps."""
+
+HUNT = settings(MACHINE, phases=[Phase.generate], report_multiple_bugs=False, max_examples=400)
+"""For mutants: found is enough, the shortest history is not asked for."""
+
+package_names = st.sampled_from(["basic", "pro", "extra", "more"])
+user_names = st.sampled_from(["ada"] * 6 + ["bob", "ada/2"])
+feature_names = st.sampled_from(["message"] * 6 + ["chat", "none"])
+limits = st.sampled_from([0, 1, 3, 10, 10, 20, None])
+resets = st.sampled_from(["DAY", "MONTH", "YEAR", None])
+allowances = st.tuples(limits, st.sampled_from([False, False, True]), resets)
+features_of = st.builds(
+    lambda message, chat: ({"message": message} if message else {}) | ({"chat": (None, False, None)} if chat else {}),
+    st.one_of(allowances, allowances, allowances, st.none()),
+    st.booleans(),
+)
+deltas = st.sampled_from([1, 1, 1, 2, 3, 5, 10, 11, -1, -3, 0, 2**53 - 2])
+keys = st.one_of(st.none(), st.sampled_from(["k1", "k2", "k3"]))
+lateness = st.sampled_from([None, None, None, None, -86_400, -3_600, 0, 120, 300, 301, -86_400 * 31])
+steps = st.sampled_from([1, 3_600, 86_400, 86_400 * 28, 86_400 * 31, 86_400 * 366, 0.001])
+
+
+def described(consumption: Consumption | None) -> tuple[Any, ...] | None:
+    return consumption and (consumption.used, consumption.budget, consumption.overage_enabled)
+
+
+def line(usage: PeriodUsage) -> tuple[Any, ...]:
+    return (usage.period.start, usage.period.end, *(described(usage.consumption) or ()))
+
+
+class Machine(RuleBasedStateMachine):
+    """Does everything twice, and compares."""
+
+    def __init__(self, place: Place, runner: asyncio.Runner) -> None:
+        super().__init__()
+        self.place, self.runner = place, runner
+        self.clock = SetClock(datetime.fromisoformat("2024-01-31T13:05:00.250Z"))
+        self.reference = Reference()
+        self.ids: dict[int, int] = {}
+        self.calls: list[Usage] = []
+        self.world: World = self.wait(self._open())
+
+    async def _open(self) -> World:
+        await self.place.clear()
+        world = World(await self.place.open(), clock=self.clock)
+        await furnish_workspace(world.store)
+        await world.furnish(features=[a_feature(), a_feature("chat", binary=True)])
+        return world
+
+    def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.runner.run(work)
+
+    def teardown(self) -> None:
+        """At the end of each history every counter equals its lines, and there are as many lines as recorded."""
+        try:
+            audit = self.wait(self.world.store.audit())
+            assert audit.drifts == ()
+            assert audit.entries == self.reference.entries
+            assert audit.counters == len(self.reference.used)
+        finally:
+            self.wait(self.world.store.close())
+
+    def both(self, real: Coroutine[Any, Any, Any], expected: Callable[[], Any]) -> tuple[Any, Any]:
+        """Do it for real and in the reference: both give a result, or errors of the same name."""
+        try:
+            theirs, error = expected(), None
+        except Refused as refused:
+            theirs, error = None, refused.name
+        try:
+            mine, raised = self.wait(real), None
+        except KanaError as failure:
+            mine, raised = None, type(failure).__name__
+        assert raised == error
+        return mine, theirs
+
+    # --- catalogue
+
+    @initialize(base=allowances, extra=allowances, held=st.sampled_from([["basic"], ["basic", "extra"]]))
+    def begin(self, base: Any, extra: Any, held: list[str]) -> None:
+        """Two packages that are published, both with messages, and a user who holds one or both."""
+        for name, allowance in (("basic", base), ("extra", extra)):
+            self.create_package(name, unusual=False, base=None, features={"message": allowance})
+            self.move_package(name, to="PUBLISHED")
+        self.create_user("ada")
+        self.subscribe("ada", held)
+
+    @rule(
+        name=package_names,
+        unusual=st.sampled_from([False, False, False, True]),
+        base=st.none() | package_names,
+        features=features_of,
+    )
+    def create_package(self, name: str, unusual: bool, base: str | None, features: dict[str, Any]) -> None:
+        addon = (name in {"extra", "more"}) is not unusual
+        bases = [base] if addon and base else []
+        real = self.world.catalog.create_package(
+            TEST, id=name, is_addon=addon, base_package_ids=bases, features=held(features), by=TESTER
+        )
+        self.both(real, lambda: self.reference.create_package(name, addon=addon, bases=bases, features=features))
+
+    @rule(name=package_names, to=st.sampled_from(["PUBLISHED", "PUBLISHED", "PUBLISHED", "ARCHIVED"]))
+    def move_package(self, name: str, to: str) -> None:
+        catalog = self.world.catalog
+        move = catalog.publish_package if to == "PUBLISHED" else catalog.archive_package
+        self.both(move(TEST, name, by=TESTER), lambda: self.reference.move_package(name, to=to))
+
+    @rule(name=package_names, features=features_of, confirmed=st.sampled_from([True, True, False]))
+    def change_limits(self, name: str, features: dict[str, Any], confirmed: bool) -> None:
+        real = self.world.catalog.update_package(
+            TEST, name, {"features": held(features)}, confirm_impact=confirmed, by=TESTER
+        )
+        self.both(real, lambda: self.reference.change_features(name, features, confirmed=confirmed))
+
+    # --- users and subscriptions
+
+    @rule(name=user_names)
+    def create_user(self, name: str) -> None:
+        self.both(self.world.accounts.create_user(TEST, id=name), lambda: self.reference.create_user(name))
+
+    @rule(old=user_names, new=user_names)
+    def rename_user(self, old: str, new: str) -> None:
+        self.both(self.world.accounts.update_user(TEST, old, {"id": new}), lambda: self.reference.rename_user(old, new))
+
+    @rule(user=user_names, names=st.lists(package_names, min_size=0, max_size=3))
+    def subscribe(self, user: str, names: list[str]) -> None:
+        now = self.clock.now
+        mine, theirs = self.both(
+            self.world.accounts.subscribe(TEST, user, names), lambda: self.reference.subscribe(user, names, now)
+        )
+        self._match(mine or [], theirs or [])
+
+    @rule(user=user_names, name=package_names)
+    def change_base(self, user: str, name: str) -> None:
+        now = self.clock.now
+        mine, theirs = self.both(
+            self.world.accounts.change_subscription(TEST, user, name),
+            lambda: self.reference.change_base(user, name, now),
+        )
+        self._match([mine] if mine else [], [theirs] if theirs else [])
+
+    def _match(self, mine: list[Any], theirs: list[Any]) -> None:
+        for subscribed, expected in zip(mine, theirs, strict=True):
+            self.ids[expected.number] = subscribed.subscription.id
+        self._compare_subscriptions()
+
+    def _compare_subscriptions(self) -> None:
+        now = self.clock.now
+        listed = self.wait(self.world.accounts.subscriptions(TEST))
+        found = {
+            held.subscription.id: (held.user_id, held.subscription.package_id, held.subscription.start,
+                                   held.subscription.ends_at, held.subscription.stands(now))
+            for held in listed
+        }  # fmt: skip
+        assert found == {
+            self.ids[held.number]: (user, held.package, held.start, held.ends, held.stands(now))
+            for user, subscriptions in self.reference.users.items()
+            for held in subscriptions
+        }
+
+    @rule(user=user_names, which=st.integers(0, 5), at_period_end=st.booleans())
+    def cancel(self, user: str, which: int, at_period_end: bool) -> None:
+        mine = self.reference.users.get(user)
+        if not mine:
+            return
+        number = which % len(mine)
+        held = mine[number]
+        now = self.clock.now
+        real = self.world.accounts.cancel_subscription(TEST, self.ids[held.number], at_period_end=at_period_end)
+        answer, _ = self.both(real, lambda: self.reference.cancel(user, number, now, at_period_end=at_period_end))
+        if answer is not None:
+            assert (answer.user_id, answer.subscription.id) == (user, self.ids[held.number])
+            assert answer.subscription.ends_at == held.ends
+        self._compare_subscriptions()
+
+    # --- usage
+
+    @rule(
+        user=user_names, feature=feature_names, delta=deltas, add=st.sampled_from([True, True, True, False]),
+        key=keys, late=lateness,
+    )  # fmt: skip
+    def record(self, user: str, feature: str, delta: int, add: bool, key: str | None, late: int | None) -> None:
+        timestamp = None if late is None else self.clock.now + timedelta(seconds=late)
+        action = "ADD" if add else "SET"
+
+        async def real() -> Any:
+            usage = Usage(
+                environment=TEST, user_id=user, feature_id=feature, delta=delta, action=Action(action),
+                key=key, timestamp=timestamp,
+            )  # fmt: skip
+            if key is not None:
+                self.calls.append(usage)
+            return await self.world.usage.record(usage)
+
+        self._compare_record(real(), user, (feature, delta, action, key, timestamp))
+
+    @rule(user=user_names, feature=feature_names, deltas=st.lists(deltas, min_size=1, max_size=4))
+    def record_more(self, user: str, feature: str, deltas: list[int]) -> None:
+        for delta in deltas:
+            self.record(user, feature, delta, add=True, key=None, late=None)
+
+    @rule(which=st.integers(0, 20), more=st.sampled_from([0, 0, 1]))
+    def same_key_again(self, which: int, more: int) -> None:
+        """A call that was made before, word for word or with another amount, whatever has happened since."""
+        if not self.calls:
+            return
+        usage = self.calls[which % len(self.calls)]
+        if not (0 < usage.delta < 100):
+            return
+        usage = replace(usage, delta=usage.delta + more)
+        content = (usage.feature_id, usage.delta, usage.action.value, usage.key, usage.timestamp)
+        self._compare_record(self.world.usage.record(usage), usage.user_id, content)
+
+    def _compare_record(self, real: Coroutine[Any, Any, Any], user: str, content: tuple[Any, ...]) -> None:
+        now = self.clock.now
+        mine, theirs = self.both(real, lambda: self.reference.record(user, *content, now))
+        if mine is not None:
+            entry = mine.entry
+            duplicate = "duplicate" if mine.duplicate else "first"
+            assert (entry.outcome.value, entry.change, described(entry.consumption), duplicate) == theirs
+            assert (entry.reason is None) == entry.recorded
+
+    @rule(user=user_names, feature=feature_names, delta=st.sampled_from([1, 1, 2, 10, 0, -1]))
+    def check(self, user: str, feature: str, delta: int) -> None:
+        now = self.clock.now
+        mine, theirs = self.both(
+            self.world.usage.check(TEST, user, feature, delta=delta),
+            lambda: self.reference.check(user, feature, delta, now),
+        )
+        if mine is not None:
+            assert (mine.access, described(mine.consumption)) == theirs
+
+    @rule(user=user_names, feature=feature_names, past=st.sampled_from([24, 24, 3, 0]))
+    def show(self, user: str, feature: str, past: int) -> None:
+        now = self.clock.now
+        mine, theirs = self.both(
+            self.world.usage.show(TEST, user, feature, past=past), lambda: self.reference.show(user, feature, past, now)
+        )
+        if mine is not None:
+            assert (mine.current and line(mine.current), [line(usage) for usage in mine.past]) == theirs
+
+    # --- time
+
+    @rule(seconds=steps)
+    def clock_forward(self, seconds: float) -> None:
+        self.clock.advance(seconds=seconds)
+
+    @rule(which=st.integers(0, 5), before=st.sampled_from([0, 0, 0.001]))
+    def clock_to_a_boundary(self, which: int, before: float) -> None:
+        """To the very millisecond at which a subscription or its day ends, or the one before it."""
+        held = [held for subscriptions in self.reference.users.values() for held in subscriptions]
+        if held:
+            chosen = held[which % len(held)]
+            ends = period_of(chosen.start, "DAY", max(self.clock.now, chosen.start))[1]
+            self.clock.now = max(self.clock.now, (chosen.ends or ends or self.clock.now) - timedelta(seconds=before))
+
+    @rule(seconds=st.sampled_from([0.001, 1, 3_600, 86_400, 86_400 * 32]))
+    def clock_back(self, seconds: float) -> None:
+        self.clock.advance(seconds=-seconds)
+
+
+def held(features: dict[str, Any]) -> tuple[PackageFeature, ...]:
+    return tuple(
+        PackageFeature(
+            feature_id=name,
+            allowance=Allowance(limit=limit, overage_enabled=overage, reset_period=reset and ResetPeriod(reset)),
+        )
+        for name, (limit, overage, reset) in features.items()
+    )
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+def run(place: Place, runner: asyncio.Runner, how: settings) -> None:
+    run_state_machine_as_test(lambda: Machine(place, runner), settings=how)  # type: ignore[arg-type]
+
+
+@pytest.mark.timeout(900)
+def test_random_histories_agree_with_the_reference(place: Place, runner: asyncio.Runner) -> None:
+    """Whatever is done in whatever order, answers, refusals, errors, periods and totals are the reference's."""
+    run(place, runner, MACHINE)
+
+
+def one_too_many(self: Allowance, delta: int, *, used: int) -> bool:
+    return delta <= 0 or self.limit is None or self.overage_enabled or used + delta <= self.limit + 1
+
+
+MUTANTS: dict[str, tuple[object, str, Any]] = {
+    "a limit that is one too high": (Allowance, "admits", one_too_many),
+    "an end that is a moment too late": (
+        Subscription,
+        "gives_access",
+        lambda self, now: not self.status.endswith("D") and (self.ends_at is None or now <= self.ends_at),
+    ),
+    "months of thirty days": (
+        period,
+        "_add_months",
+        lambda anchor, months: anchor + timedelta(days=30 * months),
+    ),
+    "keys that are forgotten": (Batch, "_first", lambda self, number, user: None),
+    "the lowest limit wins": (Allowance, "rank", property(lambda self: (-(self.limit or 0), False))),
+    "a binary feature that is counted for all to see": (
+        entitlement.Entitlement,
+        "consumption",
+        lambda self, used: Consumption(used, self.allowance.limit, self.allowance.overage_enabled),
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_the_machine_finds_what_is_wrong(
+    tmp_path: Path, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, mutant: str
+) -> None:
+    """The control: with one rule bent, some history disagrees with the reference."""
+    monkeypatch.setattr(*MUTANTS[mutant])
+    with pytest.raises(Exception) as raised:
+        run(SqlitePlace(tmp_path / "kana.db"), runner, HUNT)
+    assert not isinstance(raised.value, KeyError)
