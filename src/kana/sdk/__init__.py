@@ -6,8 +6,9 @@ this loads neither the server nor httpx, which waits for the first call.
 
 from kana.sdk.admin import AsyncKanaAdmin, KanaAdmin, WhenUnreachable
 from kana.sdk.browser import AsyncKanaUserClient, KanaUserClient, SubscribedFeature, SubscribedPackage
-from kana.sdk.errors import NetworkError, OutcomeUnknown, UnexpectedAnswer
+from kana.sdk.errors import NetworkError, OutcomeUnknown, QueueFull, RecorderClosed, UnexpectedAnswer
 from kana.sdk.packages import Grant
+from kana.sdk.recorder import BackgroundRecorder, Tally, Unrecorded
 from kana.sdk.results import (
     Action,
     Check,
@@ -38,6 +39,7 @@ __all__ = [
     "Action",
     "AsyncKanaAdmin",
     "AsyncKanaUserClient",
+    "BackgroundRecorder",
     "Check",
     "Consumption",
     "Entitlement",
@@ -54,7 +56,9 @@ __all__ = [
     "PackagePrice",
     "PackageStatus",
     "PackageSubscription",
+    "QueueFull",
     "RecordedUsage",
+    "RecorderClosed",
     "ResetPeriod",
     "Retry",
     "Source",
@@ -62,7 +66,9 @@ __all__ = [
     "SubscribedPackage",
     "SubscriptionLink",
     "SubscriptionStatus",
+    "Tally",
     "UnexpectedAnswer",
+    "Unrecorded",
     "Usage",
     "UsagePeriod",
     "User",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Self
 
 from kana.errors import Internal, InvalidValue, RateLimited, Unavailable
@@ -9,6 +10,7 @@ from kana.sdk.errors import NetworkError
 from kana.sdk.features import CAN_USE, Features
 from kana.sdk.operation import Core, D, Group, operation
 from kana.sdk.packages import Packages
+from kana.sdk.recorder import BackgroundRecorder, Unrecorded, log_unrecorded
 from kana.sdk.results import Check, Entitlement, Source
 from kana.sdk.retry import DEFAULT_RETRY, Retry
 from kana.sdk.subscriptions import Payments, Subscriptions
@@ -29,6 +31,31 @@ class Admin(Group[D]):
         self.users = Users(core, driver)
         self.subscriptions = Subscriptions(core, driver)
         self.payments = Payments(core, driver)
+
+    def recorder(
+        self,
+        *,
+        batch_max: int = 500,
+        queue_max: int = 10_000,
+        linger_s: float = 0.1,
+        when_full: Literal["block", "raise"] = "block",
+        on_unrecorded: Callable[[Unrecorded], None] = log_unrecorded,
+    ) -> BackgroundRecorder:
+        """Return a recorder that sends usage from a thread of its own; close it, or use ``with``.
+
+        It sends up to ``batch_max`` usages at once (1,000 at most), waits up to ``linger_s`` seconds
+        for a batch to fill, and holds ``queue_max`` at most. Under an event loop take
+        ``when_full="raise"``: blocking would hold up the loop.
+        """
+        return BackgroundRecorder(
+            self._driver.connection,
+            timeout_s=self._core.timeout_s,
+            batch_max=batch_max,
+            queue_max=queue_max,
+            linger_s=linger_s,
+            when_full=when_full,
+            on_unrecorded=on_unrecorded,
+        )
 
     @operation
     def check(

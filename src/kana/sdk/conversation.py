@@ -79,11 +79,15 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[T]):
-    """One request to the API. ``idempotency_key`` makes a mutation safe to repeat."""
+    """One request to the API.
+
+    ``idempotency_key``, or ``keyed`` where the variables hold several, makes a mutation safe to repeat.
+    """
 
     field: Field[T]
     variables: Mapping[str, object]
     idempotency_key: str | None = None
+    keyed: bool = False
 
     @property
     def reads(self) -> bool:
@@ -93,7 +97,7 @@ class Call(Generic[T]):
     @property
     def repeatable(self) -> bool:
         """Whether it may be sent again although it may have been carried out."""
-        return self.reads or self.idempotency_key is not None
+        return self.reads or self.keyed or self.idempotency_key is not None
 
     def body(self) -> bytes:
         """Return the JSON of the request."""

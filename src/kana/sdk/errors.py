@@ -4,6 +4,8 @@
     ├── …                   as the server answers; see kana.errors
     ├── NetworkError        no answer, and nothing was done by it
     ├── UnexpectedAnswer    an answer that is not Kana's
+    ├── QueueFull           a background recorder holds as much as it may
+    ├── RecorderClosed      a background recorder was closed
     └── kana.errors.OutcomeUnknown
         └── OutcomeUnknown  no answer, and it may have been done
 
@@ -18,7 +20,7 @@ from typing import Any
 from kana import errors
 from kana.errors import KanaError
 
-__all__ = ["NetworkError", "OutcomeUnknown", "UnexpectedAnswer", "error_of"]
+__all__ = ["NetworkError", "OutcomeUnknown", "QueueFull", "RecorderClosed", "UnexpectedAnswer", "error_of"]
 
 
 class NetworkError(KanaError):
@@ -55,6 +57,20 @@ class UnexpectedAnswer(KanaError):
 
     code = "UNEXPECTED_ANSWER"
     name = "UnexpectedAnswerError"
+
+
+class QueueFull(KanaError):
+    """A background recorder holds as much usage as it may; this one was not taken."""
+
+    code = "QUEUE_FULL"
+    name = "QueueFullError"
+
+
+class RecorderClosed(KanaError):
+    """A background recorder was closed; this usage was not taken."""
+
+    code = "RECORDER_CLOSED"
+    name = "RecorderClosedError"
 
 
 def _tree(kind: type[KanaError]) -> Iterator[type[KanaError]]:

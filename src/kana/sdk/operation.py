@@ -25,9 +25,11 @@ class Core:
     timeout_s: float
     cache: AnswerCache = field(default_factory=AnswerCache)
 
-    def ask(self, asked: Field[T], *, idempotency_key: str | None = None, **variables: object) -> Steps[T]:
+    def ask(
+        self, asked: Field[T], *, idempotency_key: str | None = None, keyed: bool = False, **variables: object
+    ) -> Steps[T]:
         """Return the conversation about one field of the API."""
-        call = Call(field=asked, variables=variables, idempotency_key=idempotency_key)
+        call = Call(field=asked, variables=variables, idempotency_key=idempotency_key, keyed=keyed)
         return converse(call, retry=self.retry, timeout_s=self.timeout_s)
 
 

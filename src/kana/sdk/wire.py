@@ -19,6 +19,7 @@ Units = int | str
 """Whole feature units: an int, or its decimal digits as text."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_WIRE_MAX = 2**31 - 1
 _ARGUMENT = re.compile(r"(\w+): ([\w!\[\]]+)")
 
 
@@ -139,13 +140,14 @@ def whole(value: Units, field: str) -> int:
     """Return a whole number that is given as one, or as its digits.
 
     Raises:
-        InvalidValue: it is anything else: a float (``1.0`` too), a boolean, other text.
+        InvalidValue: it is anything else: a float (``1.0`` too), a boolean, other text; or beyond 2^31-1.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and _WHOLE.fullmatch(value):
-        return int(value)
-    raise InvalidValue(f"{field} must be a whole number, got {value!r}", field=field)
+    number = int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else value
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise InvalidValue(f"{field} must be a whole number, got {value!r}", field=field)
+    if abs(number) > _WIRE_MAX:
+        raise InvalidValue(f"{field} must be within {_WIRE_MAX} either way, got {number}", field=field)
+    return number
 
 
 def moment(value: datetime, field: str) -> str:

@@ -1,0 +1,66 @@
+"""A print shop behind Django: pages are counted, previews are in some plans only.
+
+Run it with ``python with_django.py runserver``, and KANA_API_KEY and KANA_ENDPOINT in the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from django.conf import settings
+from django.core.management import execute_from_command_line
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpRequest, JsonResponse
+from django.urls import path
+
+from kana.sdk import KanaAdmin
+from kana.sdk.django import gate
+
+REPORTS = {"sales": "Sales were up.", "costs": "Costs were down."}
+
+settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1"], SECRET_KEY=os.urandom(32).hex())
+
+kana = KanaAdmin(api_key=os.environ["KANA_API_KEY"], endpoint=os.environ["KANA_ENDPOINT"])
+
+
+def signed_in(request: HttpRequest) -> str:
+    """Say who asks. In a real program this is ``request.user``."""
+    return str(request.headers["X-User-Id"])
+
+
+def copies(request: HttpRequest) -> str:
+    """Say how much they are about to use."""
+    return str(request.GET.get("copies", "1"))
+
+
+def request_key(request: HttpRequest) -> str | None:
+    """Take the key with which a browser repeats a request that it got no answer to."""
+    key: str | None = request.headers.get("Idempotency-Key")
+    return key
+
+
+@gate(kana, "pages", user=signed_in, amount=copies, idempotency_key=request_key)
+def print_report(_request: HttpRequest, name: str) -> JsonResponse:
+    """Print a report: one page for each copy, counted when it worked."""
+    if name not in REPORTS:
+        return JsonResponse({"error": "no such report"}, status=404)
+    return JsonResponse({"printed": REPORTS[name]})
+
+
+@gate(kana, "preview", user=signed_in)
+def preview_report(_request: HttpRequest, name: str) -> JsonResponse:
+    """Show the beginning of a report."""
+    if name not in REPORTS:
+        return JsonResponse({"error": "no such report"}, status=404)
+    return JsonResponse({"preview": REPORTS[name][:5]})
+
+
+urlpatterns = [
+    path("reports/<name>/print", print_report),
+    path("reports/<name>/preview", preview_report),
+]
+application = get_wsgi_application()
+
+if __name__ == "__main__":
+    execute_from_command_line(sys.argv)

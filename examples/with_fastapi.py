@@ -1,0 +1,63 @@
+"""A print shop behind FastAPI: pages are counted, previews are in some plans only.
+
+Run it with ``uvicorn with_fastapi:app``, and KANA_API_KEY and KANA_ENDPOINT in the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import FastAPI, Header, HTTPException
+
+from kana.sdk import AsyncKanaAdmin
+from kana.sdk.fastapi import gate
+
+REPORTS = {"sales": "Sales were up.", "costs": "Costs were down."}
+
+kana = AsyncKanaAdmin(api_key=os.environ["KANA_API_KEY"], endpoint=os.environ["KANA_ENDPOINT"])
+
+
+@asynccontextmanager
+async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    """Close Kana's connections when the program ends."""
+    async with kana:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+def signed_in(x_user_id: Annotated[str, Header()]) -> str:
+    """Say who asks. In a real program this is the session's user."""
+    return x_user_id
+
+
+def copies(copies: int = 1) -> int:
+    """Say how much they are about to use."""
+    return copies
+
+
+def request_key(idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
+    """Take the key with which a browser repeats a request that it got no answer to."""
+    return idempotency_key
+
+
+@app.post("/reports/{name}/print")
+@gate(kana, "pages", user=signed_in, amount=copies, idempotency_key=request_key)
+async def print_report(name: str) -> dict[str, str]:
+    """Print a report: one page for each copy, counted when it worked."""
+    if name not in REPORTS:
+        raise HTTPException(404, "no such report")
+    return {"printed": REPORTS[name]}
+
+
+@app.get("/reports/{name}/preview")
+@gate(kana, "preview", user=signed_in)
+def preview_report(name: str) -> dict[str, str]:
+    """Show the beginning of a report."""
+    if name not in REPORTS:
+        raise HTTPException(404, "no such report")
+    return {"preview": REPORTS[name][:5]}

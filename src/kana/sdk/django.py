@@ -1,0 +1,83 @@
+"""A gate for Django, for views that are functions, blocking or async. Installed with the extra ``django``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar, cast
+
+from django.http import HttpRequest, HttpResponse  # type: ignore[import-untyped]
+
+from kana.errors import InvalidValue
+from kana.sdk.admin import AsyncKanaAdmin, KanaAdmin, WhenUnreachable
+from kana.sdk.gates import MEDIA_TYPE, Gate, Problem
+from kana.sdk.recorder import Unrecorded, log_unrecorded
+from kana.sdk.wire import Units
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def gate(
+    client: KanaAdmin | AsyncKanaAdmin,
+    feature_id: str,
+    *,
+    user: Callable[[HttpRequest], str],
+    amount: Callable[[HttpRequest], Units] = lambda _: 1,
+    idempotency_key: Callable[[HttpRequest], str | None] = lambda _: None,
+    when_unreachable: WhenUnreachable = "raise",
+    on_unrecorded: Callable[[Unrecorded], None] = log_unrecorded,
+) -> Callable[[View], View]:
+    """Let a view run only for users who may use the feature, and record what they used when it succeeds.
+
+    ``user`` and ``amount`` take the user's id and the units from the request. Who may not gets
+    problem details, 402 or 403; see ``kana.sdk.gates.Problem``. A view has succeeded when its
+    answer's status is below 400. A request that is sent again counts once if
+    ``idempotency_key`` finds the same key in it.
+
+    Raises:
+        InvalidValue: an async view is given a KanaAdmin, or another view an AsyncKanaAdmin.
+    """
+
+    def decorate(view: View) -> View:
+        if iscoroutinefunction(view) != isinstance(client, AsyncKanaAdmin):
+            raise InvalidValue("client must be AsyncKanaAdmin for an async view, KanaAdmin for any other")
+        wrap = _awaiting if isinstance(client, AsyncKanaAdmin) else _blocking
+        guard: Any = Gate(client, feature_id, when_unreachable=when_unreachable, on_unrecorded=on_unrecorded)
+        return cast(View, wrap(view, guard, user, amount, idempotency_key))
+
+    return decorate
+
+
+def _blocking(view: Any, guard: Any, user: Any, amount: Any, idempotency_key: Any) -> Any:
+    @wraps(view)
+    def gated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        user_id, delta = user(request), amount(request)
+        problem = guard.enter(user_id, delta)
+        if problem is not None:
+            return _answer(problem)
+        response = view(request, *args, **kwargs)
+        if response.status_code < 400:
+            guard.leave(user_id, delta, idempotency_key(request))
+        return response
+
+    return gated
+
+
+def _awaiting(view: Any, guard: Any, user: Any, amount: Any, idempotency_key: Any) -> Any:
+    @wraps(view)
+    async def gated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        user_id, delta = user(request), amount(request)
+        problem = await guard.enter(user_id, delta)
+        if problem is not None:
+            return _answer(problem)
+        response = await view(request, *args, **kwargs)
+        if response.status_code < 400:
+            await guard.leave(user_id, delta, idempotency_key(request))
+        return response
+
+    return gated
+
+
+def _answer(problem: Problem) -> HttpResponse:
+    return HttpResponse(problem.encoded(), status=problem.status, content_type=MEDIA_TYPE)

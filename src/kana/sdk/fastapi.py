@@ -1,0 +1,81 @@
+"""A gate for FastAPI. Installed with the extra ``fastapi``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Annotated, Any
+
+from fastapi import Depends
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from kana.sdk.admin import AsyncKanaAdmin, WhenUnreachable
+from kana.sdk.gates import MEDIA_TYPE, Gate
+from kana.sdk.recorder import Unrecorded, log_unrecorded
+from kana.sdk.wire import Units
+
+
+def _one() -> Units:
+    return 1
+
+
+def _none() -> str | None:
+    return None
+
+
+def gate(
+    client: AsyncKanaAdmin,
+    feature_id: str,
+    *,
+    user: Callable[..., Any],
+    amount: Callable[..., Any] = _one,
+    idempotency_key: Callable[..., Any] = _none,
+    when_unreachable: WhenUnreachable = "raise",
+    on_unrecorded: Callable[[Unrecorded], None] = log_unrecorded,
+) -> Callable[[Callable[..., Any]], Callable[..., Coroutine[Any, Any, Any]]]:
+    """Let an endpoint run only for users who may use the feature, and record what they used when it succeeds.
+
+    ``user``, ``amount`` and ``idempotency_key`` are FastAPI dependencies: they ask for headers, parts
+    of the path or body, or other dependencies, and return the user's id, the units, and a key with which
+    a request that is sent again counts once. Who may not use the feature gets problem details, 402 or
+    403; see ``kana.sdk.gates.Problem``. An endpoint has succeeded when it raises nothing and its
+    answer's status is below 400. Put the gate below the route; ``def`` endpoints run in a thread as ever.
+    """
+    guard = Gate(client, feature_id, when_unreachable=when_unreachable, on_unrecorded=on_unrecorded)
+    wanted = {"kana_user": user, "kana_amount": amount, "kana_idempotency_key": idempotency_key}
+
+    def decorate(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+        @wraps(endpoint)
+        async def gated(*args: Any, **kwargs: Any) -> Any:
+            user_id, delta, key = (kwargs.pop(name) for name in wanted)
+            problem = await guard.enter(user_id, delta)
+            if problem is not None:
+                return Response(problem.encoded(), status_code=problem.status, media_type=MEDIA_TYPE)
+            if inspect.iscoroutinefunction(endpoint):
+                result = await endpoint(*args, **kwargs)
+            else:
+                result = await run_in_threadpool(endpoint, *args, **kwargs)
+            if _succeeded(result, *kwargs.values()):
+                await guard.leave(user_id, delta, key)
+            return result
+
+        vars(gated)["__signature__"] = _with_dependencies(inspect.signature(endpoint), wanted)
+        return gated
+
+    return decorate
+
+
+def _succeeded(*values: Any) -> bool:
+    """Whether no response says otherwise: neither one that was returned, nor one whose status was set."""
+    return all((value.status_code or 200) < 400 for value in values if isinstance(value, Response))
+
+
+def _with_dependencies(signature: inspect.Signature, wanted: dict[str, Callable[..., Any]]) -> inspect.Signature:
+    """Return a signature that makes FastAPI call each of ``wanted``, and hand on its value by this name."""
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[Any, Depends(dependency)])
+        for name, dependency in wanted.items()
+    ]
+    return signature.replace(parameters=[*signature.parameters.values(), *added])

@@ -1,0 +1,142 @@
+"""What the gates of all web frameworks share: ask before, record after, and words for a refusal.
+
+``kana.sdk.fastapi``, ``kana.sdk.django`` and ``kana.sdk.flask`` hold one decorator each, ``gate``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kana.errors import KanaError, UserNotFound
+from kana.sdk.admin import Admin, WhenUnreachable
+from kana.sdk.conversation import Steps
+from kana.sdk.features import Features, usage_input
+from kana.sdk.operation import D, Group, operation
+from kana.sdk.recorder import Unrecorded, log_unrecorded
+from kana.sdk.results import Action, Check, Source
+from kana.sdk.wire import Units
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A refusal as RFC 9457 problem details.
+
+    402 says that the limit is reached (``limit``, ``used`` and ``resetsAt`` say how far and until
+    when), 403 that the user does not have the feature at all, 503 that Kana could not be asked.
+    """
+
+    status: int
+    body: dict[str, Any]
+
+    def encoded(self) -> bytes:
+        """Return the body as JSON."""
+        return json.dumps(self.body, ensure_ascii=False).encode()
+
+
+def _problem(status: int, kind: str, title: str, *, detail: str, feature_id: str, **members: Any) -> Problem:
+    body = {"type": f"urn:kana:problem:{kind}", "title": title, "status": status, "detail": detail}
+    return Problem(status=status, body=body | {"feature": feature_id} | members)
+
+
+class Gate(Group[D]):
+    """One feature's gate, for requests that use it. It blocks or is awaited as its client is."""
+
+    def __init__(
+        self,
+        client: Admin[D],
+        feature_id: str,
+        *,
+        when_unreachable: WhenUnreachable = "raise",
+        on_unrecorded: Callable[[Unrecorded], None] = log_unrecorded,
+    ) -> None:
+        super().__init__(client._core, client._driver)  # noqa: SLF001 - a gate is one more group of this client
+        self._client = client
+        self._feature_id = feature_id
+        self._when_unreachable = when_unreachable
+        self._on_unrecorded = on_unrecorded
+
+    @operation
+    def enter(self, user_id: str, delta: Units) -> Steps[Problem | None]:
+        """Return None if the user may use ``delta`` units now, else what to answer instead.
+
+        A user whom Kana does not know has no access. ``when_unreachable`` decides what a server
+        that cannot be asked means: "allow" lets in, "deny" is a problem of status 503, "raise" raises.
+        """
+        return self._enter(user_id, delta)
+
+    @operation
+    def leave(self, user_id: str, delta: Units, idempotency_key: str | None = None) -> Steps[None]:
+        """Record what was used. The work is done, so what stands in the way is told to ``on_unrecorded``.
+
+        A refusal is possible here: others may have taken the last units since ``enter``.
+        """
+        return self._leave(user_id, delta, idempotency_key)
+
+    def _enter(self, user_id: str, delta: Units) -> Steps[Problem | None]:
+        try:
+            check = yield from Admin.check.steps(
+                self._client,
+                user_id=user_id,
+                feature_id=self._feature_id,
+                delta=delta,
+                when_unreachable=self._when_unreachable,
+            )
+        except UserNotFound as error:
+            return self._no_access(error.message)
+        if check.access:
+            return None
+        if check.source is Source.DEFAULT:
+            return _problem(
+                503, "unavailable", "Cannot be checked now", detail=check.reason, feature_id=self._feature_id
+            )
+        if check.consumption is None:
+            return self._no_access(check.reason)
+        return (yield from self._limit_reached(user_id, check))
+
+    def _no_access(self, reason: str) -> Problem:
+        return _problem(403, "no-access", "Not in your plan", detail=reason, feature_id=self._feature_id)
+
+    def _limit_reached(self, user_id: str, check: Check) -> Steps[Problem]:
+        resets_at = None
+        try:
+            usage = yield from Features.show_usage.steps(
+                self._client.features, user_id=user_id, feature_id=self._feature_id, past=0
+            )
+            if usage.current is not None and usage.current.period_end is not None:
+                resets_at = usage.current.period_end.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        except KanaError:
+            pass  # The refusal stands; only when it ends is not known now.
+        assert check.consumption is not None
+        return _problem(
+            402,
+            "limit-reached",
+            "Limit reached",
+            detail=check.reason,
+            feature_id=self._feature_id,
+            limit=check.consumption.budget,
+            used=check.consumption.used,
+            resetsAt=resets_at,
+        )
+
+    def _leave(self, user_id: str, delta: Units, idempotency_key: str | None) -> Steps[None]:
+        usage = usage_input(
+            user_id=user_id,
+            feature_id=self._feature_id,
+            delta=delta,
+            action=Action.ADD,
+            idempotency_key=idempotency_key,
+            timestamp=None,
+            metadata=None,
+        )
+        try:
+            recorded = yield from self._client.features._record(usage)  # noqa: SLF001 - the usage has its key already
+        except KanaError as error:
+            self._on_unrecorded(Unrecorded(usage=usage, reason=error.message, error=error))
+            return
+        if not recorded.recorded:
+            self._on_unrecorded(Unrecorded(usage=usage, reason=recorded.reason or "refused"))

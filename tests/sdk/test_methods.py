@@ -1,0 +1,268 @@
+"""Every method of both clients, against a real server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kana.errors import (
+    Conflict,
+    FeatureNotFound,
+    InvalidValue,
+    PackageNotFound,
+    SubscriptionLinkRefused,
+    SubscriptionNotFound,
+    SubscriptionRefused,
+    Unauthenticated,
+    UserNotFound,
+)
+from kana.sdk import (
+    Action,
+    Consumption,
+    Feature,
+    FeatureType,
+    Grant,
+    KanaAdmin,
+    PackageFeature,
+    PackageStatus,
+    ResetPeriod,
+    SubscriptionStatus,
+    User,
+)
+from tests.sdk.people import meter, subscribed, value
+from tests.support.server import KanaServer
+
+
+async def test_features_are_created_changed_read_and_listed(either: Any, number: int) -> None:
+    """What was written is what is read; a field left out stays, None takes it back to its default."""
+    feature_id = f"calls-{number}"
+    expected = Feature(
+        id=feature_id,
+        name="API calls",
+        type=FeatureType.CONSUMABLE,
+        unit_label="call",
+        unit_label_plural="calls",
+        metadata={"team": "core"},
+    )
+    created = await value(
+        either.features.create(
+            id=feature_id,
+            type="CONSUMABLE",
+            name="API calls",
+            unit_label="call",
+            unit_label_plural="calls",
+            metadata={"team": "core"},
+        )
+    )
+    assert created == expected
+    assert await value(either.features.retrieve(id=feature_id)) == expected
+    assert expected in await value(either.features.list())
+
+    changed = await value(either.features.update(id=feature_id, name=None, metadata={}))
+    assert (changed.name, changed.unit_label, changed.metadata) == (feature_id, "call", {})
+
+
+async def test_packages_live_from_draft_to_archive(either: Any, number: int) -> None:
+    """A package is a DRAFT, then PUBLISHED, then ARCHIVED; drafts are copied and deleted."""
+    calls, package_id = f"calls-{number}", f"package-{number}"
+    await value(either.features.create(id=calls, type="CONSUMABLE"))
+    grant = Grant(id=calls, limit="1000", reset_period="MONTH", overage_enabled=True, name="Calls")
+
+    created = await value(either.packages.create(id=package_id, features=[grant], name="Basic", metadata={"a": [1]}))
+    assert (created.status, created.name, created.is_addon) == (PackageStatus.DRAFT, "Basic", False)
+    assert (created.metadata, created.features) == ({"a": [1]}, None)
+    renamed = await value(either.packages.update(id=package_id, name="Basics", features=[grant]))
+    assert renamed.name == "Basics"
+
+    held = PackageFeature(
+        id=calls,
+        name="Calls",
+        type=FeatureType.CONSUMABLE,
+        limit=1000,
+        unit_label=None,
+        unit_label_plural=None,
+        metadata={},
+        overage_enabled=True,
+        reset_period=ResetPeriod.MONTH,
+    )
+    read = await value(either.packages.retrieve(id=package_id, include_features=True))
+    assert read.features == (held,)
+    assert (await value(either.packages.retrieve(id=package_id))).features is None
+
+    copied = await value(either.packages.duplicate(id=package_id, new_id=f"{package_id}-copy", name="Copy"))
+    assert (copied.id, copied.name, copied.status) == (f"{package_id}-copy", "Copy", PackageStatus.DRAFT)
+    assert (await value(either.packages.delete(id=copied.id))).id == copied.id
+
+    assert (await value(either.packages.publish(id=package_id))).status is PackageStatus.PUBLISHED
+    published = await value(either.packages.list(include_features=True))
+    assert [package.features for package in published if package.id == package_id] == [(held,)]
+    assert (await value(either.packages.archive(id=package_id))).status is PackageStatus.ARCHIVED
+    assert package_id in [package.id for package in await value(either.packages.list(status="ARCHIVED"))]
+
+
+async def test_addons_name_their_base_packages(either: Any, number: int) -> None:
+    """An add-on keeps the base packages that it goes with."""
+    base, addon, sso = f"base-{number}", f"addon-{number}", f"sso-{number}"
+    await value(either.features.create(id=sso, type=FeatureType.BINARY))
+    await value(either.packages.create(id=base, features=[]))
+    created = await value(
+        either.packages.create(id=addon, features=[Grant(id=sso)], is_addon=True, base_package_ids=[base])
+    )
+    assert (created.is_addon, created.base_package_ids) == (True, (base,))
+    opened = await value(either.packages.update(id=addon, base_package_ids=[]))
+    assert opened.base_package_ids == ()
+
+
+async def test_users_are_created_changed_read_and_listed(either: Any, number: int) -> None:
+    """A user keeps what was given; their id may change, None clears their name."""
+    user_id = f"person-{number}"
+    created = await value(
+        either.users.create(id=user_id, billing_id="cus_1", name="Ada", email="ada@example.com", metadata={"n": 1})
+    )
+    assert created == User(id=user_id, billing_id="cus_1", name="Ada", email="ada@example.com", metadata={"n": 1})
+    assert await value(either.users.retrieve(id=user_id)) == created
+    changed = await value(either.users.update(id=user_id, new_id=f"{user_id}-b", name=None))
+    assert (changed.id, changed.name, changed.email) == (f"{user_id}-b", None, "ada@example.com")
+    assert changed in await value(either.users.list())
+    token = await value(either.users.generate_token(user_id=changed.id))
+    assert token.token.count(".") == 2
+
+
+async def test_lists_go_on_behind_the_first_page(either: Any, kana: KanaAdmin, number: int) -> None:
+    """A page is as long as asked for and begins after an id; without a length all pages come."""
+    ids = [f"page-{number}-{index}" for index in range(3)]
+    for user_id in ids:
+        kana.users.create(id=user_id)
+    page = await value(either.users.list(first=2, after=ids[0]))
+    assert [user.id for user in page] == ids[1:]
+
+
+async def test_subscriptions_are_created_changed_and_cancelled(either: Any, kana: KanaAdmin, number: int) -> None:
+    """Subscribing, moving to another package and cancelling answer the subscription as it is then."""
+    user_id = f"member-{number}"
+    for package_id in (f"small-{number}", f"large-{number}"):
+        kana.packages.create(id=package_id, features=[])
+        kana.packages.publish(id=package_id)
+    kana.users.create(id=user_id)
+
+    [first] = await value(either.subscriptions.create(user_id=user_id, package_ids=[f"small-{number}"]))
+    assert (first.user_id, first.status, first.package.id) == (user_id, SubscriptionStatus.ACTIVE, f"small-{number}")
+    assert first.ends_at is None
+    second = await value(either.subscriptions.change(user_id=user_id, package_id=f"large-{number}"))
+    assert await value(either.subscriptions.retrieve(id=second.id)) == second
+    assert [held.status for held in await value(either.subscriptions.list(user_id=user_id))] == [
+        SubscriptionStatus.CANCELLED,
+        SubscriptionStatus.ACTIVE,
+    ]
+    ended = await value(either.subscriptions.cancel(id=second.id))
+    assert (ended.status, ended.ends_at is None) == (SubscriptionStatus.CANCELLED, False)
+
+
+async def test_usage_is_checked_recorded_given_back_set_and_shown(either: Any, user: str) -> None:
+    """The guide's way through a feature: each step answers what is used after it."""
+    whose = {"user_id": user, "feature_id": meter(user)}
+    assert (await value(either.features.can_use(**whose, delta="10"))).access is True
+    recorded = await value(either.features.record_usage(**whose, delta="4"))
+    assert (recorded.recorded, recorded.reason, recorded.duplicate) == (True, None, False)
+    assert recorded.consumption == Consumption(used=4, budget=10, overage_enabled=False)
+
+    returned = await value(either.features.record_usage(**whose, delta=-1))
+    assert returned.consumption == Consumption(used=3, budget=10, overage_enabled=False)
+    refused = await value(either.features.record_usage(**whose, delta=8))
+    assert (refused.recorded, refused.reason is None) == (False, False)
+    assert (await value(either.features.can_use(**whose, delta=8))).access is False
+
+    replaced = await value(either.features.record_usage(**whose, delta=9, action=Action.SET, metadata={"by": "test"}))
+    assert replaced.consumption is not None
+    assert replaced.consumption.used == 9
+    shown = await value(either.features.show_usage(**whose))
+    assert shown.current is not None
+    assert shown.current.consumption.used == 9
+    assert shown.current.period_end > shown.current.period_start
+    assert shown.past == ()
+
+
+async def test_a_key_counts_once_and_is_told(either: Any, user: str) -> None:
+    """The SDK makes a key of its own for each call; a key that is given twice gets the first answer again."""
+    whose = {"user_id": user, "feature_id": meter(user)}
+    one, two = [await value(either.features.record_usage(**whose)) for _ in range(2)]
+    assert one.idempotency_key != two.idempotency_key
+    again = await value(either.features.record_usage(**whose, idempotency_key=one.idempotency_key))
+    assert (again.duplicate, again.id, again.idempotency_key) == (True, one.id, one.idempotency_key)
+    assert (await value(either.features.show_usage(**whose))).current.consumption.used == 2
+
+
+async def test_usage_of_another_time_names_its_zone(either: Any, user: str) -> None:
+    """A time with its zone is sent; one without a zone is refused before anything is."""
+    now = datetime.now(UTC)
+    whose = {"user_id": user, "feature_id": meter(user)}
+    zoned = (now + timedelta(seconds=30)).astimezone()
+    assert (await value(either.features.record_usage(**whose, timestamp=zoned))).recorded is True
+    with pytest.raises(InvalidValue, match="timestamp must name its time zone"):
+        await value(either.features.record_usage(**whose, timestamp=now.replace(tzinfo=None)))
+    assert (await value(either.features.show_usage(**whose))).current.consumption.used == 1
+
+
+async def test_errors_of_the_server_are_raised_by_their_class(either: Any, user: str, number: int) -> None:
+    """What the server says no with arrives as the class of kana.errors that it is."""
+    whose = {"user_id": user, "feature_id": meter(user)}
+    nobody = {"user_id": "nobody", "feature_id": meter(user)}
+    calls = [
+        (UserNotFound, lambda: either.features.can_use(**nobody)),
+        (UserNotFound, lambda: either.users.retrieve(id="nobody")),
+        (FeatureNotFound, lambda: either.features.record_usage(user_id=user, feature_id="nothing")),
+        (FeatureNotFound, lambda: either.features.retrieve(id="nothing")),
+        (PackageNotFound, lambda: either.packages.retrieve(id="nothing")),
+        (SubscriptionNotFound, lambda: either.subscriptions.retrieve(id="404")),
+        (SubscriptionRefused, lambda: either.subscriptions.create(user_id=user, package_ids=[f"package-of-{user}"])),
+        (Conflict, lambda: either.users.create(id=user)),
+        (InvalidValue, lambda: either.features.record_usage(**whose, delta=0)),
+        (
+            SubscriptionLinkRefused,
+            lambda: either.payments.generate_link(
+                user_id=user, template_id="pro", success_url="https://example.com", cancel_url="https://example.com"
+            ),
+        ),
+    ]
+    for expected, call in calls:
+        with pytest.raises(expected) as caught:
+            await value(call())
+        assert type(caught.value) is expected
+
+
+@pytest.mark.parametrize("delta", [1.0, 1.5, True, "1.0", "one", "", " 1", "1_000", None, 2**31, "99999999999"])
+async def test_only_whole_numbers_are_sent(either: Any, user: str, delta: Any) -> None:
+    """Anything but a whole number of GraphQL's size, or its digits, is refused before sending, and nothing counts."""
+    whose = {"user_id": user, "feature_id": meter(user)}
+    for call in (either.features.can_use, either.features.record_usage):
+        with pytest.raises(InvalidValue, match=r"^delta must be") as caught:
+            await value(call(**whose, delta=delta))
+        assert caught.value.field == "delta"
+    assert (await value(either.features.show_usage(**whose))).current.consumption.used == 0
+
+
+def test_a_wrong_key_and_a_wrong_address_say_so(server: KanaServer) -> None:
+    """A key that opens nothing is Unauthenticated; what cannot be an address or a key is refused at once."""
+    with (
+        KanaAdmin(api_key="prv_test_wrong", endpoint=server.address) as stranger,
+        pytest.raises(Unauthenticated, match=r"^Unauthenticated"),
+    ):
+        stranger.features.list()
+    with KanaAdmin(api_key=server.private_key, endpoint=f"{server.address}/graphql") as exact:
+        assert isinstance(exact.features.list(), list)
+    for endpoint in ("", "127.0.0.1:8080", "ftp://127.0.0.1"):
+        with pytest.raises(InvalidValue, match=r"^endpoint must be"):
+            KanaAdmin(api_key="prv_test_x", endpoint=endpoint)
+    for api_key in ("", "prv\nx", "schlüssel"):
+        with pytest.raises(InvalidValue, match=r"^authorization must be"):
+            KanaAdmin(api_key=api_key, endpoint=server.address)
+
+
+async def test_unlimited_has_no_budget(either: Any, kana: KanaAdmin, number: int) -> None:
+    """A grant with a period and without a limit is unlimited, and None says so."""
+    user_id = subscribed(kana, f"unlimited-{number}", limit=None)
+    found = await value(either.features.can_use(user_id=user_id, feature_id=meter(user_id), delta=2**31 - 1))
+    assert found.access is True
+    assert found.consumption == Consumption(used=0, budget=None, overage_enabled=False)
