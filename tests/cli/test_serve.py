@@ -9,7 +9,6 @@ import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import pytest
 
@@ -161,17 +160,3 @@ def test_what_is_in_flight_at_sigterm_is_finished_and_answered(server: KanaServe
     assert server.wait() == 0
     server.start()
     assert ask(server, server.private_key, "{ users { id } }") == {"data": {"users": [{"id": "124"}]}}
-
-
-def test_a_database_that_goes_away_ends_the_server(server: KanaServer) -> None:
-    """What cannot be kept is not acknowledged: the server says so and ends with 70, for a supervisor to act on."""
-    server.database.unlink()
-
-    with suppress(OSError):  # It may end before it has answered.
-        urllib.request.urlopen(f"{server.address}/readyz")
-
-    assert server.wait() == 70
-    assert (
-        f"Error: the database file {server.database} was replaced or removed while open;"
-        " the server stopped, since what it cannot keep it must not acknowledge.\n"
-    ) in server.output
