@@ -1,0 +1,129 @@
+"""The documents that the tests of the Admin API send, and a small business to send them to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kana.model.environment import Environment
+from tests.support.serving import Served
+
+FEATURE = "id name type unitLabel unitLabelPlural metadata"
+HELD = "id name type limit unitLabel unitLabelPlural metadata overageEnabled resetPeriod"
+PACKAGE = (
+    f"id name isAddon status updatedAt metadata basePackageIds features {{ {HELD} }}"
+    " prices { id provider amount displayAmount currency interval }"
+)
+SUBSCRIPTION = "id userId status startedAt endsAt package { id }"
+USER = "id billingId name email metadata"
+CONSUMPTION = "consumption { used budget overageEnabled }"
+PERIOD = f"periodStart periodEnd {CONSUMPTION}"
+
+CREATE_FEATURE = f"mutation($input: CreateFeatureInput!) {{ createFeature(input: $input) {{ {FEATURE} }} }}"
+UPDATE_FEATURE = (
+    f"mutation($id: String!, $input: UpdateFeatureInput!) {{ updateFeature(id: $id, input: $input) {{ {FEATURE} }} }}"
+)
+CREATE_PACKAGE = f"mutation($input: CreatePackageInput!) {{ createPackage(input: $input) {{ {PACKAGE} }} }}"
+UPDATE_PACKAGE = (
+    f"mutation($id: String!, $input: UpdatePackageInput!) {{ updatePackage(id: $id, input: $input) {{ {PACKAGE} }} }}"
+)
+PUBLISH = f"mutation($id: String!) {{ publishPackage(id: $id) {{ {PACKAGE} }} }}"
+ARCHIVE = f"mutation($id: String!) {{ archivePackage(id: $id) {{ {PACKAGE} }} }}"
+DUPLICATE = (
+    "mutation($id: String!, $newId: String!, $name: String)"
+    f" {{ duplicatePackage(id: $id, newId: $newId, name: $name) {{ {PACKAGE} }} }}"
+)
+DELETE = f"mutation($id: String!) {{ deletePackage(id: $id) {{ {PACKAGE} }} }}"
+CREATE_USER = f"mutation($input: CreateUserInput!) {{ createUser(input: $input) {{ {USER} }} }}"
+UPDATE_USER = f"mutation($id: String!, $input: UpdateUserInput!) {{ updateUser(id: $id, input: $input) {{ {USER} }} }}"
+TOKEN = "mutation($userId: String!) { generateUserToken(userId: $userId) { token } }"
+SUBSCRIBE = (
+    "mutation($packageIds: [String!]!, $userId: String!)"
+    f" {{ subscribe(packageIds: $packageIds, userId: $userId) {{ {SUBSCRIPTION} }} }}"
+)
+CHANGE = (
+    "mutation($userId: String!, $packageId: String!)"
+    f" {{ changeSubscription(userId: $userId, packageId: $packageId) {{ {SUBSCRIPTION} }} }}"
+)
+CANCEL = (
+    "mutation($id: String!, $atPeriodEnd: Boolean)"
+    f" {{ cancelSubscription(id: $id, atPeriodEnd: $atPeriodEnd) {{ {SUBSCRIPTION} }} }}"
+)
+LINK = (
+    "mutation($userId: String, $templateId: String!, $successUrl: String!, $cancelUrl: String!)"
+    " { generateSubscriptionLink(userId: $userId, templateId: $templateId, successUrl: $successUrl,"
+    " cancelUrl: $cancelUrl) { url } }"
+)
+RECORD = (
+    "mutation($input: CreateUsageEventInput!)"
+    f" {{ recordUsage(input: $input) {{ recorded reason id duplicate {CONSUMPTION} }} }}"
+)
+CHECK = (
+    "query($userId: String!, $featureId: String!, $delta: Int)"
+    f" {{ canUseFeature(userId: $userId, featureId: $featureId, delta: $delta) {{ access reason {CONSUMPTION} }} }}"
+)
+CHECK_MANY = (
+    "query($userIds: [String!]!, $featureIds: [String!]!, $delta: Int)"
+    " { canUseFeatures(userIds: $userIds, featureIds: $featureIds, delta: $delta)"
+    " { userId access reason used budget overageEnabled } }"
+)
+SHOW = (
+    "query($userId: String!, $featureId: String!, $past: Int)"
+    f" {{ showUsage(userId: $userId, featureId: $featureId, past: $past)"
+    f" {{ current {{ {PERIOD} }} past {{ {PERIOD} }} }} }}"
+)
+
+TEST, LIVE = Environment.TEST, Environment.LIVE
+
+
+def furnish(served: Served, *, key: str | None = None) -> None:
+    """Features message (counted) and support (a switch); ada on basic, bob on nothing, eve on open from now on."""
+
+    def ask(query: str, **variables: Any) -> None:
+        served.ask(query, variables, key=key)
+        served.clock.advance(milliseconds=1)
+
+    now = served.clock.now
+    served.clock.advance(hours=-1)
+    ask(CREATE_FEATURE, input={"id": "message", "type": "CONSUMABLE", "unitLabel": "message"})
+    ask(CREATE_FEATURE, input={"id": "support", "type": "BINARY"})
+    ten = {"limit": 10, "resetPeriod": "MONTH"}
+    ask(CREATE_PACKAGE, input={"id": "basic", "features": [{"id": "message", "entitlement": ten}, {"id": "support"}]})
+    open_ended = {"limit": 10, "resetPeriod": "MONTH", "overageEnabled": True}
+    ask(CREATE_PACKAGE, input={"id": "open", "features": {"id": "message", "entitlement": open_ended}})
+    ask(CREATE_PACKAGE, input={"id": "endless", "features": {"id": "message"}})
+    ask(CREATE_PACKAGE, input={"id": "extra", "isAddon": True, "features": {"id": "support"}})
+    ask(CREATE_PACKAGE, input={"id": "draft", "features": []})
+    for package_id in ("basic", "open", "endless", "extra"):
+        ask(PUBLISH, id=package_id)
+    for user_id in ("ada", "bob", "eve"):
+        ask(CREATE_USER, input={"id": user_id})
+    served.clock.now = now
+    for user_id, package_id in (("ada", "basic"), ("eve", "open")):
+        served.ask(SUBSCRIBE, {"userId": user_id, "packageIds": [package_id]}, key=key)
+
+
+def record(served: Served, delta: int = 1, *, key: str | None = None, **fields: Any) -> dict[str, Any]:
+    """Record usage of messages by ada, unless fields say otherwise."""
+    given = {"userId": "ada", "featureId": "message", "delta": delta, **fields}
+    answer: dict[str, Any] = served.ask(RECORD, {"input": given}, key=key)["recordUsage"]
+    return answer
+
+
+def state(served: Served) -> tuple[Any, ...]:
+    """All that an API call could have changed, to compare with what it is later."""
+    engine, run = served.engine, served.run
+    users = run(engine.accounts.users(TEST))
+    return (
+        run(engine.catalog.read(TEST)),
+        run(engine.catalog.read(LIVE)),
+        users,
+        run(engine.accounts.users(LIVE)),
+        run(engine.accounts.subscriptions(TEST)),
+        [run(served.store.entries(TEST, user.id, limit=100, before=None)) for user in users],
+        run(served.store.audit()),
+    )
+
+
+def name_of(error: dict[str, Any]) -> tuple[str, str]:
+    """What programs branch on: the code and Kana's name of an error."""
+    return error["extensions"]["code"], error["extensions"]["exception"]["name"]

@@ -1,0 +1,35 @@
+"""The Admin API, served on each kind of store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.api.admin.calls import furnish
+from tests.support.serving import Served
+from tests.support.stores import STORES, Place, place
+
+__all__ = ["place"]
+
+
+@pytest.fixture
+def empty(place: Place) -> Iterator[Served]:
+    """The application on an empty database."""
+    with Served(place) as served:
+        yield served
+
+
+@pytest.fixture
+def served(empty: Served) -> Served:
+    """The application with the small business of ``furnish``."""
+    furnish(empty)
+    return empty
+
+
+@pytest.fixture(scope="module", params=STORES)
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The same, shared by the tests of one file, none of which changes anything."""
+    with Served(STORES[request.param](request, tmp_path_factory.mktemp("shared"))) as served:
+        furnish(served)
+        yield served
