@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from kana.api import admin, client, config, health
+from kana.api.access import Door
 from kana.api.http import Router
 from kana.api.ingest import events_endpoint
 from kana.api.metrics import Metrics
@@ -58,6 +59,7 @@ def create_app(
     """Return the application over an open store, which it closes when it ends."""
     metrics = Metrics(registry or CollectorRegistry())
     engine = Engine.over(store, clock=clock, meter=metrics)
+    door = Door(engine.access, clock=clock)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -67,11 +69,11 @@ def create_app(
 
     return Router(
         {
-            "/graphql": admin.endpoint(engine, observe=metrics.request),
-            "/client/graphql": client.endpoint(engine, clock=clock, observe=metrics.request),
-            "/v1/events": events_endpoint(engine),
-            "/api/v1/events": events_endpoint(engine, quiet=True),
-            **config.routes(ConfigEngine(store, clock=clock), engine.access),
+            "/graphql": admin.endpoint(engine, door, observe=metrics.request),
+            "/client/graphql": client.endpoint(engine, door, observe=metrics.request),
+            "/v1/events": events_endpoint(engine, door),
+            "/api/v1/events": events_endpoint(engine, door, quiet=True),
+            **config.routes(ConfigEngine(store, clock=clock), engine.access, door),
             "/healthz": health.healthz(),
             "/readyz": health.readyz(store.probe),
             "/metrics": health.metrics_page(metrics.registry),

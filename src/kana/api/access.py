@@ -2,24 +2,102 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import IPv6Address, ip_address
 
+from starlette.types import Scope
+
+from kana.api.http import headers_of
 from kana.engine.access import AccessEngine, Caller
+from kana.engine.ports import Clock
+from kana.errors import RateLimited, Unauthenticated
 from kana.model.key import KeyKind
 
+FAILURES_MAX = 10
+"""How often one address may come without a valid key in a minute before it is told to wait."""
+
+ADDRESSES_MAX = 10_000
+"""How many addresses are remembered; the one that failed first is forgotten first."""
+
+_WINDOW = timedelta(minutes=1)
 _BEARER = "bearer "
-
-
-async def caller_of(headers: Mapping[bytes, bytes], access: AccessEngine, kind: KeyKind) -> Caller:
-    """Return who comes with the request's key.
-
-    Raises:
-        Unauthenticated: there is no key, or none that opens this door; all read the same.
-    """
-    return await access.authenticate(credential_in(headers), kind)
 
 
 def credential_in(headers: Mapping[bytes, bytes]) -> str:
     """Return the key or token of the Authorization header; empty where there is none."""
     text = headers.get(b"authorization", b"").decode("latin-1").strip()
     return text[len(_BEARER) :].strip() if text[: len(_BEARER)].lower() == _BEARER else text
+
+
+@dataclass(slots=True)
+class _Failures:
+    since: datetime
+    count: int = 0
+
+
+class Door:
+    """Lets in who shows a valid key, and tells an address that keeps failing to wait.
+
+    Only failures are counted, and only they are refused: whoever has a valid key comes in, whatever
+    others behind the same address or proxy do. Each process counts for itself.
+    """
+
+    def __init__(self, access: AccessEngine, *, clock: Clock) -> None:
+        self._access = access
+        self._clock = clock
+        self._failures: OrderedDict[str, _Failures] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._failures)
+
+    async def caller(self, scope: Scope, kind: KeyKind) -> Caller:
+        """Return who comes with the request's key.
+
+        Raises:
+            Unauthenticated: there is no key, or none that opens this door; all read the same.
+            RateLimited: the same, too often from this address.
+        """
+        try:
+            return await self._access.authenticate(credential_in(headers_of(scope)), kind)
+        except Unauthenticated as error:
+            raise self.refusal(scope, error) from None
+
+    def refusal(self, scope: Scope, error: Unauthenticated) -> Unauthenticated | RateLimited:
+        """Count a failure of the request's address; return what it is answered."""
+        now = self._clock()
+        failures = self._failures_of(_address(scope), now)
+        failures.count += 1
+        if failures.count <= FAILURES_MAX:
+            return error
+        wait_s = max(1, -int((now - failures.since - _WINDOW).total_seconds() // 1))
+        # Begins as Unauthenticated does, by which Kana's clients know that it is about the key.
+        return RateLimited(
+            f"Unauthenticated too often: more than {FAILURES_MAX} times in a minute from this address."
+            f" Try again in {wait_s} s, with a valid key.",
+            retry_after_s=wait_s,
+        )
+
+    def _failures_of(self, address: str, now: datetime) -> _Failures:
+        found = self._failures.get(address)
+        # A clock that was set back starts a new minute too: nobody waits for it to catch up.
+        if found is None or not timedelta() <= now - found.since < _WINDOW:
+            self._failures.pop(address, None)
+            found = self._failures[address] = _Failures(now)
+            if len(self._failures) > ADDRESSES_MAX:
+                self._failures.popitem(last=False)
+        return found
+
+
+def _address(scope: Scope) -> str:
+    """Return whom a failure counts against: an IPv4 address, or the 64 bits of an IPv6 one that its owner is given."""
+    client = scope.get("client")
+    try:
+        address = ip_address(client[0] if client else "")
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address):
+        return address.exploded[:19] if address.ipv4_mapped is None else str(address.ipv4_mapped)
+    return str(address)

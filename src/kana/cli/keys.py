@@ -22,7 +22,7 @@ _COLUMNS = ("key", "environment", "kind", "name", "created", "revoked")
 
 @click.group()
 def keys() -> None:
-    """List, create and revoke API keys, beside a server that runs or not."""
+    """List, create and revoke API keys, and say who may ask the Client API; beside a server that runs or not."""
 
 
 def _settings(database_url: str | None) -> Settings:
@@ -80,6 +80,47 @@ def revoke_key(key: str, database_url: str | None, as_json: bool) -> None:
         click.echo(json.dumps(_described(revoked), indent=2, ensure_ascii=False))
     else:
         click.echo(f"{revoked.masked} is revoked: no server lets it in any more.")
+
+
+_environment_argument = click.argument(
+    "environment", type=click.Choice([environment.value for environment in Environment])
+)
+
+
+@keys.command("require-secure-mode")
+@_environment_argument
+@click.argument("switch", type=click.Choice(["on", "off"]))
+@database_option
+@json_option
+def require_secure_mode(environment: str, switch: str, database_url: str | None, as_json: bool) -> None:
+    """Say whether the Client API of ENVIRONMENT lets in user tokens only (SWITCH on), or public keys too (off)."""
+    changed = with_access(
+        _settings(database_url),
+        lambda access: access.change_settings(
+            Environment(environment), requires_secure_mode=switch == "on", by=whoever_runs_this()
+        ),
+    )
+    if as_json:
+        click.echo(json.dumps({"environment": environment, "requires_secure_mode": changed.requires_secure_mode}))
+    else:
+        lets_in = "user tokens only" if changed.requires_secure_mode else "user tokens and public keys"
+        click.echo(f"The Client API of {environment} lets in {lets_in}.")
+
+
+@keys.command("rotate-tokens")
+@_environment_argument
+@database_option
+@json_option
+def rotate_tokens(environment: str, database_url: str | None, as_json: bool) -> None:
+    """Sign user tokens of ENVIRONMENT with a new secret from now on. Tokens that are out stay valid until they end."""
+    secret = with_access(
+        _settings(database_url),
+        lambda access: access.rotate_signing_secret(Environment(environment), by=whoever_runs_this()),
+    )
+    if as_json:
+        click.echo(json.dumps({"environment": environment, "kid": secret.id}))
+    else:
+        click.echo(f"New user tokens of {environment} are signed with secret {secret.id}; older ones stay valid.")
 
 
 def _described(key: ApiKey) -> dict[str, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kana.api.access import Door
 from kana.api.admin.context import context_factory
 from kana.api.admin.schema import build_schema
 from kana.api.bulk import BATCH_ITEMS_MAX
@@ -18,6 +19,6 @@ LIMITS = Limits(
 """What one request may ask for: a package of a hundred features, metadata of any allowed size, a batch of usages."""
 
 
-def endpoint(engine: Engine, *, observe: Observer | None = None) -> GraphQLEndpoint:
+def endpoint(engine: Engine, door: Door, *, observe: Observer | None = None) -> GraphQLEndpoint:
     """Return the Admin API over an engine, as an ASGI application for one address."""
-    return GraphQLEndpoint(build_schema(), context_factory(engine), limits=LIMITS, observe=observe)
+    return GraphQLEndpoint(build_schema(), context_factory(engine, door), limits=LIMITS, observe=observe)

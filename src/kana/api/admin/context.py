@@ -9,9 +9,9 @@ from typing import TypeAlias
 from graphql import GraphQLResolveInfo
 from starlette.types import Scope
 
-from kana.api.access import caller_of
+from kana.api.access import Door
 from kana.api.admin.loader import DecisionLoader
-from kana.api.http import headers_of, request_id_of
+from kana.api.http import request_id_of
 from kana.engine.access import Caller
 from kana.engine.engine import Engine
 from kana.model.catalog import Catalog
@@ -65,15 +65,16 @@ class AdminContext:
 Info: TypeAlias = GraphQLResolveInfo[AdminContext]
 
 
-def context_factory(engine: Engine) -> Callable[[Scope], Awaitable[AdminContext]]:
+def context_factory(engine: Engine, door: Door) -> Callable[[Scope], Awaitable[AdminContext]]:
     """Return what makes the context of a request: it lets in private keys, bare or as Bearer.
 
     Raises (when called):
         Unauthenticated: there is no key, or none that opens this door; all read the same.
+        RateLimited: the same, too often.
     """
 
     async def make(scope: Scope) -> AdminContext:
-        caller = await caller_of(headers_of(scope), engine.access, KeyKind.PRIVATE)
+        caller = await door.caller(scope, KeyKind.PRIVATE)
         return AdminContext(caller, engine, request_id=request_id_of(scope))
 
     return make

@@ -7,7 +7,7 @@ from importlib.resources import files
 from ariadne import EnumType, make_executable_schema
 from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 
-from kana.api.admin import features, packages, subscriptions, usage, users
+from kana.api.admin import features, packages, settings, subscriptions, usage, users
 from kana.api.graphql.plan import attribute_of
 from kana.api.scalars import DATE_TIME, UNITS
 from kana.model.feature import FeatureType
@@ -27,6 +27,8 @@ _BINDINGS = (
     users.mutation,
     subscriptions.query,
     subscriptions.mutation,
+    settings.query,
+    settings.mutation,
     usage.query,
     usage.mutation,
     usage.period_type,

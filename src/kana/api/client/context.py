@@ -10,10 +10,9 @@ from graphql import GraphQLResolveInfo
 from starlette.types import Scope
 
 from kana.api import tokens
-from kana.api.access import credential_in
+from kana.api.access import Door, credential_in
 from kana.api.http import headers_of
 from kana.engine.engine import Engine
-from kana.engine.ports import Clock
 from kana.errors import InvalidValue, Unauthenticated
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
@@ -35,27 +34,31 @@ class ClientContext:
 Info: TypeAlias = GraphQLResolveInfo[ClientContext]
 
 
-def context_factory(engine: Engine, *, clock: Clock) -> Callable[[Scope], Awaitable[ClientContext]]:
+def context_factory(engine: Engine, door: Door) -> Callable[[Scope], Awaitable[ClientContext]]:
     """Return what makes the context of a request.
 
     With a token, the token alone decides and X-User-ID is not looked at.
 
     Raises (when called):
         Unauthenticated: no credential, or none that opens this door, or a public key where tokens are required.
+        RateLimited: the same, too often.
     """
 
     async def make(scope: Scope) -> ClientContext:
         headers = headers_of(scope)
         credential = credential_in(headers)
-        if credential.count(".") == 2:
-            return await _by_token(engine, credential, clock=clock)
-        return await _by_key(engine, credential, headers.get(b"x-user-id", b""))
+        try:
+            if credential.count(".") == 2:
+                return await _by_token(engine, credential)
+            return await _by_key(engine, credential, headers.get(b"x-user-id", b""))
+        except Unauthenticated as error:
+            raise door.refusal(scope, error) from None
 
     return make
 
 
-async def _by_token(engine: Engine, token: str, *, clock: Clock) -> ClientContext:
-    claims = tokens.verify(token, await engine.access.keyring(), now=clock())
+async def _by_token(engine: Engine, token: str) -> ClientContext:
+    claims = tokens.verify(token, await engine.access.keyring(), now=engine.clock())
     user = await engine.holdings.user(claims.environment, claims.bucket, claims.user_key)
     if user is None:
         raise Unauthenticated

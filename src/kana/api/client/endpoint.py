@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kana.api.access import Door
 from kana.api.client.context import context_factory
 from kana.api.client.schema import build_published_schema, build_schema
 from kana.api.graphql import GraphQLEndpoint, Limits
 from kana.api.graphql.endpoint import Observer
 from kana.engine.engine import Engine
-from kana.engine.ports import Clock
 
-LIMITS = Limits(depth=8)
+LIMITS = Limits(depth=8, tokens=300)
 """What one request may ask for: the whole of the schema, once."""
 
 _ORIGIN = (b"access-control-allow-origin", b"*")
@@ -23,11 +23,11 @@ _PREFLIGHT = (
 )
 
 
-def endpoint(engine: Engine, *, clock: Clock, observe: Observer | None = None) -> ASGIApp:
+def endpoint(engine: Engine, door: Door, *, observe: Observer | None = None) -> ASGIApp:
     """Return the Client API over an engine. Cookies mean nothing here, so any origin may ask."""
     graphql = GraphQLEndpoint(
         build_schema(),
-        context_factory(engine, clock=clock),
+        context_factory(engine, door),
         limits=LIMITS,
         introspected=build_published_schema(),
         hide_suggestions=lambda _context: True,

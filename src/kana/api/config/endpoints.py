@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kana.api.access import Door
 from kana.api.body import ClientGone, read_body, read_json
 from kana.api.config.wire import config_json, review_json
 from kana.api.errors import Fault, fault_of, is_ours, problem
@@ -22,7 +23,6 @@ from kana.model.key import KeyKind
 BODY_BYTES_MAX = 1_000_000
 """Largest configuration, in bytes."""
 
-_BEARER = "bearer "
 _Verb = Callable[[Caller, bytes], Awaitable[Any]]
 
 
@@ -57,24 +57,24 @@ class ConfigEndpoints:
         return (await self._access.keyring()).environments[caller.environment].app_id
 
 
-def routes(config: ConfigEngine, access: AccessEngine) -> dict[str, ASGIApp]:
+def routes(config: ConfigEngine, access: AccessEngine, door: Door) -> dict[str, ASGIApp]:
     """Return the addresses of Kana's command line, and of the schema that editors load."""
     endpoints = ConfigEndpoints(config, access)
     return {
-        "/cli/pull": _endpoint(access, "GET", endpoints.pull),
-        "/cli/validate": _endpoint(access, "POST", endpoints.validate),
-        "/cli/publish": _endpoint(access, "POST", endpoints.publish),
+        "/cli/pull": _endpoint(door, "GET", endpoints.pull),
+        "/cli/validate": _endpoint(door, "POST", endpoints.validate),
+        "/cli/publish": _endpoint(door, "POST", endpoints.publish),
         "/schema/kana.json": _schema(),
     }
 
 
-def _endpoint(access: AccessEngine, method: str, verb: _Verb) -> ASGIApp:
+def _endpoint(door: Door, method: str, verb: _Verb) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != method:
             await answer_method_not_allowed(scope, send, method.encode())
             return
         try:
-            caller = await access.authenticate(_key_in(scope), KeyKind.PRIVATE)
+            caller = await door.caller(scope, KeyKind.PRIVATE)
             body = await read_body(receive, headers_of(scope), bytes_max=BODY_BYTES_MAX)
             await answer_json(send, 200, await verb(caller, body))
         except ClientGone:
@@ -106,11 +106,6 @@ def _headers(fault: Fault) -> list[Header]:
     if fault.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     return headers
-
-
-def _key_in(scope: Scope) -> str:
-    text = headers_of(scope).get(b"authorization", b"").decode("latin-1").strip()
-    return text[len(_BEARER) :].strip() if text[: len(_BEARER)].lower() == _BEARER else text
 
 
 def _schema() -> ASGIApp:

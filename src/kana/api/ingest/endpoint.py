@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kana.api.access import caller_of
+from kana.api.access import Door
 from kana.api.body import BodyTooLarge, ClientGone, read_body
 from kana.api.bulk import UsageAnswer, record_each
 from kana.api.errors import Fault, fault_of, is_ours
@@ -29,7 +29,7 @@ _FORMATS: dict[str, ReadUsages] = {
 }
 
 
-def events_endpoint(engine: Engine, *, quiet: bool = False) -> ASGIApp:
+def events_endpoint(engine: Engine, door: Door, *, quiet: bool = False) -> ASGIApp:
     """Return the endpoint: 200 with one answer for each event, in order, whatever became of each.
 
     ``quiet`` is what OpenMeter's clients expect instead: 204 when every event was decided, 400 when one was wrong.
@@ -40,7 +40,7 @@ def events_endpoint(engine: Engine, *, quiet: bool = False) -> ASGIApp:
             await answer_method_not_allowed(scope, send, b"POST")
             return
         try:
-            answers = await _record(engine, scope, receive)
+            answers = await _record(engine, door, scope, receive)
         except ClientGone:
             return
         except BodyTooLarge as error:
@@ -55,9 +55,9 @@ def events_endpoint(engine: Engine, *, quiet: bool = False) -> ASGIApp:
     return app
 
 
-async def _record(engine: Engine, scope: Scope, receive: Receive) -> list[UsageAnswer]:
+async def _record(engine: Engine, door: Door, scope: Scope, receive: Receive) -> list[UsageAnswer]:
     headers = headers_of(scope)
-    caller = await caller_of(headers, engine.access, KeyKind.PRIVATE)
+    caller = await door.caller(scope, KeyKind.PRIVATE)
     read = _reader(headers)
     body = await read_body(receive, headers, bytes_max=BODY_BYTES_MAX)
     usages = read(body, headers, caller.environment)
