@@ -18,7 +18,7 @@ from kana.model.user import UserRef
 from kana.store import rows
 from kana.store.postgres.accounts import find_user, find_users, load_accounts, lock_users
 from kana.store.postgres.catalogs import Catalogs
-from kana.store.postgres.database import CALL_S, CommitLost, Database, columns
+from kana.store.postgres.database import CALL_S, TRANSACTION_S, CommitLost, Database, columns
 from kana.store.postgres.gather import Gatherer
 from kana.store.postgres.pool import Connection, fetch
 from kana.store.postgres.statements import SQL
@@ -63,12 +63,18 @@ class PostgresLedger:
 
     async def append(self, batch: Batch) -> None:
         """See the port."""
-        until = asyncio.get_running_loop().time() + CALL_S
-        try:
-            await self._database.write(lambda connection: self._append(connection, batch))
-        except CommitLost as lost:
-            if not await self._was_written(batch, lost, until):
-                raise Unavailable("the connection was lost before the commit; nothing was recorded") from lost
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        while True:
+            try:
+                return await self._database.write(
+                    lambda connection: self._append(connection, batch), until=started + TRANSACTION_S
+                )
+            except CommitLost as lost:
+                if await self._was_written(batch, lost, started + CALL_S):
+                    return None
+                if loop.time() > started + TRANSACTION_S:
+                    raise Unavailable("the connection was lost before the commit; nothing was recorded") from lost
 
     async def _append(self, connection: Connection, batch: Batch) -> None:
         users = await lock_users(connection, batch.people, sharded=self._sharded)
