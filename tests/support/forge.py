@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -43,10 +44,19 @@ class Forge:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self, *arguments: str, env: Mapping[str, str], folder: Path, output: Path) -> Forked:
-        """Run ``kana`` with these arguments; what it writes is appended to ``output``."""
-        started = {"start": arguments, "env": dict(env), "folder": str(folder), "output": str(output)}
-        return Forked(self, self.ask(started))
+    def start(
+        self, *arguments: str, env: Mapping[str, str], folder: Path, output: Path, errors: Path | None = None
+    ) -> Forked:
+        """Run ``kana`` with these arguments; what it writes is appended to ``output``, or to ``errors`` too."""
+        files = {"folder": str(folder), "output": str(output), "errors": str(errors or output)}
+        return Forked(self, self.ask({"start": arguments, "env": dict(env), **files}))
+
+    def run(self, *arguments: str, env: Mapping[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+        """Run ``kana`` with these arguments to its end."""
+        with tempfile.TemporaryDirectory(prefix="kana-command-") as written:
+            output, errors = Path(written) / "output", Path(written) / "errors"
+            code = self.start(*arguments, env=env, folder=folder, output=output, errors=errors).wait(60)
+            return subprocess.CompletedProcess(arguments, code, output.read_text(), errors.read_text())
 
     def ask(self, question: Mapping[str, Any]) -> int:
         """Put one question to the process."""
@@ -112,7 +122,7 @@ def _main() -> None:
 def _start(question: Mapping[str, Any], children: set[int]) -> int:
     pid = os.fork()
     if pid == 0:
-        _become(question["start"], question["env"], question["folder"], question["output"])
+        _become(question["start"], question["env"], question["folder"], (question["output"], question["errors"]))
     children.add(pid)
     return pid
 
@@ -125,7 +135,7 @@ def _poll(pid: int, children: set[int]) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def _become(arguments: Sequence[str], env: Mapping[str, str], folder: str, output: str) -> None:
+def _become(arguments: Sequence[str], env: Mapping[str, str], folder: str, written: tuple[str, str]) -> None:
     """Run the command in this process, which never returns."""
     code = 1
     try:
@@ -134,9 +144,8 @@ def _become(arguments: Sequence[str], env: Mapping[str, str], folder: str, outpu
         os.environ.clear()
         os.environ.update(env)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        written = os.open(output, os.O_WRONLY | os.O_APPEND)
-        os.dup2(written, 1)
-        os.dup2(written, 2)
+        for descriptor, path in zip((1, 2), written, strict=True):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), descriptor)
         sys.modules["kana.cli"].main(list(arguments), prog_name="kana")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

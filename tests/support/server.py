@@ -118,14 +118,11 @@ class KanaServer:
 
     def kana(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command on the same database, beside the server or without; its exit code is the caller's."""
-        return subprocess.run(
-            [str(KANA), *arguments],
-            env=self._environment(),
-            cwd=self.folder,
-            text=True,
-            capture_output=True,
-            check=False,
-        )
+        environment = self._environment()
+        if self._forge is not None:
+            return self._forge.run(*arguments, env=environment, folder=self.folder)
+        command = [str(KANA), *arguments]
+        return subprocess.run(command, env=environment, cwd=self.folder, text=True, capture_output=True, check=False)
 
     def start(self) -> None:
         """Start and wait until it is ready.

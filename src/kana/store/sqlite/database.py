@@ -60,7 +60,11 @@ class Database:
             Unavailable: nothing was written, or the storage failed before and nothing is acknowledged any more.
             OutcomeUnknown: the storage failed under this write.
         """
-        run = partial(self._run, self._write_connection, work, begin="begin immediate", answer=OutcomeUnknown)
+
+        def run() -> _Result:
+            self._watch_file()
+            return self._run(self._write_connection, work, begin="begin immediate", answer=OutcomeUnknown)
+
         return await asyncio.get_running_loop().run_in_executor(self._writer, run)
 
     def read(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
@@ -91,6 +95,11 @@ class Database:
             self._lose(error.message)
             raise answer(error.message) from error
 
+    def _watch_file(self) -> None:
+        """Notice that the file was taken away: what is written to it then is gone with this process."""
+        if self._lost is None and _identity(self._path) != self._file:
+            self._lose(f"the database file {self._path} was replaced or removed while open")
+
     def _lose(self, reason: str) -> None:
         self._lost = reason
         self._on_lost(reason)
@@ -101,15 +110,19 @@ class Database:
         Raises:
             Unavailable: it cannot, or is not.
         """
-        if self._lost is None and _identity(self._path) != self._file:
-            self._lose(f"the database file {self._path} was replaced or removed while open")
+        self._watch_file()
         self.read(lambda connection: connection.execute("select 1").fetchall())
 
     async def close(self) -> None:
-        """Finish what is in flight, bring the log into the file, and let go of it."""
+        """Finish what is in flight, bring the log into the file, and let go of it.
+
+        After the storage has failed the file is left as it is: what of the log reached the disk is
+        for the next process to find out.
+        """
         for pool in (self._writer, self._aside):
             await asyncio.to_thread(pool.shutdown)
         for connection in (self._read_connection, self._aside_connection, self._write_connection):
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, self._lost is not None)
             connection.close()
         if self._lock is not None:
             os.close(self._lock)
