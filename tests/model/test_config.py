@@ -1,0 +1,155 @@
+"""A configuration is read strictly: what is wrong is named, with its place and what is allowed there."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from kana.errors import InvalidValue
+from kana.model import config as rules
+from kana.model.config import ConfigFeature, ConfigHeld, ConfigPackage, UnknownField, read_config
+from kana.model.feature import FeatureType
+from kana.model.package import PackageStatus
+from kana.model.period import ResetPeriod
+from kana.model.text import UNITS_MAX
+from tests.support.tree import SOURCE
+
+
+def a_file(**changes: Any) -> dict[str, Any]:
+    """A small configuration as plain data."""
+    held = {"id": "message", "limit": 5, "overage_enabled": True, "reset_period": "MONTH"}
+    return {
+        "version": "1.0.0",
+        "features": [{"id": "message", "name": "Messages", "type": "CONSUMABLE"}, {"id": "sso", "type": "BINARY"}],
+        "packages": {
+            "draft": [{"id": "pro", "features": [{"id": "sso"}]}],
+            "published": [{"id": "free", "name": "Free", "features": [held]}],
+        },
+        "addons": {"published": [{"id": "extra", "base_packages": ["free"], "features": [{"id": "message"}]}]},
+    } | changes
+
+
+def test_everything_that_a_file_says_is_read() -> None:
+    """Names default to the id, status comes from the list, and each part knows its place."""
+    config = read_config(a_file(revision="test_abc@4", app="Acme", project="Acme", updated="today"))
+
+    assert config.revision == "test_abc@4"
+    assert config.features == (
+        ConfigFeature(path="features[0]", id="message", name="Messages", type=FeatureType.CONSUMABLE),
+        ConfigFeature(path="features[1]", id="sso", name="sso", type=FeatureType.BINARY),
+    )
+    at = "packages.published[0]"
+    held = ConfigHeld(
+        path=f"{at}.features[0]",
+        id="message",
+        has_limit=True,
+        limit=5,
+        overage_enabled=True,
+        reset_period=ResetPeriod.MONTH,
+    )
+    assert config.packages[1] == ConfigPackage(
+        path=at,
+        id="free",
+        name="Free",
+        status=PackageStatus.PUBLISHED,
+        is_addon=False,
+        base_package_ids=(),
+        features=(held,),
+    )
+    assert config.addons is not None
+    assert [(addon.id, addon.is_addon, addon.base_package_ids) for addon in config.addons] == [
+        ("extra", True, ("free",))
+    ]
+    assert [package.id for package in config.all_packages] == ["pro", "free", "extra"]
+
+
+def test_no_addons_is_not_the_same_as_an_empty_list() -> None:
+    """Files of Kana's own command line never hold add-ons: they leave them alone."""
+    plain = {key: value for key, value in a_file().items() if key != "addons"}
+    assert read_config(plain).addons is None
+    assert read_config({**plain, "addons": None}).addons is None
+    assert read_config({**plain, "addons": {}}).addons == ()
+
+
+def test_a_limit_that_is_null_is_told_from_one_that_is_missing() -> None:
+    """Null is unlimited; nothing said is a mistake, which only the feature's type shows."""
+    features = [{"id": "message", "limit": None}, {"id": "sso"}]
+    config = read_config(a_file(packages={"draft": [{"id": "a", "features": features}]}))
+    assert [(held.limit, held.has_limit) for held in config.packages[0].features] == [(None, True), (None, False)]
+
+
+def test_lists_that_were_emptied_may_be_null() -> None:
+    """``draft:`` with nothing under it is null in YAML, and is an empty list to whoever wrote it."""
+    config = read_config(a_file(packages={"draft": None, "published": [{"id": "free", "features": None}]}))
+    assert [(package.id, package.features) for package in config.packages] == [("free", ())]
+
+
+def held(**fields: Any) -> dict[str, Any]:
+    return a_file(packages={"draft": [{"id": "pro", "features": [{"id": "message", **fields}]}]})
+
+
+HELD = "packages.draft[0].features[0]"
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "message"),
+    [
+        ([], "", "the configuration must be a mapping with version, revision, app, .* got a list"),
+        (None, "", "the configuration must be a mapping .* got nothing"),
+        ({"features": []}, "", "the configuration must have packages"),
+        (a_file(feature=[]), "feature", "feature is no known field; did you mean features?"),
+        (a_file(zzz=1), "zzz", "zzz is no known field; known here: version, revision, "),
+        (a_file(version=1.0), "version", "version must be text .*, got 1.0"),
+        (a_file(features={}), "features", "features must be a list, got a mapping"),
+        (a_file(features=["a"]), "features[0]", "features\\[0\\] must be a mapping with id, name, type, got 'a'"),
+        (a_file(features=[{"id": "a"}]), "features[0]", "features\\[0\\] must have type"),
+        (a_file(features=[{"id": 5, "type": "BINARY"}]), "features[0].id", "must be text .*, got 5"),
+        (a_file(features=[{"id": "", "type": "BINARY"}]), "features[0].id", "must be 1 to 255 characters"),
+        (a_file(features=[{"id": "a", "name": "", "type": "BINARY"}]), "features[0].name", "must be 1 to 255"),
+        (a_file(features=[{"id": "a", "type": "Binary"}]), "features[0].type", "must be BINARY or CONSUMABLE, got"),
+        (a_file(features=[{"id": str(n), "type": "BINARY"} for n in range(1001)]), "features", "at most 1000 items"),
+        (a_file(packages={"archived": []}), "packages.archived", "is no known field; known here: draft, published"),
+        (a_file(packages={"draft": [{"id": "a", "base_packages": []}]}), "packages.draft[0].base_packages", "no known"),
+        (a_file(addons={"draft": [{"id": "a", "base_packages": [1]}]}), "addons.draft[0].base_packages[0]", "text"),
+        (held(limits=1), f"{HELD}.limits", "limits is no known field; did you mean limit\\?"),
+        (held(limit="10"), f"{HELD}.limit", "must be a whole number of 0 or more, or null for unlimited, got '10'"),
+        (held(limit=1.5), f"{HELD}.limit", "whole number"),
+        (held(limit=True), f"{HELD}.limit", "whole number"),
+        (held(limit=-1), f"{HELD}.limit", f"must be 0 to {UNITS_MAX}, got -1"),
+        (held(limit=2**53), f"{HELD}.limit", f"must be 0 to {UNITS_MAX}"),
+        (held(overage_enabled="yes"), f"{HELD}.overage_enabled", "must be true or false, got 'yes'"),
+        (held(reset_period="WEEK"), f"{HELD}.reset_period", "must be YEAR or MONTH or DAY, got 'WEEK'"),
+        (held(reset_period=1), f"{HELD}.reset_period", "must be YEAR or MONTH or DAY, got 1"),
+    ],
+)  # fmt: skip
+def test_a_wrong_shape_is_named_with_its_place(value: Any, path: str, message: str) -> None:
+    """The message says what is allowed, and ``field`` where it is wrong."""
+    with pytest.raises(InvalidValue, match=message) as refused:
+        read_config(value)
+    assert refused.value.field == path
+
+
+def test_a_misspelt_field_has_an_error_of_its_own() -> None:
+    """It is what the command line says before anything else, as other checks would only miss the field."""
+    with pytest.raises(UnknownField):
+        read_config(a_file(adons={}))
+
+
+def test_the_schema_for_editors_knows_the_same_fields() -> None:
+    """What an editor marks is what the server refuses: fields, words and bounds are the reader's own."""
+    schema = json.loads((SOURCE / "api/config/kana.schema.json").read_text(encoding="utf-8"))
+    definitions = schema["definitions"]
+    held = definitions["held"]["items"]["properties"]
+    feature = schema["properties"]["features"]["items"]["properties"]
+
+    assert tuple(schema["properties"]) == rules.ROOT_FIELDS
+    assert tuple(feature) == rules.FEATURE_FIELDS
+    assert tuple(definitions["packages"]["items"]["properties"]) == rules.PACKAGE_FIELDS
+    assert tuple(definitions["addons"]["items"]["properties"]) == rules.ADDON_FIELDS
+    assert tuple(held) == rules.HELD_FIELDS
+    assert feature["type"]["enum"] == [kind.value for kind in FeatureType]
+    assert held["reset_period"]["enum"] == [*(period.value for period in ResetPeriod), None]
+    assert (held["limit"]["minimum"], held["limit"]["maximum"]) == (0, UNITS_MAX)
+    assert {definitions[name]["maxItems"] for name in ("packages", "addons", "held")} == {rules.ITEMS_MAX}
