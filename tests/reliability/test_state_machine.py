@@ -35,6 +35,9 @@ from tests.support.world import TEST, TESTER, SetClock, World, a_feature, exampl
 
 __all__ = ["place"]
 
+Content = tuple[str, int, str, str | None, datetime | None]
+"""Feature, delta, action, key, timestamp."""
+
 MACHINE = examples(200, stateful_step_count=40, suppress_health_check=list(HealthCheck), phases=list(Phase))
 """At least 200 histories of up to 40 steps."""
 
@@ -59,7 +62,7 @@ steps = st.sampled_from([1, 3_600, 86_400, 86_400 * 28, 86_400 * 31, 86_400 * 36
 
 
 def described(consumption: Consumption | None) -> tuple[Any, ...] | None:
-    return consumption and (consumption.used, consumption.budget, consumption.overage_enabled)
+    return None if consumption is None else (consumption.used, consumption.budget, consumption.overage_enabled)
 
 
 def line(usage: PeriodUsage) -> tuple[Any, ...]:
@@ -248,7 +251,7 @@ class Machine(RuleBasedStateMachine):
         content = (usage.feature_id, usage.delta, usage.action.value, usage.key, usage.timestamp)
         self._compare_record(self.world.usage.record(usage), usage.user_id, content)
 
-    def _compare_record(self, real: Coroutine[Any, Any, Any], user: str, content: tuple[Any, ...]) -> None:
+    def _compare_record(self, real: Coroutine[Any, Any, Any], user: str, content: Content) -> None:
         now = self.clock.now
         mine, theirs = self.both(real, lambda: self.reference.record(user, *content, now))
         if mine is not None:
