@@ -16,6 +16,9 @@ SQLITE_VERSION_MIN = 3_051_003
 Source: sqlite.org/wal.html, "WAL-reset bug".
 """
 
+APPLICATION_ID = 0x4B414E41  # "KANA"
+"""Stands in the file's header, so that another program's database is not taken for ours."""
+
 BUSY_TIMEOUT_MS = 2000
 """How long a connection waits for another process to finish writing."""
 
@@ -36,13 +39,16 @@ def connect(path: str, *, synchronous: str = "FULL") -> apsw.Connection:
     """Open the file, creating it if it is not there.
 
     Raises:
-        DatabaseRefused: it is no database, or the SQLite library is too old to be trusted with one.
+        DatabaseRefused: it is no database or another program's, which is left as it is, or the SQLite
+            library is too old to be trusted with one.
     """
     if apsw.SQLITE_VERSION_NUMBER < SQLITE_VERSION_MIN:
         raise DatabaseRefused(f"SQLite {apsw.sqlite_lib_version()} can corrupt a database; 3.51.3 or newer is needed")
     try:
         connection = apsw.Connection(path)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        if not _is_ours(connection):
+            raise DatabaseRefused("the file is another program's database; Kana needs one of its own")
         connection.execute("pragma journal_mode = wal")
         connection.execute(f"pragma synchronous = {synchronous}")
         connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
@@ -50,6 +56,20 @@ def connect(path: str, *, synchronous: str = "FULL") -> apsw.Connection:
     except apsw.Error as error:
         raise DatabaseRefused(f"cannot open the database {path}: {error}") from error
     return connection
+
+
+def _is_ours(connection: apsw.Connection) -> bool:
+    # In this order, another process may make our tables while we ask.
+    is_new = not list(connection.execute("select 1 from sqlite_schema limit 1"))
+    return (is_new and number(connection, "user_version") == 0) or number(
+        connection, "application_id"
+    ) == APPLICATION_ID
+
+
+def number(connection: apsw.Connection, pragma: str) -> int:
+    """Return a number of the file's header."""
+    [(found,)] = connection.execute(f"pragma {pragma}")
+    return int(found)
 
 
 def in_transaction(connection: apsw.Connection, work: Callable[[apsw.Connection], _Result], *, begin: str) -> _Result:

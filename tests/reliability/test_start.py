@@ -1,0 +1,156 @@
+"""A server starts on what is its own, says in a sentence why it does not start on anything else, and starts again."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.reliability.machine import read_only
+from tests.support.client import AdminClient
+from tests.support.forge import Forge
+from tests.support.server import KanaServer, ServerEnded
+
+
+@pytest.fixture
+def stopped(forge: Forge, tmp_path: Path) -> Iterator[KanaServer]:
+    """A server that was not started yet, without a database."""
+    server = KanaServer(tmp_path, forge=forge)
+    yield server
+    server.close()
+
+
+def _refusal(server: KanaServer) -> str:
+    """Start it in vain; return the one sentence that it says."""
+    with pytest.raises(ServerEnded) as ended:
+        server.start()
+    assert ended.value.code == 1
+    [sentence] = ended.value.said.splitlines()
+    return sentence
+
+
+def test_a_second_server_on_the_same_file_is_refused(kana: KanaServer, forge: Forge) -> None:
+    """It names the process that has the file; the first one goes on, and when it has ended another may start."""
+    second = KanaServer(kana.folder, forge=forge)
+    assert _refusal(second) == (
+        f"Error: the database {kana.database} is served by process {kana.pid} already; SQLite takes one server,"
+        " PostgreSQL many (KANA_DATABASE_URL=postgresql://…)"
+    )
+    kana.kill()
+    second.start()
+    assert second.terminate() == 0
+    second.close()
+
+
+def test_a_database_that_is_newer_is_refused(stopped: KanaServer) -> None:
+    """What a newer program keeps there, this one would not understand; nothing in it is changed."""
+    stopped.init()
+    _execute(stopped.database, "pragma user_version = 999")
+    before = stopped.database.read_bytes()
+    assert _refusal(stopped) == (
+        "Error: the database is at version 999 and this program knows up to 1; use a newer kana-server"
+    )
+    assert stopped.database.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["tables", "version", "text"])
+def test_a_file_that_is_not_ours_is_refused(stopped: KanaServer, content: str) -> None:
+    """Another program's file is left as it is."""
+    if content == "tables":
+        _execute(stopped.database, "create table theirs (id integer)")
+        expected = "Error: the file is another program's database; Kana needs one of its own"
+    elif content == "version":
+        _execute(stopped.database, "pragma user_version = 1")
+        expected = "Error: the file is another program's database; Kana needs one of its own"
+    else:
+        stopped.database.write_text("not a database at all, " * 100)
+        expected = f"Error: cannot open the database {stopped.database}: file is not a database"
+    before = stopped.database.read_bytes()
+    assert _refusal(stopped) == expected
+    assert stopped.database.read_bytes() == before
+
+
+def test_a_folder_that_is_not_there_is_named(stopped: KanaServer) -> None:
+    """A misspelt path makes no folder."""
+    stopped.database_url = f"sqlite:///{stopped.folder}/missing/kana.db"
+    path = stopped.folder / "missing" / "kana.db"
+    assert _refusal(stopped) == f"Error: cannot open the database {path}: No such file or directory"
+    assert not path.parent.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(forge: Forge, tmp_path: Path) -> None:
+    """On a read-only file system the sentence says so."""
+    with read_only(tmp_path) as folder:
+        server = KanaServer(tmp_path, database_url=f"sqlite:///{folder}/kana.db", forge=forge)
+        assert _refusal(server) == f"Error: cannot open the database {folder / 'kana.db'}: Read-only file system"
+        server.close()
+
+
+def test_killed_while_it_makes_its_tables_it_starts_again(stopped: KanaServer) -> None:
+    """Whenever in its first start it is killed, the next start has the tables and exactly one workspace."""
+    moments = random.Random(20)
+    seen = Counter[str]()
+    for _ in range(20):
+        for file in stopped.folder.glob("kana.db*"):
+            file.unlink()
+        stopped.launch()
+        time.sleep(moments.uniform(0.005, 0.08))
+        stopped.kill()
+        seen[_state(stopped.database)] += 1
+        stopped.start()
+        stopped.kill()
+        assert _state(stopped.database) == "workspace"
+        assert stopped.kana("audit").returncode == 0
+    assert len(seen) > 1, f"every kill came at the same stage: {seen}"
+
+
+def test_several_that_start_at_once_make_one_workspace(stopped: KanaServer) -> None:
+    """Of four `kana init` on no database one makes the workspace, and the others say that it is there."""
+    for _ in range(10):
+        for file in stopped.folder.glob("kana.db*"):
+            file.unlink()
+        with ThreadPoolExecutor(4) as pool:
+            ended = list(pool.map(lambda _: stopped.kana("init", "--json"), range(4)))
+        assert sorted(process.returncode for process in ended) == [0, 1, 1, 1]
+        refused = [process for process in ended if process.returncode == 1]
+        assert all("has a workspace already, and nothing was changed" in process.stderr for process in refused)
+        assert _execute(stopped.database, "select count(*) from workspace") == 1
+        assert _execute(stopped.database, "select count(*) from keys") == 4
+
+
+async def test_a_copy_of_what_a_kill_leaves_is_a_database(kana: KanaServer, forge: Forge, tmp_path: Path) -> None:
+    """What a crash leaves, log included, is all that another machine needs to go on with."""
+    async with AdminClient(kana.address, kana.private_key) as client:
+        await client.furnish(limit=10)
+        await client.enrol("ada")
+        await client.record("ada", delta=3)
+    kana.kill()
+    for file in kana.folder.glob("kana.db*"):
+        shutil.copy(file, tmp_path)
+    copy = KanaServer(tmp_path, forge=forge)
+    copy.start()
+    async with AdminClient(copy.address, kana.private_key) as client:
+        assert (await client.check("ada"))["consumption"] == {"used": 3, "budget": 10, "overageEnabled": False}
+    copy.close()
+
+
+def _execute(path: Path, statement: str) -> object:
+    connection = apsw.Connection(str(path))
+    try:
+        return connection.execute(statement).get
+    finally:
+        connection.close()
+
+
+def _state(path: Path) -> str:
+    """How far a first start came."""
+    if not path.exists() or not _execute(path, "pragma user_version"):
+        return "nothing"
+    return "workspace" if _execute(path, "select count(*) from workspace") else "tables"
