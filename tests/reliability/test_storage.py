@@ -78,6 +78,31 @@ async def test_after_a_failed_sync_nothing_is_acknowledged(kana: KanaServer, tmp
     assert faults(kana.database, load.journal) == []
 
 
+@pytest.mark.parametrize("nth", [1, 2, 5, 23])
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
+async def test_a_failed_write_is_never_acknowledged(kana: KanaServer, tmp_path: Path, error: str, nth: int) -> None:
+    """The n-th write fails once: where the disk was full the work goes on, where it is broken it ends."""
+    await furnish(kana)
+    load = Load(kana)
+    options = ("-e", "trace=pwrite64", "-e", f"inject=pwrite64:error={error}:when={nth}")
+    with traced(kana.pid, tmp_path / "trace", *options):
+        async with load.running():
+            if error == "EIO":
+                assert await asyncio.to_thread(kana.wait) == STORAGE_LOST
+            else:
+                await _until(lambda: len(load.refusals) > 0)
+                before = len(load.journal.acknowledged)
+                await _until(lambda: len(load.journal.acknowledged) > before + 50)
+    codes = {"EIO": {"OUTCOME_UNKNOWN", "UNAVAILABLE"}, "ENOSPC": {"UNAVAILABLE"}}[error]
+    assert {refused.code for refused in load.refusals} <= codes
+
+    if error == "EIO":
+        kana.start()
+    await load.settle()
+    assert kana.kana("audit").returncode == 0
+    assert faults(kana.database, load.journal) == []
+
+
 async def test_a_database_that_another_process_writes_is_waited_for_and_then_given_up(kana: KanaServer) -> None:
     """While another process holds the write lock, a write ends as UNAVAILABLE with nothing done, and reads go on."""
     await furnish(kana)
