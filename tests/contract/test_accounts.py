@@ -67,6 +67,20 @@ async def test_unknown_users_are_not_found(store: Store) -> None:
             await store.entries(environment, user_id, limit=10, before=None)
 
 
+async def test_a_user_is_found_by_where_their_data_is_kept(store: Store) -> None:
+    """By bucket and key, renamed or not; None for another place, and in the other environment."""
+    user = new_user("ada")
+    await store.create_user(user)
+    renamed = await store.update_user(TEST, "ada", lambda user: replace(user, id="bob"))
+    assert await store.user_by_key(TEST, user.bucket, user.key) == renamed
+    for environment, bucket, key in (
+        (LIVE, user.bucket, user.key),
+        (TEST, user.bucket ^ 1, user.key),
+        (TEST, user.bucket, 2),
+    ):
+        assert await store.user_by_key(environment, bucket, key) is None
+
+
 async def test_an_id_is_taken_once_an_environment(store: Store) -> None:
     """The second user with an id is refused and the first one stays; another environment has its own."""
     first = new_user("ada", name="first")

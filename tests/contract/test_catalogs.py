@@ -13,18 +13,22 @@ from kana.model.catalog import Catalog
 from kana.model.environment import Environment
 from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature, PackagePrice, PackageStatus
+from kana.model.period import ResetPeriod
 from tests.support.stores import Place
 from tests.support.world import (
     DAY,
     LIVE,
     MILLISECOND,
+    MONTH,
     NOON,
     ONE_DAY,
     TEST,
     TESTER,
+    YEAR,
     World,
     a_feature,
     a_package,
+    a_usage,
     allows,
     holds,
 )
@@ -166,3 +170,30 @@ async def test_subscribers_are_counted(world: World) -> None:
     assert await world.store.count_subscribers(TEST, now=NOON) == {"basic": 3, "extra": 1}
     assert await world.store.count_subscribers(TEST, now=NOON + ONE_DAY) == {"basic": 2, "extra": 1}
     assert await world.store.count_subscribers(LIVE, now=NOON) == {}
+
+
+@pytest.mark.parametrize(("reset", "days"), [(DAY, 1), (MONTH, 31), (YEAR, 365), (None, 4000)])
+async def test_those_over_a_limit_are_counted(world: World, reset: ResetPeriod | None, days: int) -> None:
+    """Subscriptions that stand to the package, by what is used in the current period of each from its own start."""
+    await world.furnish(a_package("basic", allows(None, reset)), a_package("other", allows(None, reset)))
+    for user_id, package, used in (
+        ("ada", "basic", 10),
+        ("bob", "basic", 11),
+        ("eve", "other", 99),
+        ("joe", "basic", 12),
+    ):
+        await world.subscribed_user(user_id, package)
+        await world.usage.record(a_usage(used, user_id=user_id))
+    [joe] = await world.accounts.subscriptions(TEST, user_id="joe")
+    await world.accounts.cancel_subscription(TEST, joe.subscription.id)
+
+    async def over(limit: int, package: str = "basic", environment: Environment = TEST) -> int:
+        now = world.clock()
+        return await world.store.count_over(environment, package, "message", limit=limit, reset=reset, now=now)
+
+    assert [await over(limit) for limit in (9, 10, 11)] == [2, 1, 0]
+    assert [await over(0, "none"), await over(0, environment=LIVE), await over(98, "other")] == [0, 0, 1]
+    world.clock.advance(days=days, milliseconds=-1)
+    assert await over(10) == 1
+    world.clock.advance(milliseconds=1)
+    assert await over(10) == (1 if reset is None else 0)

@@ -10,13 +10,8 @@ from typing import Any
 
 from hypothesis import settings
 
-from kana.engine.access import AccessEngine
-from kana.engine.accounts import AccountEngine
-from kana.engine.catalog import CatalogEngine
-from kana.engine.ids import IdMaker
+from kana.engine.engine import Engine
 from kana.engine.ports import Store
-from kana.engine.recorder import Recorder
-from kana.engine.usage import UsageEngine
 from kana.model.account import Account
 from kana.model.allowance import UNLIMITED, Allowance
 from kana.model.catalog import Catalog
@@ -147,12 +142,10 @@ class World:
         self.store = store
         self.clock = clock or SetClock()
         self.meter = NotedMeter()
-        self.ids = IdMaker(self.clock)
-        self.catalog = CatalogEngine(store, clock=self.clock)
-        self.accounts = AccountEngine(store, clock=self.clock, ids=self.ids)
-        self.recorder = Recorder(store, clock=self.clock, next_id=self.ids, meter=self.meter)
-        self.usage = UsageEngine(store, self.recorder, clock=self.clock, meter=self.meter)
-        self.access = AccessEngine(store, clock=self.clock)
+        self.engine = Engine.over(store, clock=self.clock, meter=self.meter)
+        self.catalog, self.accounts, self.usage = self.engine.catalog, self.engine.accounts, self.engine.usage
+        self.recorder, self.access = self.engine.recorder, self.engine.access
+        self.ids = self.accounts._ids
 
     async def furnish(
         self, *packages: Package, features: Sequence[Feature] = (), environment: Environment = TEST

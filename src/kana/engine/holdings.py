@@ -63,9 +63,9 @@ class HoldingEngine:
             packages[:] = [catalog.package(s.package_id) for s in account.subscriptions if s.gives_access(now)]
             for feature_id in {held.feature_id for package in packages for held in package.features}:
                 answering = effective(account, catalog, catalog.feature(feature_id), now=now)
-                if answering is not None:
-                    entitled[feature_id] = (answering, answering.counter_at(now))
-                    yield entitled[feature_id][1]
+                assert answering is not None, "a subscription that gives access holds the feature"
+                entitled[feature_id] = (answering, answering.counter_at(now))
+                yield entitled[feature_id][1]
 
         snapshot = await self._ledger.snapshot(environment, [user_id], want)
         decisions = {

@@ -1,0 +1,64 @@
+"""What a user holds: packages, and what each feature in them lets them do now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kana.model.entitlement import ALLOWED_BINARY, ALLOWED_CONSUMABLE, Consumption
+from tests.support.world import LIVE, TEST, World, a_feature, a_package, a_usage, allows, holds
+
+
+@pytest.fixture(autouse=True)
+async def _furnished(world: World) -> None:
+    await world.furnish(
+        a_package("basic", replace(allows(10), name="Messages"), holds("chat")),
+        a_package("extra", allows(20), is_addon=True),
+        a_package("plain", is_addon=True),
+        features=(a_feature(name="Message"), a_feature("chat", binary=True)),
+    )
+
+
+async def test_each_package_shows_what_holds_in_whichever(world: World) -> None:
+    """Packages by the age of their subscription, features in their order; the answering one decides for all."""
+    await world.subscribed_user("ada", "basic", "extra", "plain")
+    await world.usage.record(a_usage(15))
+    basic, extra, plain = await world.engine.holdings.of(TEST, "ada")
+    assert [holding.package.id for holding in (basic, extra, plain)] == ["basic", "extra", "plain"]
+    assert [feature.name for holding in (basic, extra, plain) for feature in holding.features] == [
+        "Messages",
+        "chat",
+        "Message",
+    ]
+    decision = basic.features[0].decision
+    assert (decision.access, decision.reason) == (True, ALLOWED_CONSUMABLE)
+    assert decision.consumption == Consumption(15, 20, overage_enabled=False)
+    assert extra.features[0].decision == decision
+    assert (basic.features[1].decision.reason, basic.features[1].decision.consumption) == (ALLOWED_BINARY, None)
+    assert basic.features[0].held.allowance.limit == 10
+
+
+async def test_what_gives_no_access_is_not_held(world: World) -> None:
+    """A cancelled package is gone at once, and what it allowed with it."""
+    await world.subscribed_user("ada", "basic", "extra")
+    [_, extra] = await world.accounts.subscriptions(TEST, user_id="ada")
+    await world.accounts.cancel_subscription(TEST, extra.subscription.id)
+    [basic] = await world.engine.holdings.of(TEST, "ada")
+    assert basic.features[0].decision.consumption == Consumption(0, 10, overage_enabled=False)
+
+
+async def test_who_is_not_there_holds_nothing(world: World) -> None:
+    """Nor does one without a subscription, nor anybody in the other environment."""
+    await world.accounts.create_user(TEST, id="bob")
+    await world.subscribed_user("ada")
+    for environment, user_id in ((TEST, "bob"), (TEST, "eve"), (LIVE, "ada")):
+        assert await world.engine.holdings.of(environment, user_id) == []
+
+
+async def test_a_user_is_found_whatever_their_id_is_now(world: World) -> None:
+    """By bucket and key, which never change; None where there is none."""
+    user = await world.accounts.create_user(TEST, id="ada")
+    renamed = await world.accounts.update_user(TEST, "ada", {"id": "bob"})
+    assert await world.engine.holdings.user(TEST, user.bucket, user.key) == renamed
+    assert await world.engine.holdings.user(LIVE, user.bucket, user.key) is None
