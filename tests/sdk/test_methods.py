@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from kana.errors import (
     Conflict,
     FeatureNotFound,
     InvalidValue,
+    KanaError,
     PackageNotFound,
     SubscriptionLinkRefused,
     SubscriptionNotFound,
@@ -209,7 +211,7 @@ async def test_errors_of_the_server_are_raised_by_their_class(either: Any, user:
     """What the server says no with arrives as the class of kana.errors that it is."""
     whose = {"user_id": user, "feature_id": meter(user)}
     nobody = {"user_id": "nobody", "feature_id": meter(user)}
-    calls = [
+    calls: list[tuple[type[KanaError], Callable[[], Any]]] = [
         (UserNotFound, lambda: either.features.can_use(**nobody)),
         (UserNotFound, lambda: either.users.retrieve(id="nobody")),
         (FeatureNotFound, lambda: either.features.record_usage(user_id=user, feature_id="nothing")),

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, Self, TypeAlias
 
 from kana.errors import BadInput, Internal, KanaError, OutcomeUnknown, RateLimited, Unavailable
 from kana.sdk.driver import Connection, SyncDriver
-from kana.sdk.errors import NetworkError, QueueFull, RecorderClosed, error_of
+from kana.sdk.errors import NetworkError, QueueFull, RecorderClosed, UnexpectedAnswer, error_of
 from kana.sdk.features import usage_input
 from kana.sdk.operation import Core
 from kana.sdk.results import Action, Consumption
@@ -269,6 +269,7 @@ class BackgroundRecorder:
             return self._give_up(batch, NetworkError("the recorder was closed before this could be sent"))
         try:
             answers = self._driver.run(self._core.ask(RECORD_BATCH, keyed=True, inputs=batch))
+            return self._sort(batch, answers)
         except _TRANSIENT as error:
             return batch, error
         except BadInput as error:
@@ -284,7 +285,6 @@ class BackgroundRecorder:
             # A defect of ours must not end the thread: what waits would wait for ever.
             log.exception("a batch could not be sent")
             return self._give_up(batch, Internal(repr(error)))
-        return self._sort(batch, answers)
 
     def _give_up(self, batch: list[UsageInput], error: KanaError) -> tuple[list[UsageInput], None]:
         for usage in batch:
@@ -292,6 +292,8 @@ class BackgroundRecorder:
         return [], None
 
     def _sort(self, batch: list[UsageInput], answers: list[BatchedUsage]) -> tuple[list[UsageInput], KanaError | None]:
+        if len(answers) != len(batch):
+            raise UnexpectedAnswer(f"{len(answers)} answers to {len(batch)} usages")
         again: list[UsageInput] = []
         why: KanaError | None = None
         for usage, answer in zip(batch, answers, strict=True):

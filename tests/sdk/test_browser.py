@@ -1,0 +1,93 @@
+"""The user's own client: a token, or a public key and an id, and everything kept until it is reset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kana.errors import InvalidValue, Unauthenticated
+from kana.sdk import AsyncKanaUserClient, FeatureType, Grant, KanaAdmin, KanaUserClient
+from tests.sdk.people import meter, value
+from tests.support.server import KanaServer
+
+Login = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture(params=["token", "public key"])
+def login(request: pytest.FixtureRequest, server: KanaServer, kana: KanaAdmin) -> Login:
+    """Each way in, for a user's id."""
+    public_key = server.keys["environments"]["test"]["public_key"]
+    if request.param == "token":
+        return lambda user_id: {"user_token": kana.users.generate_token(user_id=user_id).token}
+    return lambda user_id: {"api_key": public_key, "user_id": user_id}
+
+
+@pytest.mark.parametrize("client", [KanaUserClient, AsyncKanaUserClient])
+async def test_a_user_sees_what_they_may_do(
+    server: KanaServer, kana: KanaAdmin, user: str, login: Login, client: Any
+) -> None:
+    """Access is counted in what was fetched; what no package holds is no access, and no error."""
+    own = client(endpoint=server.address, **login(user))
+    kana.features.record_usage(user_id=user, feature_id=meter(user), delta=8)
+    assert (await value(own.can_use_feature(meter(user)))).access is True
+    assert (await value(own.can_use_feature(meter(user), 2))).access is True
+    full = await value(own.can_use_feature(meter(user), "3"))
+    assert (full.access, full.reason) == (False, "3 more do not fit: 8 of 10 are used.")
+    missing = await value(own.can_use_feature("unheard-of"))
+    assert (missing.access, missing.consumption) == (False, None)
+    assert missing.reason == "None of the user's packages holds the feature unheard-of."
+
+    [package] = await value(own.get_subscribed_packages())
+    assert (package.id, package.is_addon) == (f"package-of-{user}", False)
+    [feature] = await value(own.get_subscribed_features())
+    assert (feature.id, feature.type) == (meter(user), FeatureType.CONSUMABLE)
+    assert feature.entitlement.consumption.used == 8
+    await value(own.close() if client is KanaUserClient else own.aclose())
+
+
+def test_answers_stay_until_they_are_reset(server: KanaServer, kana: KanaAdmin, user: str, login: Login) -> None:
+    """Usage after the first question is seen after reset_cache, and not before."""
+    with KanaUserClient(endpoint=server.address, **login(user)) as own:
+        assert own.can_use_feature(meter(user)).access is True
+        kana.features.record_usage(user_id=user, feature_id=meter(user), delta=10)
+        assert own.can_use_feature(meter(user)).access is True
+        own.reset_cache()
+        assert own.can_use_feature(meter(user)).access is False
+
+
+async def test_a_feature_of_two_packages_is_there_once(
+    server: KanaServer, kana: KanaAdmin, user: str, login: Login
+) -> None:
+    """An add-on with the same feature adds no second entry."""
+    addon = f"addon-of-{user}"
+    kana.packages.create(
+        id=addon, is_addon=True, features=[Grant(id=meter(user), limit=20, reset_period="MONTH", overage_enabled=True)]
+    )
+    kana.packages.publish(id=addon)
+    kana.subscriptions.create(user_id=user, package_ids=[addon])
+    async with AsyncKanaUserClient(endpoint=server.address, **login(user)) as own:
+        assert len(await own.get_subscribed_packages()) == 2
+        [feature] = await own.get_subscribed_features()
+        assert feature.entitlement.consumption is not None
+        assert feature.entitlement.consumption.budget == 20
+        assert (await own.can_use_feature(meter(user), 21)).access is True
+
+
+def test_a_wrong_token_is_refused(server: KanaServer) -> None:
+    """A token that opens nothing raises, as does a private key where a public one belongs."""
+    logins: list[dict[str, Any]] = [{"user_token": "a.b.c"}, {"api_key": server.private_key, "user_id": "u"}]
+    for login in logins:
+        with KanaUserClient(endpoint=server.address, **login) as own, pytest.raises(Unauthenticated):
+            own.get_subscribed_packages()
+
+
+@pytest.mark.parametrize(
+    "login",
+    [{}, {"api_key": "k"}, {"user_id": "u"}, {"user_token": "t", "api_key": "k"}, {"user_token": "t", "user_id": "u"}],
+)
+def test_there_is_one_way_in(login: dict[str, Any]) -> None:
+    """A token alone, or a public key with an id: anything else is refused at once."""
+    with pytest.raises(InvalidValue, match="give either user_token, or api_key and user_id"):
+        KanaUserClient(**login)
