@@ -11,6 +11,7 @@ Source: docs.usekana.com, "Secure mode"; ``kid`` and ``sub`` are ours.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +38,9 @@ BYTES_MAX = 4096
 """Longest token that is looked at."""
 
 _ALGORITHM = "HS256"
+# What every database can look up: a bucket, and a key of 64 bits.
+_PLACE = re.compile(r"([0-9]{1,4})\.([0-9]{1,19})")
+_KEY_MAX = 2**63 - 1
 _REQUIRED = ["exp", "iat", "aud", "iss", "appId", "userId", "sub"]
 # What depends on the time is checked below, on our clock.
 _OPTIONS = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
@@ -121,8 +125,10 @@ def _check_times(claims: Mapping[str, Any], *, now: datetime) -> None:
 def _read(claims: Mapping[str, Any], environment: Environment, keyring: Keyring) -> TokenClaims:
     if claims["appId"] != keyring.environments[environment].app_id or not isinstance(claims["userId"], str):
         raise Unauthenticated
-    bucket, _, key = claims["sub"].partition(".")
-    return TokenClaims(environment, int(bucket), int(key), claims["userId"])
+    place = _PLACE.fullmatch(claims["sub"])
+    if place is None or int(place[2]) > _KEY_MAX:
+        raise Unauthenticated
+    return TokenClaims(environment, int(place[1]), int(place[2]), claims["userId"])
 
 
 def _seconds(moment: datetime) -> int:
