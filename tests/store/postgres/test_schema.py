@@ -1,0 +1,128 @@
+"""The tables and statements are fit to be sharded by ``bucket``, and both stores say the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from importlib.resources import files
+
+import asyncpg
+import pytest
+
+from kana.store.postgres import PostgresStore
+from kana.store.postgres.statements import SQL
+from kana.store.statements import read_statements
+from tests.support.postgres import Postgres
+
+SHARDED = {"users", "user_ids", "subscriptions", "entries", "counters"}
+EVERYWHERE = {
+    "workspace", "environments", "keys", "signing_secrets", "admin_log", "features", "packages", "package_features",
+}  # fmt: skip
+
+WHOLE_TABLES = {
+    "list_users", "list_subscriptions", "count_subscribers", "load_totals_over", "count_entries", "count_counters",
+    "audit",
+}  # fmt: skip
+"""The statements that are about everyone: lists, counts and the audit, never the hot path."""
+
+
+@pytest.fixture
+async def connection(postgres_server: Postgres) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A connection to a database that has just got its tables."""
+    url = postgres_server.create_database()
+    await (await PostgresStore.open(url)).close()
+    connection = await asyncpg.connect(url, server_settings={"search_path": "kana"})
+    yield connection
+    await connection.close()
+
+
+async def test_every_table_is_sharded_or_everywhere(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """No table is forgotten when a database is sharded, and what is said to Citus names no table that is not there."""
+    found = await connection.fetch(
+        "select relname from pg_class where relnamespace = 'kana'::regnamespace and relkind = 'r'"
+    )
+    script = read_statements("kana.store.postgres", "session.sql")["distribute"]
+    distributed = re.findall(r"create_distributed_table\('kana\.(\w+)', 'bucket'(.*)\)", script)
+    reference = re.findall(r"create_reference_table\('kana\.(\w+)'\)", script)
+
+    assert {name for (name,) in found} == SHARDED | EVERYWHERE | {"schema_version"}
+    assert {name for name, _ in distributed} == SHARDED
+    assert [more for _, more in distributed[1:]] == [", colocate_with => 'kana.users'"] * 4
+    assert set(reference) == EVERYWHERE
+
+
+async def test_bucket_leads_every_unique_index_of_what_users_own(
+    connection: asyncpg.Connection[asyncpg.Record],
+) -> None:
+    """A sharded table can have no unique index without its distribution column; and each has its primary key."""
+    found = await connection.fetch(
+        """
+        select c.relname, i.indisprimary, a.attname from pg_index as i
+        join pg_class as c on c.oid = i.indrelid
+        join pg_attribute as a on a.attrelid = c.oid and a.attnum = i.indkey[0]
+        where c.relnamespace = 'kana'::regnamespace and i.indisunique
+        """
+    )
+    unique = [tuple(row) for row in found if row[0] in SHARDED]
+
+    assert {name for name, is_primary, _ in unique if is_primary} == SHARDED
+    assert {first for _, _, first in unique} == {"bucket"}
+
+
+async def test_nothing_needs_a_single_node(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """No foreign key, no exclusion, no trigger, no sequence and no default that counts."""
+    constraints = await connection.fetch(
+        "select conrelid::regclass, contype from pg_constraint where connamespace = 'kana'::regnamespace"
+    )
+    relations = await connection.fetch("select relkind from pg_class where relnamespace = 'kana'::regnamespace")
+    defaults = await connection.fetchval("select count(*) from pg_attrdef")
+    triggers = await connection.fetchval("select count(*) from pg_trigger")
+
+    assert {kind for _, kind in constraints} <= {b"p", b"c"}
+    assert {kind for (kind,) in relations} == {b"r", b"i"}
+    assert (defaults, triggers) == (0, 0)
+
+
+@pytest.mark.parametrize("name", sorted(SQL.keys() - WHOLE_TABLES))
+def test_statements_about_users_name_the_bucket(name: str) -> None:
+    """On the hot path each table of users' data is reached by its bucket, so that one shard answers."""
+    sql = re.sub(r"--.*", "", SQL[name])
+    aliases = dict(re.findall(r"\b(?:from|join|update)\s+(\w+)(?:\s+as\s+(\w+))?", sql))
+    for table in aliases.keys() & SHARDED:
+        alias = aliases[table]
+        reached = rf"\b{alias}\.bucket = (\$\d|\w+\.bucket)" if alias else r"\bbucket = \$\d"
+        assert re.search(reached, sql), f"{name} reads {table} without its bucket"
+    for table in set(re.findall(r"insert into (\w+)", sql)) & SHARDED:
+        assert re.search(rf"insert into {table} \(\s*bucket,", sql), name
+
+
+def test_joins_keep_to_one_bucket() -> None:
+    """Two tables of users' data meet by their bucket only: ``home_bucket`` is read, and then asked by."""
+    crossing = [name for name, sql in SQL.items() if re.search(r"=\s*\w+\.home_bucket", sql)]
+    assert crossing == []
+
+
+def test_both_stores_have_the_same_statements() -> None:
+    """Who knows one store finds their way in the other: names are the same where the work is."""
+    sqlite, postgres = set(read_statements("kana.store.sqlite")), set(SQL)
+
+    assert sqlite - postgres == {"load_user"}  # PostgreSQL finds where a user is, and then reads by bucket and key.
+    assert postgres - sqlite == {
+        "has_entry",  # after a lost commit
+        "load_held_subscriptions",  # SQLite's load_accounts reads them too
+        "lock_accounts", "lock_accounts_of_bucket", "lock_catalog",  # SQLite has one writer
+    }  # fmt: skip
+
+
+def test_both_stores_have_the_same_columns() -> None:
+    """Tables and columns have the same names in the same order, so that rows.py reads both."""
+
+    def columns(store: str) -> dict[str, list[str]]:
+        folder = files(f"kana.store.{store}").joinpath("migrations")
+        text = "\n".join(folder.joinpath(name).read_text() for name in sorted(item.name for item in folder.iterdir()))
+        tables = re.findall(r"create table (\w+) \((.*?)\n\)", text, re.DOTALL)
+        words = {"primary", "check", "unique", "'ACTIVE',"}
+        lines = {table: re.findall(r"^    (\S+)", body, re.MULTILINE) for table, body in tables}
+        return {table: [word for word in found if word not in words and word != "))"] for table, found in lines.items()}
+
+    assert columns("sqlite") == columns("postgres")
