@@ -121,12 +121,12 @@ def _without_features(setup: _Setup) -> str | None:
 
 
 def _without_limit(setup: _Setup) -> str | None:
-    consumable = {item.fields.get("id") for item in setup.features if item.fields.get("type") == "CONSUMABLE"}
+    consumable = {str(item.fields.get("id")) for item in setup.features if item.fields.get("type") == "CONSUMABLE"}
     return next(
         (
             f"{held.path}.limit"
             for held in _held(setup)
-            if held.fields.get("id") in consumable and not _is_limit(held.fields.get("limit", -1))
+            if str(held.fields.get("id")) in consumable and not _is_limit(held.fields.get("limit", -1))
         ),
         None,
     )
@@ -137,7 +137,7 @@ def _is_limit(value: object) -> bool:
 
 
 def _unknown_reset(setup: _Setup) -> str | None:
-    allowed = {None, *(period.value for period in ResetPeriod)}
+    allowed = [None, *ResetPeriod]
     return next(
         (f"{held.path}.reset_period" for held in _held(setup) if held.fields.get("reset_period") not in allowed), None
     )

@@ -29,7 +29,7 @@ from kana.errors import InvalidValue
 from kana.model.text import shown
 
 BYTES_MAX = 1_000_000
-NODES_MAX = 50_000
+NODES_MAX = 20_000
 DEPTH_MAX = 10
 
 _WORDS = {
@@ -79,7 +79,7 @@ def read_yaml(content: bytes) -> Document:
     """Return the document that a file holds.
 
     Raises:
-        YamlRefused: it is not YAML, not strict, or larger than we read (1 MB, 50,000 nodes, 10 levels).
+        YamlRefused: it is not YAML, not strict, or larger than we read (1 MB, 20,000 nodes, 10 levels).
     """
     if len(content) > BYTES_MAX:
         raise YamlRefused(f"the file must be at most {BYTES_MAX} bytes, got {len(content)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -104,7 +103,13 @@ def _text(text: str) -> str:
     """Return text so that every reader of YAML takes it as that text."""
     if _PLAIN(text) and not text.endswith(" ") and text.lower() not in _WORDS:
         return text
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    return '"' + "".join(map(_character, text)) + '"'
+
+
+def _character(character: str) -> str:
+    if character in ('"', "\\"):
+        return f"\\{character}"
+    return character if character.isprintable() else f"\\U{ord(character):08X}"
 
 
 def _comment(text: object) -> str:
