@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
 from typing import Any
 
 from kana.model.environment import Environment
+from kana.model.feature import Feature
+from kana.model.package import Package, PackageStatus
 from tests.support.serving import Served
+from tests.support.world import (
+    MILLISECOND,
+    NOON,
+    TESTER,
+    a_catalog,
+    a_feature,
+    a_package,
+    allows,
+    holds,
+)
 
 FEATURE = "id name type unitLabel unitLabelPlural metadata"
 HELD = "id name type limit unitLabel unitLabelPlural metadata overageEnabled resetPeriod"
@@ -75,31 +90,26 @@ SHOW = (
 TEST, LIVE = Environment.TEST, Environment.LIVE
 
 
-def furnish(served: Served, *, key: str | None = None) -> None:
+def furnish(served: Served, environment: Environment = TEST) -> None:
     """Features message (counted) and support (a switch); ada on basic, bob on nothing, eve on open from now on."""
-
-    def ask(query: str, **variables: Any) -> None:
-        served.ask(query, variables, key=key)
-        served.clock.advance(milliseconds=1)
-
-    now = served.clock.now
-    served.clock.advance(hours=-1)
-    ask(CREATE_FEATURE, input={"id": "message", "type": "CONSUMABLE", "unitLabel": "message"})
-    ask(CREATE_FEATURE, input={"id": "support", "type": "BINARY"})
-    ten = {"limit": 10, "resetPeriod": "MONTH"}
-    ask(CREATE_PACKAGE, input={"id": "basic", "features": [{"id": "message", "entitlement": ten}, {"id": "support"}]})
-    open_ended = {"limit": 10, "resetPeriod": "MONTH", "overageEnabled": True}
-    ask(CREATE_PACKAGE, input={"id": "open", "features": {"id": "message", "entitlement": open_ended}})
-    ask(CREATE_PACKAGE, input={"id": "endless", "features": {"id": "message"}})
-    ask(CREATE_PACKAGE, input={"id": "extra", "isAddon": True, "features": {"id": "support"}})
-    ask(CREATE_PACKAGE, input={"id": "draft", "features": []})
-    for package_id in ("basic", "open", "endless", "extra"):
-        ask(PUBLISH, id=package_id)
+    engine, run = served.engine, served.run
+    nouns: list[Feature | Package] = [
+        a_feature("message", unit_label="message"),
+        a_feature("support", binary=True),
+        a_package("basic", allows(10), holds("support")),
+        a_package("open", allows(10, overage=True)),
+        a_package("endless", holds("message")),
+        a_package("extra", holds("support"), is_addon=True),
+        a_package("draft", status=PackageStatus.DRAFT),
+    ]
+    # One after the other, an hour ago: lists are in the order of creation.
+    moments = (NOON - timedelta(hours=1) + number * MILLISECOND for number in count())
+    catalog = replace(a_catalog(*(replace(noun, created_at=next(moments)) for noun in nouns)), environment=environment)
+    run(engine.catalog.apply(environment, lambda old, _: replace(catalog, version=old.version), by=TESTER))
     for user_id in ("ada", "bob", "eve"):
-        ask(CREATE_USER, input={"id": user_id})
-    served.clock.now = now
+        run(engine.accounts.create_user(environment, id=user_id))
     for user_id, package_id in (("ada", "basic"), ("eve", "open")):
-        served.ask(SUBSCRIBE, {"userId": user_id, "packageIds": [package_id]}, key=key)
+        run(engine.accounts.subscribe(environment, user_id, [package_id]))
 
 
 def record(served: Served, delta: int = 1, *, key: str | None = None, **fields: Any) -> dict[str, Any]:

@@ -306,7 +306,7 @@ def test_the_same_key_with_other_content_is_refused(served: Served, changed: dic
 def test_a_key_belongs_to_one_user_of_one_environment(served: Served) -> None:
     """The same key of another user, or in the other environment, is another key."""
     live = served.keys[Environment.LIVE][KeyKind.PRIVATE]
-    furnish(served, key=live)
+    furnish(served, Environment.LIVE)
     answers = [
         record(served, 1, idempotencyKey="k1"),
         record(served, 2, idempotencyKey="k1", userId="eve"),
