@@ -78,7 +78,7 @@ def test_ends_of_months_as_they_were_settled(
         assert period_at(datetime(*anchor, tzinfo=UTC), reset, start) == Period(start, end)
 
 
-@examples(1000)
+@examples(400)
 @given(anchor=moments, later=st.integers(0, 100 * 366 * 86_400_000), reset=resets)
 def test_every_moment_has_exactly_one_period(anchor: datetime, later: int, reset: ResetPeriod) -> None:
     """The period holds its moment, is half open, touches its neighbours, and begins a whole step from the anchor."""
@@ -99,7 +99,7 @@ def test_every_moment_has_exactly_one_period(anchor: datetime, later: int, reset
         assert next(periods_before(anchor, reset, moment)) == before
 
 
-@examples(500)
+@examples(250)
 @given(anchor=moments, number=st.integers(0, 1200), reset=resets)
 def test_steps_never_drift(anchor: datetime, number: int, reset: ResetPeriod) -> None:
     """However far from the anchor, a period begins where stepping once from the anchor leads."""
@@ -141,7 +141,7 @@ def test_a_moment_counts_in_utc_whatever_its_zone(hours: float) -> None:
     assert period_at(anchor, DAY, anchor + timedelta(hours=24)).start == anchor + timedelta(hours=24)
 
 
-@examples(300)
+@examples(200)
 @given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_times_are_kept_to_the_millisecond(moment: datetime) -> None:
     """Milliseconds come back exactly, before 1970 too, and what is finer is cut and never rounded up."""

@@ -150,7 +150,7 @@ def test_metadata_that_no_store_could_keep_is_refused(value: object, message: st
     assert raised.value.field == "metadata"
 
 
-@examples(200)
+@examples(60)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
