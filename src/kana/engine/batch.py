@@ -13,9 +13,9 @@ from datetime import datetime
 from kana.errors import IdempotencyKeyReused, KanaError, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import CounterKey, Entitlement, effective
+from kana.model.entitlement import CounterKey, effective
 from kana.model.environment import Environment
-from kana.model.text import key_digest, shown
+from kana.model.text import shown
 from kana.model.usage import Entry, Place, Receipt, Usage, check_time, settle
 from kana.model.user import UserRef
 
@@ -35,7 +35,6 @@ class Batch:
         self.entries: list[Entry] = []
         self.totals: dict[CounterKey, int] = {}
         self._next_id = next_id
-        self._digests = [None if usage.key is None else key_digest(usage.key) for usage in usages]
         self._answers: list[Receipt | KanaError | None] = [None] * len(usages)
         self._placed: list[tuple[int, Usage, UserRef, Place | None]] = []
         self._earlier: dict[KeyUse, Entry] = {}
@@ -54,9 +53,9 @@ class Batch:
     def keys(self) -> list[tuple[Person, bytes]]:
         """The digests of the idempotency keys whose earlier entries are needed, and whose they are."""
         return [
-            ((usage.environment, usage.user_id), digest)
-            for usage, digest in zip(self.usages, self._digests, strict=True)
-            if digest is not None
+            ((usage.environment, usage.user_id), usage.key_digest)
+            for usage in self.usages
+            if usage.key_digest is not None
         ]
 
     @property
@@ -73,48 +72,41 @@ class Batch:
         """Find the entitlement that answers for each usage; return the totals that deciding needs."""
         self._earlier = dict(earlier)
         self._placed = []
-        resolved: dict[tuple[Environment, str, str], Entitlement | None] = {}
+        counters: set[CounterKey] = set()
         for number, usage in enumerate(self.usages):
             try:
-                self._place_one(number, usage, catalogs[usage.environment], accounts, resolved)
+                user, place = self._place_one(usage, catalogs[usage.environment], accounts)
             except KanaError as error:
                 self._answers[number] = error
-        return {place.counter for _, _, _, place in self._placed if place is not None}
+            else:
+                self._placed.append((number, usage, user, place))
+                if place is not None:
+                    counters.add(place.counter)
+        return counters
 
     def _place_one(
-        self,
-        number: int,
-        usage: Usage,
-        catalog: Catalog,
-        accounts: Mapping[Person, Account],
-        resolved: dict[tuple[Environment, str, str], Entitlement | None],
-    ) -> None:
+        self, usage: Usage, catalog: Catalog, accounts: Mapping[Person, Account]
+    ) -> tuple[UserRef, Place | None]:
         account = accounts.get((usage.environment, usage.user_id))
         if account is None:
             raise UserNotFound(f"User not found: {shown(usage.user_id)}")
-        feature = catalog.feature(usage.feature_id)
-        asked = (usage.environment, usage.user_id, usage.feature_id)
-        if asked not in resolved:
-            resolved[asked] = effective(account, catalog, feature, now=self.now)
-        entitlement = resolved[asked]
-        if usage.timestamp is not None and self._first(number, account.user) is None:
+        entitlement = effective(account, catalog, catalog.feature(usage.feature_id), now=self.now)
+        if usage.timestamp is not None and self._first(usage, account.user) is None:
             check_time(usage, entitlement, now=self.now)
-        place = None
-        if entitlement is not None:
-            place = Place(entitlement, entitlement.counter_at(usage.timestamp or self.now))
-        self._placed.append((number, usage, account.user, place))
+        if entitlement is None:
+            return account.user, None
+        return account.user, Place(entitlement, entitlement.counter_at(usage.timestamp or self.now))
 
-    def _first(self, number: int, user: UserRef) -> Entry | None:
+    def _first(self, usage: Usage, user: UserRef) -> Entry | None:
         """Return the entry that holds this usage's idempotency key already."""
-        digest = self._digests[number]
-        return None if digest is None else self._earlier.get((user.key, digest))
+        return None if usage.key_digest is None else self._earlier.get((user.key, usage.key_digest))
 
     def decide(self, used: Mapping[CounterKey, int]) -> None:
         """Decide each usage in order of arrival on the totals given, which grow as it goes."""
         self.entries = []
         self.totals = {}
         for number, usage, user, place in self._placed:
-            first = self._first(number, user)
+            first = self._first(usage, user)
             if first is None:
                 self._answers[number] = Receipt(self._decide_one(usage, user, place, used))
             else:

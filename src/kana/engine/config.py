@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from kana.engine.ports import CatalogStore, Clock
 from kana.errors import Conflict, InvalidValue
@@ -14,6 +13,7 @@ from kana.model.change import Change, Verb, describe
 from kana.model.config import Config
 from kana.model.environment import Actor, Environment
 from kana.model.plan import Plan, plan
+from kana.model.word import Word
 
 CAPS_COUNTED_MAX = 50
 """Of how many lowered limits it is counted who is above them: each is one look at all who subscribe to a package."""
@@ -21,7 +21,7 @@ CAPS_COUNTED_MAX = 50
 _MARK = re.compile(r"\[(ERROR|WARNING)\]")
 
 
-class Severity(StrEnum):
+class Severity(Word):
     """What a line is: something that forbids publishing, something to think over, or a change."""
 
     ERROR = "ERROR"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
 from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog, difference
 from kana.model.feature import FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus
+from kana.model.word import Word
 
 
-class Verb(StrEnum):
+class Verb(Word):
     """What a change does to its feature or package."""
 
     CREATE = "create"

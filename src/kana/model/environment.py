@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from enum import StrEnum
+
+from kana.model.word import Word
 
 BUCKETS = 1024
 """How many buckets users are spread over. Fixed for ever: it is part of every user's primary key."""
 
 
-class Environment(StrEnum):
+class Environment(Word):
     """A workspace's two worlds. A key belongs to one; nothing crosses."""
 
     TEST = "test"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from kana.errors import InvalidValue
 from kana.model.text import identifier, metadata, optional_identifier
+from kana.model.word import Word
 
 
-class FeatureType(StrEnum):
+class FeatureType(Word):
     """Whether a feature is a switch or is counted. Never changes."""
 
     BINARY = "BINARY"

@@ -7,17 +7,17 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from hashlib import sha256
 
 from kana.model.environment import Environment
+from kana.model.word import Word
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_LENGTH = 26
 _CHECKSUM_LENGTH = 6
 
 
-class KeyKind(StrEnum):
+class KeyKind(Word):
     """Which door a key opens: ``private`` the Admin API, ``public`` the Client API."""
 
     PRIVATE = "private"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from kana.errors import InvalidValue
 from kana.model.allowance import UNLIMITED, Allowance
 from kana.model.text import identifier, metadata, optional_identifier
+from kana.model.word import Word
 
 
-class PackageStatus(StrEnum):
+class PackageStatus(Word):
     """Where a package is in its life: edited, subscribable, retired."""
 
     DRAFT = "DRAFT"

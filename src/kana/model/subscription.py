@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
+
+from kana.model.word import Word
 
 
-class SubscriptionStatus(StrEnum):
+class SubscriptionStatus(Word):
     """State of one subscription; only ACTIVE and TRIALING give access.
 
     Source: docs.usekana.com/reference, enums "SubscriptionStatus".

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import unicodedata
 from hashlib import sha256
 
@@ -26,6 +27,7 @@ UNITS_MAX = 2**53 - 1
 """Largest amount, limit or total: the largest integer that JSON carries unharmed everywhere."""
 
 _SHOWN_MAX = 60
+_PRINTABLE = re.compile(f"[!-~]{{1,{TEXT_LENGTH_MAX}}}").fullmatch
 
 
 def shown(value: object) -> str:
@@ -71,7 +73,7 @@ def idempotency_key(value: str) -> str:
     Raises:
         InvalidValue: it is empty, too long, or holds anything else.
     """
-    if 0 < len(value) <= TEXT_LENGTH_MAX and all("!" <= character <= "~" for character in value):
+    if _PRINTABLE(value):
         return value
     raise InvalidValue(
         f"idempotencyKey must be 1 to {TEXT_LENGTH_MAX} printable ASCII characters without spaces, got {shown(value)}",

@@ -7,9 +7,8 @@ so that the same idempotency key gets the first answer again, word for word.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from kana.errors import InvalidValue
 from kana.model.entitlement import (
@@ -22,12 +21,13 @@ from kana.model.entitlement import (
 from kana.model.environment import Environment
 from kana.model.text import UNITS_MAX, idempotency_key, key_digest, metadata
 from kana.model.user import UserRef
+from kana.model.word import Word
 
 FUTURE_MAX = timedelta(minutes=5)
 """How far ahead of our clock a caller's timestamp may be."""
 
 
-class Action(StrEnum):
+class Action(Word):
     """How ``delta`` is applied: ``ADD`` adds it, ``SET`` makes it the total.
 
     Source: docs.usekana.com/reference, enums "RecordUsageAction".
@@ -37,7 +37,7 @@ class Action(StrEnum):
     SET = "SET"
 
 
-class Outcome(StrEnum):
+class Outcome(Word):
     """What became of a usage: recorded, or refused and why. Stable words, for metrics and the ledger."""
 
     RECORDED = "RECORDED"
@@ -51,7 +51,8 @@ class Outcome(StrEnum):
 class Usage:
     """What a caller says was used: ``delta`` units of a feature by a user.
 
-    ``timestamp=None`` is now. A caller's ``key`` makes a retry safe: it counts once, for ever.
+    ``timestamp=None`` is now. A caller's ``key`` makes a retry safe: it counts once, for ever;
+    ``key_digest`` is what is kept of it.
 
     Raises:
         InvalidValue: a field is not allowed; the message names it.
@@ -67,6 +68,7 @@ class Usage:
     key: str | None = None
     timestamp: datetime | None = None
     metadata: object = None
+    key_digest: bytes | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.action is Action.ADD and self.delta == 0:
@@ -75,8 +77,8 @@ class Usage:
             raise InvalidValue(f"delta must be 0 or more with SET, got {self.delta}", field="delta")
         if not -UNITS_MAX <= self.delta <= UNITS_MAX:
             raise InvalidValue(f"delta must be at most {UNITS_MAX} either way, got {self.delta}", field="delta")
-        if self.key is not None:
-            idempotency_key(self.key)
+        digest = None if self.key is None else key_digest(idempotency_key(self.key))
+        object.__setattr__(self, "key_digest", digest)  # The one way to set what a frozen value works out.
         if self.metadata is not None:
             metadata(self.metadata)
 
@@ -189,7 +191,7 @@ def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry
         change=change,
         counter=counter,
         consumption=consumption,
-        key=None if usage.key is None else key_digest(usage.key),
+        key=usage.key_digest,
         timestamp=usage.timestamp,
         metadata=usage.metadata,
         occurred_at=usage.timestamp or now,

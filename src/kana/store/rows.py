@@ -56,7 +56,7 @@ def settings_from(row: Row) -> EnvironmentSettings:
 
 def settings_row(settings: EnvironmentSettings) -> Row:
     """Write a row of ``add_environment`` and ``change_environment``."""
-    return (settings.environment.value, settings.app_id, int(settings.requires_secure_mode))
+    return (settings.environment, settings.app_id, int(settings.requires_secure_mode))
 
 
 def key_from(row: Row) -> ApiKey:
@@ -77,8 +77,8 @@ def key_row(key: ApiKey) -> Row:
     """Write a row of ``add_key``."""
     return (
         key.hash,
-        key.environment.value,
-        key.kind.value,
+        key.environment,
+        key.kind,
         key.prefix,
         key.last_four,
         key.name,
@@ -117,7 +117,7 @@ def signing_secret_row(secret: SigningSecret) -> Row:
     """Write a row of ``add_signing_secret``."""
     return (
         secret.id,
-        secret.environment.value,
+        secret.environment,
         secret.secret,
         to_milliseconds(secret.created_at),
         _optional_milliseconds(secret.revoked_at),
@@ -178,10 +178,10 @@ def _package_from(row: Row, features: tuple[PackageFeature, ...]) -> Package:
 def feature_row(environment: Environment, feature: Feature) -> Row:
     """Write a row of ``put_feature``."""
     return (
-        environment.value,
+        environment,
         feature.id,
         feature.name,
-        feature.type.value,
+        feature.type,
         feature.unit_label,
         feature.unit_label_plural,
         to_json(feature.metadata),
@@ -192,11 +192,11 @@ def feature_row(environment: Environment, feature: Feature) -> Row:
 def package_row(environment: Environment, package: Package) -> Row:
     """Write a row of ``put_package``."""
     return (
-        environment.value,
+        environment,
         package.id,
         package.name,
         int(package.is_addon),
-        package.status.value,
+        package.status,
         to_json(package.base_package_ids),
         to_json([asdict(price) for price in package.prices]),
         to_json(package.metadata),
@@ -209,7 +209,7 @@ def package_feature_rows(environment: Environment, package: Package) -> list[Row
     """Write the rows of ``add_package_feature``."""
     return [
         (
-            environment.value,
+            environment,
             package.id,
             position,
             feature.feature_id,
@@ -234,7 +234,7 @@ def over_row(
     """Write the bindings of ``load_totals_over``. No period that holds now starts before the last of them."""
     longest = None if reset is None else _LONGEST[reset]
     return (
-        environment.value,
+        environment,
         package_id,
         to_milliseconds(now),
         feature_id,
@@ -270,7 +270,7 @@ def user_row(user: User) -> Row:
     return (
         user.bucket,
         user.key,
-        user.environment.value,
+        user.environment,
         user.id,
         user.billing_id,
         user.name,
@@ -305,9 +305,9 @@ def subscription_row(environment: Environment, subscription: Subscription) -> Ro
         subscription.bucket,
         subscription.user_key,
         subscription.id,
-        environment.value,
+        environment,
         subscription.package_id,
-        subscription.status.value,
+        subscription.status,
         to_milliseconds(subscription.start),
         _optional_milliseconds(subscription.ends_at),
     )
@@ -365,11 +365,11 @@ def entry_row(entry: Entry) -> Row:
         entry.bucket,
         entry.user_key,
         entry.id,
-        entry.environment.value,
+        entry.environment,
         entry.feature_id,
-        entry.action.value,
+        entry.action,
         entry.delta,
-        entry.outcome.value,
+        entry.outcome,
         entry.reason,
         entry.change,
         None if counter is None else counter.subscription_id,
@@ -398,7 +398,7 @@ def log_row(
     """Write a row of ``add_log_line``; ``subject`` is its kind and id. Lines sort by time."""
     return (
         to_milliseconds(now) << 21 | next(_LOG_LINES) % (1 << 21),
-        None if environment is None else environment.value,
+        None if environment is None else environment,
         to_milliseconds(now),
         by.kind,
         by.name,
@@ -417,13 +417,13 @@ def workspace_log_row(workspace: str, *, by: Actor, now: datetime) -> Row:
 
 def key_log_row(action: str, key: ApiKey, *, by: Actor, now: datetime) -> Row:
     """Write the line for a key made or revoked; the key itself is nowhere in it."""
-    after = {"kind": key.kind.value, "name": key.name}
+    after = {"kind": key.kind, "name": key.name}
     return log_row(action, ("key", key.masked), environment=key.environment, before=None, after=after, by=by, now=now)
 
 
 def settings_log_row(settings: EnvironmentSettings, *, by: Actor, now: datetime) -> Row:
     """Write the line for an environment's settings changed."""
-    subject = ("settings", settings.environment.value)
+    subject = ("settings", settings.environment)
     return log_row("updated", subject, environment=settings.environment, before=None, after=settings, by=by, now=now)
 
 

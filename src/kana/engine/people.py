@@ -1,0 +1,288 @@
+"""People of the dashboard: who is invited, who signs in, and whose session it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Protocol
+
+from kana.engine.ports import Clock
+from kana.errors import InvalidValue, NotFound, RateLimited, Unauthenticated
+from kana.model.environment import Actor
+from kana.model.person import (
+    INVITATION_AGE,
+    TRIES_MAX,
+    TRIES_WINDOW,
+    Invitation,
+    Person,
+    Role,
+    Session,
+    changed_person,
+    email_address,
+    generate_token,
+    hash_token,
+    normalized,
+    password,
+)
+
+SEEN_STEP_S = 60.0
+"""A session's last use is written at most this often, so that looking around writes next to nothing."""
+
+REFUSED = "The e-mail address and the password do not belong together."
+"""For an unknown address, a wrong password and a disabled person alike."""
+
+
+class Passwords(Protocol):
+    """Hashes passwords slowly, a few at a time."""
+
+    async def hash(self, text: str) -> str:
+        """Return what is kept of a password."""
+        ...
+
+    async def verify(self, text: str, hashed: str | None) -> bool:
+        """Whether a password belongs to a hash; with None it takes as long, and is False."""
+        ...
+
+
+class PeopleStore(Protocol):
+    """Where people, their sessions and invitations are kept. Small: a workspace has few people."""
+
+    async def people(self) -> Mapping[str, Person]:
+        """Return everybody by address, disabled ones included, the oldest first."""
+        ...
+
+    async def change_people(
+        self, change: Callable[[Mapping[str, Person]], Person], *, by: Actor, now: datetime
+    ) -> Person:
+        """Apply a pure change to one person under a lock and log it; the sessions of that person end.
+
+        ``change`` may be called again on newer people. What it raises is raised, and nothing is written.
+        """
+        ...
+
+    async def add_invitation(self, invitation: Invitation, *, by: Actor, now: datetime) -> None:
+        """Add an invitation in place of earlier ones to the same address, and forget those that have expired."""
+        ...
+
+    async def invitation(self, hashed: bytes) -> Invitation | None:
+        """Return the invitation, expired or not; None where it was used or never was."""
+        ...
+
+    async def accept_invitation(
+        self, hashed: bytes, accept: Callable[[Invitation, Mapping[str, Person]], Person], *, now: datetime
+    ) -> Person:
+        """Use up an invitation and write the person that ``accept`` returns, whose earlier sessions end.
+
+        Of two who come with one link, one gets in. What ``accept`` raises is raised, and nothing is written.
+
+        Raises:
+            NotFound: it was used or never was.
+        """
+        ...
+
+    async def add_session(self, session: Session) -> None:
+        """Add a session, and forget those that are over."""
+        ...
+
+    async def session(self, hashed: bytes) -> tuple[Session, Person] | None:
+        """Return the session, over or not, and whose it is."""
+        ...
+
+    async def touch_session(self, hashed: bytes, *, now: datetime) -> None:
+        """Note that a session was used."""
+        ...
+
+    async def end_session(self, hashed: bytes) -> None:
+        """End one session; ending it again changes nothing."""
+        ...
+
+    async def end_sessions(self, email: str) -> None:
+        """End every session of a person."""
+        ...
+
+    async def take_try(self, key: bytes, *, now: datetime) -> int:
+        """Count one try to sign in and return the count within the window, from the first try on."""
+        ...
+
+    async def forget_tries(self, key: bytes) -> None:
+        """Begin counting anew."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session just begun: ``token`` is its id, for the browser alone."""
+
+    token: str
+    person: Person
+
+
+class PeopleEngine:
+    """Invites people, lets them in, and says whose session it is."""
+
+    def __init__(self, store: PeopleStore, *, clock: Clock, passwords: Passwords) -> None:
+        self._store = store
+        self._clock = clock
+        self._passwords = passwords
+
+    async def people(self) -> Mapping[str, Person]:
+        """Return everybody by address, disabled ones included, the oldest first."""
+        return await self._store.people()
+
+    async def invite_first(self, *, by: Actor) -> str | None:
+        """Return the token of a link for the first owner, whoever that is; None when there is somebody already."""
+        if await self._store.people():
+            return None
+        return await self._invite(None, Role.OWNER, by=by)
+
+    async def invite(self, email: str, role: Role, *, by: Actor) -> str:
+        """Return the token of a link that lets the owner of an address choose a password, within three days.
+
+        Earlier links to the same address stop working. Somebody who has an account gets a new password
+        and this role by it, and is enabled again.
+
+        Raises:
+            InvalidValue: this is no e-mail address.
+        """
+        return await self._invite(email_address(email.strip().lower()), role, by=by)
+
+    async def _invite(self, email: str | None, role: Role, *, by: Actor) -> str:
+        token, now = generate_token(), self._clock()
+        invitation = Invitation(hash=hash_token(token), email=email, role=role, expires_at=now + INVITATION_AGE)
+        await self._store.add_invitation(invitation, by=by, now=now)
+        return token
+
+    async def invitation(self, token: str) -> Invitation:
+        """Return the invitation behind a link.
+
+        Raises:
+            NotFound: it was used, has expired, or never was; all read the same.
+        """
+        invitation = await self._store.invitation(hash_token(token))
+        if invitation is None or invitation.expires_at <= self._clock():
+            raise NotFound("this link was used already, or is too old; ask for another one")
+        return invitation
+
+    async def accept(self, token: str, *, email: str, password_text: str) -> SignedIn:
+        """Use up an invitation: make the person, or give them a new password, and sign them in.
+
+        ``email`` counts only where the invitation names nobody.
+
+        Raises:
+            NotFound: the link does not work any more.
+            InvalidValue: the password is too short, or this is no e-mail address.
+        """
+        invitation = await self.invitation(token)
+        address = email_address(invitation.email or email.strip().lower())
+        hashed, now = await self._passwords.hash(password(password_text)), self._clock()
+
+        def accept(invitation: Invitation, people: Mapping[str, Person]) -> Person:
+            if invitation.email is None and people:
+                raise NotFound("there is an owner already; ask them for an invitation")
+            return Person(
+                email=address,
+                role=invitation.role,
+                password_hash=hashed,
+                created_at=people[address].created_at if address in people else now,
+            )
+
+        person = await self._store.accept_invitation(hash_token(token), accept, now=now)
+        return await self._begin(person)
+
+    async def sign_in(self, email: str, password_text: str, *, address: str) -> SignedIn:
+        """Begin a session, with a new id. ``address`` is where the try comes from.
+
+        Raises:
+            RateLimited: too many tries for this account from there; nothing was looked at.
+            Unauthenticated: unknown, wrong or disabled; all read the same and take as long.
+        """
+        email = email.strip().lower()
+        key = sha256(f"{email}\n{address}".encode("utf-8", "replace")).digest()
+        if await self._store.take_try(key, now=self._clock()) > TRIES_MAX:
+            minutes = int(TRIES_WINDOW.total_seconds()) // 60
+            raise RateLimited(
+                f"Too many tries. Wait {minutes} minutes, then try again.",
+                retry_after_s=int(TRIES_WINDOW.total_seconds()),
+            )
+        person = (await self._store.people()).get(email)
+        hashed = person.password_hash if person is not None and person.is_enabled else None
+        if not await self._passwords.verify(normalized(password_text), hashed) or person is None:
+            raise Unauthenticated(REFUSED)
+        await self._store.forget_tries(key)
+        return await self._begin(person)
+
+    async def sign_in_by_provider(self, email: str) -> SignedIn:
+        """Begin a session for somebody whose address a provider of identity vouches for.
+
+        Raises:
+            Unauthenticated: nobody here has this address, or they are disabled.
+        """
+        person = (await self._store.people()).get(email.strip().lower())
+        if person is None or not person.is_enabled:
+            raise Unauthenticated("Nobody with this e-mail address was invited.")
+        return await self._begin(person)
+
+    async def _begin(self, person: Person) -> SignedIn:
+        token, now = generate_token(), self._clock()
+        session = Session(hash=hash_token(token), email=person.email, started_at=now, seen_at=now)
+        await self._store.add_session(session)
+        return SignedIn(token, person)
+
+    async def person_of(self, token: str) -> Person | None:
+        """Return whose session this is, and note its use; None where it is over or the person disabled."""
+        found = await self._store.session(hash_token(token))
+        if found is None:
+            return None
+        (session, person), now = found, self._clock()
+        if session.is_over(now) or not person.is_enabled:
+            return None
+        if (now - session.seen_at).total_seconds() >= SEEN_STEP_S:
+            await self._store.touch_session(session.hash, now=now)
+        return person
+
+    async def sign_out(self, token: str) -> None:
+        """End this session."""
+        await self._store.end_session(hash_token(token))
+
+    async def sign_out_everywhere(self, person: Person) -> None:
+        """End every session of a person."""
+        await self._store.end_sessions(person.email)
+
+    async def change_role(self, email: str, role: Role, *, by: Actor) -> Person:
+        """Give a person another role; they sign in anew.
+
+        Raises:
+            NotFound: nobody has this address.
+            Conflict: they are the only owner.
+        """
+        return await self._store.change_people(
+            lambda people: changed_person(people, email, role=role), by=by, now=self._clock()
+        )
+
+    async def disable(self, email: str, *, by: Actor) -> Person:
+        """Let a person in no more, from now on. Their name stays in the log of changes.
+
+        Raises:
+            NotFound: nobody has this address.
+            Conflict: they are the only owner.
+        """
+        now = self._clock()
+        return await self._store.change_people(
+            lambda people: changed_person(people, email, disabled_at=now), by=by, now=now
+        )
+
+    async def change_password(self, person: Person, *, old: str, new: str, by: Actor) -> SignedIn:
+        """Give a person another password; every session ends, and a new one begins.
+
+        Raises:
+            InvalidValue: the old password is wrong, or the new one too short.
+        """
+        if not await self._passwords.verify(normalized(old), person.password_hash):
+            raise InvalidValue("the present password is not this one", field="old")
+        hashed = await self._passwords.hash(password(new))
+        changed = await self._store.change_people(
+            lambda people: replace(people[person.email], password_hash=hashed), by=by, now=self._clock()
+        )
+        return await self._begin(changed)

@@ -1,0 +1,164 @@
+"""People who sign in to the dashboard: their roles, sessions and invitations."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+
+from kana.errors import Conflict, InvalidValue, NotFound
+from kana.model.text import TEXT_LENGTH_MAX, identifier, shown
+
+SESSION_IDLE = timedelta(minutes=30)
+"""A session that nobody used for so long is over."""
+
+SESSION_AGE = timedelta(hours=12)
+"""A session is over after so long, used or not."""
+
+INVITATION_AGE = timedelta(days=3)
+"""How long the link of an invitation works."""
+
+TRIES_MAX = 5
+"""How many passwords may be tried for one account from one address within ``TRIES_WINDOW``."""
+
+TRIES_WINDOW = timedelta(minutes=15)
+"""From the first try on; after that the count begins anew."""
+
+PASSWORD_LENGTH_MIN = 10
+PASSWORD_LENGTH_MAX = 256
+
+_EMAIL = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
+
+
+class Role(StrEnum):
+    """What a person may do: a viewer looks, an editor changes packages and users, an owner also keys and people."""
+
+    VIEWER = "viewer"
+    EDITOR = "editor"
+    OWNER = "owner"
+
+    def covers(self, needed: Role) -> bool:
+        """Whether this role may do what ``needed`` may."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who may sign in, known by e-mail address in lower case.
+
+    ``password_hash=None`` is for those who come through single sign-on only.
+    """
+
+    email: str
+    role: Role
+    password_hash: str | None
+    created_at: datetime
+    disabled_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        email_address(self.email)
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the person may sign in."""
+        return self.disabled_at is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A browser that is signed in. Only the hash of its id is kept."""
+
+    hash: bytes
+    email: str
+    started_at: datetime
+    seen_at: datetime
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it was idle for too long, or is too old."""
+        return now - self.seen_at >= SESSION_IDLE or now - self.started_at >= SESSION_AGE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """A link that lets somebody choose a password, once. ``email=None`` lets them say who they are: the first owner.
+
+    For somebody who has an account it sets a new password, and the role.
+    """
+
+    hash: bytes
+    email: str | None
+    role: Role
+    expires_at: datetime
+
+    def __post_init__(self) -> None:
+        if self.email is not None:
+            email_address(self.email)
+
+
+def email_address(text: str) -> str:
+    """Return ``text`` when it may be an e-mail address in lower case: one @ with something on both sides.
+
+    Raises:
+        InvalidValue: it is not.
+    """
+    if len(text) > TEXT_LENGTH_MAX or not _EMAIL.fullmatch(text) or text != text.lower():
+        raise InvalidValue(f"email must be an e-mail address in lower case, got {shown(text)}", field="email")
+    return identifier(text, field="email")
+
+
+def password(text: str) -> str:
+    """Return a new password in the form that is hashed, when it is long enough.
+
+    Raises:
+        InvalidValue: it is too short or too long; the message does not repeat it.
+    """
+    if not PASSWORD_LENGTH_MIN <= len(text) <= PASSWORD_LENGTH_MAX:
+        raise InvalidValue(
+            f"password must be {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters, got {len(text)}",
+            field="password",
+        )
+    return normalized(text)
+
+
+def normalized(text: str) -> str:
+    """Return a password as it is hashed, so that keyboards that compose letters differently agree."""
+    return unicodedata.normalize("NFKC", text)
+
+
+def generate_token() -> str:
+    """Return the id of a session or an invitation: 256 random bits as text for a URL."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_token(token: str) -> bytes:
+    """Return what is kept of such an id."""
+    return sha256(token.encode("utf-8", "replace")).digest()
+
+
+def changed_person(
+    people: Mapping[str, Person], email: str, *, role: Role | None = None, disabled_at: datetime | None = None
+) -> Person:
+    """Return a person with another role, or disabled.
+
+    Raises:
+        NotFound: there is none with this address.
+        Conflict: nobody would be left who can invite others.
+    """
+    person = people.get(email)
+    if person is None:
+        raise NotFound(f"nobody has the e-mail address {shown(email)}")
+    changed = replace(person, role=role or person.role, disabled_at=disabled_at or person.disabled_at)
+    after = {**people, email: changed}
+    if _has_owner(people) and not _has_owner(after):
+        raise Conflict(f"{email} is the only owner; invite another one first")
+    return changed
+
+
+def _has_owner(people: Mapping[str, Person]) -> bool:
+    return any(person.role is Role.OWNER and person.is_enabled for person in people.values())
