@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 STAMPS := $(VENV)/stamps
-INSTALL := $(BIN)/uv pip install --quiet --no-config --python $(BIN)/python --require-hashes
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --no-config --python $(BIN)/python --require-hashes
 PYTEST_ARGS ?= -n 2 --dist loadgroup
 TESTS ?=
 

@@ -1,0 +1,1 @@
+"""What a Python team writes for itself: FastAPI or Strawberry, SQLAlchemy and asyncpg, one transaction a call."""

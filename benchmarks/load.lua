@@ -1,0 +1,36 @@
+-- What wrk sends: a body of MODE for a user drawn at random from USERS, with the key in KEY.
+local mode, users, key, path = os.getenv("MODE"), tonumber(os.getenv("USERS")), os.getenv("KEY"), os.getenv("TARGET")
+local head = { ["Content-Type"] = "application/json", ["Authorization"] = key }
+local run, number = os.getenv("RUN"), 0
+
+local check = '{"query":"query check($user: String!, $feature: String!) { canUseFeature(userId: $user, featureId: $feature)'
+  .. ' { access reason consumption { used budget overageEnabled } } }","variables":{"user":"u%d","feature":"calls"}}'
+local record = '{"query":"mutation record($input: CreateUsageEventInput!) { recordUsage(input: $input) { recorded reason } }",'
+  .. '"variables":{"input":{"userId":"u%d","featureId":"calls","delta":1,"idempotencyKey":"%s-%d"}}}'
+local plain = '{"user_id":"u%d","feature_id":"calls","delta":1,"key":"%s-%d"}'
+
+function init()
+  math.randomseed(os.time())
+end
+
+function request()
+  number = number + 1
+  local user, body = math.random(0, users - 1), nil
+  if mode == "empty" then
+    body = '{"query":"{ __typename }"}'
+  elseif mode == "check" then
+    body = check:format(user)
+  elseif mode == "record" then
+    body = record:format(user, run, number)
+  else
+    body = plain:format(user, run, number)
+  end
+  return wrk.format("POST", path, head, body)
+end
+
+function response(status, _, body)
+  if status ~= 200 or (mode == "record" and not body:find('"recorded":true', 1, true)) then
+    wrk.thread:stop()
+    error("unexpected answer " .. status .. ": " .. body:sub(1, 300))
+  end
+end
