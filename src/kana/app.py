@@ -17,10 +17,12 @@ from kana.api.ingest import events_endpoint
 from kana.api.metrics import Metrics
 from kana.engine.config import ConfigEngine
 from kana.engine.engine import Engine
-from kana.engine.ports import Clock, Store
+from kana.engine.ports import Audit, Clock, Store
 from kana.model.period import to_precision
 from kana.settings import Settings
+from kana.store.moving import Rows, Tables, move
 from kana.store.sqlite import SqliteStore
+from kana.store.sqlite.moving import SqliteTables
 
 WAIT_S = 60.0
 """How long a server that starts waits for its PostgreSQL."""
@@ -64,6 +66,36 @@ async def open_store(
     from kana.store.postgres import PostgresStore  # Its driver costs a start on a file too much time.
 
     return await PostgresStore.open(settings.database_url, wait_s=WAIT_S if exclusive else 0.0, on_wait=on_wait)
+
+
+async def copy_database(
+    source: Settings, target: Settings, *, on_rows: Callable[[Rows], None] = lambda _: None
+) -> tuple[Audit, Audit]:
+    """Copy all that one database holds into another, which is empty; return the audits of both.
+
+    The target gets all of it or nothing. What is recorded in the source meanwhile is not copied:
+    of a SQLite file the server is refused for so long.
+
+    Raises:
+        Conflict: there is a workspace in the target already.
+        DatabaseRefused: one of them cannot be opened, is not ours, is newer, or has a server.
+    """
+    stores = [await open_store(settings, exclusive=settings.sqlite_path is not None) for settings in (source, target)]
+    try:
+        await move(_tables(stores[0], source), _tables(stores[1], target), on_rows=on_rows)
+        return await stores[0].audit(), await stores[1].audit()
+    finally:
+        for store in stores:
+            await store.close()
+
+
+def _tables(store: Store, settings: Settings) -> Tables:
+    if isinstance(store, SqliteStore):
+        return SqliteTables(str(settings.sqlite_path))
+    from kana.store.postgres import PostgresStore
+
+    assert isinstance(store, PostgresStore)
+    return store.tables
 
 
 def create_app(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -139,6 +141,14 @@ async def test_a_copy_of_what_a_kill_leaves_is_a_database(kana: KanaServer, forg
     async with AdminClient(copy.address, kana.private_key) as client:
         assert (await client.check("ada"))["consumption"] == {"used": 3, "budget": 10, "overageEnabled": False}
     copy.close()
+
+
+def test_starting_on_a_file_reads_nothing_that_it_does_not_need() -> None:
+    """Ready within a second: most of a start is reading modules, so the large ones that can wait are not read."""
+    modules = "import sys, kana.cli, kana.app, kana.api.server; print(*sys.modules)"
+    read = subprocess.run([sys.executable, "-c", modules], check=True, capture_output=True, text=True).stdout.split()
+    assert "structlog" in read
+    assert {"asyncpg", "rich", "ruamel", "httpx", "jinja2", "argon2"}.isdisjoint(read)
 
 
 def _execute(path: Path, statement: str) -> object:
