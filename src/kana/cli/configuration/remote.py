@@ -48,18 +48,24 @@ class Remote:
 
     def pull(self) -> dict[str, Any]:
         """Return the configuration as it is on the server."""
-        return self._call("GET", "pull")
+        return self._config("GET", "pull")
 
     def validate(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return what publishing would do."""
         answer = self._call("POST", "validate", config)
         if not isinstance(answer.get("data"), list):
-            raise RemoteRefused(f"{self._root}/validate answered nothing that a Kana server says")
+            raise self._unknown("validate")
         return answer
 
     def publish(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Publish, and return the configuration as it is then."""
-        return self._call("POST", "publish", config)
+        return self._config("POST", "publish", config)
+
+    def _config(self, method: str, verb: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        answer = self._call(method, verb, body)
+        if not isinstance(answer.get("features"), list) or not isinstance(answer.get("packages"), dict):
+            raise self._unknown(verb)
+        return answer
 
     def _call(self, method: str, verb: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         url = f"{self._root}/{verb}"
@@ -71,9 +77,10 @@ class Remote:
         answer = _json(response)
         if response.status_code > 399:
             raise RemoteRefused(str(answer.get("error") or f"{response.status_code} {response.reason_phrase}"))
-        if not answer:
-            raise RemoteRefused(f"{url} answered nothing that a Kana server says")
         return answer
+
+    def _unknown(self, verb: str) -> RemoteRefused:
+        return RemoteRefused(f"{self._root}/{verb} answered nothing that a Kana server says")
 
 
 def _client(url: str) -> httpx.Client:
