@@ -64,7 +64,7 @@ class Database:
                 await asyncio.sleep(random.random() * _PAUSE_S * number)  # noqa: S311 - jitter is no secret
         raise AssertionError("every try returns or raises")
 
-    async def _write_once(self, work: Work[_Result], until: float, *, fresh: bool) -> _Result:
+    async def _write_once(self, work: Work[_Result], until: float | None, *, fresh: bool) -> _Result:
         committing = False
         try:
             async with asyncio.timeout_at(until), self._pool.connection(fresh=fresh) as connection:
@@ -83,6 +83,23 @@ class Database:
                 if committing:
                     raise CommitLost("the connection to PostgreSQL was lost while committing; retry") from error
             raise
+
+    async def write_aside(self, work: Work[_Result]) -> _Result:
+        """Run long work in one transaction, once, under no limit of time.
+
+        Raises:
+            Unavailable: nothing was written.
+            CommitLost: it may have been.
+        """
+
+        async def patiently(connection: Connection) -> _Result:
+            await connection.execute(SESSION["take_time"])
+            return await work(connection)
+
+        try:
+            return await self._write_once(patiently, None, fresh=False)
+        except Failure as error:
+            raise translate(error) from error
 
     async def read(self, work: Work[_Result]) -> _Result:
         """Run reads of one moment. Tried once more on a new connection when the one at hand is dead."""

@@ -42,9 +42,9 @@ async def migrate(connection: Connection, *, sharded: bool) -> None:
         version = await _version(connection, newest=len(migrations))
         for script in migrations[version:]:
             await connection.execute(script)
-        if version == 0 and sharded:
-            await connection.execute(SESSION["distribute"])
         if version < len(migrations):
+            if sharded:
+                await connection.execute(SESSION["distribute"])
             await connection.execute(SESSION["add_schema_version"], len(migrations))
 
 

@@ -27,29 +27,30 @@ select coalesce(max(version), 0) from kana.schema_version;
 insert into kana.schema_version (version) values ($1);
 
 -- name: distribute
--- For a database that has the citus extension: what a user owns is spread by bucket, the rest is everywhere.
-select create_distributed_table('kana.users', 'bucket');
-select create_distributed_table('kana.user_ids', 'bucket', colocate_with => 'kana.users');
-select create_distributed_table('kana.subscriptions', 'bucket', colocate_with => 'kana.users');
-select create_distributed_table('kana.entries', 'bucket', colocate_with => 'kana.users');
-select create_distributed_table('kana.counters', 'bucket', colocate_with => 'kana.users');
-select create_reference_table('kana.workspace');
-select create_reference_table('kana.environments');
-select create_reference_table('kana.keys');
-select create_reference_table('kana.signing_secrets');
-select create_reference_table('kana.admin_log');
-select create_reference_table('kana.features');
-select create_reference_table('kana.packages');
-select create_reference_table('kana.package_features');
+-- On a database that has the citus extension: what a user owns is spread by bucket, so that all of one
+-- user is on one shard, and the rest is everywhere. Run after each migration, for the tables that are new.
+select create_distributed_table(c.oid::regclass, 'bucket') from pg_class as c
+where c.relnamespace = 'kana'::regnamespace and c.relkind = 'r'
+    and exists (select from pg_attribute as a where a.attrelid = c.oid and a.attname = 'bucket' and a.attnum > 0)
+    and not exists (select from pg_dist_partition as p where p.logicalrelid = c.oid);
+select create_reference_table(c.oid::regclass) from pg_class as c
+where c.relnamespace = 'kana'::regnamespace and c.relkind = 'r'
+    and not exists (select from pg_attribute as a where a.attrelid = c.oid and a.attname = 'bucket' and a.attnum > 0)
+    and not exists (select from pg_dist_partition as p where p.logicalrelid = c.oid);
 
 -- name: load_shards
 -- Which shard each bucket is on, in the order of the buckets.
 select get_shard_id_for_distribution_column('kana.entries', bucket::smallint)
 from generate_series(0, $1::integer - 1) as bucket order by bucket;
 
+-- name: lock_people
+-- Held to the end of the transaction: a change of people sees all that came before it.
+select pg_advisory_xact_lock(1262570050);
+
 -- name: take_time
 -- For work over whole tables: no time limit, and every kind of plan.
 set local statement_timeout = 0;
+set local idle_in_transaction_session_timeout = 0;
 set local enable_seqscan = on;
 set local enable_hashjoin = on;
 set local enable_mergejoin = on;

@@ -16,6 +16,7 @@ from kana.store.postgres.faults import Failure, refuse_for_good, translate
 from kana.store.postgres.keys import Keys
 from kana.store.postgres.ledger import PostgresLedger
 from kana.store.postgres.migrate import check_server, migrate, read_lanes
+from kana.store.postgres.moving import PostgresTables
 from kana.store.postgres.pool import CONNECT_S, Connection, Pool
 from kana.store.postgres.statements import SESSION
 
@@ -79,6 +80,11 @@ class PostgresStore(Catalogs, Accounts, PostgresLedger, Keys):
             await connection.close()
         settings = _SESSION if sharded else {**_SESSION, **_SHORT_PLANS}
         return cls(Pool(lambda: connect(url, settings), size=size), lanes=lanes)
+
+    @property
+    def tables(self) -> PostgresTables:
+        """All that it holds, to be moved as a whole."""
+        return PostgresTables(self._database)
 
     async def probe(self) -> None:
         """See the port."""

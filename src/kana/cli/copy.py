@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from kana.cli.database import json_option, read_settings, require_database
+from kana.engine.ports import Audit
+
+if TYPE_CHECKING:
+    from kana.store.moving import Rows
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@json_option
+def copy(source: str, target: str, as_json: bool) -> None:
+    """Copy all that the database FROM holds into TO, which is empty, and audit both; exit 1 where they differ.
+
+    Both are URLs as in KANA_DATABASE_URL. Stop the servers first: what they record meanwhile is not copied.
+    """
+    from kana.app import copy_database
+
+    here, there = require_database(read_settings(database_url=source)), read_settings(database_url=target)
+    copied: Counter[str] = Counter()
+
+    def count(rows: Rows) -> None:
+        copied[rows.table] += len(rows.rows)
+
+    audits = asyncio.run(copy_database(here, there, on_rows=count))
+    if as_json:
+        click.echo(
+            json.dumps({"rows": copied, "audits": dict(zip(("from", "to"), map(_as_json, audits), strict=True))})
+        )
+    else:
+        click.echo(f"Copied {copied.total()} rows from {here.database} to {there.database}:")
+        click.echo(", ".join(f"{count} {table}" for table, count in copied.items()) + ".")
+        click.echo(_in_words(*audits))
+    if audits[0] != audits[1] or audits[0].drifts:
+        raise click.exceptions.Exit(1)
+
+
+def _in_words(source: Audit, target: Audit) -> str:
+    if source != target:
+        return f"They differ: {source.entries} entries there, {target.entries} here. Do not use the copy."
+    size = f"{target.entries} entries, {target.counters} counters in both"
+    if target.drifts:
+        return f"{size}; {len(target.drifts)} counters differ from their entries in both: see `kana audit`."
+    return f"{size}: every counter equals the sum of its entries."
+
+
+def _as_json(audit: Audit) -> dict[str, int]:
+    return {"entries": audit.entries, "counters": audit.counters, "drifts": len(audit.drifts)}
