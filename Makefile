@@ -16,13 +16,19 @@ TESTS ?=
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install serve test coverage test-setup check format bench clean
+.PHONY: help install static wheel serve test coverage test-setup check format bench clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-install: $(STAMPS)/install ## Create .venv with .venv/bin/kana
+install: $(STAMPS)/install $(STAMPS)/static ## Create .venv with .venv/bin/kana
 	@:
+
+static: $(STAMPS)/static ## Bring the dashboard's style sheets and scripts
+	@:
+
+wheel: install ## Build the wheel into dist/, the dashboard's files in it
+	@$(BIN)/uv build --quiet --no-config --offline --no-build-isolation --python $(BIN)/python --wheel --out-dir dist .
 
 serve: install ## Run the server on its embedded default (http://127.0.0.1:8080)
 	@exec $(BIN)/kana serve
@@ -34,7 +40,7 @@ coverage: test-setup ## Prove that the tests of the core take every branch of it
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) tests/model tests/engine --cov=kana.model --cov=kana.engine \
 	    --cov-branch --cov-report=term-missing --cov-fail-under=100
 
-test-setup: $(STAMPS)/dev $(STAMPS)/node-tests $(STAMPS)/postgres $(STAMPS)/chromium
+test-setup: $(STAMPS)/dev $(STAMPS)/static $(STAMPS)/node-tests $(STAMPS)/postgres $(STAMPS)/chromium
 
 check: $(STAMPS)/dev ## Format, lint, types and import contracts; changes nothing
 	@$(BIN)/ruff format --check .
@@ -82,6 +88,12 @@ $(STAMPS)/node: $(STAMPS)/venv requirements/node.txt
 	    echo "Installing Node.js into $(VENV) ..."; \
 	    $(INSTALL) -r requirements/node.txt; \
 	fi
+	@touch $@
+
+$(STAMPS)/static: $(STAMPS)/node frontend/package.json frontend/package-lock.json scripts/build-static
+	@echo "Bringing the dashboard's style sheets and scripts ..."
+	@cd frontend && npm ci --ignore-scripts --loglevel=error
+	@$(BIN)/python scripts/build-static
 	@touch $@
 
 $(STAMPS)/node-tests: $(STAMPS)/node tests/node/package.json tests/node/package-lock.json

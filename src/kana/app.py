@@ -15,9 +15,11 @@ from kana.api.access import Door
 from kana.api.http import Router
 from kana.api.ingest import events_endpoint
 from kana.api.metrics import Metrics
+from kana.dashboard import Argon2Passwords, create_dashboard
 from kana.engine.config import ConfigEngine
 from kana.engine.engine import Engine
-from kana.engine.ports import Audit, Clock, Store
+from kana.engine.people import PeopleEngine
+from kana.engine.ports import Audit, Clock, PeopleStore, Store
 from kana.model.period import to_precision
 from kana.settings import Settings
 from kana.store.moving import Rows, Tables, move
@@ -98,6 +100,11 @@ def _tables(store: Store, settings: Settings) -> Tables:
     return store.tables
 
 
+def create_people(store: PeopleStore, *, clock: Clock = system_clock) -> PeopleEngine:
+    """Return who may sign in to the dashboard of an open store."""
+    return PeopleEngine(store, clock=clock, passwords=Argon2Passwords())
+
+
 def create_app(
     settings: Settings, store: Store, *, clock: Clock = system_clock, registry: CollectorRegistry | None = None
 ) -> ASGIApp:
@@ -105,6 +112,7 @@ def create_app(
     metrics = Metrics(registry or CollectorRegistry())
     engine = Engine.over(store, clock=clock, meter=metrics)
     door = Door(engine.access, clock=clock)
+    configuration = ConfigEngine(store, clock=clock)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -118,11 +126,12 @@ def create_app(
             "/client/graphql": client.endpoint(engine, door, observe=metrics.request),
             "/v1/events": events_endpoint(engine, door),
             "/api/v1/events": events_endpoint(engine, door, quiet=True),
-            **config.routes(ConfigEngine(store, clock=clock), engine.access, door),
+            **config.routes(configuration, engine.access, door),
             "/healthz": health.healthz(),
             "/readyz": health.readyz(store.probe),
             "/metrics": health.metrics_page(metrics.registry),
         },
+        fallback=create_dashboard(engine, configuration, create_people(store, clock=clock), settings),
         lifespan=lifespan,
         log_requests=settings.log_requests,
     )

@@ -80,7 +80,24 @@ def _sqlite_file(url: str) -> str:
     return url.removeprefix("sqlite:///")
 
 
+def _read_site(text: str) -> str:
+    parts = urlsplit(text)
+    if text and not (parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/")):
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def _read_issuer(text: str) -> str:
+    parts = urlsplit(text)
+    if text and not (parts.scheme in ("http", "https") and parts.hostname and not parts.query):
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
 _SWITCH = Rule(_read_switch, "true or false")
+_SITE = Rule(_read_site, "http:// or https:// and a host, without a path")
+_ISSUER = Rule(_read_issuer, "an http:// or https:// address")
+_TEXT = Rule(str, "text")
 _HOST = Rule(_read_host, "a host name or an IP address")
 _DATABASE_URL = Rule(
     _read_database_url,
@@ -134,6 +151,15 @@ class Settings:
     requests_max: int = _setting(
         2048, _whole(1, 1_000_000, "requests"), "Requests served at once; the next is answered 503 with Retry-After."
     )
+
+    public_url: str = _setting(
+        "", _SITE, "Where people reach the dashboard, as behind a proxy: `https://kana.example`. Empty: as they come."
+    )
+    oidc_issuer: str = _setting(
+        "", _ISSUER, "The OpenID Connect provider that people of the dashboard may sign in with. Empty: none."
+    )
+    oidc_client_id: str = _setting("", _TEXT, "What that provider calls this server.")
+    oidc_client_secret: str = _setting("", _TEXT, "What this server shows that provider.")
 
     def __post_init__(self) -> None:
         for each in fields(self):

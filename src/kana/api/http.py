@@ -26,6 +26,7 @@ SECURITY_HEADERS: tuple[Header, ...] = (
     (b"referrer-policy", b"no-referrer"),
 )
 NO_STORE: Header = (b"cache-control", b"no-store")
+COMMON_HEADERS: tuple[Header, ...] = (*SECURITY_HEADERS, NO_STORE)
 
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}").fullmatch
 _ids = map(f"{secrets.token_hex(6)}-{{:x}}".format, itertools.count(1))
@@ -174,11 +175,10 @@ class Router:
 
 
 def _complete(headers: Sequence[Header], request_id: str) -> list[Header]:
-    """The headers of an answer and those every answer has; an answer's own Cache-Control stands."""
-    complete = [*headers, *SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
-    if not any(name == b"cache-control" for name, _ in headers):
-        complete.append(NO_STORE)
-    return complete
+    """The headers of an answer and those every answer has; where an answer has its own, that stands."""
+    own = {name for name, _ in headers}
+    common = [header for header in COMMON_HEADERS if header[0] not in own]
+    return [*headers, *common, (b"x-request-id", request_id.encode())]
 
 
 async def _not_found(scope: Scope, _receive: Receive, send: Send) -> None:

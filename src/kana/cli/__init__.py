@@ -18,6 +18,7 @@ from kana.cli.keys import keys
 from kana.cli.publish import publish
 from kana.cli.pull import pull
 from kana.cli.serve import serve
+from kana.cli.users import users
 from kana.cli.validate import validate
 from kana.errors import KanaError
 
@@ -38,5 +39,5 @@ def main() -> None:
     """Answer whether a user may use a feature now, and record what was used."""
 
 
-for _command in (serve, init, keys, audit, copy, pull, validate, publish, bootstrap):
+for _command in (serve, init, keys, users, audit, copy, pull, validate, publish, bootstrap):
     main.add_command(_command)

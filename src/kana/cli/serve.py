@@ -9,12 +9,14 @@ import click
 
 from kana.cli.database import database_option, read_settings, whoever_runs_this
 from kana.cli.init import WORKSPACE, welcome
+from kana.cli.users import invitation_link
 from kana.cli.workers import run_workers
 from kana.errors import KanaError
 from kana.settings import Settings
 
 if TYPE_CHECKING:
     from kana.api.server import Bounds
+    from kana.engine.ports import Store
 
 STORAGE_LOST = 70
 """What the process exits with when the disk failed under it: a supervisor starts it anew."""
@@ -40,6 +42,7 @@ def serve(host: str | None, port: str | None, workers: str | None, database_url:
         if settings.workers == 1:
             code = uvloop.run(_serve(settings, listening))
         else:
+            asyncio.run(_greet_before(settings, _address(listening)))
             code = run_workers(lambda parent: uvloop.run(_serve(settings, listening, parent=parent)), settings.workers)
     raise click.exceptions.Exit(code)
 
@@ -70,7 +73,6 @@ async def _serve(settings: Settings, listening: socket.socket, *, parent: int | 
     """
     from kana.api.server import Server, server
     from kana.app import create_app, open_store, spare_collector, system_clock
-    from kana.engine.access import AccessEngine
 
     running: Server | None = None
     lost: list[str] = []
@@ -83,9 +85,8 @@ async def _serve(settings: Settings, listening: socket.socket, *, parent: int | 
 
     store = await open_store(settings, exclusive=True, on_lost=stop, on_wait=_say)
     address = _address(listening)
-    made = await AccessEngine(store, clock=system_clock).initialise(WORKSPACE, by=whoever_runs_this())
-    if made is not None:
-        click.echo(f"{welcome(made, settings, address=address)}\n")
+    if parent is None:
+        await _greet(store, settings, address)
     running = server(
         create_app(settings, store, clock=system_clock),
         bounds=_bounds(settings),
@@ -100,6 +101,31 @@ async def _serve(settings: Settings, listening: socket.socket, *, parent: int | 
         _say(f"Error: {lost[0]}; the server stopped, since what it cannot keep it must not acknowledge.")
         return STORAGE_LOST
     return 0 if running.started else 1
+
+
+async def _greet(store: Store, settings: Settings, address: str) -> None:
+    """Make the workspace if there is none, and while nobody can sign in print a link for the first one."""
+    from kana.app import create_people, system_clock
+    from kana.engine.access import AccessEngine
+
+    made = await AccessEngine(store, clock=system_clock).initialise(WORKSPACE, by=whoever_runs_this())
+    if made is not None:
+        click.echo(f"{welcome(made, settings, address=address)}\n")
+    token = await create_people(store).invite_first(by=whoever_runs_this())
+    if token is not None:
+        link = invitation_link(settings, token, address=address)
+        click.echo(f"Nobody can sign in to the dashboard yet. Become its owner, once, at\n\n  {link}\n")
+
+
+async def _greet_before(settings: Settings, address: str) -> None:
+    """The same for several processes, before they are started: one greets for all."""
+    from kana.app import open_store
+
+    store = await open_store(settings, exclusive=True, on_wait=_say)
+    try:
+        await _greet(store, settings, address)
+    finally:
+        await store.close()
 
 
 def _say(message: str) -> None:

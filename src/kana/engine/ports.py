@@ -21,6 +21,7 @@ from kana.model.entitlement import CounterKey
 from kana.model.environment import Actor, Environment
 from kana.model.key import ApiKey, EnvironmentSettings, Keyring, SigningSecret
 from kana.model.period import ResetPeriod
+from kana.model.person import Invitation, Person, Session
 from kana.model.subscription import Subscription
 from kana.model.usage import Entry
 from kana.model.user import User
@@ -267,7 +268,72 @@ class KeyStore(Protocol):
         ...
 
 
-class Store(CatalogStore, AccountStore, Ledger, KeyStore, Protocol):
+class PeopleStore(Protocol):
+    """Where people, their sessions and invitations are kept. Small: a workspace has few people."""
+
+    async def people(self) -> Mapping[str, Person]:
+        """Return everybody by address, disabled ones included, the oldest first."""
+        ...
+
+    async def change_people(
+        self, change: Callable[[Mapping[str, Person]], Person], *, by: Actor, now: datetime
+    ) -> Person:
+        """Apply a pure change to one person under a lock and log it; the sessions of that person end.
+
+        ``change`` may be called again on newer people. What it raises is raised, and nothing is written.
+        """
+        ...
+
+    async def add_invitation(self, invitation: Invitation, *, by: Actor, now: datetime) -> None:
+        """Add an invitation in place of earlier ones to the same address, and forget those that have expired."""
+        ...
+
+    async def invitation(self, hashed: bytes) -> Invitation | None:
+        """Return the invitation, expired or not; None where it was used or never was."""
+        ...
+
+    async def accept_invitation(
+        self, hashed: bytes, accept: Callable[[Invitation, Mapping[str, Person]], Person], *, now: datetime
+    ) -> Person:
+        """Use up an invitation and write the person that ``accept`` returns, whose earlier sessions end.
+
+        Of two who come with one link, one gets in. What ``accept`` raises is raised, and nothing is written.
+
+        Raises:
+            NotFound: it was used or never was.
+        """
+        ...
+
+    async def add_session(self, session: Session) -> None:
+        """Add a session, and forget those that are over."""
+        ...
+
+    async def session(self, hashed: bytes) -> tuple[Session, Person] | None:
+        """Return the session, over or not, and whose it is."""
+        ...
+
+    async def touch_session(self, hashed: bytes, *, now: datetime) -> None:
+        """Note that a session was used."""
+        ...
+
+    async def end_session(self, hashed: bytes) -> None:
+        """End one session; ending it again changes nothing."""
+        ...
+
+    async def end_sessions(self, email: str) -> None:
+        """End every session of a person."""
+        ...
+
+    async def take_try(self, key: bytes, *, now: datetime) -> int:
+        """Count one try to sign in and return the count within the window, from the first try on."""
+        ...
+
+    async def forget_tries(self, key: bytes) -> None:
+        """Begin counting anew."""
+        ...
+
+
+class Store(CatalogStore, AccountStore, Ledger, KeyStore, PeopleStore, Protocol):
     """All of it: one database."""
 
     async def probe(self) -> None:

@@ -8,11 +8,11 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from hashlib import sha256
 
 from kana.errors import Conflict, InvalidValue, NotFound
 from kana.model.text import TEXT_LENGTH_MAX, identifier, shown
+from kana.model.word import Word
 
 SESSION_IDLE = timedelta(minutes=30)
 """A session that nobody used for so long is over."""
@@ -35,7 +35,7 @@ PASSWORD_LENGTH_MAX = 256
 _EMAIL = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
 
 
-class Role(StrEnum):
+class Role(Word):
     """What a person may do: a viewer looks, an editor changes packages and users, an owner also keys and people."""
 
     VIEWER = "viewer"

@@ -235,3 +235,56 @@ select bucket, subscription_id, feature_id, reset_period, period_start,
 from counters as c full join ledger as l using (bucket, subscription_id, feature_id, reset_period, period_start)
 where coalesce(c.used, 0) <> coalesce(l.used, 0)
 order by bucket, subscription_id, feature_id, reset_period, period_start;
+
+-- name: load_people
+select email, role, password_hash, created_at, disabled_at from people order by created_at, email;
+
+-- name: put_person
+insert into people (email, role, password_hash, created_at, disabled_at) values ($1, $2, $3, $4, $5)
+on conflict (email) do update set
+    role = excluded.role, password_hash = excluded.password_hash, disabled_at = excluded.disabled_at;
+
+-- name: delete_stale_invitations
+delete from invitations where expires_at <= $2 or coalesce(email, '') = coalesce($1::text, '');
+
+-- name: add_invitation
+insert into invitations (hash, email, role, expires_at) values ($1, $2, $3, $4);
+
+-- name: load_invitation
+select hash, email, role, expires_at from invitations where hash = $1;
+
+-- name: take_invitation
+delete from invitations where hash = $1 returning hash, email, role, expires_at;
+
+-- name: delete_stale_sessions
+delete from sessions where seen_at <= $1 or started_at <= $2;
+
+-- name: add_session
+insert into sessions (hash, email, started_at, seen_at) values ($1, $2, $3, $4);
+
+-- name: load_session
+select s.hash, s.email, s.started_at, s.seen_at, p.email, p.role, p.password_hash, p.created_at, p.disabled_at
+from sessions as s join people as p on p.email = s.email where s.hash = $1;
+
+-- name: touch_session
+update sessions set seen_at = $2 where hash = $1 and seen_at < $2;
+
+-- name: delete_session
+delete from sessions where hash = $1;
+
+-- name: delete_sessions_of
+delete from sessions where email = $1;
+
+-- name: count_try
+-- One row an account and address: a window begins with its first try and counts from 1 when it is over.
+insert into sign_in_tries (key, first_at, tries) values ($1, $2, 1)
+on conflict (key) do update set
+    tries = case when sign_in_tries.first_at <= $3 then 1 else sign_in_tries.tries + 1 end,
+    first_at = case when sign_in_tries.first_at <= $3 then excluded.first_at else sign_in_tries.first_at end
+returning tries;
+
+-- name: delete_stale_tries
+delete from sign_in_tries where first_at <= $1;
+
+-- name: delete_tries
+delete from sign_in_tries where key = $1;

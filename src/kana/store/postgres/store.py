@@ -17,6 +17,7 @@ from kana.store.postgres.keys import Keys
 from kana.store.postgres.ledger import PostgresLedger
 from kana.store.postgres.migrate import check_server, migrate, read_lanes
 from kana.store.postgres.moving import PostgresTables
+from kana.store.postgres.people import People
 from kana.store.postgres.pool import CONNECT_S, Connection, Pool
 from kana.store.postgres.statements import SESSION
 
@@ -47,7 +48,7 @@ _SHORT_PLANS = {
 }
 
 
-class PostgresStore(Catalogs, Accounts, PostgresLedger, Keys):
+class PostgresStore(Catalogs, Accounts, PostgresLedger, Keys, People):
     """Everything the engine's ports ask for, on one PostgreSQL that many processes share."""
 
     def __init__(self, pool: Pool, *, lanes: Sequence[int] | None = None) -> None:
@@ -56,6 +57,7 @@ class PostgresStore(Catalogs, Accounts, PostgresLedger, Keys):
         Accounts.__init__(self, database, self)
         PostgresLedger.__init__(self, database, self, lanes=lanes)
         Keys.__init__(self, database)
+        People.__init__(self, database)
 
     @classmethod
     async def open(

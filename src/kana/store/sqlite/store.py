@@ -9,9 +9,10 @@ from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.keys import Keys
 from kana.store.sqlite.ledger import SqliteLedger
+from kana.store.sqlite.people import People
 
 
-class SqliteStore(Catalogs, Accounts, SqliteLedger, Keys):
+class SqliteStore(Catalogs, Accounts, SqliteLedger, Keys, People):
     """Everything the engine's ports ask for, on one SQLite file.
 
     ``exclusive`` is for a server. ``synchronous`` other than FULL loses what was acknowledged at a
@@ -34,6 +35,7 @@ class SqliteStore(Catalogs, Accounts, SqliteLedger, Keys):
         Accounts.__init__(self, database, self)
         SqliteLedger.__init__(self, database, self)
         Keys.__init__(self, database)
+        People.__init__(self, database)
 
     async def probe(self) -> None:
         """See the port."""

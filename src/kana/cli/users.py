@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+
+import click
+
+from kana.cli.database import (
+    database_option,
+    json_option,
+    read_settings,
+    require_database,
+    whoever_runs_this,
+    with_store,
+)
+from kana.model.person import INVITATION_AGE, Person, Role
+from kana.settings import Settings
+
+_COLUMNS = ("email", "role", "created", "disabled")
+
+
+@click.group()
+def users() -> None:
+    """Invite people to the dashboard, list and disable them; beside a server that runs or not."""
+
+
+def _settings(database_url: str | None) -> Settings:
+    return require_database(read_settings(database_url=database_url))
+
+
+@users.command("invite")
+@click.argument("email")
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.VIEWER.value,
+    show_default=True,
+    help="viewer: looks. editor: changes packages and users too. owner: keys and people too.",
+)
+@database_option
+@json_option
+def invite(email: str, role: str, database_url: str | None, as_json: bool) -> None:
+    """Print a link with which EMAIL chooses a password, once. Somebody who has an account gets a new password by it."""
+    from kana.app import create_people
+
+    settings = _settings(database_url)
+    token = with_store(settings, lambda store: create_people(store).invite(email, Role(role), by=whoever_runs_this()))
+    link = invitation_link(settings, token)
+    if as_json:
+        click.echo(json.dumps({"email": email, "role": role, "link": link}))
+    else:
+        click.echo(f"{link}\n\nSend this to {email}: it works once, within {INVITATION_AGE.days} days.")
+
+
+@users.command("list")
+@database_option
+@json_option
+def list_users(database_url: str | None, as_json: bool) -> None:
+    """List everybody who may sign in or could, the oldest first."""
+    from kana.app import create_people
+
+    found = with_store(_settings(database_url), lambda store: create_people(store).people())
+    rows = [_described(person) for person in found.values()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for cells in [_COLUMNS, *(tuple(row.values()) for row in rows)]:
+        click.echo("  ".join(f"{cell or '':<25}" for cell in cells).rstrip())
+
+
+@users.command("disable")
+@click.argument("email")
+@database_option
+@json_option
+def disable(email: str, database_url: str | None, as_json: bool) -> None:
+    """Let EMAIL in no more, and end their sessions. Another invitation lets them in again."""
+    from kana.app import create_people
+
+    person = with_store(
+        _settings(database_url),
+        lambda store: create_people(store).disable(email.strip().lower(), by=whoever_runs_this()),
+    )
+    click.echo(json.dumps(_described(person)) if as_json else f"{person.email} is let in no more.")
+
+
+def invitation_link(settings: Settings, token: str, *, address: str | None = None) -> str:
+    """Return the address that a guest opens. ``address`` is where a server listens; without one, where it will."""
+    return f"{settings.public_url or address or f'http://{settings.host}:{settings.port}'}/invite?token={token}"
+
+
+def _described(person: Person) -> dict[str, str | None]:
+    return {
+        "email": person.email,
+        "role": person.role.value,
+        "created": person.created_at.isoformat(timespec="seconds"),
+        "disabled": None if person.disabled_at is None else person.disabled_at.isoformat(timespec="seconds"),
+    }

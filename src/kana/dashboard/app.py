@@ -1,0 +1,196 @@
+"""The application of the dashboard: from a request to its page, by way of every check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from urllib.parse import quote
+
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kana.dashboard.assets import PREFIX, answer_asset
+from kana.dashboard.pages import ROUTES
+from kana.dashboard.pages.problem import ProblemPage
+from kana.dashboard.rendering import load_templates
+from kana.dashboard.route import Route
+from kana.dashboard.security import HEADERS, STRICT_TRANSPORT_SECURITY, Site, is_csrf_token
+from kana.dashboard.visit import House, Visit, cookie_name
+from kana.engine.config import ConfigEngine
+from kana.engine.engine import Engine
+from kana.engine.people import PeopleEngine
+from kana.errors import BadInput, Conflict, Forbidden, KanaError, NotFound, RateLimited, Unauthenticated, Unavailable
+from kana.model.environment import Environment
+from kana.model.person import generate_token
+from kana.settings import Settings
+
+FIELDS_MAX = 20_000
+"""Most fields of one form: a package of a few thousand features."""
+
+_STATUS: Mapping[type[KanaError], int] = {
+    NotFound: 404,
+    Conflict: 409,
+    BadInput: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    RateLimited: 429,
+    Unavailable: 503,
+}
+
+
+class _TooLarge(KanaError):
+    """The form is larger than its page takes."""
+
+
+class Dashboard:
+    """The ASGI application. What it does not know it answers with a page that says so."""
+
+    def __init__(self, house: House, routes: Sequence[Route]) -> None:
+        self._house = house
+        self._routes = {(route.in_environment, route.path, route.method): route for route in routes}
+        self._paths = {(route.in_environment, route.path) for route in routes}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        site = Site.of(request, public_url=self._house.settings.public_url)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _complete(MutableHeaders(scope=message), site)
+            if message["type"] == "http.response.body" and scope["method"] == "HEAD":
+                message = {"type": "http.response.body", "body": b""}
+            await send(message)
+
+        if scope["path"].startswith(PREFIX):
+            response = answer_asset(request)
+        else:
+            response = await self._answer(request, site)
+        await response(scope, receive, send_with_headers)
+
+    async def _answer(self, request: Request, site: Site) -> Response:
+        visit = await self._visit(request, site)
+        try:
+            return await self._admit(visit)
+        except KanaError as error:
+            status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), None)
+            status = 413 if isinstance(error, _TooLarge) else status
+            if status is None:
+                raise
+            response = visit.show(ProblemPage.of(HTTPStatus(status), error.message), status=status)
+            if error.retry_after_s is not None:
+                response.headers["retry-after"] = str(error.retry_after_s)
+            return response
+
+    async def _visit(self, request: Request, site: Site) -> Visit:
+        environment, path = _split(request.url.path)
+        token = request.cookies.get(cookie_name("session", site), "")
+        person = await self._house.people.person_of(token) if token else None
+        return Visit(
+            house=self._house,
+            request=request,
+            environment=environment or Environment.TEST,
+            path=path,
+            is_in_environment=environment is not None,
+            site=site,
+            token=token,
+            visitor=person,
+        )
+
+    async def _admit(self, visit: Visit) -> Response:
+        """Check the address, the person, their role and the form, in this order, and call the handler."""
+        route = self._route(visit)
+        if route.needs is not None and visit.visitor is None:
+            return _to_sign_in(visit)
+        if route.needs is not None and not visit.person.role.covers(route.needs):
+            raise Forbidden(f"This takes the role {route.needs}, and yours is {visit.person.role}.")
+        is_new = not visit.token
+        if route.method == "POST":
+            await _read_form(visit, route)
+        elif is_new:
+            visit.token = generate_token()
+        response = await route.handler(visit)
+        if is_new and route.method == "GET":
+            # The forms of somebody who is not signed in are bound to this browser too.
+            response.set_cookie(
+                cookie_name("session", visit.site),
+                visit.token,
+                path="/",
+                secure=visit.site.is_secure,
+                httponly=True,
+                samesite="lax",
+            )
+        return response
+
+    def _route(self, visit: Visit) -> Route:
+        method = "GET" if visit.request.method == "HEAD" else visit.request.method
+        route = self._routes.get((visit.is_in_environment, visit.path, method))
+        if route is not None:
+            return route
+        if (visit.is_in_environment, visit.path) in self._paths:
+            raise BadInput(f"this page does not take {method}")
+        raise NotFound("There is nothing at this address.")
+
+
+def _complete(headers: MutableHeaders, site: Site) -> None:
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
+    if site.is_secure:
+        headers.setdefault("strict-transport-security", STRICT_TRANSPORT_SECURITY)
+
+
+def _split(path: str) -> tuple[Environment | None, str]:
+    """Return the environment that a path begins with and the rest; None where it begins with none."""
+    for environment in Environment:
+        if path == f"/{environment}" or path.startswith(f"/{environment}/"):
+            return environment, path.removeprefix(f"/{environment}") or "/"
+    return None, path
+
+
+def _to_sign_in(visit: Visit) -> Response:
+    path = visit.request.url.path
+    wanted = f"{path}?{visit.request.url.query}" if visit.request.url.query else path
+    where = f"/login?next={quote(wanted, safe='')}" if visit.request.method == "GET" and path != "/" else "/login"
+    if "hx-request" in visit.request.headers:
+        return Response(status_code=204, headers={"hx-redirect": where})
+    return RedirectResponse(where, status_code=303)
+
+
+async def _read_form(visit: Visit, route: Route) -> None:
+    """Read the form, bounded, when a page of ours sent it and it carries the token of this session.
+
+    Raises:
+        Forbidden: another site sent it, or its token is missing or another session's.
+    """
+    if not visit.site.sent(visit.request):
+        raise Forbidden("This form was sent by another site; nothing was done.")
+    request = Request(visit.request.scope, _bounded(visit.request.receive, route.body_max))
+    try:
+        visit.form = await request.form(max_files=1, max_fields=FIELDS_MAX, max_part_size=route.body_max)
+    except HTTPException as error:
+        raise BadInput(f"the form cannot be read: {error.detail}") from error
+    if not visit.token or not is_csrf_token(visit.form.get("csrf"), visit.token):
+        raise Forbidden("This form is too old, or was not made for you; nothing was done. Load the page again.")
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    size = 0
+
+    async def bounded_receive() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > most:
+            raise _TooLarge(f"A form of this page is at most {most // 1024} KB.")
+        return message
+
+    return bounded_receive
+
+
+def create_dashboard(engine: Engine, config: ConfigEngine, people: PeopleEngine, settings: Settings) -> ASGIApp:
+    """Return the dashboard over an engine: every page at its address, and a page for all that is not there."""
+    house = House(engine=engine, config=config, people=people, settings=settings, templates=load_templates())
+    return Dashboard(house, ROUTES)

@@ -1,0 +1,76 @@
+"""A table that can be searched, sorted and paged by its address alone, so that it works without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from kana.dashboard.context import address
+from kana.dashboard.visit import Visit
+
+ROWS = 50
+"""How many rows a page has."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing(Generic[_T]):
+    """One page of a table. ``sort`` is a column's name, with a minus before it when it runs downwards."""
+
+    rows: Sequence[_T]
+    total: int
+    number: int
+    pages: int
+    search: str
+    sort: str
+    path: str
+    query: Mapping[str, str]
+
+    def link(self, **changes: object) -> str:
+        """Return the address of this table with some of its query changed; another order begins at page 1."""
+        return address(self.path, **{**self.query, "page": "", **changes})
+
+    def sort_link(self, column: str) -> str:
+        """Return the address that sorts by a column, the other way round when it is sorted by it already."""
+        return self.link(sort=f"-{column}" if self.sort == column else column)
+
+    def direction(self, column: str) -> str:
+        """Return how a column is sorted, in ARIA's words."""
+        return {column: "ascending", f"-{column}": "descending"}.get(self.sort, "none")
+
+
+def listing(
+    visit: Visit,
+    items: Sequence[_T],
+    *,
+    columns: Mapping[str, Callable[[_T], Any]],
+    words: Callable[[_T], str],
+    default: str = "",
+) -> Listing[_T]:
+    """Return the page of a table that an address asks for with ``q``, ``sort`` and ``page``; other words stay.
+
+    ``columns`` says by what each sorts, ``words`` what of a row is searched. Unknown columns are not sorted by.
+    """
+    search, sort = visit.asked("q").strip(), visit.asked("sort", default)
+    found = [item for item in items if search.casefold() in words(item).casefold()] if search else list(items)
+    key = columns.get(sort.removeprefix("-"))
+    if key is not None:
+        found.sort(key=key, reverse=sort.startswith("-"))
+    pages = max(1, -(-len(found) // ROWS))
+    number = min(_number(visit.asked("page")), pages)
+    return Listing(
+        rows=found[(number - 1) * ROWS : number * ROWS],
+        total=len(found),
+        number=number,
+        pages=pages,
+        search=search,
+        sort=sort if key is not None else "",
+        path=visit.request.url.path,
+        query=dict(visit.request.query_params),
+    )
+
+
+def _number(text: str) -> int:
+    return max(1, int(text)) if text.isdecimal() and len(text) < 8 else 1

@@ -1,0 +1,41 @@
+"""The links of the top bar. A page joins them by a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kana.dashboard.context import MenuEntry
+from kana.model.environment import Environment
+from kana.model.person import Person, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A link: its words, its address below the environment, and the other addresses that belong to it."""
+
+    text: str
+    path: str
+    belongs: tuple[str, ...] = ()
+    needs: Role = Role.VIEWER
+    in_environment: bool = True
+
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry("Packages", "/packages", ("/package",)),
+    Entry("Features", "/features", ("/feature",)),
+    Entry("People", "/people", ("/people",), needs=Role.OWNER, in_environment=False),
+)
+
+
+def menu_of(person: Person, environment: Environment, path: str) -> Sequence[MenuEntry]:
+    """Return the links that a person may follow."""
+    return [
+        MenuEntry(
+            text=entry.text,
+            url=f"/{environment}{entry.path}" if entry.in_environment else entry.path,
+            here=path == entry.path or any(path == each or path.startswith(f"{each}/") for each in entry.belongs),
+        )
+        for entry in ENTRIES
+        if person.role.covers(entry.needs)
+    ]

@@ -1,0 +1,81 @@
+"""The list of packages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from kana.dashboard.context import Context
+from kana.dashboard.listing import Listing, listing
+from kana.dashboard.route import get
+from kana.dashboard.visit import Visit
+from kana.model.catalog import Catalog
+from kana.model.package import Package, PackageStatus
+
+_ORDER = list(PackageStatus)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageRow:
+    """A package as the list shows it."""
+
+    package: Package
+    features: int
+    subscribers: int
+    addons: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagesPage(Context):
+    """The packages of an environment, as the address filters and sorts them."""
+
+    template = "packages.html"
+    list: Listing[PackageRow]
+    status: str
+    kind: str
+    statuses: tuple[PackageStatus, ...] = tuple(PackageStatus)
+
+
+async def show_packages(visit: Visit) -> Response:
+    """List packages with what they hold and who holds them."""
+    catalog = await visit.engine.catalog.read(visit.environment)
+    subscribers = await visit.engine.catalog.count_subscribers(visit.environment)
+    status, kind = visit.asked("status"), visit.asked("kind")
+    rows = [
+        PackageRow(
+            package=package,
+            features=len(package.features),
+            subscribers=subscribers.get(package.id, 0),
+            addons=len(addons_of(catalog, package)),
+        )
+        for package in catalog.packages.values()
+        if status in ("", package.status) and kind in ("", "addon" if package.is_addon else "base")
+    ]
+    found = listing(
+        visit,
+        rows,
+        columns={
+            "status": lambda row: _ORDER.index(row.package.status),
+            "name": lambda row: row.package.name.casefold(),
+            "features": lambda row: row.features,
+            "subscribers": lambda row: row.subscribers,
+            "addons": lambda row: row.addons,
+        },
+        words=lambda row: f"{row.package.name}\n{row.package.id}",
+    )
+    return visit.show(PackagesPage(list=found, status=status, kind=kind))
+
+
+def addons_of(catalog: Catalog, base: Package) -> list[Package]:
+    """Return the add-ons that go on top of a base package; an add-on that names none goes with all."""
+    if base.is_addon:
+        return []
+    return [
+        package
+        for package in catalog.packages.values()
+        if package.is_addon and (not package.base_package_ids or base.id in package.base_package_ids)
+    ]
+
+
+ROUTES = (get("/packages", show_packages),)

@@ -1,0 +1,44 @@
+"""Jinja, strict: what a template names and does not get is an error, and everything is escaped."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from kana.dashboard.assets import asset_url
+from kana.model.environment import Environment as KanaEnvironment
+
+FOLDER = Path(__file__).parent / "templates"
+
+
+def load_templates() -> Environment:
+    """Return the templates of the templates folder, with what all of them may use."""
+    templates = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,
+    )
+    templates.globals.update(asset=asset_url, environments=tuple(KanaEnvironment))
+    templates.filters.update(units=in_groups, moment=in_words, instant=in_iso)
+    return templates
+
+
+def in_groups(number: int) -> str:
+    """Return a whole number as people read it: ``1,234,567``."""
+    return f"{number:,}"
+
+
+def in_words(moment: datetime) -> str:
+    """Return a moment as people read it, in UTC."""
+    return f"{moment:%-d %B %Y, %H:%M} UTC"
+
+
+def in_iso(moment: datetime) -> str:
+    """Return a moment for programs."""
+    return moment.isoformat(timespec="seconds")

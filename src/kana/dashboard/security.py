@@ -1,0 +1,85 @@
+"""What browsers are told to forbid, and which requests are not ours."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
+    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+HEADERS: Mapping[str, str] = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-site",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    "x-frame-options": "DENY",
+    # Not "no-referrer": with that, browsers send forms with "Origin: null", which says nothing.
+    "referrer-policy": "same-origin",
+}
+
+STRICT_TRANSPORT_SECURITY = "max-age=31536000; includeSubDomains"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where people see the dashboard: the origin that its forms come from, and whether cookies can be safe there."""
+
+    origin: str
+
+    @classmethod
+    def of(cls, request: Request, *, public_url: str) -> Site:
+        """Return the site that is set, else the one that the request says it came to."""
+        parts = urlsplit(public_url or f"{request.url.scheme}://{request.headers.get('host', '')}")
+        return cls(f"{parts.scheme}://{parts.netloc}".lower())
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it is reached by https."""
+        return self.origin.startswith("https:")
+
+    @property
+    def may_sign_in(self) -> bool:
+        """Whether a password may be typed there: by https, or on the machine itself."""
+        return self.is_secure or _is_loopback(urlsplit(self.origin).hostname or "")
+
+    def sent(self, request: Request) -> bool:
+        """Whether a form can come from a page of ours, as far as the browser tells."""
+        fetch_site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+        if fetch_site not in (None, "same-origin", "none"):
+            return False
+        return origin is None or origin.lower() == self.origin or (origin == "null" and fetch_site == "same-origin")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def csrf_token(session_token: str) -> str:
+    """Return what forms of a session carry: it follows from the session's id, which no other site knows."""
+    return hmac.new(session_token.encode(), b"kana form", sha256).hexdigest()
+
+
+def is_csrf_token(sent: object, session_token: str) -> bool:
+    """Whether a form carries the token of this session."""
+    return isinstance(sent, str) and hmac.compare_digest(sent.encode(), csrf_token(session_token).encode())
+
+
+def safe_path(wanted: object, *, default: str = "/") -> str:
+    """Return where to go after signing in: a path of this site, never another one."""
+    if not isinstance(wanted, str) or not wanted.startswith("/") or wanted.startswith(("//", "/\\")):
+        return default
+    if not wanted.isprintable() or "\\" in wanted or len(wanted) > 2000:
+        return default
+    return wanted

@@ -1,0 +1,192 @@
+"""One request for a page: who asks, in which environment, with which form, and how to answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, unquote
+
+from jinja2 import Environment as Templates
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from kana.dashboard.context import Context, Frame, Notice, address
+from kana.dashboard.menu import menu_of
+from kana.dashboard.security import Site, csrf_token
+from kana.engine.config import ConfigEngine
+from kana.engine.engine import Engine
+from kana.engine.people import PeopleEngine, SignedIn
+from kana.errors import BadInput, InvalidValue
+from kana.model.environment import Actor, Environment
+from kana.model.person import SESSION_AGE, Person
+from kana.settings import Settings
+
+THEMES = ("light", "dark")
+_NOTICE_S = 60
+_YEAR_S = 365 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What all pages share."""
+
+    engine: Engine
+    config: ConfigEngine
+    people: PeopleEngine
+    settings: Settings
+    templates: Templates
+
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """One request. A handler reads from it, asks the engine, and returns ``show(...)`` or ``go(...)``."""
+
+    house: House
+    request: Request
+    environment: Environment
+    path: str
+    is_in_environment: bool
+    site: Site
+    token: str
+    visitor: Person | None
+    form: FormData = field(default_factory=FormData)
+    _notice_read: bool = False
+
+    @property
+    def engine(self) -> Engine:
+        """The verbs."""
+        return self.house.engine
+
+    @property
+    def person(self) -> Person:
+        """Who is signed in; only for pages that need a role."""
+        assert self.visitor is not None
+        return self.visitor
+
+    @property
+    def actor(self) -> Actor:
+        """The person as the log of changes names them."""
+        return Actor(kind="person", name=self.person.email)
+
+    @property
+    def id(self) -> str:
+        """What the page is about: ``?id=`` of its address.
+
+        Raises:
+            BadInput: the address has none.
+        """
+        return self.asked("id") or self._missing("id")
+
+    def asked(self, name: str, default: str = "") -> str:
+        """Return a value of the address's query."""
+        return self.request.query_params.get(name, default)
+
+    def text(self, name: str) -> str:
+        """Return a field of the form without the spaces around it; "" where it is empty or missing."""
+        value = self.form.get(name, "")
+        return value.strip() if isinstance(value, str) else ""
+
+    def secret(self, name: str) -> str:
+        """Return a field of the form as it was typed."""
+        value = self.form.get(name, "")
+        return value if isinstance(value, str) else ""
+
+    def ticked(self, name: str) -> bool:
+        """Whether a box of the form is ticked."""
+        return name in self.form
+
+    def all(self, name: str) -> list[str]:
+        """Return every value of a field that stands several times in the form."""
+        return [value for value in self.form.getlist(name) if isinstance(value, str)]
+
+    def show(self, page: Context, *, status: int = 200) -> Response:
+        """Answer with a page."""
+        html = self.house.templates.get_template(page.template).render(page=page, frame=self._frame())
+        response = Response(html, status_code=status, media_type="text/html")
+        if self._notice_read:
+            response.delete_cookie(self._cookie("notice"), path="/", secure=self.site.is_secure, httponly=True)
+        return response
+
+    def go(self, path: str, *, said: str = "", everywhere: bool = False, **query: object) -> Response:
+        """Send the browser to another page, of this environment unless ``everywhere``, and say something there once."""
+        where = address(path if everywhere else f"/{self.environment}{path}", **query)
+        response = RedirectResponse(where, status_code=303)
+        if said:
+            self.keep_cookie(response, "notice", quote(json.dumps({"text": said})), age_s=_NOTICE_S)
+        return response
+
+    def enter(self, response: Response, signed_in: SignedIn) -> Response:
+        """Give the browser its new session, in place of any it had."""
+        self.keep_cookie(response, "session", signed_in.token, age_s=int(SESSION_AGE.total_seconds()))
+        return response
+
+    def leave(self, response: Response) -> Response:
+        """Take the session from the browser."""
+        response.delete_cookie(self._cookie("session"), path="/", secure=self.site.is_secure, httponly=True)
+        return response
+
+    def choose_theme(self, response: Response, theme: str) -> Response:
+        """Keep light or dark for a year."""
+        self.keep_cookie(response, "theme", theme, age_s=_YEAR_S)
+        return response
+
+    def keep_cookie(self, response: Response, name: str, value: str, *, age_s: int) -> None:
+        """Set a cookie that scripts and other sites cannot read."""
+        response.set_cookie(
+            self._cookie(name),
+            value,
+            max_age=age_s,
+            path="/",
+            secure=self.site.is_secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+    def cookie(self, name: str) -> str | None:
+        """Return one of our cookies."""
+        return self.request.cookies.get(self._cookie(name))
+
+    def _cookie(self, name: str) -> str:
+        return cookie_name(name, self.site)
+
+    def _frame(self) -> Frame:
+        theme = self.cookie("theme")
+        return Frame(
+            person=self.visitor,
+            environment=self.environment,
+            is_in_environment=self.is_in_environment,
+            csrf=csrf_token(self.token),
+            theme=theme if theme in THEMES else None,
+            notice=self._notice(),
+            menu=menu_of(self.visitor, self.environment, self.path) if self.visitor else (),
+            path=self.path,
+            here=self.request.url.path + (f"?{self.request.url.query}" if self.request.url.query else ""),
+        )
+
+    def _notice(self) -> Notice | None:
+        kept = self.cookie("notice")
+        if kept is None:
+            return None
+        self._notice_read = True
+        try:
+            said: Mapping[str, Any] = json.loads(unquote(kept))
+            return Notice(str(said["text"])[:500])
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def _missing(self, name: str) -> str:
+        raise BadInput(f"the address must say which: ?{name}=…")
+
+
+def cookie_name(name: str, site: Site) -> str:
+    """Return a cookie's whole name; the prefix makes browsers refuse one that another host or plain http has set."""
+    return f"__Host-kana-{name}" if site.is_secure else f"kana-{name}"
+
+
+def errors_of(error: BadInput) -> dict[str, str]:
+    """Return what is wrong with a form by field; "" where no field is to blame."""
+    field_name = error.field if isinstance(error, InvalidValue) else None
+    return {field_name or "": error.message}
