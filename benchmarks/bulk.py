@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from itertools import count
 from pathlib import Path
 
 import apsw
@@ -59,7 +60,7 @@ async def _record(url: str) -> tuple[float, list[list[Entry]], list[dict[Counter
     written, totals = [], []
     started = time.perf_counter()
     for number in range(BATCHES):
-        batch = Batch(_usages(number), now=system_clock(), next_id=ids)
+        batch = Batch(_usages(number), now=system_clock(), next_id=count(ids.reserve(BATCH)).__next__)
         await store.append(batch)
         written.append(batch.entries)
         totals.append(batch.totals)

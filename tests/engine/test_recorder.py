@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from itertools import count
 
 import pytest
 
 from kana.engine import recorder as module
 from kana.engine.batch import Batch
+from kana.engine.ids import IdMaker
 from kana.engine.recorder import Recorder
 from kana.errors import IdempotencyKeyReused, KanaError, OutcomeUnknown, RateLimited, Unavailable, UserNotFound
 from kana.model.environment import Environment
@@ -69,7 +69,7 @@ def meter() -> NotedMeter:
 
 @pytest.fixture
 async def recorder(ledger: HeldLedger, meter: NotedMeter) -> AsyncIterator[Recorder]:
-    recorder = Recorder(ledger, clock=SetClock(), next_id=count(1).__next__, meter=meter)  # type: ignore[arg-type]
+    recorder = Recorder(ledger, clock=SetClock(), reserve_ids=IdMaker(SetClock()).reserve, meter=meter)  # type: ignore[arg-type]
     yield recorder
     for gate in ledger.gates:
         if not gate.done():
@@ -133,7 +133,7 @@ async def test_a_batch_has_an_end(recorder: Recorder, ledger: HeldLedger, monkey
 async def test_lanes_commit_side_by_side(meter: NotedMeter) -> None:
     """Users of different lanes do not wait for each other."""
     ledger = HeldLedger(lanes=2)
-    recorder = Recorder(ledger, clock=SetClock(), next_id=count(1).__next__, meter=meter)  # type: ignore[arg-type]
+    recorder = Recorder(ledger, clock=SetClock(), reserve_ids=IdMaker(SetClock()).reserve, meter=meter)  # type: ignore[arg-type]
     [slow] = begin(recorder, a_usage())
     [quick] = begin(recorder, a_usage(user_id="odd!"))
     await turn()

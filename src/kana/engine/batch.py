@@ -115,7 +115,8 @@ class Batch:
     def _decide_one(self, usage: Usage, user: UserRef, place: Place | None, used: Mapping[CounterKey, int]) -> Entry:
         total = 0
         if place is not None:
-            total = self.totals[place.counter] if place.counter in self.totals else used.get(place.counter, 0)
+            known = self.totals.get(place.counter)
+            total = used.get(place.counter, 0) if known is None else known
         entry = settle(usage, user, place, used=total, entry_id=self._next_id(), now=self.now)
         self.entries.append(entry)
         if entry.key is not None:

@@ -30,7 +30,7 @@ class Engine:
     def over(cls, store: Store, *, clock: Clock, meter: Meter) -> Engine:
         """Return the engine over a store."""
         ids = IdMaker(clock)
-        recorder = Recorder(store, clock=clock, next_id=ids, meter=meter)
+        recorder = Recorder(store, clock=clock, reserve_ids=ids.reserve, meter=meter)
         return cls(
             access=AccessEngine(store, clock=clock),
             accounts=AccountEngine(store, clock=clock, ids=ids),

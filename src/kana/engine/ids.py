@@ -29,8 +29,13 @@ class IdMaker:
 
     def __call__(self) -> int:
         """Return the next id: positive and larger than any this maker gave before."""
-        self._last = max(self._last + 1, self._moment(_SEQUENCE_BITS))
-        return self._last
+        return self.reserve(1)
+
+    def reserve(self, count: int) -> int:
+        """Return the first of so many ids that follow each other; none of them is given again."""
+        first = max(self._last + 1, self._moment(_SEQUENCE_BITS))
+        self._last = first + count - 1
+        return first
 
     def with_bucket(self, bucket: int) -> int:
         """Return a new id that carries a bucket, so that a look-up by id alone finds where it is kept."""

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 
 from kana.engine.batch import Batch
 from kana.engine.ports import Clock, Ledger, Meter
@@ -27,10 +28,10 @@ _Waiting = tuple[Usage, "asyncio.Future[Receipt]"]
 class Recorder:
     """Gathers usages into batches, a lane at a time, and hands each caller its own answer."""
 
-    def __init__(self, ledger: Ledger, *, clock: Clock, next_id: Callable[[], int], meter: Meter) -> None:
+    def __init__(self, ledger: Ledger, *, clock: Clock, reserve_ids: Callable[[int], int], meter: Meter) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._next_id = next_id
+        self._reserve_ids = reserve_ids
         self._meter = meter
         self._pending: dict[int, list[_Waiting]] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
@@ -86,7 +87,8 @@ class Recorder:
             del self._running[lane]
 
     async def _commit(self, taken: list[_Waiting]) -> None:
-        batch = Batch([usage for usage, _ in taken], now=self._clock(), next_id=self._next_id)
+        first_id = self._reserve_ids(len(taken))
+        batch = Batch([usage for usage, _ in taken], now=self._clock(), next_id=count(first_id).__next__)
         started = time.perf_counter()
         try:
             await self._ledger.append(batch)

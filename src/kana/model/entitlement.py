@@ -10,6 +10,7 @@ from kana.model.account import Account
 from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature, FeatureType
+from kana.model.package import Package
 from kana.model.period import Period, ResetPeriod, period_at, period_start_at
 from kana.model.subscription import Subscription
 
@@ -103,19 +104,22 @@ def effective(account: Account, catalog: Catalog, feature: Feature, *, now: date
 
     Source: docs.usekana.com/kana-concepts, "Entitlements"; ties settled by us.
     """
-    best: Entitlement | None = None
-    best_rank: tuple[tuple[int, bool], bool] | None = None
-    for subscription in account.subscriptions:
-        if not subscription.gives_access(now):
-            continue
-        package = catalog.package(subscription.package_id)
-        held = package.feature(feature.id)
-        if held is None:
-            continue
-        rank = (held.allowance.rank, not package.is_addon)
-        if best_rank is None or rank > best_rank:
-            best, best_rank = Entitlement(feature, subscription, held.allowance), rank
-    return best
+    candidates = [
+        (package, held.allowance, subscription)
+        for subscription in account.subscriptions
+        if subscription.gives_access(now)
+        and (held := (package := catalog.package(subscription.package_id)).feature(feature.id)) is not None
+    ]
+    if not candidates:
+        return None
+    # Of equals ``max`` keeps the first, and the oldest subscription stands first.
+    _, allowance, subscription = candidates[0] if len(candidates) == 1 else max(candidates, key=_generosity)
+    return Entitlement(feature, subscription, allowance)
+
+
+def _generosity(candidate: tuple[Package, Allowance, Subscription]) -> tuple[tuple[int, bool], bool]:
+    package, allowance, _ = candidate
+    return allowance.rank, not package.is_addon
 
 
 def limit_reason(delta: int, *, used: int, limit: int | None) -> str:

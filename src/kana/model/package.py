@@ -88,7 +88,10 @@ class Package:
 
     def feature(self, feature_id: str) -> PackageFeature | None:
         """Return the feature as it sits in this package, or None when the package does not hold it."""
-        return next((feature for feature in self.features if feature.feature_id == feature_id), None)
+        for feature in self.features:
+            if feature.feature_id == feature_id:
+                return feature
+        return None
 
 
 def _refuse_repeats(ids: list[str] | tuple[str, ...], *, field: str) -> None:

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
@@ -282,7 +283,13 @@ def user_row(user: User) -> Row:
 
 def subscription_from(bucket: int, user_key: int, row: Row) -> Subscription:
     """Read the last five columns of ``load_accounts`` and ``load_subscription``."""
-    number, package_id, status, started_at, ends_at = row
+    return _subscription(bucket, user_key, *row)
+
+
+@lru_cache(maxsize=16_384)  # Subscriptions rarely change, and those in use are read again and again.
+def _subscription(
+    bucket: int, user_key: int, number: int, package_id: str, status: str, started_at: int, ends_at: int | None
+) -> Subscription:
     return Subscription(
         id=number,
         bucket=bucket,
