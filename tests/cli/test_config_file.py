@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from hypothesis import strategies as st
 
 from kana.cli.configuration.checks import ConfigInvalid, check
 from kana.cli.configuration.reader import BYTES_MAX, NODES_MAX, Document, YamlRefused, read_yaml
+from kana.cli.configuration.remote import ROOT as ROOT_URL
 from kana.cli.configuration.writer import config_yaml, write_file
+from kana.engine.config import CAPS_COUNTED_MAX
 from kana.errors import InvalidValue
-from kana.model.config import read_config
+from kana.model.config import ITEMS_MAX, read_config
 from kana.model.text import identifier
+from tests.support.tree import ROOT
 from tests.support.world import NOON, examples
 
 
@@ -304,3 +308,14 @@ def test_numbers_that_are_none_stay_out() -> None:
     """The reader never makes a float, so that no amount is rounded."""
     assert not isinstance(read_yaml(b"a: 9007199254740993").value["a"], float)
     assert Document(None, {}).position(None) is None
+
+
+def test_the_documented_file_and_its_bounds_are_true() -> None:
+    """The file that docs/configuration.md shows passes every check, and the bounds it names are ours."""
+    documentation = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"^```yaml\n(.*?)^```$", documentation, re.MULTILINE | re.DOTALL)
+    assert checked(shown) == ("", PASSED)
+    prose = " ".join(documentation.split())
+    assert f"At most {BYTES_MAX // 1_000_000} MB, {NODES_MAX:,} nodes, {ITEMS_MAX:,} items in a list" in prose
+    assert f"a review makes at most {CAPS_COUNTED_MAX} of them" in prose
+    assert f"`{ROOT_URL}` unless set" in prose
