@@ -34,13 +34,7 @@ def copies(request: HttpRequest) -> str:
     return str(request.GET.get("copies", "1"))
 
 
-def request_key(request: HttpRequest) -> str | None:
-    """Take the key with which a browser repeats a request that it got no answer to."""
-    key: str | None = request.headers.get("Idempotency-Key")
-    return key
-
-
-@gate(kana, "pages", user=signed_in, amount=copies, idempotency_key=request_key)
+@gate(kana, "pages", user=signed_in, amount=copies)
 def print_report(_request: HttpRequest, name: str) -> JsonResponse:
     """Print a report: one page for each copy, counted when it worked."""
     if name not in REPORTS:

@@ -40,13 +40,8 @@ def copies(copies: int = 1) -> int:
     return copies
 
 
-def request_key(idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
-    """Take the key with which a browser repeats a request that it got no answer to."""
-    return idempotency_key
-
-
 @app.post("/reports/{name}/print")
-@gate(kana, "pages", user=signed_in, amount=copies, idempotency_key=request_key)
+@gate(kana, "pages", user=signed_in, amount=copies)
 async def print_report(name: str) -> dict[str, str]:
     """Print a report: one page for each copy, counted when it worked."""
     if name not in REPORTS:

@@ -53,14 +53,15 @@ def test_what_cannot_be_recorded_is_told_and_not_raised(kana: KanaAdmin, away: K
     late = Gate(kana, meter(user), on_unrecorded=told.append)
     assert late.enter(user, 10) is None
     kana.features.record_usage(user_id=user, feature_id=meter(user), delta=1)
-    late.leave(user, 10, "late")
-    late.leave("nobody", 1, "stranger")
-    Gate(away, meter(user), on_unrecorded=told.append).leave(user, "1", "cut")
-    assert [(one.usage["idempotencyKey"], type(one.error)) for one in told] == [
-        ("late", type(None)),
-        ("stranger", UserNotFound),
-        ("cut", NetworkError),
+    late.leave(user, 10)
+    late.leave("nobody", 1)
+    Gate(away, meter(user), on_unrecorded=told.append).leave(user, "1")
+    assert [(one.usage["userId"], one.usage["delta"], type(one.error)) for one in told] == [
+        (user, 10, type(None)),
+        ("nobody", 1, UserNotFound),
+        (user, 1, NetworkError),
     ]
+    assert len({one.usage["idempotencyKey"] for one in told}) == 3
     assert used(kana, user) == 1
 
 

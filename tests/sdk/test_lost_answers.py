@@ -11,7 +11,7 @@ from tests.sdk.people import meter, subscribed, value
 from tests.sdk.proxy import LosingProxy
 from tests.support.server import KanaServer
 
-CALLS = 400
+CALLS = 300
 QUICK = Retry(pause_s=0.001, pause_max_s=0.002)
 
 

@@ -191,6 +191,24 @@ def test_a_callback_that_fails_ends_nothing(kana: KanaAdmin, user: str, caplog: 
     assert "on_unrecorded failed" in caplog.text
 
 
+def test_a_callback_may_use_its_recorder(kana: KanaAdmin, user: str) -> None:
+    """From the recorder's own thread, a full queue raises and close does not wait for itself."""
+    heard: list[type[Exception]] = []
+
+    def again(unrecorded: Unrecorded) -> None:
+        try:
+            recorder.record(user_id=user, feature_id=meter(user))
+        except QueueFull as error:
+            heard.append(type(error))
+        recorder.close()
+
+    recorder = kana.recorder(queue_max=1, on_unrecorded=again)
+    recorder.record(user_id=user, feature_id=meter(user), delta=11)
+    assert recorder.flush()
+    recorder.close()
+    assert heard == [QueueFull]
+
+
 def test_what_is_not_recorded_is_logged_by_default(
     kana: KanaAdmin, user: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,7 +7,7 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
-from django.http import HttpRequest, HttpResponse  # type: ignore[import-untyped]
+from django.http import HttpRequest, HttpResponse
 
 from kana.errors import InvalidValue
 from kana.sdk.admin import AsyncKanaAdmin, KanaAdmin, WhenUnreachable
@@ -24,7 +24,6 @@ def gate(
     *,
     user: Callable[[HttpRequest], str],
     amount: Callable[[HttpRequest], Units] = lambda _: 1,
-    idempotency_key: Callable[[HttpRequest], str | None] = lambda _: None,
     when_unreachable: WhenUnreachable = "raise",
     on_unrecorded: Callable[[Unrecorded], None] = log_unrecorded,
 ) -> Callable[[View], View]:
@@ -32,8 +31,7 @@ def gate(
 
     ``user`` and ``amount`` take the user's id and the units from the request. Who may not gets
     problem details, 402 or 403; see ``kana.sdk.gates.Problem``. A view has succeeded when its
-    answer's status is below 400. A request that is sent again counts once if
-    ``idempotency_key`` finds the same key in it.
+    answer's status is below 400. A request that is sent again runs the view again, and counts again.
 
     Raises:
         InvalidValue: an async view is given a KanaAdmin, or another view an AsyncKanaAdmin.
@@ -44,12 +42,12 @@ def gate(
             raise InvalidValue("client must be AsyncKanaAdmin for an async view, KanaAdmin for any other")
         wrap = _awaiting if isinstance(client, AsyncKanaAdmin) else _blocking
         guard: Any = Gate(client, feature_id, when_unreachable=when_unreachable, on_unrecorded=on_unrecorded)
-        return cast(View, wrap(view, guard, user, amount, idempotency_key))
+        return cast(View, wrap(view, guard, user, amount))
 
     return decorate
 
 
-def _blocking(view: Any, guard: Any, user: Any, amount: Any, idempotency_key: Any) -> Any:
+def _blocking(view: Any, guard: Any, user: Any, amount: Any) -> Any:
     @wraps(view)
     def gated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         user_id, delta = user(request), amount(request)
@@ -58,13 +56,13 @@ def _blocking(view: Any, guard: Any, user: Any, amount: Any, idempotency_key: An
             return _answer(problem)
         response = view(request, *args, **kwargs)
         if response.status_code < 400:
-            guard.leave(user_id, delta, idempotency_key(request))
+            guard.leave(user_id, delta)
         return response
 
     return gated
 
 
-def _awaiting(view: Any, guard: Any, user: Any, amount: Any, idempotency_key: Any) -> Any:
+def _awaiting(view: Any, guard: Any, user: Any, amount: Any) -> Any:
     @wraps(view)
     async def gated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         user_id, delta = user(request), amount(request)
@@ -73,7 +71,7 @@ def _awaiting(view: Any, guard: Any, user: Any, amount: Any, idempotency_key: An
             return _answer(problem)
         response = await view(request, *args, **kwargs)
         if response.status_code < 400:
-            await guard.leave(user_id, delta, idempotency_key(request))
+            await guard.leave(user_id, delta)
         return response
 
     return gated

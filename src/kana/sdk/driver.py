@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -28,7 +28,7 @@ class Connection:
     """Where to and with which headers. httpx is imported when the first call is made: it takes its time."""
 
     url: str
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)  # One of them is the key.
 
     @classmethod
     def to(cls, endpoint: str, *, path: str, headers: dict[str, str]) -> Connection:

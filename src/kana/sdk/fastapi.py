@@ -21,35 +21,31 @@ def _one() -> Units:
     return 1
 
 
-def _none() -> str | None:
-    return None
-
-
 def gate(
     client: AsyncKanaAdmin,
     feature_id: str,
     *,
     user: Callable[..., Any],
     amount: Callable[..., Any] = _one,
-    idempotency_key: Callable[..., Any] = _none,
     when_unreachable: WhenUnreachable = "raise",
     on_unrecorded: Callable[[Unrecorded], None] = log_unrecorded,
 ) -> Callable[[Callable[..., Any]], Callable[..., Coroutine[Any, Any, Any]]]:
     """Let an endpoint run only for users who may use the feature, and record what they used when it succeeds.
 
-    ``user``, ``amount`` and ``idempotency_key`` are FastAPI dependencies: they ask for headers, parts
-    of the path or body, or other dependencies, and return the user's id, the units, and a key with which
-    a request that is sent again counts once. Who may not use the feature gets problem details, 402 or
-    403; see ``kana.sdk.gates.Problem``. An endpoint has succeeded when it raises nothing and its
-    answer's status is below 400. Put the gate below the route; ``def`` endpoints run in a thread as ever.
+    ``user`` and ``amount`` are FastAPI dependencies: they ask for headers, parts of the path or body,
+    or other dependencies, and return the user's id and the units. Who may not use the feature gets
+    problem details, 402 or 403; see ``kana.sdk.gates.Problem``. An endpoint has succeeded when it
+    raises nothing and its answer's status is below 400. A request that is sent again runs the
+    endpoint again, and counts again. Put the gate below the route; ``def`` endpoints run in a
+    thread as ever.
     """
     guard = Gate(client, feature_id, when_unreachable=when_unreachable, on_unrecorded=on_unrecorded)
-    wanted = {"kana_user": user, "kana_amount": amount, "kana_idempotency_key": idempotency_key}
+    wanted = {"kana_user": user, "kana_amount": amount}
 
     def decorate(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
         @wraps(endpoint)
         async def gated(*args: Any, **kwargs: Any) -> Any:
-            user_id, delta, key = (kwargs.pop(name) for name in wanted)
+            user_id, delta = (kwargs.pop(name) for name in wanted)
             problem = await guard.enter(user_id, delta)
             if problem is not None:
                 return Response(problem.encoded(), status_code=problem.status, media_type=MEDIA_TYPE)
@@ -58,7 +54,7 @@ def gate(
             else:
                 result = await run_in_threadpool(endpoint, *args, **kwargs)
             if _succeeded(result, *kwargs.values()):
-                await guard.leave(user_id, delta, key)
+                await guard.leave(user_id, delta)
             return result
 
         vars(gated)["__signature__"] = _with_dependencies(inspect.signature(endpoint), wanted)

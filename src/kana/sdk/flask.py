@@ -20,7 +20,6 @@ def gate(
     *,
     user: Callable[[Request], str],
     amount: Callable[[Request], Units] = lambda _: 1,
-    idempotency_key: Callable[[Request], str | None] = lambda _: None,
     when_unreachable: WhenUnreachable = "raise",
     on_unrecorded: Callable[[Unrecorded], None] = log_unrecorded,
 ) -> Callable[[Callable[..., Any]], Callable[..., Response]]:
@@ -28,8 +27,8 @@ def gate(
 
     ``user`` and ``amount`` take the user's id and the units from the request. Who may not gets
     problem details, 402 or 403; see ``kana.sdk.gates.Problem``. A view has succeeded when its
-    answer's status is below 400. A request that is sent again counts once if
-    ``idempotency_key`` finds the same key in it. Put the gate below the route.
+    answer's status is below 400. A request that is sent again runs the view again, and counts
+    again. Put the gate below the route.
     """
     guard = Gate(client, feature_id, when_unreachable=when_unreachable, on_unrecorded=on_unrecorded)
 
@@ -42,7 +41,7 @@ def gate(
                 return Response(problem.encoded(), status=problem.status, content_type=MEDIA_TYPE)
             response = make_response(current_app.ensure_sync(view)(*args, **kwargs))
             if response.status_code < 400:
-                guard.leave(user_id, delta, idempotency_key(request))
+                guard.leave(user_id, delta)
             return response
 
         return gated

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kana.errors import KanaError, UserNotFound
+from kana.errors import InvalidValue, KanaError, UserNotFound
 from kana.sdk.admin import Admin, WhenUnreachable
 from kana.sdk.conversation import Steps
 from kana.sdk.features import Features, usage_input
@@ -27,7 +27,8 @@ class Problem:
     """A refusal as RFC 9457 problem details.
 
     402 says that the limit is reached (``limit``, ``used`` and ``resetsAt`` say how far and until
-    when), 403 that the user does not have the feature at all, 503 that Kana could not be asked.
+    when), 403 that the user does not have the feature at all, 400 that the amount is none, and
+    503 that Kana could not be asked.
     """
 
     status: int
@@ -70,12 +71,12 @@ class Gate(Group[D]):
         return self._enter(user_id, delta)
 
     @operation
-    def leave(self, user_id: str, delta: Units, idempotency_key: str | None = None) -> Steps[None]:
+    def leave(self, user_id: str, delta: Units) -> Steps[None]:
         """Record what was used. The work is done, so what stands in the way is told to ``on_unrecorded``.
 
         A refusal is possible here: others may have taken the last units since ``enter``.
         """
-        return self._leave(user_id, delta, idempotency_key)
+        return self._leave(user_id, delta)
 
     def _enter(self, user_id: str, delta: Units) -> Steps[Problem | None]:
         try:
@@ -88,6 +89,8 @@ class Gate(Group[D]):
             )
         except UserNotFound as error:
             return self._no_access(error.message)
+        except InvalidValue as error:
+            return _problem(400, "invalid", "Not possible", detail=error.message, feature_id=self._feature_id)
         if check.access:
             return None
         if check.source is Source.DEFAULT:
@@ -123,13 +126,13 @@ class Gate(Group[D]):
             resetsAt=resets_at,
         )
 
-    def _leave(self, user_id: str, delta: Units, idempotency_key: str | None) -> Steps[None]:
+    def _leave(self, user_id: str, delta: Units) -> Steps[None]:
         usage = usage_input(
             user_id=user_id,
             feature_id=self._feature_id,
             delta=delta,
             action=Action.ADD,
-            idempotency_key=idempotency_key,
+            idempotency_key=None,
             timestamp=None,
             metadata=None,
         )

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Condition, Thread
+from threading import Condition, Thread, current_thread
 from typing import Any, Final, Literal, Self, TypeAlias
 
 from kana.errors import BadInput, Internal, KanaError, OutcomeUnknown, RateLimited, Unavailable
@@ -169,7 +169,7 @@ class BackgroundRecorder:
             self._begin()
         with self._changed:
             while self._close_by is None and self._waiting() >= self._queue_max:
-                if self._when_full == "raise":
+                if self._when_full == "raise" or current_thread() is self._thread:
                     raise QueueFull(f"{self._queue_max} usages wait to be sent already")
                 self._changed.wait()
             if self._close_by is not None:
@@ -204,7 +204,7 @@ class BackgroundRecorder:
                 self._close_by = time.monotonic() + timeout_s
             self._changed.notify_all()
             thread = self._thread
-        if thread is not None and os.getpid() == self._pid:
+        if thread not in (None, current_thread()) and os.getpid() == self._pid:
             thread.join()
         self._driver.close()
         atexit.unregister(self.close)
