@@ -160,7 +160,7 @@ create table entries (
     check (outcome <> 'RECORDED' or subscription_id is not null)
 );
 
-create unique index entries_by_key on entries (bucket, user_key, key) where key is not null;
+create unique index entries_by_key on entries (bucket, key, user_key) where key is not null;
 
 -- Totals, derived from the ledger: used = sum(change) of the lines with this key. Half of each
 -- page stays free, so that a total that grows finds room for its new version beside the old one.
