@@ -60,10 +60,8 @@ def connect(path: str, *, synchronous: str = "FULL") -> apsw.Connection:
 
 def _is_ours(connection: apsw.Connection) -> bool:
     # In this order, another process may make our tables while we ask.
-    is_new = not list(connection.execute("select 1 from sqlite_schema limit 1"))
-    return (is_new and number(connection, "user_version") == 0) or number(
-        connection, "application_id"
-    ) == APPLICATION_ID
+    is_new = number(connection, "schema_version") == 0 and number(connection, "user_version") == 0
+    return is_new or number(connection, "application_id") == APPLICATION_ID
 
 
 def number(connection: apsw.Connection, pragma: str) -> int:

@@ -19,7 +19,7 @@ from typing import TypeVar
 import apsw
 
 from kana.errors import DatabaseRefused, KanaError, OutcomeUnknown, Unavailable
-from kana.store.sqlite.connection import StorageLost, connect, in_transaction
+from kana.store.sqlite.connection import StorageLost, connect, in_transaction, number
 from kana.store.sqlite.migrate import migrate
 
 _Result = TypeVar("_Result")
@@ -111,7 +111,7 @@ class Database:
             Unavailable: it cannot, or is not.
         """
         self._watch_file()
-        self.read(lambda connection: connection.execute("select 1").fetchall())
+        self.read(lambda connection: number(connection, "schema_version"))
 
     async def close(self) -> None:
         """Finish what is in flight, bring the log into the file, and let go of it.
