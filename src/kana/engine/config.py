@@ -15,7 +15,7 @@ from kana.model.environment import Actor, Environment
 from kana.model.plan import Plan, plan
 from kana.model.word import Word
 
-CAPS_COUNTED_MAX = 50
+CAPS_COUNTED_MAX = 20
 """Of how many lowered limits it is counted who is above them: each is one look at all who subscribe to a package."""
 
 _MARK = re.compile(r"\[(ERROR|WARNING)\]")

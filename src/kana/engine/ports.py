@@ -125,7 +125,7 @@ class CatalogStore(Protocol):
         """Return how many subscriptions that stand to a package have used more than ``limit`` in their current period.
 
         The period is the one that ``reset`` gives each of them, from its own start. Takes a time that
-        grows with the package's subscriptions, and holds up no other read or write.
+        grows with the package's subscriptions, and holds up no decision and no write.
         """
         ...
 
