@@ -1,0 +1,151 @@
+"""One valid call for every field of both APIs and for every address: what test_matrix.py walks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.api.admin import calls
+from tests.api.client.calls import WHOLE_USER
+from tests.isolation.sides import ADA, FRESH, LEAVER, MOVER, RENAMED, Side
+
+Variables = Callable[[Side], dict[str, Any]]
+
+SUBSCRIPTION = f"id userId status startedAt endsAt package {{ {calls.PACKAGE} }}"
+FEATURE = (
+    f"{calls.FEATURE} packages {{ {calls.PACKAGE} }}"
+    f' entitlement(userId: "{ADA}") {{ access reason {calls.CONSUMPTION} }}'
+)
+BATCHED = f"recorded reason id duplicate {calls.CONSUMPTION} error {{ code name message retryAfter }}"
+SETTINGS = "environment requiresSecureMode"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A document and its variables. ``leaves_mark``: asked by its own side, it shows or changes something of it."""
+
+    query: str
+    variables: Variables = lambda _side: {}
+    leaves_mark: bool = True
+
+
+def usage(side: Side, key: str) -> dict[str, Any]:
+    """A usage of ada's, with a key that both sides use."""
+    return {"userId": ADA, "featureId": "message", "delta": 1, "idempotencyKey": key, "metadata": {"of": side.word}}
+
+
+ADMIN: dict[str, Call] = {
+    "Query.environmentSettings": Call(f"{{ environmentSettings {{ {SETTINGS} }} }}", leaves_mark=False),
+    "Query.feature": Call(f'{{ feature(id: "message") {{ {FEATURE} }} }}'),
+    "Query.features": Call(f"{{ features {{ {FEATURE} }} }}"),
+    "Query.canUseFeature": Call(calls.CHECK, lambda _: {"userId": ADA, "featureId": "message"}),
+    "Query.canUseFeatures": Call(calls.CHECK_MANY, lambda _: {"userIds": [ADA, MOVER], "featureIds": ["message"]}),
+    "Query.showUsage": Call(calls.SHOW, lambda _: {"userId": ADA, "featureId": "message"}),
+    "Query.package": Call(f'{{ package(id: "basic") {{ {calls.PACKAGE} }} }}'),
+    "Query.packages": Call(f'{{ packages(status: "ALL") {{ {calls.PACKAGE} }} }}'),
+    "Query.user": Call(f'{{ user(id: "{ADA}") {{ {calls.USER} }} }}'),
+    "Query.users": Call(f"{{ users {{ {calls.USER} }} }}"),
+    "Query.subscription": Call(
+        f"query($id: String!) {{ subscription(id: $id) {{ {SUBSCRIPTION} }} }}",
+        lambda side: {"id": side.subscriptions[ADA]},
+    ),
+    "Query.subscriptions": Call(f"{{ subscriptions {{ {SUBSCRIPTION} }} }}"),
+    "Mutation.createFeature": Call(calls.CREATE_FEATURE, lambda _: {"input": {"id": "new", "type": "BINARY"}}),
+    "Mutation.updateFeature": Call(calls.UPDATE_FEATURE, lambda _: {"id": "support", "input": {"name": "changed"}}),
+    "Mutation.createPackage": Call(
+        calls.CREATE_PACKAGE, lambda _: {"input": {"id": "new", "features": [{"id": "message"}]}}
+    ),
+    "Mutation.updatePackage": Call(calls.UPDATE_PACKAGE, lambda _: {"id": "other", "input": {"metadata": {"a": 1}}}),
+    "Mutation.publishPackage": Call(calls.PUBLISH, lambda _: {"id": "to-publish"}),
+    "Mutation.archivePackage": Call(calls.ARCHIVE, lambda _: {"id": "to-archive"}),
+    "Mutation.duplicatePackage": Call(calls.DUPLICATE, lambda _: {"id": "basic", "newId": "copy"}),
+    "Mutation.deletePackage": Call(calls.DELETE, lambda _: {"id": "to-delete"}),
+    "Mutation.createUser": Call(calls.CREATE_USER, lambda _: {"input": {"id": "new"}}),
+    "Mutation.updateUser": Call(calls.UPDATE_USER, lambda _: {"id": RENAMED, "input": {"id": "renamed", "name": "n"}}),
+    "Mutation.subscribe": Call(calls.SUBSCRIBE, lambda _: {"userId": FRESH, "packageIds": ["basic"]}),
+    "Mutation.changeSubscription": Call(calls.CHANGE, lambda _: {"userId": MOVER, "packageId": "other"}),
+    "Mutation.cancelSubscription": Call(calls.CANCEL, lambda side: {"id": side.subscriptions[LEAVER]}),
+    "Mutation.recordUsage": Call(calls.RECORD, lambda side: {"input": usage(side, "one")}),
+    "Mutation.recordUsageBatch": Call(
+        f"mutation($inputs: [CreateUsageEventInput!]!) {{ recordUsageBatch(inputs: $inputs) {{ {BATCHED} }} }}",
+        lambda side: {"inputs": [usage(side, "two"), usage(side, "three"), {"userId": "nobody", "featureId": "x"}]},
+    ),
+    "Mutation.generateSubscriptionLink": Call(
+        calls.LINK,
+        lambda _: {"userId": ADA, "templateId": "t", "successUrl": "https://a.b/c", "cancelUrl": "https://a.b/c"},
+        leaves_mark=False,  # no billing provider is connected, and the error names nothing
+    ),
+    "Mutation.setSecureModeRequired": Call(
+        f"mutation {{ setSecureModeRequired(required: false) {{ {SETTINGS} }} }}", leaves_mark=False
+    ),
+    "Mutation.generateUserToken": Call(calls.TOKEN, lambda _: {"userId": ADA}),
+}
+
+CLIENT: dict[str, Call] = {"Query.currentUser": Call(WHOLE_USER)}
+
+BY_SUBSCRIPTION_ID = {
+    "Query.subscription": "query($id: String!) { subscription(id: $id) { id } }",
+    "Mutation.cancelSubscription": calls.CANCEL,
+}
+"""What takes an id that Kana made: the only one that differs between the sides."""
+
+
+def event(side: Side, number: str) -> dict[str, Any]:
+    """A CloudEvent that both sides send under one id and source."""
+    data = {"featureId": "message", "metadata": {"of": side.word}}
+    return {"specversion": "1.0", "id": number, "source": "shop", "type": "used", "subject": ADA, "data": data}
+
+
+def send_event(path: str) -> Callable[[Side], httpx.Response]:
+    """A call that posts an event, its id after the path."""
+    headers = {"Content-Type": "application/cloudevents+json"}
+    return lambda side: side.served.http.post(
+        path, json=event(side, path), headers={**headers, "Authorization": side.private_key}
+    )
+
+
+def pull(side: Side) -> httpx.Response:
+    """The configuration of a side."""
+    return side.served.http.get("/cli/pull", headers={"Authorization": side.private_key})
+
+
+def post_configuration(path: str) -> Callable[[Side], httpx.Response]:
+    """A call that sends a side's own configuration with a feature renamed."""
+
+    def call(side: Side) -> httpx.Response:
+        configuration = pull(side).json()
+        configuration["features"][0]["name"] += " again"
+        return side.served.http.post(path, json=configuration, headers={"Authorization": side.private_key})
+
+    return call
+
+
+def simple(side: Side) -> httpx.Response:
+    """Ada, by the public key."""
+    headers = {"Authorization": side.public_key, "X-User-ID": ADA}
+    return side.served.http.post("/client/graphql", json={"query": WHOLE_USER}, headers=headers)
+
+
+def secure(side: Side) -> httpx.Response:
+    """Ada, by her token."""
+    token = side.ask(calls.TOKEN, userId=ADA)["generateUserToken"]["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    return side.served.http.post("/client/graphql", json={"query": WHOLE_USER}, headers=headers)
+
+
+ROUTES: dict[str, list[Callable[[Side], httpx.Response]]] = {
+    "/graphql": [lambda side: side.graphql("{ features { name } }", {})],
+    "/client/graphql": [simple, secure],
+    "/v1/events": [send_event("/v1/events")],
+    "/api/v1/events": [send_event("/api/v1/events")],
+    "/cli/pull": [pull],
+    "/cli/validate": [post_configuration("/cli/validate")],
+    "/cli/publish": [post_configuration("/cli/publish")],
+}
+"""What each address that a key opens is asked."""
+
+WITHOUT_ENVIRONMENT = {"/schema/kana.json", "/healthz", "/readyz", "/metrics"}
+"""Addresses that know no environment: they answer anybody the same, and nothing of anybody's."""

@@ -1,0 +1,125 @@
+"""Two environments with the same ids: what each holds, and how what is live's own is recognised anywhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import apsw
+import httpx
+
+from kana.model.environment import Environment
+from kana.model.key import KeyKind
+from tests.api.admin.calls import CREATE_FEATURE, CREATE_PACKAGE, CREATE_USER, PUBLISH, RECORD, SUBSCRIBE
+from tests.support.serving import Served
+
+TEST, LIVE = Environment.TEST, Environment.LIVE
+
+WHOLE = {"people", "sessions", "invitations", "sign_in_tries", "workspace"}
+"""Tables that no environment owns: nothing in them may change at all."""
+
+_TOKEN = re.compile(r"eyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]+")
+
+
+ADA, FRESH, MOVER, LEAVER, RENAMED = "ada", "fresh", "mover", "leaver", "to-rename"
+"""Ada is on basic and has used some; fresh is on nothing; mover and leaver are on basic; renamed will be."""
+
+
+@dataclass
+class Side:
+    """One environment, through its keys. Whatever can be told apart says ``word``, or is ``number``."""
+
+    served: Served
+    environment: Environment
+    word: str
+    number: int
+    subscriptions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def private_key(self) -> str:
+        return self.served.keys[self.environment][KeyKind.PRIVATE]
+
+    @property
+    def public_key(self) -> str:
+        return self.served.keys[self.environment][KeyKind.PUBLIC]
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        """Ask the Admin API with this side's key."""
+        return self.served.ask(query, variables, key=self.private_key)
+
+    def graphql(self, query: str, variables: dict[str, Any]) -> httpx.Response:
+        return self.served.post(query, variables, key=self.private_key)
+
+    def furnish(self) -> None:
+        """Make features, packages, users, subscriptions and usage under ids that the other side has too."""
+        metadata = {"of": self.word}
+        label = {"unitLabel": f"{self.word} message", "unitLabelPlural": f"{self.word} messages"}
+        message = {"id": "message", "name": f"{self.word} Message", "type": "CONSUMABLE", "metadata": metadata, **label}
+        self.ask(CREATE_FEATURE, input=message)
+        self.ask(CREATE_FEATURE, input={"id": "support", "name": f"{self.word} Support", "type": "BINARY"})
+        held = {"id": "message", "name": f"{self.word} held", "entitlement": self._entitlement()}
+        for package_id in ("basic", "other", "to-archive", "to-publish", "to-delete"):
+            given = {"id": package_id, "name": f"{self.word} {package_id}", "metadata": metadata}
+            self.ask(CREATE_PACKAGE, input={**given, "features": [held, {"id": "support"}]})
+            if package_id not in ("to-publish", "to-delete"):
+                self.ask(PUBLISH, id=package_id)
+        for user_id in (ADA, FRESH, MOVER, LEAVER, RENAMED):
+            self.ask(CREATE_USER, input={"id": user_id, **self._person(), "metadata": metadata})
+        for user_id in (ADA, MOVER, LEAVER):
+            [made] = self.ask(SUBSCRIBE, userId=user_id, packageIds=["basic"])["subscribe"]
+            self.subscriptions[user_id] = made["id"]
+            self.ask(RECORD, input={"userId": user_id, "featureId": "message", "delta": self.number})
+
+    def _entitlement(self) -> dict[str, Any]:
+        return {"limit": self.number * 10, "resetPeriod": "MONTH", "overageEnabled": self.environment is LIVE}
+
+    def _person(self) -> dict[str, str]:
+        return {"name": f"{self.word} Person", "email": f"{self.word}@example.com", "billingId": f"cus_{self.word}"}
+
+    def marks(self) -> list[str]:
+        """What is this side's alone, as answers and errors would show it."""
+        keyring = self.served.run(self.served.engine.access.keyring())
+        app_id = keyring.environments[self.environment].app_id
+        return [self.word, app_id, f"{self.environment}_", *self.subscriptions.values()]
+
+
+def marked(side: Side, answer: httpx.Response) -> list[str]:
+    """What an answer shows of a side, in headers and body, and in the payload of any user token in it."""
+    shown = json.dumps(dict(answer.headers)) + answer.text
+    for payload in _TOKEN.findall(answer.text):
+        shown += base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode("utf-8", "replace")
+    amounts = set(re.findall(r"(?<![\w.-])\d+(?![\w-])", shown)) & {str(side.number), str(side.number * 10)}
+    return [*sorted(amounts), *(mark for mark in side.marks() if mark in shown)]
+
+
+def rows_of(side: Side, path: Path) -> str:
+    """A digest of every row that is not the other side's, table by table, read from the file behind the server."""
+    other = TEST if side.environment is LIVE else LIVE
+    digest = hashlib.sha256()
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    tables = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table' order by 1")]
+    for table in tables:
+        columns = [row[1] for row in connection.execute(f"pragma table_info({table})")]
+        for row in connection.execute(f"select * from {table} where {_of(table, columns, other)} order by 1, 2"):
+            digest.update(repr((table, row)).encode())
+    connection.close()
+    return digest.hexdigest()
+
+
+def _of(table: str, columns: list[str], other: Environment) -> str:
+    """The condition that a row of a table does not belong to the other side.
+
+    Raises:
+        AssertionError: a table has no environment, and nothing says whose its rows are.
+    """
+    if "environment" in columns:
+        return f"environment is not '{other}'"
+    if table == "counters":
+        return f"subscription_id not in (select id from subscriptions where environment = '{other}')"
+    assert table in WHOLE, f"whose are the rows of {table}?"
+    return "true"
