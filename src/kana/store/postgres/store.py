@@ -29,7 +29,7 @@ _SESSION = {
     "search_path": "kana",
     "synchronous_commit": "on",  # An answer stands for what is on disk, whatever the server's own setting.
     "statement_timeout": "1500",  # ms
-    "lock_timeout": "1500",
+    "lock_timeout": "1200",  # Less than a statement may take, so that who waits is told for what.
     "idle_in_transaction_session_timeout": "3000",  # A process that vanished holds its locks no longer.
     "tcp_user_timeout": "3000",
     "tcp_keepalives_idle": "5",  # s
