@@ -20,6 +20,7 @@ from kana.sdk.django import gate as django_gate
 from kana.sdk.fastapi import gate as fastapi_gate
 from kana.sdk.gates import Gate
 from tests.sdk.people import meter
+from tests.sdk.scripted import ScriptedServer
 from tests.support.server import KanaServer
 
 
@@ -45,6 +46,19 @@ def test_the_choice_for_a_server_that_is_away_is_the_callers(away: KanaAdmin) ->
     assert (problem.status, problem.body["type"]) == (503, "urn:kana:problem:unavailable")
     with pytest.raises(NetworkError):
         Gate(away, "f").enter("u", 1)
+
+
+def test_a_refusal_stands_where_its_end_cannot_be_asked_for() -> None:
+    """The limit is reached even if the server cannot say now when the period ends."""
+    refusal = {"access": False, "reason": "no", "consumption": {"used": 5, "budget": 5, "overageEnabled": False}}
+    down = {"message": "down", "extensions": {"code": "UNAVAILABLE", "exception": {"name": "UnavailableError"}}}
+    with (
+        ScriptedServer({"data": {"canUseFeature": refusal}}, {"errors": [down]}) as script,
+        KanaAdmin(api_key="k", endpoint=script.address, retry=Retry(attempts=1)) as kana,
+    ):
+        problem = Gate(kana, "f").enter("u", 1)
+    assert problem is not None
+    assert (problem.status, problem.body["used"], problem.body["resetsAt"]) == (402, 5, None)
 
 
 def test_what_cannot_be_recorded_is_told_and_not_raised(kana: KanaAdmin, away: KanaAdmin, user: str) -> None:

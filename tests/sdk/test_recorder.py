@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from kana.errors import InvalidValue, Unauthenticated, UserNotFound
-from kana.sdk import KanaAdmin, NetworkError, QueueFull, RecorderClosed, Tally, Unrecorded
+from kana.sdk import KanaAdmin, NetworkError, QueueFull, RecorderClosed, Tally, UnexpectedAnswer, Unrecorded
 from kana.sdk.recorder import RECORD_BATCH, BackgroundRecorder
 from kana.sdk.retry import Retry
 from tests.sdk.people import meter, subscribed
 from tests.sdk.proxy import LosingProxy
+from tests.sdk.scripted import ScriptedServer
 from tests.support.server import KanaServer
 from tests.support.tree import ROOT
 
@@ -238,6 +239,41 @@ def test_a_defect_does_not_end_the_thread(
     assert recorder.tally == Tally(recorded=1, refused=0, failed=1, waiting=0)
     assert [one.reason for one in told] == ["ZeroDivisionError()"]
     assert "a batch could not be sent" in caplog.text
+
+
+def answered(*items: dict[str, Any]) -> dict[str, Any]:
+    empty = {"recorded": False, "reason": None, "id": None, "duplicate": False, "consumption": None, "error": None}
+    return {"data": {"recordUsageBatch": [empty | item for item in items]}}
+
+
+NOT_NOW = {"error": {"code": "UNAVAILABLE", "name": "UnavailableError", "message": "not now", "retryAfter": 0}}
+
+
+def test_only_what_was_not_decided_is_sent_again() -> None:
+    """A usage that the server could not decide goes again with its key, those beside it do not."""
+    with (
+        ScriptedServer(answered({"recorded": True}, NOT_NOW, NOT_NOW), answered({"recorded": True}, {})) as script,
+        KanaAdmin(api_key="k", endpoint=script.address) as kana,
+        kana.recorder(linger_s=60) as recorder,
+    ):
+        keys = [recorder.record(user_id="u", feature_id="f") for _ in range(3)]
+        assert recorder.flush()
+    assert [[usage["idempotencyKey"] for usage in asked["inputs"]] for asked in script.asked] == [keys, keys[1:]]
+    assert recorder.tally == Tally(recorded=2, refused=1, failed=0, waiting=0)
+
+
+def test_answers_that_do_not_fit_the_batch_fail_it() -> None:
+    """Which answer belongs to which usage cannot be guessed: all of them are told."""
+    told: list[Unrecorded] = []
+    with (
+        ScriptedServer(answered({"recorded": True})) as script,
+        KanaAdmin(api_key="k", endpoint=script.address) as kana,
+        kana.recorder(linger_s=60, on_unrecorded=told.append) as recorder,
+    ):
+        for _ in range(2):
+            recorder.record(user_id="u", feature_id="f")
+        assert recorder.flush()
+    assert [(type(one.error), one.reason) for one in told] == [(UnexpectedAnswer, "1 answers to 2 usages")] * 2
 
 
 EXIT = """
