@@ -35,7 +35,10 @@ def ask(server: KanaServer, key: str, query: str = "{ features { id } }") -> dic
 
 
 def test_an_empty_database_gets_its_workspace_and_the_keys_work() -> None:
-    """The first `kana serve` prints keys once, and a line that works; the second run prints none."""
+    """The first `kana serve` prints keys once, and a line that works; the second run prints none.
+
+    The link for the first owner of the dashboard is printed, each time anew, while nobody has used one.
+    """
     server = KanaServer()
     try:
         server.start()
@@ -46,7 +49,10 @@ def test_an_empty_database_gets_its_workspace_and_the_keys_work() -> None:
         assert ask(server, key) == {"data": {"features": []}}
 
         server.restart()
-        assert server.output == f"Kana listens on {server.address} and keeps {server.database_url}.\n"
+        invited, _, listens = server.output.rpartition("\n\n")
+        assert re.search(rf"  {server.address}/invite\?token=[\w-]{{43}}$", invited)
+        assert "prv_" not in invited
+        assert listens == f"Kana listens on {server.address} and keeps {server.database_url}.\n"
         assert ask(server, key) == {"data": {"features": []}}
     finally:
         server.close()

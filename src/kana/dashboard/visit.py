@@ -102,6 +102,10 @@ class Visit:
         """Return every value of a field that stands several times in the form."""
         return [value for value in self.form.getlist(name) if isinstance(value, str)]
 
+    def url(self, path: str, **query: object) -> str:
+        """Return the address of a page of this environment."""
+        return address(f"/{self.environment}{path}", **query)
+
     def show(self, page: Context, *, status: int = 200) -> Response:
         """Answer with a page."""
         html = self.house.templates.get_template(page.template).render(page=page, frame=self._frame())
@@ -112,7 +116,7 @@ class Visit:
 
     def go(self, path: str, *, said: str = "", everywhere: bool = False, **query: object) -> Response:
         """Send the browser to another page, of this environment unless ``everywhere``, and say something there once."""
-        where = address(path if everywhere else f"/{self.environment}{path}", **query)
+        where = address(path, **query) if everywhere else self.url(path, **query)
         response = RedirectResponse(where, status_code=303)
         if said:
             self.keep_cookie(response, "notice", quote(json.dumps({"text": said})), age_s=_NOTICE_S)

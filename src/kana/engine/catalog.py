@@ -168,7 +168,7 @@ class CatalogEngine:
         def change(catalog: Catalog, now: datetime) -> Catalog:
             package = catalog.package(package_id)
             check_changeable(package, changes, confirm_impact=confirm_impact)
-            changed = replace(package, **_with_default_name(changes, package.id))
+            changed = changed_package(package, changes)
             return catalog if changed == package else catalog.with_package(replace(changed, updated_at=now))
 
         return (await self.apply(environment, change, by=by)).package(package_id)
@@ -229,6 +229,11 @@ class CatalogEngine:
             Conflict: it is no draft, or an add-on names it.
         """
         await self.apply(environment, lambda catalog, _: catalog.without_package(package_id), by=by)
+
+
+def changed_package(package: Package, changes: PackageChanges) -> Package:
+    """Return a package with these changes, whatever its status allows."""
+    return replace(package, **_with_default_name(changes, package.id))
 
 
 def check_changeable(package: Package, changes: PackageChanges, *, confirm_impact: bool) -> None:

@@ -98,9 +98,16 @@ class ConfigEngine:
         errors = _errors(catalog, config, planned, app_id)
         if errors:
             return Review(revision_of(catalog, app_id), errors)
-        counted = await self._count(environment, describe(catalog, planned.catalog))
+        return Review(revision_of(catalog, app_id), await self.impact(environment, catalog, planned.catalog))
+
+    async def impact(self, environment: Environment, old: Catalog, new: Catalog) -> tuple[Line, ...]:
+        """Return what going from one catalogue to the next does, and to how many: warnings, then every change.
+
+        The counts are those of ``review``.
+        """
+        counted = await self._count(environment, describe(old, new))
         warnings = [_warning(line) for line in counted if line.change is not None and _warns(line.change, line)]
-        return Review(revision_of(catalog, app_id), (*warnings, *counted))
+        return (*warnings, *counted)
 
     async def publish(self, environment: Environment, config: Config, *, app_id: str, by: Actor) -> Catalog:
         """Make the catalogue what the configuration wants, in one transaction: all of it or nothing.

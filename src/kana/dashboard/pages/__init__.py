@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from kana.dashboard.pages import packages, sign_in
+from kana.dashboard.pages import features, package, package_life, packages, people, sign_in
 from kana.dashboard.route import Route
 
 ROUTES: tuple[Route, ...] = (
     *sign_in.ROUTES,
+    *people.ROUTES,
     *packages.ROUTES,
+    *package.ROUTES,
+    *package_life.ROUTES,
+    *features.ROUTES,
 )
 """The one table of addresses and of who may ask for them. Every request is checked against it."""

@@ -1,0 +1,186 @@
+"""Features: their list, and making and changing one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from starlette.responses import Response
+
+from kana.dashboard.context import Context
+from kana.dashboard.forms import Errors, read_metadata, written_metadata
+from kana.dashboard.listing import Listing, listing
+from kana.dashboard.route import get, post
+from kana.dashboard.visit import Visit
+from kana.engine.catalog import FeatureChanges
+from kana.errors import BadInput, Conflict
+from kana.model.catalog import Catalog
+from kana.model.feature import Feature, FeatureType
+from kana.model.package import Package
+from kana.model.person import Role
+
+_FIELDS = {"unitLabel": "unit_label", "unitLabelPlural": "unit_label_plural"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureRow:
+    """A feature as the list shows it."""
+
+    feature: Feature
+    packages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturesPage(Context):
+    """The features of an environment, as the address filters and sorts them."""
+
+    template = "features.html"
+    list: Listing[FeatureRow]
+    type: str
+    types: tuple[FeatureType, ...] = tuple(FeatureType)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypedFeature:
+    """What stands in the form."""
+
+    id: str = ""
+    name: str = ""
+    type: str = FeatureType.BINARY
+    unit_label: str = ""
+    unit_label_plural: str = ""
+    metadata: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturePage(Context):
+    """The form for a new feature (``feature`` is None) or one that is there, with the packages that hold it."""
+
+    template = "feature.html"
+    feature: Feature | None
+    typed: TypedFeature
+    packages: tuple[Package, ...] = ()
+    types: tuple[FeatureType, ...] = tuple(FeatureType)
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+async def show_features(visit: Visit) -> Response:
+    """List features and how many packages each is in."""
+    catalog = await visit.engine.catalog.read(visit.environment)
+    held = _counts(catalog)
+    kind = visit.asked("type")
+    found = listing(
+        visit,
+        [
+            FeatureRow(feature=feature, packages=held.get(feature.id, 0))
+            for feature in catalog.features.values()
+            if kind in ("", feature.type)
+        ],
+        columns={
+            "name": lambda row: row.feature.name.casefold(),
+            "type": lambda row: row.feature.type,
+            "id": lambda row: row.feature.id.casefold(),
+            "packages": lambda row: row.packages,
+        },
+        words=lambda row: f"{row.feature.name}\n{row.feature.id}",
+    )
+    return visit.show(FeaturesPage(list=found, type=kind))
+
+
+def _counts(catalog: Catalog) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for package in catalog.packages.values():
+        for held in package.features:
+            counts[held.feature_id] = counts.get(held.feature_id, 0) + 1
+    return counts
+
+
+async def show_new_feature(visit: Visit) -> Response:
+    """Show the empty form."""
+    return visit.show(FeaturePage(feature=None, typed=TypedFeature()))
+
+
+async def create_feature(visit: Visit) -> Response:
+    """Make a feature of what was typed."""
+    typed, errors = _typed(visit), Errors()
+    try:
+        kind = FeatureType(typed.type)
+    except ValueError:
+        raise BadInput("a feature is BINARY or CONSUMABLE") from None
+    metadata = read_metadata(typed.metadata, errors=errors)
+    if not errors:
+        try:
+            feature = await visit.engine.catalog.create_feature(
+                visit.environment,
+                id=typed.id,
+                type=kind,
+                name=typed.name or None,
+                unit_label=typed.unit_label or None,
+                unit_label_plural=typed.unit_label_plural or None,
+                metadata=metadata,
+                by=visit.actor,
+            )
+            return visit.go("/features", said=f"Feature {feature.name} is made.")
+        except Conflict as error:
+            errors.add("id", error.message)
+        except BadInput as error:
+            errors.take(error, fields=_FIELDS)
+    return visit.show(FeaturePage(feature=None, typed=typed, errors=errors.by_field), status=400)
+
+
+async def show_feature(visit: Visit) -> Response:
+    """Show a feature, to read or to change."""
+    catalog = await visit.engine.catalog.read(visit.environment)
+    feature = catalog.feature(visit.id)
+    typed = TypedFeature(
+        id=feature.id,
+        name=feature.name,
+        type=feature.type,
+        unit_label=feature.unit_label or "",
+        unit_label_plural=feature.unit_label_plural or "",
+        metadata=written_metadata(feature.metadata),
+    )
+    return visit.show(_page(catalog, feature, typed, Errors()))
+
+
+async def update_feature(visit: Visit) -> Response:
+    """Change a feature's name, labels and metadata to what was typed."""
+    catalog = await visit.engine.catalog.read(visit.environment)
+    feature, typed, errors = catalog.feature(visit.id), _typed(visit), Errors()
+    changes: FeatureChanges = {
+        "name": typed.name or None,
+        "unit_label": typed.unit_label or None,
+        "unit_label_plural": typed.unit_label_plural or None,
+        "metadata": read_metadata(typed.metadata, errors=errors),
+    }
+    if not errors:
+        try:
+            changed = await visit.engine.catalog.update_feature(visit.environment, feature.id, changes, by=visit.actor)
+            return visit.go("/features", said=f"Feature {changed.name} is saved.")
+        except BadInput as error:
+            errors.take(error, fields=_FIELDS)
+    return visit.show(_page(catalog, feature, typed, errors), status=400)
+
+
+def _page(catalog: Catalog, feature: Feature, typed: TypedFeature, errors: Errors) -> FeaturePage:
+    packages = tuple(catalog.packages_with(feature.id))
+    return FeaturePage(feature=feature, typed=typed, packages=packages, errors=errors.by_field)
+
+
+def _typed(visit: Visit) -> TypedFeature:
+    return TypedFeature(
+        id=visit.text("id"),
+        name=visit.text("name"),
+        type=visit.text("type"),
+        unit_label=visit.text("unit_label"),
+        unit_label_plural=visit.text("unit_label_plural"),
+        metadata=visit.text("metadata"),
+    )
+
+
+ROUTES = (
+    get("/features", show_features),
+    get("/feature", show_feature),
+    post("/feature", update_feature),
+    get("/feature/new", show_new_feature, needs=Role.EDITOR),
+    post("/feature/new", create_feature),
+)

@@ -1,0 +1,230 @@
+"""One package: to look at, to make, to change, to duplicate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from starlette.responses import Response
+
+from kana.dashboard import package_form
+from kana.dashboard.context import Context
+from kana.dashboard.forms import Errors
+from kana.dashboard.package_form import PackageForm
+from kana.dashboard.pages.packages import addons_of
+from kana.dashboard.route import get, post
+from kana.dashboard.visit import Visit
+from kana.engine.catalog import PackageChanges, changed_package
+from kana.engine.config import Line
+from kana.errors import BadInput, Conflict, InvalidValue
+from kana.model.catalog import Catalog
+from kana.model.change import in_words
+from kana.model.feature import Feature, FeatureType
+from kana.model.package import Package, PackageStatus
+from kana.model.period import ResetPeriod, to_milliseconds
+from kana.model.person import Role
+
+_FIELDS = {"basePackageIds": "base", "features.name": "features", "features.id": "features"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldFeature:
+    """A feature as the page of a package shows it; ``allowance`` in words, None where nothing is counted."""
+
+    feature: Feature
+    name: str
+    allowance: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagePage(Context):
+    """One package: what it holds, who holds it, what goes with it."""
+
+    template = "package.html"
+    package: Package
+    features: Sequence[HeldFeature]
+    subscribers: int
+    addons: Sequence[Package]
+    bases: Sequence[Package]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageFormPage(Context):
+    """The form for a new package (``package`` is None) or one that is there."""
+
+    template = "package_form.html"
+    package: Package | None
+    form: PackageForm
+    bases: Sequence[Package]
+    seen: str = ""
+    subscribers: int = 0
+    resets: tuple[ResetPeriod, ...] = tuple(ResetPeriod)
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImpactPage(Context):
+    """What a change of a published package does, before it is made. ``sent`` is the form, to be sent again."""
+
+    template = "impact.html"
+    package: Package
+    lines: Sequence[Line]
+    subscribers: int
+    sent: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicatePage(Context):
+    """The form that asks what the copy is called."""
+
+    template = "duplicate.html"
+    package: Package
+    id: str
+    name: str
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+async def show_package(visit: Visit) -> Response:
+    """Show a package."""
+    catalog = await visit.engine.catalog.read(visit.environment)
+    package = catalog.package(visit.id)
+    page = PackagePage(
+        package=package,
+        features=[
+            HeldFeature(
+                feature=feature,
+                name=held.name or feature.name,
+                allowance=in_words(held.allowance) if feature.type is FeatureType.CONSUMABLE else None,
+            )
+            for held in package.features
+            for feature in [catalog.feature(held.feature_id)]
+        ],
+        subscribers=await _subscribers(visit, package),
+        addons=addons_of(catalog, package),
+        bases=[catalog.package(base_id) for base_id in package.base_package_ids],
+    )
+    return visit.show(page)
+
+
+async def show_new_package(visit: Visit) -> Response:
+    """Show the empty form."""
+    catalog = await visit.engine.catalog.read(visit.environment)
+    return visit.show(_form_page(catalog, None, package_form.empty(catalog)))
+
+
+async def create_package(visit: Visit) -> Response:
+    """Make a draft of what was typed."""
+    catalog = await visit.engine.catalog.read(visit.environment)
+    form, errors = package_form.typed(visit, catalog), Errors()
+    try:
+        changes = package_form.changes_of(form, None, errors)
+        if not errors:
+            package = await visit.engine.catalog.create_package(
+                visit.environment, id=form.id, **changes, by=visit.actor
+            )
+            return visit.go("/package", id=package.id, said=f"{package.name} is made, as a draft.")
+    except Conflict as error:
+        errors.add("id", error.message)
+    except BadInput as error:
+        errors.take(error, fields=_FIELDS)
+    return visit.show(_form_page(catalog, None, form, errors), status=400)
+
+
+async def show_edit(visit: Visit) -> Response:
+    """Show the form of a package, with how many it reaches when it is published."""
+    catalog = await visit.engine.catalog.read(visit.environment)
+    package = catalog.package(visit.id)
+    page = _form_page(catalog, package, package_form.filled(package, catalog))
+    return visit.show(replace(page, subscribers=await _subscribers(visit, package)))
+
+
+async def update_package(visit: Visit) -> Response:
+    """Change a package to what was typed; of a published one say first what that does to whom, and wait for a yes."""
+    catalog = await visit.engine.catalog.read(visit.environment)
+    package = catalog.package(visit.id)
+    form, errors = package_form.typed(visit, catalog), Errors()
+    if visit.text("seen") != _seen(package):
+        errors.add("", "somebody has changed this package meanwhile. Open it again to see how; nothing was saved.")
+    try:
+        changes = package_form.changes_of(form, package, errors)
+        if not errors and not visit.ticked("back"):
+            lines = await _impact(visit, catalog, package, changes)
+            if lines and package.status is PackageStatus.PUBLISHED and not visit.ticked("confirm"):
+                return visit.show(await _impact_page(visit, package, lines))
+            changed = await visit.engine.catalog.update_package(
+                visit.environment, package.id, changes, confirm_impact=visit.ticked("confirm"), by=visit.actor
+            )
+            return visit.go("/package", id=package.id, said=f"{changed.name} is saved.")
+    except BadInput as error:
+        errors.take(error, fields=_FIELDS)
+    page = _form_page(catalog, package, form, errors)
+    return visit.show(replace(page, subscribers=await _subscribers(visit, package)), status=400 if errors else 200)
+
+
+async def _impact(visit: Visit, catalog: Catalog, package: Package, changes: PackageChanges) -> Sequence[Line]:
+    changed = catalog.with_package(changed_package(package, changes))
+    return await visit.house.config.impact(visit.environment, catalog, changed)
+
+
+async def _impact_page(visit: Visit, package: Package, lines: Sequence[Line]) -> ImpactPage:
+    return ImpactPage(
+        package=package,
+        lines=lines,
+        subscribers=await _subscribers(visit, package),
+        sent=[(name, value) for name, value in visit.form.multi_items() if isinstance(value, str) and name != "csrf"],
+    )
+
+
+async def show_duplicate(visit: Visit) -> Response:
+    """Ask what the copy is called."""
+    package = (await visit.engine.catalog.read(visit.environment)).package(visit.id)
+    return visit.show(DuplicatePage(package=package, id=f"{package.id}-copy", name=f"{package.name} (copy)"))
+
+
+async def duplicate_package(visit: Visit) -> Response:
+    """Make the copy, a draft."""
+    package = (await visit.engine.catalog.read(visit.environment)).package(visit.id)
+    new_id, name, errors = visit.text("new_id"), visit.text("name"), Errors()
+    try:
+        copy = await visit.engine.catalog.duplicate_package(
+            visit.environment, package.id, new_id=new_id, name=name or None, by=visit.actor
+        )
+        return visit.go("/package", id=copy.id, said=f"{copy.name} is made, as a draft.")
+    except Conflict as error:
+        errors.add("new_id", error.message)
+    except InvalidValue as error:
+        errors.take(error, fields={"id": "new_id"})
+    return visit.show(DuplicatePage(package=package, id=new_id, name=name, errors=errors.by_field), status=400)
+
+
+def _form_page(
+    catalog: Catalog, package: Package | None, form: PackageForm, errors: Errors | None = None
+) -> PackageFormPage:
+    own = None if package is None else package.id
+    return PackageFormPage(
+        package=package,
+        form=form,
+        bases=[each for each in catalog.packages.values() if not each.is_addon and each.id != own],
+        seen="" if package is None else _seen(package),
+        errors={} if errors is None else errors.by_field,
+    )
+
+
+def _seen(package: Package) -> str:
+    """What says that a package is as it was when its form was made."""
+    return str(to_milliseconds(package.updated_at))
+
+
+async def _subscribers(visit: Visit, package: Package) -> int:
+    return (await visit.engine.catalog.count_subscribers(visit.environment)).get(package.id, 0)
+
+
+ROUTES = (
+    get("/package", show_package),
+    get("/package/new", show_new_package, needs=Role.EDITOR),
+    post("/package/new", create_package),
+    get("/package/edit", show_edit, needs=Role.EDITOR),
+    post("/package/edit", update_package),
+    get("/package/duplicate", show_duplicate, needs=Role.EDITOR),
+    post("/package/duplicate", duplicate_package),
+)
