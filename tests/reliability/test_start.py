@@ -15,10 +15,13 @@ from pathlib import Path
 import apsw
 import pytest
 
+from kana.store.statements import read_migrations
 from tests.reliability.machine import read_only
 from tests.support.client import AdminClient
 from tests.support.forge import Forge
 from tests.support.server import KanaServer, ServerEnded
+
+NEWEST = len(read_migrations("kana.store.sqlite"))
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def test_a_database_that_is_newer_is_refused(stopped: KanaServer) -> None:
     _execute(stopped.database, "pragma user_version = 999")
     before = stopped.database.read_bytes()
     assert _refusal(stopped) == (
-        "Error: the database is at version 999 and this program knows up to 1; use a newer kana-server"
+        f"Error: the database is at version 999 and this program knows up to {NEWEST}; use a newer kana-server"
     )
     assert stopped.database.read_bytes() == before
 
