@@ -55,8 +55,15 @@ def _read(given: _Given, read: Callable[[_Given], Usage]) -> Usage | KanaError:
 async def record_each(
     engine: UsageEngine, usages: Sequence[Usage | KanaError], *, request_id: str
 ) -> list[UsageAnswer]:
-    """Record those that could be read; answer all in their order."""
-    receipts = iter(await engine.record_many([usage for usage in usages if isinstance(usage, Usage)]))
+    """Record those that could be read; answer all in their order.
+
+    A thousand at a time: one sender waits for its own, and does not fill the queue that all share.
+    """
+    readable = [usage for usage in usages if isinstance(usage, Usage)]
+    recorded: list[Receipt | KanaError] = []
+    for start in range(0, len(readable), BATCH_ITEMS_MAX):
+        recorded += await engine.record_many(readable[start : start + BATCH_ITEMS_MAX])
+    receipts = iter(recorded)
     return [_answer(next(receipts) if isinstance(usage, Usage) else usage, request_id=request_id) for usage in usages]
 
 

@@ -30,8 +30,9 @@ class Bounds:
     ``head_s`` runs from the first byte of a request to the end of its headers, ``body_s`` from there
     to the end of its body, ``idle_s`` between requests, ``drain_s`` from SIGTERM to the end.
     ``unread_bytes_max`` is how much of a body is thrown away after an early answer before the
-    connection is closed. Beyond ``connections_max`` connections, or ``requests_max`` requests
-    being served, the answer is 503 with Retry-After.
+    connection is closed: more than any address takes, or clients that send first would miss their
+    413. Beyond ``connections_max`` connections, or ``requests_max`` requests being served, the
+    answer is 503 with Retry-After.
     """
 
     head_s: float = 10.0
@@ -39,7 +40,7 @@ class Bounds:
     idle_s: float = 60.0
     drain_s: int = 10
     head_bytes_max: int = 65_536
-    unread_bytes_max: int = 1_048_576
+    unread_bytes_max: int = 8_388_608
     connections_max: int = 4096
     requests_max: int = 2048
     backlog: int = 2048

@@ -12,10 +12,11 @@ from kana.api.body import BodyTooLarge, ClientGone, read_body
 from kana.api.bulk import UsageAnswer, record_each
 from kana.api.errors import Fault, fault_of, is_ours
 from kana.api.http import answer, answer_fault, answer_json, answer_method_not_allowed, headers_of, request_id_of
-from kana.api.ingest.formats import ReadUsages, read_batch, read_binary, read_lines, read_structured
+from kana.api.ingest.formats import ReadUsages, read_batch, read_binary, read_lines, read_plain, read_structured
 from kana.engine.engine import Engine
 from kana.errors import InvalidValue
 from kana.model.key import KeyKind
+from kana.model.text import shown
 
 BODY_BYTES_MAX = 5 * 1024 * 1024
 """What one request of events may send, in bytes: 5 MB."""
@@ -26,7 +27,17 @@ _FORMATS: dict[str, ReadUsages] = {
     "application/cloudevents+json": read_structured,
     "application/cloudevents-batch+json": read_batch,
     "application/x-ndjson": read_lines,
+    "application/json": read_plain,
 }
+
+
+class UnsupportedMediaType(InvalidValue):
+    """The body comes in a form that this address does not read."""
+
+    name = "UnsupportedMediaTypeError"
+
+
+_STATUS: dict[type[InvalidValue], int] = {BodyTooLarge: 413, UnsupportedMediaType: 415}
 
 
 def events_endpoint(engine: Engine, door: Door, *, quiet: bool = False) -> ASGIApp:
@@ -43,8 +54,9 @@ def events_endpoint(engine: Engine, door: Door, *, quiet: bool = False) -> ASGIA
             answers = await _record(engine, door, scope, receive)
         except ClientGone:
             return
-        except BodyTooLarge as error:
-            await answer_fault(send, Fault(code=error.code, name=error.name, message=error.message, status=413))
+        except (BodyTooLarge, UnsupportedMediaType) as error:
+            status = _STATUS[type(error)]
+            await answer_fault(send, Fault(code=error.code, name=error.name, message=error.message, status=status))
         except Exception as error:
             if not is_ours(error):
                 log.exception("request failed")
@@ -65,14 +77,19 @@ async def _record(engine: Engine, door: Door, scope: Scope, receive: Receive) ->
 
 
 def _reader(headers: dict[bytes, bytes]) -> ReadUsages:
-    """Return how the body is to be read, by its content type; binary CloudEvents say so by their headers."""
+    """Return how the body is to be read, by its content type; binary CloudEvents say so by their headers.
+
+    Raises:
+        UnsupportedMediaType: it cannot be.
+    """
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise UnsupportedMediaType("Content-Encoding is not supported: send the body as it is")
     media_type = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
-    if media_type in _FORMATS:
-        return _FORMATS[media_type]
     if b"ce-specversion" in headers and media_type in ("application/json", ""):
         return read_binary
-    allowed = ", ".join(sorted(_FORMATS))
-    raise InvalidValue(f"Content-Type must be {allowed}, or application/json with ce- headers; got {media_type!r}")
+    if media_type in _FORMATS:
+        return _FORMATS[media_type]
+    raise UnsupportedMediaType(f"Content-Type must be {', '.join(sorted(_FORMATS))}; got {shown(media_type)}")
 
 
 async def _answer_each(send: Send, answers: list[UsageAnswer]) -> None:

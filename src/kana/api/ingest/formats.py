@@ -39,6 +39,16 @@ def read_batch(body: bytes, _headers: Mapping[bytes, bytes], environment: Enviro
     events = read_json(body)
     if not isinstance(events, list):
         raise InvalidValue(f"body must be a JSON array of events, got {shown(events)}")
+    return _usages_of_events(events, environment)
+
+
+def read_plain(body: bytes, _headers: Mapping[bytes, bytes], environment: Environment) -> list[Usage | KanaError]:
+    """Read one CloudEvent or an array of them, from senders that say no more than that it is JSON."""
+    events = read_json(body)
+    return _usages_of_events(events if isinstance(events, list) else [events], environment)
+
+
+def _usages_of_events(events: list[Any], environment: Environment) -> list[Usage | KanaError]:
     _check_count(len(events))
     return read_each(events, lambda event: _usage_of_event(event, environment))
 
