@@ -15,7 +15,8 @@ import pytest
 
 from kana.errors import InvalidValue, Unauthenticated, UserNotFound
 from kana.sdk import KanaAdmin, NetworkError, QueueFull, RecorderClosed, Tally, UnexpectedAnswer, Unrecorded
-from kana.sdk.recorder import RECORD_BATCH, BackgroundRecorder
+from kana.sdk.batch import RECORD_BATCH
+from kana.sdk.recorder import BackgroundRecorder
 from kana.sdk.retry import Retry
 from tests.sdk.people import meter, subscribed
 from tests.sdk.proxy import LosingProxy
@@ -260,6 +261,23 @@ def test_only_what_was_not_decided_is_sent_again() -> None:
         assert recorder.flush()
     assert [[usage["idempotencyKey"] for usage in asked["inputs"]] for asked in script.asked] == [keys, keys[1:]]
     assert recorder.tally == Tally(recorded=2, refused=1, failed=0, waiting=0)
+
+
+def test_a_defect_of_the_server_does_not_hold_up_all_others() -> None:
+    """A batch that the server fails at is given up after five attempts, and the next one is sent."""
+    defect = {"errors": [{"message": "internal error", "extensions": {"code": "INTERNAL", "requestId": "r1"}}]}
+    told: list[Unrecorded] = []
+    with (
+        ScriptedServer(*[defect] * 5, answered({"recorded": True})) as script,
+        KanaAdmin(api_key="k", endpoint=script.address) as kana,
+        kana.recorder(on_unrecorded=told.append) as recorder,
+    ):
+        recorder.record(user_id="u", feature_id="f")
+        assert recorder.flush()
+        recorder.record(user_id="u", feature_id="f")
+        assert recorder.flush()
+    assert recorder.tally == Tally(recorded=1, refused=0, failed=1, waiting=0)
+    assert [one.reason for one in told] == ["internal error (request r1)"]
 
 
 def test_answers_that_do_not_fit_the_batch_fail_it() -> None:

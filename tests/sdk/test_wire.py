@@ -19,7 +19,7 @@ from graphql import (
     validate,
 )
 
-from kana.sdk import UNSET, browser, features, packages, recorder, results, subscriptions, users
+from kana.sdk import UNSET, batch, browser, features, packages, results, subscriptions, users
 from kana.sdk.wire import Field, _camel, _inner, given, reader, selection
 from tests.support.tree import ROOT, text
 
@@ -29,7 +29,7 @@ CLIENT = build_schema(text(API / "client" / "schema.graphql"))
 
 ASKED = [
     (schema, item)
-    for schema, modules in ((ADMIN, (features, packages, recorder, subscriptions, users)), (CLIENT, (browser,)))
+    for schema, modules in ((ADMIN, (batch, features, packages, subscriptions, users)), (CLIENT, (browser,)))
     for module in modules
     for item in vars(module).values()
     if isinstance(item, Field)

@@ -5,10 +5,11 @@ this loads neither the server nor httpx, which waits for the first call.
 """
 
 from kana.sdk.admin import AsyncKanaAdmin, KanaAdmin, WhenUnreachable
+from kana.sdk.batch import Tally, Unrecorded
 from kana.sdk.browser import AsyncKanaUserClient, KanaUserClient, SubscribedFeature, SubscribedPackage
 from kana.sdk.errors import NetworkError, OutcomeUnknown, QueueFull, RecorderClosed, UnexpectedAnswer
 from kana.sdk.packages import Grant
-from kana.sdk.recorder import BackgroundRecorder, Tally, Unrecorded
+from kana.sdk.recorder import BackgroundRecorder
 from kana.sdk.results import (
     Action,
     Check,

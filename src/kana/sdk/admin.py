@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Literal, Self
 
 from kana.errors import Internal, InvalidValue, RateLimited, Unavailable
+from kana.sdk.batch import Unrecorded, log_unrecorded
 from kana.sdk.conversation import Steps
 from kana.sdk.driver import ENDPOINT, AsyncDriver, Connection, SyncDriver
 from kana.sdk.errors import NetworkError
 from kana.sdk.features import CAN_USE, Features
 from kana.sdk.operation import Core, D, Group, operation
 from kana.sdk.packages import Packages
-from kana.sdk.recorder import BackgroundRecorder, Unrecorded, log_unrecorded
+from kana.sdk.recorder import BackgroundRecorder
 from kana.sdk.results import Check, Entitlement, Source
 from kana.sdk.retry import DEFAULT_RETRY, Retry
 from kana.sdk.subscriptions import Payments, Subscriptions

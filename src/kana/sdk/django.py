@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 
 from kana.errors import InvalidValue
 from kana.sdk.admin import AsyncKanaAdmin, KanaAdmin, WhenUnreachable
+from kana.sdk.batch import Unrecorded, log_unrecorded
 from kana.sdk.gates import MEDIA_TYPE, Gate, Problem
-from kana.sdk.recorder import Unrecorded, log_unrecorded
 from kana.sdk.wire import Units
 
 View = TypeVar("View", bound=Callable[..., Any])

@@ -12,8 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from kana.sdk.admin import AsyncKanaAdmin, WhenUnreachable
+from kana.sdk.batch import Unrecorded, log_unrecorded
 from kana.sdk.gates import MEDIA_TYPE, Gate
-from kana.sdk.recorder import Unrecorded, log_unrecorded
 from kana.sdk.wire import Units
 
 

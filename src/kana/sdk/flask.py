@@ -9,8 +9,8 @@ from typing import Any
 from flask import Request, Response, current_app, make_response, request
 
 from kana.sdk.admin import KanaAdmin, WhenUnreachable
+from kana.sdk.batch import Unrecorded, log_unrecorded
 from kana.sdk.gates import MEDIA_TYPE, Gate
-from kana.sdk.recorder import Unrecorded, log_unrecorded
 from kana.sdk.wire import Units
 
 

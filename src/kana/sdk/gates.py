@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from kana.errors import InvalidValue, KanaError, UserNotFound
 from kana.sdk.admin import Admin, WhenUnreachable
+from kana.sdk.batch import Unrecorded, log_unrecorded
 from kana.sdk.conversation import Steps
 from kana.sdk.features import Features, usage_input
 from kana.sdk.operation import D, Group, operation
-from kana.sdk.recorder import Unrecorded, log_unrecorded
 from kana.sdk.results import Action, Check, Source
 from kana.sdk.wire import Units
 

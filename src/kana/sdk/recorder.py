@@ -8,85 +8,28 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from threading import Condition, Thread, current_thread
 from typing import Any, Final, Literal, Self, TypeAlias
 
 from kana.errors import BadInput, Internal, KanaError, OutcomeUnknown, RateLimited, Unavailable
+from kana.sdk.batch import RECORD_BATCH, BatchedUsage, Tally, Unrecorded, log_unrecorded
 from kana.sdk.driver import Connection, SyncDriver
-from kana.sdk.errors import NetworkError, QueueFull, RecorderClosed, UnexpectedAnswer, error_of
+from kana.sdk.errors import NetworkError, QueueFull, RecorderClosed, UnexpectedAnswer
 from kana.sdk.features import usage_input
 from kana.sdk.operation import Core
-from kana.sdk.results import Action, Consumption
+from kana.sdk.results import Action
 from kana.sdk.retry import Retry
-from kana.sdk.wire import Units, mutation
+from kana.sdk.wire import Units
 
 log = logging.getLogger("kana.sdk")
 
 _TRANSIENT: Final = (NetworkError, OutcomeUnknown, RateLimited, Unavailable, Internal)
 _BATCH_MAX: Final = 1_000
+_DEFECT_ATTEMPTS: Final = 5
 
 UsageInput: TypeAlias = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageError:
-    """What was wrong with one usage of a batch, as the wire says it."""
-
-    code: str
-    name: str
-    message: str
-    retry_after: int | None
-
-    def as_exception(self) -> KanaError:
-        """Return the exception that recording it alone would raise."""
-        extensions = {"code": self.code, "exception": {"name": self.name}, "retryAfter": self.retry_after}
-        return error_of({"message": self.message, "extensions": extensions})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchedUsage:
-    """The answer to one usage of a batch: what it alone would be answered, or its error."""
-
-    recorded: bool
-    reason: str | None
-    id: str | None
-    duplicate: bool
-    consumption: Consumption | None
-    error: UsageError | None
-
-
-RECORD_BATCH: Final = mutation("recordUsageBatch(inputs: [CreateUsageEventInput!]!)", list[BatchedUsage])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unrecorded:
-    """A usage that was not counted: refused (``error`` is None), or given up with its error.
-
-    ``usage`` is the whole of it as the API takes it, its ``idempotencyKey`` included: recording
-    it again with that key counts it at most once.
-    """
-
-    usage: Mapping[str, Any]
-    reason: str
-    error: KanaError | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """What became of all that a recorder was given. The four add up to it."""
-
-    recorded: int
-    refused: int
-    failed: int
-    waiting: int
-
-
-def log_unrecorded(unrecorded: Unrecorded) -> None:
-    """Log a usage that was not counted, as an error: the default of ``on_unrecorded``."""
-    log.error("usage was not recorded: %s (%s)", unrecorded.reason, json.dumps(unrecorded.usage))
 
 
 class BackgroundRecorder:
@@ -95,6 +38,7 @@ class BackgroundRecorder:
     Each usage has its idempotency key from the moment it is handed over, so a batch may be
     sent again until it is answered, over a server's restart too, and counts once. While the
     server is away usage waits, at most ``queue_max`` of it; then ``record`` blocks or raises.
+    A server that answers with a defect of its own is asked five times.
 
     What is not counted, refused or given up, is told to ``on_unrecorded`` on the recorder's
     thread, and stays countable in ``tally``. At the interpreter's exit what waits is sent,
@@ -253,7 +197,9 @@ class BackgroundRecorder:
                 batch, _ = self._give_up(batch, error)
 
     def _may_try_again(self, attempt: int, error: KanaError) -> bool:
-        """Wait before the next attempt; False where the recorder is closed and its time is over."""
+        """Wait before the next attempt; False where the recorder's time is over, or the server is not to be mended."""
+        if isinstance(error, Internal) and attempt >= _DEFECT_ATTEMPTS:
+            return False
         until = time.monotonic() + self._pauses.pause_after_s(attempt, retry_after_s=error.retry_after_s)
         with self._changed:
             while (left_s := until - time.monotonic()) > 0:

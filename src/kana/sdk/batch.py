@@ -1,0 +1,74 @@
+"""Usage by the batch: what is sent and answered at once, and what is told of usage that was not counted."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kana.errors import KanaError
+from kana.sdk.errors import error_of
+from kana.sdk.results import Consumption
+from kana.sdk.wire import mutation
+
+log = logging.getLogger("kana.sdk")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageError:
+    """What was wrong with one usage of a batch, as the wire says it."""
+
+    code: str
+    name: str
+    message: str
+    retry_after: int | None
+
+    def as_exception(self) -> KanaError:
+        """Return the exception that recording it alone would raise."""
+        extensions = {"code": self.code, "exception": {"name": self.name}, "retryAfter": self.retry_after}
+        return error_of({"message": self.message, "extensions": extensions})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchedUsage:
+    """The answer to one usage of a batch: what it alone would be answered, or its error."""
+
+    recorded: bool
+    reason: str | None
+    id: str | None
+    duplicate: bool
+    consumption: Consumption | None
+    error: UsageError | None
+
+
+RECORD_BATCH: Final = mutation("recordUsageBatch(inputs: [CreateUsageEventInput!]!)", list[BatchedUsage])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unrecorded:
+    """A usage that was not counted: refused (``error`` is None), or given up with its error.
+
+    ``usage`` is the whole of it as the API takes it, its ``idempotencyKey`` included: recording
+    it again with that key counts it at most once.
+    """
+
+    usage: Mapping[str, Any]
+    reason: str
+    error: KanaError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What became of all that a recorder was given. The four add up to it."""
+
+    recorded: int
+    refused: int
+    failed: int
+    waiting: int
+
+
+def log_unrecorded(unrecorded: Unrecorded) -> None:
+    """Log a usage that was not counted, as an error: the default of ``on_unrecorded``."""
+    log.error("usage was not recorded: %s (%s)", unrecorded.reason, json.dumps(unrecorded.usage))
