@@ -82,6 +82,19 @@ def test_a_file_that_is_not_ours_is_refused(stopped: KanaServer, content: str) -
     assert stopped.database.read_bytes() == before
 
 
+def test_a_database_that_is_gone_is_not_made_anew_in_silence(kana: KanaServer) -> None:
+    """Where a server kept one, an empty one would look like data lost; `kana init` says that one is wanted."""
+    kana.kill()
+    for file in kana.folder.glob("kana.db*"):
+        if file.suffix != ".lock":
+            file.unlink()
+    sentence = _refusal(kana)
+    assert sentence.startswith(f"Error: the database {kana.database} is gone, though a server kept one here")
+    assert not kana.database.exists()
+    kana.init()
+    kana.start()
+
+
 def test_a_folder_that_is_not_there_is_named(stopped: KanaServer) -> None:
     """A misspelt path makes no folder."""
     stopped.database_url = f"sqlite:///{stopped.folder}/missing/kana.db"

@@ -49,6 +49,8 @@ class Database:
         self._process = os.getpid()
         self._write_connection = connect(path, synchronous=synchronous)
         migrate(self._write_connection)
+        if self._lock is not None:
+            _sign(self._lock)
         self._read_connection = connect(path)
         self._aside_connection = connect(path)
         self._file = _identity(path)
@@ -137,10 +139,11 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _take_lock(path: str) -> int:
-    """Return the open lock file of a server on this database, which holds its process id.
+    """Return the open lock file of a server on this database; ``_sign`` it when the database is there.
 
     Raises:
-        DatabaseRefused: another server has it, or the folder cannot be written.
+        DatabaseRefused: another server has it, the folder cannot be written, or a server kept a database
+            here before and it is gone: an empty one in its place would look like data lost.
     """
     try:
         lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -155,6 +158,15 @@ def _take_lock(path: str) -> int:
             f"the database {path} is served by process {holder} already; SQLite takes one server,"
             " PostgreSQL many (KANA_DATABASE_URL=postgresql://…)"
         ) from error
-    os.truncate(lock, 0)
-    os.write(lock, str(os.getpid()).encode())
+    if os.fstat(lock).st_size and not Path(path).exists():
+        os.close(lock)
+        raise DatabaseRefused(
+            f"the database {path} is gone, though a server kept one here; restore it, or begin anew with `kana init`"
+        )
     return lock
+
+
+def _sign(lock: int) -> None:
+    """Write into the lock file who serves the database, which is there by now."""
+    os.truncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
