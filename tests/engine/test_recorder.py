@@ -274,3 +274,19 @@ async def test_what_was_answered_is_in_the_ledger(world: World) -> None:
     assert sum(world.meter.commits) == 100
     assert len(world.meter.commits) < 10
     assert {entry.recorded_at for entry in kept} == {NOON}
+
+
+async def test_a_batch_that_is_decided_again_takes_no_id_twice(ledger: HeldLedger, recorder: Recorder) -> None:
+    """A store may decide a batch again, after a deadlock say: its ids are its own, and no other batch's."""
+    [first] = begin(recorder, a_usage())
+    await turn()
+    ledger.batches[0].place({TEST: CATALOG}, ACCOUNTS, {})
+    ledger.batches[0].decide({})
+    abandoned = ledger.batches[0].entries[0].id
+    ledger.gates[0].set_result(None)
+    written = (await first).entry.id
+    [second] = begin(recorder, a_usage())
+    await turn()
+    ledger.gates[1].set_result(None)
+
+    assert abandoned < written < (await second).entry.id

@@ -54,10 +54,10 @@ class History:
         self.draw = random.Random(seed)
         self.subscriptions: list[int] = []
         self.last: Usage | None = None
-        # Ids are drawn at random in each process; here both count from the same number.
-        for ids in (world.ids, world.accounts._ids, world.recorder._next_id):
-            assert isinstance(ids, IdMaker)
-            ids._sequence = 0
+        # Ids are drawn at random in each process; here all of them are counted from 0.
+        assert isinstance(world.ids, IdMaker)
+        assert world.accounts._ids is world.ids
+        world.ids._sequence = 0
 
     async def begin(self) -> None:
         """Furnish both environments and create the first users."""

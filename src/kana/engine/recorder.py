@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import count
 
 from kana.engine.batch import Batch
 from kana.engine.ports import Clock, Ledger, Meter
@@ -87,8 +86,7 @@ class Recorder:
             del self._running[lane]
 
     async def _commit(self, taken: list[_Waiting]) -> None:
-        first_id = self._reserve_ids(len(taken))
-        batch = Batch([usage for usage, _ in taken], now=self._clock(), next_id=count(first_id).__next__)
+        batch = Batch([usage for usage, _ in taken], now=self._clock(), next_id=self._ids(len(taken)).__next__)
         started = time.perf_counter()
         try:
             await self._ledger.append(batch)
@@ -104,6 +102,12 @@ class Recorder:
                 self._meter.decision("record", answer.entry.outcome)
                 with suppress(asyncio.InvalidStateError):
                     future.set_result(answer)
+
+    def _ids(self, count: int) -> Iterator[int]:
+        """Yield ids, reserved so many at a time: a store that decides a batch again gets none twice."""
+        while True:
+            first = self._reserve_ids(count)
+            yield from range(first, first + count)
 
 
 async def _settled(future: asyncio.Future[Receipt]) -> Receipt | KanaError:
