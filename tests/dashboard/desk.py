@@ -95,7 +95,7 @@ class Desk:
         """Make features, packages of each status, and some who subscribe."""
         run, catalog, accounts = self.served.run, self.served.engine.catalog, self.served.engine.accounts
         run(make_features(catalog, environment))
-        for id, name, addon in (
+        for package_id, name, addon in (
             ("basic", "Basic Plan", False),
             ("pro/2026", "Pro & Co", False),
             ("old", "Old Plan", False),
@@ -105,7 +105,7 @@ class Desk:
             run(
                 catalog.create_package(
                     environment,
-                    id=id,
+                    id=package_id,
                     name=name,
                     is_addon=addon,
                     features=[allows(10, DAY), holds("support")],
@@ -113,8 +113,8 @@ class Desk:
                     by=TESTER,
                 )
             )
-        for id in ("basic", "old"):
-            run(catalog.publish_package(environment, id, by=TESTER))
+        for package_id in ("basic", "old"):
+            run(catalog.publish_package(environment, package_id, by=TESTER))
         run(catalog.archive_package(environment, "old", by=TESTER))
         for number in range(3):
             run(accounts.create_user(environment, id=f"user-{number}"))
@@ -123,13 +123,13 @@ class Desk:
 
 async def make_features(catalog: CatalogEngine, environment: Environment) -> None:
     """A counted one, one that is on or off, and two whose names are attacks."""
-    for id, kind, name in (
+    for feature_id, kind, name in (
         ("message", FeatureType.CONSUMABLE, "Messages"),
         ("support", FeatureType.BINARY, "Support at night"),
         (HOSTILE, FeatureType.BINARY, HOSTILE),
         ("formula", FeatureType.CONSUMABLE, FORMULA),
     ):
-        await catalog.create_feature(environment, id=id, type=kind, name=name, by=TESTER)
+        await catalog.create_feature(environment, id=feature_id, type=kind, name=name, by=TESTER)
 
 
 def text_of(html: str) -> str:

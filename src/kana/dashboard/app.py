@@ -190,7 +190,19 @@ def _bounded(receive: Receive, most: int) -> Receive:
     return bounded_receive
 
 
-def create_dashboard(engine: Engine, config: ConfigEngine, people: PeopleEngine, settings: Settings) -> ASGIApp:
-    """Return the dashboard over an engine: every page at its address, and a page for all that is not there."""
-    house = House(engine=engine, config=config, people=people, settings=settings, templates=load_templates())
+def create_dashboard(
+    engine: Engine, config: ConfigEngine, people: PeopleEngine, settings: Settings, *, definitions: str
+) -> ASGIApp:
+    """Return the dashboard over an engine: every page at its address, and a page for all that is not there.
+
+    ``definitions`` is the schema of the Admin API, as the console shows it.
+    """
+    house = House(
+        engine=engine,
+        config=config,
+        people=people,
+        settings=settings,
+        definitions=definitions,
+        templates=load_templates(),
+    )
     return Dashboard(house, ROUTES)

@@ -24,6 +24,8 @@ class Entry:
 ENTRIES: tuple[Entry, ...] = (
     Entry("Packages", "/packages", ("/package",)),
     Entry("Features", "/features", ("/feature",)),
+    Entry("Subscribers", "/subscribers", ("/user", "/users")),
+    Entry("Developer", "/developer", ("/developer", "/console", "/log")),
     Entry("People", "/people", ("/people",), needs=Role.OWNER, in_environment=False),
 )
 

@@ -31,12 +31,13 @@ _YEAR_S = 365 * 24 * 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What all pages share."""
+    """What all pages share. ``definitions`` is the Admin API's schema, for those who write to it."""
 
     engine: Engine
     config: ConfigEngine
     people: PeopleEngine
     settings: Settings
+    definitions: str
     templates: Templates
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kana.dashboard.pages import features, package, package_life, packages, people, sign_in
+from kana.dashboard.pages import console, developer, features, log, package, package_life, packages, people, sign_in
 from kana.dashboard.route import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -12,5 +12,8 @@ ROUTES: tuple[Route, ...] = (
     *package.ROUTES,
     *package_life.ROUTES,
     *features.ROUTES,
+    *developer.ROUTES,
+    *console.ROUTES,
+    *log.ROUTES,
 )
 """The one table of addresses and of who may ask for them. Every request is checked against it."""

@@ -1,0 +1,40 @@
+"""The API call that does what a button does, ready to be pasted into a terminal."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+CALLS: Mapping[str, str] = {
+    "createUser": "mutation ($input: CreateUserInput!) { createUser(input: $input) { id } }",
+    "updateUser": "mutation ($id: String!, $input: UpdateUserInput!) { updateUser(id: $id, input: $input) { id } }",
+    "recordUsage": "mutation ($input: CreateUsageEventInput!) { recordUsage(input: $input) { recorded reason } }",
+    "subscribe": "mutation ($userId: String!, $packageIds: [String!]!) {"
+    " subscribe(userId: $userId, packageIds: $packageIds) { id status } }",
+    "changeSubscription": "mutation ($userId: String!, $packageId: String!) {"
+    " changeSubscription(userId: $userId, packageId: $packageId) { id status } }",
+    "cancelSubscription": "mutation ($id: String!, $atPeriodEnd: Boolean!) {"
+    " cancelSubscription(id: $id, atPeriodEnd: $atPeriodEnd) { id status } }",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """One call: what it is named in the API, and the command that makes it with the key in ``KANA_KEY``."""
+
+    name: str
+    command: str
+
+
+def api_call(origin: str, name: str, **variables: object) -> ApiCall:
+    """Return the command that makes a call of the Admin API at a server."""
+    body = json.dumps({"query": CALLS[name], "variables": variables}, ensure_ascii=False)
+    lines = (
+        f"curl {shlex.quote(f'{origin}/graphql')}",
+        '-H "Authorization: $KANA_KEY"',
+        "-H 'Content-Type: application/json'",
+        f"-d {shlex.quote(body)}",
+    )
+    return ApiCall(name, " \\\n  ".join(lines))

@@ -1,0 +1,154 @@
+"""What a program needs to come in: keys, who may ask the Client API, and the secret of user tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from kana.dashboard.context import Context
+from kana.dashboard.pages.package_life import ConfirmPage
+from kana.dashboard.route import get, post
+from kana.dashboard.visit import Visit
+from kana.errors import BadInput, Conflict, KeyNotFound
+from kana.model.key import ApiKey, EnvironmentSettings, KeyKind
+from kana.model.person import Role
+from kana.model.text import TEXT_LENGTH_MAX, shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeKey:
+    """A key just made, whole: it is shown once. ``replaces`` is the older one that it is to stand in for."""
+
+    key: str
+    described: ApiKey
+    replaces: ApiKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeveloperPage(Context):
+    """The keys and settings of an environment. ``secret_id`` names what user tokens are signed with now."""
+
+    template = "developer.html"
+    keys: Sequence[ApiKey]
+    settings: EnvironmentSettings
+    secret_id: str
+    origin: str
+    made: MadeKey | None = None
+    kinds: tuple[KeyKind, ...] = tuple(KeyKind)
+    name_length_max: int = TEXT_LENGTH_MAX
+
+
+async def show_developer(visit: Visit) -> Response:
+    """List the keys, those in force first."""
+    return await _show(visit)
+
+
+async def create_key(visit: Visit) -> Response:
+    """Make a key and show it, this once."""
+    try:
+        kind = KeyKind(visit.text("kind"))
+    except ValueError:
+        raise BadInput("a key is private or public") from None
+    return await _made(visit, kind, _name(visit.text("name")))
+
+
+async def rotate_key(visit: Visit) -> Response:
+    """Make a key in place of one that stays valid until it is revoked, so that nobody is locked out meanwhile."""
+    old = await _key(visit, visit.text("key"))
+    return await _made(visit, old.kind, old.name, replaces=old)
+
+
+async def _made(visit: Visit, kind: KeyKind, name: str, *, replaces: ApiKey | None = None) -> Response:
+    key, described = await visit.engine.access.create_key(visit.environment, kind, name=name, by=visit.actor)
+    return await _show(visit, MadeKey(key=key, described=described, replaces=replaces))
+
+
+async def show_revoke(visit: Visit) -> Response:
+    """Ask whether to revoke a key."""
+    key = await _key(visit, visit.id)
+    called = f", called {key.name}" if key.name else ""
+    page = ConfirmPage(
+        title=f"Revoke {key.masked}",
+        lines=(
+            f"This {key.kind} key{called} opens nothing any more, within a second. This is for good.",
+            "Programs that still send it are refused.",
+        ),
+        action=visit.url("/developer/revoke", id=key.masked),
+        button="Revoke",
+        tone="danger",
+        back=visit.url("/developer"),
+    )
+    return visit.show(page)
+
+
+async def revoke_key(visit: Visit) -> Response:
+    """Revoke it."""
+    key = await _key(visit, visit.id)
+    await visit.engine.access.revoke_key(key.masked, by=visit.actor)
+    return visit.go("/developer", said=f"{key.masked} is revoked.")
+
+
+async def change_secure_mode(visit: Visit) -> Response:
+    """Say who may ask the Client API."""
+    settings = await visit.engine.access.change_settings(
+        visit.environment, requires_secure_mode=visit.ticked("required"), by=visit.actor
+    )
+    lets_in = "user tokens only" if settings.requires_secure_mode else "user tokens and public keys"
+    return visit.go("/developer", said=f"The Client API lets in {lets_in}.")
+
+
+async def rotate_secret(visit: Visit) -> Response:
+    """Sign user tokens with a new secret."""
+    secret = await visit.engine.access.rotate_signing_secret(visit.environment, by=visit.actor)
+    return visit.go("/developer", said=f"New user tokens are signed with secret {secret.id}; older ones stay valid.")
+
+
+async def _show(visit: Visit, made: MadeKey | None = None) -> Response:
+    keys = await _keys(visit)
+    keyring = await visit.engine.access.keyring()
+    page = DeveloperPage(
+        keys=sorted(keys, key=lambda key: key.revoked_at is not None),
+        settings=keyring.environments[visit.environment],
+        secret_id=keyring.signing_secret(visit.environment).id,
+        origin=visit.site.origin,
+        made=made,
+    )
+    return visit.show(page)
+
+
+async def _keys(visit: Visit) -> list[ApiKey]:
+    return [key for key in await visit.engine.access.keys() if key.environment is visit.environment]
+
+
+async def _key(visit: Visit, masked: str) -> ApiKey:
+    """Return a key in force, by how lists show it.
+
+    Raises:
+        KeyNotFound: this environment has none like it.
+        Conflict: it is revoked already.
+    """
+    found = [key for key in await _keys(visit) if key.masked == masked]
+    if not found:
+        raise KeyNotFound(f"Key not found: {shown(masked)}")
+    if found[0].revoked_at is not None:
+        raise Conflict(f"{masked} is revoked already")
+    return found[0]
+
+
+def _name(text: str) -> str:
+    if len(text) > TEXT_LENGTH_MAX:
+        raise BadInput(f"a name has at most {TEXT_LENGTH_MAX} characters")
+    return text
+
+
+ROUTES = (
+    get("/developer", show_developer),
+    post("/developer/key", create_key, needs=Role.OWNER),
+    post("/developer/rotate", rotate_key, needs=Role.OWNER),
+    get("/developer/revoke", show_revoke, needs=Role.OWNER),
+    post("/developer/revoke", revoke_key, needs=Role.OWNER),
+    post("/developer/secure-mode", change_secure_mode, needs=Role.OWNER),
+    post("/developer/secret", rotate_secret, needs=Role.OWNER),
+)

@@ -1,0 +1,106 @@
+"""The log of administrative changes: who, when, what, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from starlette.responses import Response
+
+from kana.dashboard.context import Context
+from kana.dashboard.route import get
+from kana.dashboard.visit import Visit
+from kana.errors import BadInput
+from kana.model.log import LogLine
+
+ROWS = 50
+"""How many changes a page has."""
+
+_BOOKKEEPING = {"environment", "created_at", "updated_at"}
+_NUMBER_DIGITS_MAX = 18
+
+
+class Difference(NamedTuple):
+    """One value that a change touched. None: there was, or is, nothing."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """A change as the list shows it."""
+
+    line: LogLine
+    differences: Sequence[Difference]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPage(Context):
+    """One page of the log, the newest change first. ``next_url`` leads to older ones."""
+
+    template = "log.html"
+    rows: Sequence[LogRow]
+    subject: str
+    next_url: str
+
+
+async def show_log(visit: Visit) -> Response:
+    """List changes, of everything or of one thing by its id."""
+    subject = visit.asked("subject").strip()
+    found = await visit.engine.insights.log(
+        visit.environment, first=ROWS + 1, after=_number(visit.asked("after")), subject_id=subject or None
+    )
+    rows = [LogRow(line, tuple(differences(line.before, line.after))) for line in found[:ROWS]]
+    more = len(found) > ROWS
+    page = LogPage(
+        rows=rows,
+        subject=subject,
+        next_url=visit.url("/log", subject=subject, after=rows[-1].line.id) if more else "",
+    )
+    return visit.show(page)
+
+
+def differences(before: object, after: object) -> Iterator[Difference]:
+    """Yield what differs between two states, value by value, in the order in which they are kept.
+
+    Moments of bookkeeping, and values that are empty on the only side there is, are left out.
+    """
+    old, new = dict(_flat(before)), dict(_flat(after))
+    for path in dict.fromkeys([*old, *new]):
+        if old.get(path) != new.get(path):
+            yield Difference(path, old.get(path), new.get(path))
+
+
+def _flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each value with the path that leads to it; a package's features are named by their ids, not counted."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if path or key not in _BOOKKEEPING:
+                yield from _flat(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+        for number, item in enumerate(value, start=1):
+            rest = {key: inner for key, inner in item.items() if key != "feature_id"}
+            yield from _flat(rest, f"{path}.{item.get('feature_id', number)}")
+    elif isinstance(value, list):
+        if value:
+            yield path, ", ".join(map(_text, value))
+    elif value is not None and value != "":
+        yield path, _text(value)
+
+
+def _text(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _number(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _NUMBER_DIGITS_MAX):
+        raise BadInput("after is the number of a change")
+    return int(text)
+
+
+ROUTES = (get("/log", show_log),)

@@ -1,0 +1,84 @@
+"""The list of users: searched, filtered, ordered and paged by the database, so that it stays quick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from kana.dashboard.context import Context, address
+from kana.dashboard.listing import ROWS
+from kana.dashboard.route import get
+from kana.dashboard.visit import Visit
+from kana.engine.directory import Listed
+from kana.model.package import Package, PackageStatus
+from kana.model.search import UserOrder
+from kana.model.text import TEXT_LENGTH_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserList:
+    """One page of users. It goes on behind ``last``, "" where it is the end; ``after`` is what it began behind."""
+
+    rows: Sequence[Listed]
+    last: str
+    after: str
+    search: str
+    sort: str
+    path: str
+    query: Mapping[str, str]
+
+    def link(self, **changes: object) -> str:
+        """Return the address of this list with some of its query changed; another order begins at the first page."""
+        return address(self.path, **{**self.query, "after": "", **changes})
+
+    def sort_link(self, column: str) -> str:
+        """Return the address that sorts by a column."""
+        return self.link(sort=column)
+
+    def direction(self, column: str) -> str:
+        """Return how a column is sorted, in ARIA's words."""
+        if column != self.sort:
+            return "none"
+        return "descending" if column == UserOrder.AGE else "ascending"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribersPage(Context):
+    """The users of an environment, as the address searches, filters and sorts them."""
+
+    template = "subscribers.html"
+    list: UserList
+    package: str
+    packages: Sequence[Package]
+
+
+async def show_subscribers(visit: Visit) -> Response:
+    """List users with what they are subscribed to."""
+    catalog = await visit.engine.catalog.read(visit.environment)
+    package, search = visit.asked("package"), visit.asked("q").strip()[:TEXT_LENGTH_MAX]
+    sort, after = visit.asked("sort", UserOrder.ID), visit.asked("after")
+    order = UserOrder(sort) if sort in set(UserOrder) else UserOrder.ID
+    rows = await visit.engine.directory.search(
+        visit.environment,
+        text=search.replace("\0", ""),
+        package_id=package or None,
+        order=order,
+        after=after or None,
+        first=ROWS + 1,
+    )
+    found = UserList(
+        rows=rows[:ROWS],
+        last=rows[ROWS - 1].user.id if len(rows) > ROWS else "",
+        after=after,
+        search=search,
+        sort=order,
+        path=visit.request.url.path,
+        query=dict(visit.request.query_params),
+    )
+    packages = [each for each in catalog.packages.values() if each.status is not PackageStatus.DRAFT]
+    return visit.show(SubscribersPage(list=found, package=package, packages=packages))
+
+
+ROUTES = (get("/subscribers", show_subscribers),)

@@ -1,0 +1,172 @@
+"""A user's page: what they may use and why, what they are subscribed to, and all that they used."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from starlette.responses import Response
+
+from kana.dashboard.api_call import ApiCall, api_call
+from kana.dashboard.context import Context
+from kana.dashboard.route import get
+from kana.dashboard.visit import Visit
+from kana.engine.profile import Held, Profile, Standing
+from kana.engine.usage import PeriodUsage
+from kana.errors import BadInput
+from kana.model.change import in_words
+from kana.model.feature import Feature, FeatureType
+from kana.model.package import Package, PackageStatus
+from kana.model.period import to_milliseconds
+from kana.model.usage import Entry
+from kana.model.user import User
+
+LINES = 25
+"""How many lines of the ledger a page has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """An entry of the ledger as people read it: what was asked and, where a person did it, who and why."""
+
+    entry: Entry
+    feature: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageForm:
+    """What stands in the form for usage. ``key`` makes it count once, however often it is sent."""
+
+    key: str
+    feature: str = ""
+    amount: str = "1"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """Usage of one feature by period, the oldest first; ``data`` is the same for the script that draws it."""
+
+    feature: Feature
+    periods: Sequence[PeriodUsage]
+    data: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserPage(Context):
+    """One user. ``base`` is the base package that they hold; ``calls`` are what the buttons do, by name."""
+
+    template = "user.html"
+    user: User
+    standings: Sequence[Standing]
+    allowances: Mapping[str, str]
+    subscriptions: Sequence[Held]
+    base: Package | None
+    offered: Sequence[Package]
+    changes: Sequence[Package]
+    features: Sequence[Feature]
+    chart: Chart | None
+    lines: Sequence[Line]
+    before: str
+    older: str
+    usage: UsageForm
+    calls: Mapping[str, ApiCall]
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+async def show_user(visit: Visit) -> Response:
+    """Show a user."""
+    return visit.show(await user_page(visit))
+
+
+async def user_page(visit: Visit, *, usage: UsageForm | None = None, errors: dict[str, str] | None = None) -> UserPage:
+    """Return the page of the user that the address names, with a form as it was sent and what is wrong with it."""
+    profile = await visit.engine.profiles.of(visit.environment, visit.id)
+    catalog = profile.catalog
+    usage = usage or UsageForm(key=new_key(), feature=visit.asked("feature"))
+    held = {each.package.id: each.package for each in profile.subscriptions if each.stands}
+    base = next((package for package in held.values() if not package.is_addon), None)
+    published = [each for each in catalog.packages.values() if each.status is PackageStatus.PUBLISHED]
+    lines, older = await _lines(visit, profile)
+    return UserPage(
+        user=profile.user,
+        standings=profile.standings,
+        allowances={
+            standing.feature.id: in_words(standing.entitlement.allowance)
+            for standing in profile.standings
+            if standing.feature.type is FeatureType.CONSUMABLE
+        },
+        subscriptions=profile.subscriptions,
+        base=base,
+        offered=[each for each in published if each.id not in held and (each.is_addon or base is None)],
+        changes=[each for each in published if base is not None and not each.is_addon and each.id != base.id],
+        features=list(catalog.features.values()),
+        chart=await _chart(visit, profile),
+        lines=lines,
+        before=visit.asked("before"),
+        older=older,
+        usage=usage,
+        calls=_calls(visit, profile, usage),
+        errors=errors or {},
+    )
+
+
+def new_key() -> str:
+    """Return an idempotency key for one form."""
+    return f"dashboard-{secrets.token_hex(16)}"
+
+
+async def _lines(visit: Visit, profile: Profile) -> tuple[list[Line], str]:
+    before = visit.asked("before")
+    if before and not (before.isascii() and before.isdigit() and len(before) < 19):
+        raise BadInput("?before= takes the number of an entry")
+    entries = await visit.engine.profiles.entries(
+        visit.environment, profile.user.id, before=int(before) if before else None, first=LINES + 1
+    )
+    names = {feature.id: feature.name for feature in profile.catalog.features.values()}
+    lines = [
+        Line(entry=entry, feature=names.get(entry.feature_id, entry.feature_id), said=_said(entry))
+        for entry in entries[:LINES]
+    ]
+    return lines, str(entries[LINES - 1].id) if len(entries) > LINES else ""
+
+
+def _said(entry: Entry) -> str:
+    said = entry.metadata if isinstance(entry.metadata, dict) else {}
+    by, reason = said.get("by"), said.get("reason")
+    return f"{by}: {reason}" if isinstance(by, str) and isinstance(reason, str) else ""
+
+
+async def _chart(visit: Visit, profile: Profile) -> Chart | None:
+    counted = [each.feature for each in profile.standings if each.feature.type is FeatureType.CONSUMABLE]
+    asked = profile.catalog.features.get(visit.asked("feature"))
+    feature = asked if asked is not None and asked.type is FeatureType.CONSUMABLE else next(iter(counted), None)
+    if feature is None:
+        return None
+    shown = await visit.engine.usage.show(visit.environment, profile.user.id, feature.id)
+    periods = [*reversed(shown.past), *([shown.current] if shown.current else [])]
+    points = [[to_milliseconds(each.period.start) // 1000 for each in periods], [e.consumption.used for e in periods]]
+    return Chart(feature=feature, periods=periods[::-1], data=json.dumps({"label": feature.name, "points": points}))
+
+
+def _calls(visit: Visit, profile: Profile, usage: UsageForm) -> Mapping[str, ApiCall]:
+    user_id, origin = profile.user.id, visit.site.origin
+    features = [usage.feature, *(each.feature.id for each in profile.standings), *profile.catalog.features, "feature"]
+    offered = [each.id for each in profile.catalog.packages.values() if each.status is PackageStatus.PUBLISHED]
+    package_id = next(iter(offered), "package")
+    given = {"userId": user_id, "featureId": next(filter(None, features)), "delta": 1}
+    calls = [
+        api_call(origin, "recordUsage", input={**given, "idempotencyKey": "one-per-use"}),
+        api_call(origin, "subscribe", userId=user_id, packageIds=[package_id]),
+        api_call(origin, "changeSubscription", userId=user_id, packageId=package_id),
+    ]
+    standing = [each.subscription for each in profile.subscriptions if each.stands]
+    if standing:
+        calls.append(api_call(origin, "cancelSubscription", id=str(standing[0].id), atPeriodEnd=False))
+    return {call.name: call for call in calls}
+
+
+ROUTES = (get("/user", show_user),)

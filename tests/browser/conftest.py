@@ -1,0 +1,7 @@
+"""A dashboard for a browser to open."""
+
+from __future__ import annotations
+
+from tests.dashboard.conftest import desk
+
+__all__ = ["desk"]

@@ -1,0 +1,83 @@
+"""Every page and form that the browser tests use. A new page is a line here, and so is a new form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PAGES: tuple[str, ...] = (
+    "/packages",
+    "/packages?status=DRAFT&sort=-name",
+    "/packages?q=nothing-is-called-this",
+    "/package?id=basic",
+    "/package?id=extra",
+    "/package?id=pro%2F2026",
+    "/package?id=hostile",
+    "/package/new",
+    "/package/edit?id=basic",
+    "/package/edit?id=extra",
+    "/package/duplicate?id=basic",
+    "/package/publish?id=hostile",
+    "/package/archive?id=basic",
+    "/package/delete?id=hostile",
+    "/features",
+    "/features?sort=-packages&type=BINARY",
+    "/feature?id=message",
+    "/feature?id=%3Cscript%3Ealert(1)%3C%2Fscript%3E",
+    "/feature/new",
+)
+"""Pages below ``/test`` and ``/live``, as an owner opens them."""
+
+PAGES_EVERYWHERE: tuple[str, ...] = ("/people", "/account")
+"""Pages that are in no environment."""
+
+PAGES_OUTSIDE: tuple[str, ...] = ("/login", "/login?next=%2Flive%2Ffeatures")
+"""Pages for those who are not signed in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """Fields by their labels, a button by its name, and what the next page says. ``True`` ticks a box."""
+
+    page: str
+    fill: Mapping[str, str | bool] = field(default_factory=dict)
+    press: str
+    says: str
+
+
+FORMS: tuple[Form, ...] = (
+    Form(
+        page="/feature/new",
+        fill={"Name": "Exports", "Identifier": "exports", "Type": "Consumable", "One unit is called": "export"},
+        press="Save",
+        says="Feature Exports is made.",
+    ),
+    Form(page="/feature/new", fill={"Identifier": "exports"}, press="Save", says="exists already"),
+    Form(page="/feature?id=exports", fill={"Name": "Exports 2"}, press="Save", says="Feature Exports 2 is saved."),
+    Form(page="/feature?id=exports", fill={"Metadata": "{"}, press="Save", says="Metadata must be JSON"),
+    Form(
+        page="/package/new",
+        fill={"Package name": "Gold", "Identifier": "gold", "Messages": True, "Limit of Messages": "1,000"},
+        press="Save",
+        says="Gold is made, as a draft.",
+    ),
+    Form(
+        page="/package/edit?id=gold",
+        fill={"Limit of Messages": "many"},
+        press="Save",
+        says="A limit is a whole number",
+    ),
+    Form(page="/package/edit?id=gold", fill={"Limit of Messages": "50"}, press="Save", says="50 per month"),
+    Form(page="/package/publish?id=gold", press="Publish", says="Gold is published"),
+    Form(page="/package/duplicate?id=gold", press="Duplicate", says="Gold (copy) is made, as a draft."),
+    Form(page="/package/delete?id=gold-copy", press="Delete", says="gold-copy is deleted."),
+    Form(page="/package/archive?id=gold", press="Archive", says="Gold is archived."),
+    Form(
+        page="/package/edit?id=basic",
+        fill={"Limit of Messages": "5"},
+        press="Save",
+        says="3 subscribers have this package, and all of them feel this at once.",
+    ),
+    Form(page="/packages", fill={"Search packages": "pro"}, press="Filter", says="1 found"),
+)
+"""Sent in this order in each environment, by an owner."""

@@ -1,0 +1,170 @@
+"""Every page in a real browser: it opens, nothing goes wrong in it, and everybody can use it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from kana.model.person import Role
+from tests.browser.pages import FORMS, PAGES, PAGES_EVERYWHERE, PAGES_OUTSIDE, Form
+from tests.browser.watching import grave_findings, watched
+from tests.dashboard.desk import Desk
+from tests.support.browser import open_browser
+
+EVERY_PAGE = [*(f"/{environment}{path}" for environment in ("test", "live") for path in PAGES), *PAGES_EVERYWHERE]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_every_page_opens_clean_and_accessible(desk: Desk, *, dark: bool) -> None:
+    """No error, no request to another host, nothing serious for axe-core, in light and in dark."""
+    owner, found = desk.person(Role.OWNER), []
+    async with open_browser() as browser:
+        for visitor, paths in ((owner, EVERY_PAGE), (desk.guest(), PAGES_OUTSIDE)):
+            async with watched(browser, visitor, dark=dark) as (page, _):
+                for path in paths:
+                    await opened(page, path)
+                    theme = await page.evaluate("document.documentElement.dataset.bsTheme")
+                    assert theme == ("dark" if dark else "light")
+                    found += await grave_findings(page)
+    assert found == []
+
+
+async def test_every_page_is_whole_without_scripts(desk: Desk) -> None:
+    """With scripts switched off every page opens, has its heading, and shows no button that needs one."""
+    async with (
+        open_browser() as browser,
+        watched(browser, desk.person(Role.OWNER), scripts=False) as (page, _),
+    ):
+        for path in EVERY_PAGE:
+            await opened(page, path)
+            assert await page.locator("h1").count() == 1, path
+            assert await page.locator(".needs-script:visible").count() == 0, path
+
+
+async def test_every_page_fits_a_phone(desk: Desk) -> None:
+    """On a screen of 360 pixels no page scrolls sideways."""
+    async with open_browser() as browser, watched(browser, desk.person(Role.OWNER), phone=True) as (page, _):
+        wide = []
+        for path in EVERY_PAGE:
+            await opened(page, path)
+            if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                wide.append(path)
+    assert wide == []
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+@pytest.mark.parametrize("environment", ["test", "live"])
+async def test_every_form_works(desk: Desk, environment: str, *, scripts: bool) -> None:
+    """Filled in and sent like a person does, each form does what it says, or says what is wrong."""
+    async with open_browser() as browser, watched(browser, desk.person(Role.OWNER), scripts=scripts) as (page, watch):
+        for form in FORMS:
+            await send(page, environment, form)
+        # A form that is refused is answered 400, which the browser notes as an error.
+        watch.found = [line for line in watch.found if "status of 400" not in line]
+
+
+async def opened(page: Page, path: str) -> None:
+    """Open a page that must be there."""
+    answer = await page.goto(path)
+    assert answer is not None
+    assert answer.status == 200, path
+
+
+async def send(page: Page, environment: str, form: Form) -> None:
+    """Fill in one form, press its button, and see what it says."""
+    await opened(page, f"/{environment}{form.page}")
+    main = page.get_by_role("main")
+    for label, value in form.fill.items():
+        field = main.get_by_label(label, exact=True).first
+        if isinstance(value, bool):
+            await field.set_checked(value)
+        elif await field.evaluate("element => element.tagName") == "SELECT":
+            await field.select_option(label=value)
+        else:
+            await field.fill(value)
+    await main.get_by_role("button", name=form.press, exact=True).first.click()
+    await expect(main).to_contain_text(form.says)
+    assert f"/{environment}/" in page.url
+
+
+async def test_a_package_that_people_have_changes_after_a_yes(desk: Desk) -> None:
+    """The change is shown with whom it reaches; going back keeps what was typed, and the yes makes it."""
+    async with open_browser() as browser, watched(browser, desk.person(Role.OWNER)) as (page, _):
+        await page.goto("/test/package/edit?id=basic")
+        await page.get_by_label("Limit of Messages", exact=True).fill("7")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("main")).to_contain_text("changes 'message' from 10 per day to 7 per day")
+        await page.get_by_role("button", name="Back to editing").click()
+        await expect(page.get_by_label("Limit of Messages", exact=True)).to_have_value("7")
+        await page.get_by_role("button", name="Save").click()
+        await page.get_by_role("button", name="Change it for everybody").click()
+        await expect(page.get_by_role("main")).to_contain_text("7 per day")
+
+
+async def test_search_answers_as_one_types_and_sorting_is_a_link(desk: Desk) -> None:
+    """With scripts the table follows the search field, and the address follows the table."""
+    async with open_browser() as browser, watched(browser, desk.person(Role.VIEWER)) as (page, _):
+        await page.goto("/test/packages")
+        await page.get_by_label("Search packages").press_sequentially("pro")
+        await expect(page.locator("#list")).to_contain_text("1 found")
+        await expect(page).to_have_url(re.compile(r"q=pro"))
+        await page.goto("/test/packages")
+        await page.get_by_role("link", name="Name", exact=True).click()
+        await page.get_by_role("link", name="Name", exact=True).click()
+        await expect(page.locator("th[aria-sort=descending]")).to_contain_text("Name")
+        await expect(page.locator("tbody tr").first).to_contain_text("Pro & Co")
+
+
+async def test_a_button_copies_an_identifier(desk: Desk) -> None:
+    """What is copied is the identifier, slashes included, and the button says so."""
+    async with open_browser() as browser, watched(browser, desk.person(Role.VIEWER)) as (page, _):
+        await page.goto("/test/package?id=pro%2F2026")
+        button = page.get_by_role("button", name="Copy pro/2026")
+        await button.click()
+        await expect(button).to_have_text("Copied")
+        assert await page.evaluate("navigator.clipboard.readText()") == "pro/2026"
+
+
+async def test_a_menu_is_used_by_keyboard(desk: Desk) -> None:
+    """Enter opens it, Escape closes it and gives the focus back; the first Tab leads past the menu of the page."""
+    async with open_browser() as browser, watched(browser, desk.person(Role.EDITOR)) as (page, _):
+        await page.goto("/test/packages")
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        menu = page.locator("summary[aria-label='Actions for Basic Plan']")
+        await menu.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("link", name="Archive")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("link", name="Archive")).not_to_be_visible()
+        await expect(menu).to_be_focused()
+
+
+async def test_light_or_dark_is_kept(desk: Desk) -> None:
+    """What a person chooses stands above what the system prefers, without scripts too."""
+    async with (
+        open_browser() as browser,
+        watched(browser, desk.person(Role.VIEWER), scripts=False) as (page, _),
+    ):
+        await page.goto("/live/features")
+        await page.locator("summary", has_text="Your account").click()
+        await page.get_by_role("button", name="Dark").click()
+        await expect(page).to_have_url(re.compile("/live/features$"))
+        await expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+
+
+async def test_what_goes_wrong_in_a_page_is_noticed(desk: Desk) -> None:
+    """A control: an error of a script, a request elsewhere, and an inline style, which the policy forbids, all fail."""
+    async with open_browser() as browser:
+        for fault, noticed in {
+            "setTimeout(() => { throw Error('lost') })": "script: lost",
+            "fetch('http://127.0.0.1:9/')": "connect-src 'self'",
+            "document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">')": "style-src",
+        }.items():
+            with pytest.raises(AssertionError, match=re.escape(noticed)):  # noqa: PT012 - it fails at its end
+                async with watched(browser, desk.person(Role.VIEWER)) as (page, _):
+                    await page.goto("/test/packages")
+                    await page.evaluate(f"() => {{ {fault} }}")
+                    await page.wait_for_timeout(300)
