@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from kana.api import admin, client, config, health
+from kana.api import admin, client, config, health, segment
 from kana.api.access import Door
 from kana.api.http import Router
 from kana.api.ingest import events_endpoint
@@ -116,7 +116,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        yield
+        async with engine.replayer.running():
+            yield
         await engine.recorder.drain()
         await store.close()
 
@@ -127,6 +128,7 @@ def create_app(
             "/v1/events": events_endpoint(engine, door),
             "/api/v1/events": events_endpoint(engine, door, quiet=True),
             **config.routes(configuration, engine.access, door),
+            **segment.routes(engine.segment, door),
             "/healthz": health.healthz(),
             "/readyz": health.readyz(store.probe),
             "/metrics": health.metrics_page(metrics.registry),

@@ -8,8 +8,10 @@ from typing import Any
 
 import httpx
 
+from kana.model.segment import MessageType
 from tests.api.admin import calls
 from tests.api.client.calls import WHOLE_USER
+from tests.api.segment import calls as segment
 from tests.isolation.sides import ADA, FRESH, LEAVER, MOVER, RENAMED, Side
 
 Variables = Callable[[Side], dict[str, Any]]
@@ -53,6 +55,13 @@ ADMIN: dict[str, Call] = {
         lambda side: {"id": side.subscriptions[ADA]},
     ),
     "Query.subscriptions": Call(f"{{ subscriptions {{ {SUBSCRIPTION} }} }}"),
+    "Query.mappingRules": Call(f"{{ mappingRules {{ {segment.RULE} }} }}"),
+    "Query.segmentEvents": Call(f"{{ segmentEvents {{ {segment.EVENT} }} }}"),
+    "Query.segmentEventCounts": Call(
+        "{ segmentEventCounts { total unmapped waiting failed lastReceivedAt } }", leaves_mark=False
+    ),
+    "Query.unmappedEventNames": Call("{ unmappedEventNames { event unmapped } }"),
+    "Query.unmappedEventProperties": Call("{ unmappedEventProperties { path value unmapped } }"),
     "Mutation.createFeature": Call(calls.CREATE_FEATURE, lambda _: {"input": {"id": "new", "type": "BINARY"}}),
     "Mutation.updateFeature": Call(calls.UPDATE_FEATURE, lambda _: {"id": "support", "input": {"name": "changed"}}),
     "Mutation.createPackage": Call(
@@ -81,6 +90,13 @@ ADMIN: dict[str, Call] = {
     "Mutation.setSecureModeRequired": Call(
         f"mutation {{ setSecureModeRequired(required: false) {{ {SETTINGS} }} }}", leaves_mark=False
     ),
+    "Mutation.createMappingRule": Call(
+        segment.CREATE_RULE, lambda _: {"input": {"name": "new", "eventName": "never", "featureId": "message"}}
+    ),
+    "Mutation.updateMappingRule": Call(
+        segment.UPDATE_RULE, lambda side: {"id": side.rules["to change"], "input": {"name": "changed"}}
+    ),
+    "Mutation.deleteMappingRule": Call(segment.DELETE_RULE, lambda side: {"id": side.rules["to delete"]}),
     "Mutation.generateUserToken": Call(calls.TOKEN, lambda _: {"userId": ADA}),
 }
 
@@ -105,6 +121,11 @@ def send_event(path: str) -> Callable[[Side], httpx.Response]:
     return lambda side: side.served.http.post(
         path, json=event(side, path), headers={**headers, "Authorization": side.private_key}
     )
+
+
+def send_message(path: str, kind: str) -> Callable[[Side], httpx.Response]:
+    """A call that posts a message of Segment's, its id after the path."""
+    return lambda side: side.segment(path, {"messageId": path, "type": kind, "userId": FRESH, "event": "e"})
 
 
 def pull(side: Side) -> httpx.Response:
@@ -141,6 +162,10 @@ ROUTES: dict[str, list[Callable[[Side], httpx.Response]]] = {
     "/client/graphql": [simple, secure],
     "/v1/events": [send_event("/v1/events")],
     "/api/v1/events": [send_event("/api/v1/events")],
+    "/segment/events": [send_message("/segment/events", "track")],
+    "/v1/batch": [send_message("/v1/batch", "track")],
+    "/v1/import": [send_message("/v1/import", "identify")],
+    **{f"/v1/{kind}": [send_message(f"/v1/{kind}", kind)] for kind in MessageType},
     "/cli/pull": [pull],
     "/cli/validate": [post_configuration("/cli/validate")],
     "/cli/publish": [post_configuration("/cli/publish")],

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import httpx
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
 from tests.api.admin.calls import CREATE_FEATURE, CREATE_PACKAGE, CREATE_USER, PUBLISH, RECORD, SUBSCRIBE
+from tests.api.segment.calls import CREATE_RULE
 from tests.support.serving import Served
 
 TEST, LIVE = Environment.TEST, Environment.LIVE
@@ -39,6 +41,7 @@ class Side:
     word: str
     number: int
     subscriptions: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, str] = field(default_factory=dict)
 
     @property
     def private_key(self) -> str:
@@ -53,7 +56,16 @@ class Side:
         return self.served.ask(query, variables, key=self.private_key)
 
     def graphql(self, query: str, variables: dict[str, Any]) -> httpx.Response:
-        return self.served.post(query, variables, key=self.private_key)
+        answer = self.served.post(query, variables, key=self.private_key)
+        if "MappingRule(" in query:
+            self._wait_until_replayed()
+        return answer
+
+    def segment(self, path: str, message: dict[str, Any]) -> httpx.Response:
+        """Post a message as one of Segment's libraries does; its properties and traits say whose it is."""
+        message = {**message, "properties": {"of": self.word}, "traits": {"name": self.word}}
+        body = {"batch": [message]} if path in ("/v1/batch", "/v1/import") else message
+        return self.served.http.post(path, json=body, auth=(self.private_key, ""))
 
     def furnish(self) -> None:
         """Make features, packages, users, subscriptions and usage under ids that the other side has too."""
@@ -74,6 +86,20 @@ class Side:
             [made] = self.ask(SUBSCRIBE, userId=user_id, packageIds=["basic"])["subscribe"]
             self.subscriptions[user_id] = made["id"]
             self.ask(RECORD, input={"userId": user_id, "featureId": "message", "delta": self.number})
+        for name in ("to change", "to delete"):
+            condition = {"path": f"{self.word}.path", "value": self.word}
+            named = {"name": f"{self.word} {name}", "featureId": "message"}
+            made = self.ask(CREATE_RULE, input={**named, "conditions": [condition]})["createMappingRule"]
+            self.rules[name] = made["id"]
+        self.segment("/v1/track", {"messageId": "one", "userId": ADA, "event": f"{self.word} event"})
+        self._wait_until_replayed()
+
+    def _wait_until_replayed(self) -> None:
+        """Wait until the server has noted that it held events against the rules, which it does in its own time."""
+        until = time.monotonic() + 10
+        while not all(rule["isReplayed"] for rule in self.ask("{ mappingRules { isReplayed } }")["mappingRules"]):
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
     def _entitlement(self) -> dict[str, Any]:
         return {"limit": self.number * 10, "resetPeriod": "MONTH", "overageEnabled": self.environment is LIVE}
@@ -85,7 +111,7 @@ class Side:
         """What is this side's alone, as answers and errors would show it."""
         keyring = self.served.run(self.served.engine.access.keyring())
         app_id = keyring.environments[self.environment].app_id
-        return [self.word, app_id, f"{self.environment}_", *self.subscriptions.values()]
+        return [self.word, app_id, f"{self.environment}_", *self.subscriptions.values(), *self.rules.values()]
 
 
 def marked(side: Side, answer: httpx.Response) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
@@ -53,15 +53,17 @@ class Door:
     def __len__(self) -> int:
         return len(self._failures)
 
-    async def caller(self, scope: Scope, kind: KeyKind) -> Caller:
-        """Return who comes with the request's key.
+    async def caller(
+        self, scope: Scope, kind: KeyKind, *, credential: Callable[[Mapping[bytes, bytes]], str] = credential_in
+    ) -> Caller:
+        """Return who comes with the request's key; ``credential`` finds it where it stands elsewhere.
 
         Raises:
             Unauthenticated: there is no key, or none that opens this door; all read the same.
             RateLimited: the same, too often from this address.
         """
         try:
-            return await self._access.authenticate(credential_in(headers_of(scope)), kind)
+            return await self._access.authenticate(credential(headers_of(scope)), kind)
         except Unauthenticated as error:
             raise self.refusal(scope, error) from None
 

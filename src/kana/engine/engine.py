@@ -9,8 +9,11 @@ from kana.engine.accounts import AccountEngine
 from kana.engine.catalog import CatalogEngine
 from kana.engine.holdings import HoldingEngine
 from kana.engine.ids import IdMaker
+from kana.engine.mapping import MappingEngine
 from kana.engine.ports import Clock, Meter, Store
 from kana.engine.recorder import Recorder
+from kana.engine.replay import Replayer
+from kana.engine.segment import SegmentEngine
 from kana.engine.usage import UsageEngine
 
 
@@ -24,6 +27,9 @@ class Engine:
     holdings: HoldingEngine
     usage: UsageEngine
     recorder: Recorder
+    segment: SegmentEngine
+    mapping: MappingEngine
+    replayer: Replayer
     clock: Clock
 
     @classmethod
@@ -31,12 +37,18 @@ class Engine:
         """Return the engine over a store."""
         ids = IdMaker(clock)
         recorder = Recorder(store, clock=clock, reserve_ids=ids.reserve, meter=meter)
+        usage = UsageEngine(store, recorder, clock=clock, meter=meter)
+        segment = SegmentEngine(store, usage, clock=clock, ids=ids)
+        replayer = Replayer(store, segment.carry_out, clock=clock)
         return cls(
             access=AccessEngine(store, clock=clock),
             accounts=AccountEngine(store, clock=clock, ids=ids),
             catalog=CatalogEngine(store, clock=clock),
             holdings=HoldingEngine(store, store, clock=clock),
-            usage=UsageEngine(store, recorder, clock=clock, meter=meter),
+            usage=usage,
             recorder=recorder,
+            segment=segment,
+            mapping=MappingEngine(store, clock=clock, ids=ids, on_change=replayer.wake),
+            replayer=replayer,
             clock=clock,
         )

@@ -23,11 +23,13 @@ from kana.api.admin.subscriptions import PackageSubscription
 from kana.api.admin.usage import DecisionRow
 from kana.api.bulk import UsageAnswer, UsageFault
 from kana.api.graphql.plan import attribute_of
+from kana.engine.mapping import EventCounts, UnmappedEventName, UnmappedProperty
 from kana.engine.usage import PeriodUsage, Shown
 from kana.model.entitlement import Consumption, Decision
 from kana.model.feature import Feature
 from kana.model.key import EnvironmentSettings
 from kana.model.package import Package, PackagePrice
+from kana.model.segment import MappingRule, PropertyCondition, SegmentEvent
 from kana.model.usage import Receipt
 from kana.model.user import User
 from tests.api.admin.calls import FEATURE, HELD, PACKAGE, SHOW, USER, record
@@ -61,6 +63,12 @@ SOURCES: dict[str, type] = {
     "BatchedUsage": UsageAnswer,
     "UsageError": UsageFault,
     "EnvironmentSettings": EnvironmentSettings,
+    "MappingRule": MappingRule,
+    "PropertyCondition": PropertyCondition,
+    "SegmentEvent": SegmentEvent,
+    "SegmentEventCounts": EventCounts,
+    "UnmappedEventName": UnmappedEventName,
+    "UnmappedEventProperty": UnmappedProperty,
 }
 """The values that fields without a resolver are read off."""
 WITHOUT_SOURCE = {"SubscriptionLink.url", "GeneratedUserToken.token"}

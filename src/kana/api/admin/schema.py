@@ -7,12 +7,13 @@ from importlib.resources import files
 from ariadne import EnumType, make_executable_schema
 from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 
-from kana.api.admin import features, packages, settings, subscriptions, usage, users
+from kana.api.admin import features, packages, segment, settings, subscriptions, usage, users
 from kana.api.graphql.plan import attribute_of
 from kana.api.scalars import DATE_TIME, UNITS
 from kana.model.feature import FeatureType
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
+from kana.model.segment import EventStatus
 from kana.model.subscription import SubscriptionStatus
 from kana.model.usage import Action
 
@@ -29,6 +30,9 @@ _BINDINGS = (
     subscriptions.mutation,
     settings.query,
     settings.mutation,
+    segment.query,
+    segment.mutation,
+    segment.event_type,
     usage.query,
     usage.mutation,
     usage.period_type,
@@ -40,6 +44,7 @@ _BINDINGS = (
     EnumType("ResetPeriod", ResetPeriod),
     EnumType("SubscriptionStatus", SubscriptionStatus),
     EnumType("RecordUsageAction", Action),
+    EnumType("SegmentEventStatus", EventStatus),
 )
 
 

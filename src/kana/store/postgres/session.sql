@@ -47,6 +47,14 @@ from generate_series(0, $1::integer - 1) as bucket order by bucket;
 -- Held to the end of the transaction: a change of people sees all that came before it.
 select pg_advisory_xact_lock(1262570050);
 
+-- name: share_rules
+-- Held to the end of the transaction: events that are kept meanwhile were held against the rules of this moment.
+select pg_advisory_xact_lock_shared(1262570051);
+
+-- name: lock_rules
+-- The same, alone: after it every event was kept by the rules of before or will be by those of after.
+select pg_advisory_xact_lock(1262570051);
+
 -- name: take_time
 -- For work over whole tables: no time limit, and every kind of plan.
 set local statement_timeout = 0;

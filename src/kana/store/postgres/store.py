@@ -19,6 +19,7 @@ from kana.store.postgres.migrate import check_server, migrate, read_lanes
 from kana.store.postgres.moving import PostgresTables
 from kana.store.postgres.people import People
 from kana.store.postgres.pool import CONNECT_S, Connection, Pool
+from kana.store.postgres.segment import Segment
 from kana.store.postgres.statements import SESSION
 
 POOL_SIZE = 10
@@ -48,7 +49,7 @@ _SHORT_PLANS = {
 }
 
 
-class PostgresStore(Catalogs, Accounts, PostgresLedger, Keys, People):
+class PostgresStore(Catalogs, Accounts, PostgresLedger, Keys, People, Segment):
     """Everything the engine's ports ask for, on one PostgreSQL that many processes share."""
 
     def __init__(self, pool: Pool, *, lanes: Sequence[int] | None = None) -> None:
@@ -58,6 +59,7 @@ class PostgresStore(Catalogs, Accounts, PostgresLedger, Keys, People):
         PostgresLedger.__init__(self, database, self, lanes=lanes)
         Keys.__init__(self, database)
         People.__init__(self, database)
+        Segment.__init__(self, database)
 
     @classmethod
     async def open(

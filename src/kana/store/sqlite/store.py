@@ -10,9 +10,10 @@ from kana.store.sqlite.database import Database
 from kana.store.sqlite.keys import Keys
 from kana.store.sqlite.ledger import SqliteLedger
 from kana.store.sqlite.people import People
+from kana.store.sqlite.segment import Segment
 
 
-class SqliteStore(Catalogs, Accounts, SqliteLedger, Keys, People):
+class SqliteStore(Catalogs, Accounts, SqliteLedger, Keys, People, Segment):
     """Everything the engine's ports ask for, on one SQLite file.
 
     ``exclusive`` is for a server. ``synchronous`` other than FULL loses what was acknowledged at a
@@ -36,6 +37,7 @@ class SqliteStore(Catalogs, Accounts, SqliteLedger, Keys, People):
         SqliteLedger.__init__(self, database, self)
         Keys.__init__(self, database)
         People.__init__(self, database)
+        Segment.__init__(self, database)
 
     async def probe(self) -> None:
         """See the port."""

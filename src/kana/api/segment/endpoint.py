@@ -1,0 +1,106 @@
+"""``POST /segment/events`` as Kana published it, and Segment's HTTP API with a private key as the write key."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kana.api.access import Door, credential_in
+from kana.api.body import BodyTooLarge, ClientGone, read_body, read_json
+from kana.api.errors import Fault, fault_of, is_ours
+from kana.api.http import answer_fault, answer_json, answer_method_not_allowed, headers_of, request_id_of
+from kana.api.segment.messages import Read, read_batch, read_single, read_webhook
+from kana.engine.segment import SegmentEngine
+from kana.errors import InvalidValue
+from kana.model.key import KeyKind
+from kana.model.segment import MessageType
+
+BODY_BYTES_MAX = 500 * 1024
+"""What one request may send, in bytes, also after it was unpacked: Segment's own limit, 500 KB."""
+
+log = structlog.get_logger("kana.segment")
+
+_BASIC = "basic "
+_Reader = Callable[[Any], Read]
+
+
+def routes(engine: SegmentEngine, door: Door) -> dict[str, ASGIApp]:
+    """Return the addresses. All take the key bare, as Bearer, or as the user of HTTP basic authentication."""
+    readers: dict[str, _Reader] = {"/segment/events": read_webhook, "/v1/batch": read_batch, "/v1/import": read_batch}
+    readers |= {f"/v1/{kind}": read_single(kind) for kind in MessageType}
+    return {path: _endpoint(engine, door, reader) for path, reader in readers.items()}
+
+
+def write_key_in(headers: Mapping[bytes, bytes]) -> str:
+    """Return the key of the Authorization header, which Segment's libraries send as a user without a password."""
+    credential = credential_in(headers)
+    if credential[: len(_BASIC)].lower() != _BASIC:
+        return credential
+    try:
+        pair = base64.b64decode(credential[len(_BASIC) :].strip(), validate=True).decode("latin-1")
+    except binascii.Error:
+        return ""
+    return pair.partition(":")[0]
+
+
+def _endpoint(engine: SegmentEngine, door: Door, reader: _Reader) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await answer_method_not_allowed(scope, send, b"POST")
+            return
+        try:
+            rejected = await _take(engine, door, reader, scope, receive)
+        except ClientGone:
+            return
+        except BodyTooLarge as error:
+            await answer_fault(send, Fault(code=error.code, name=error.name, message=error.message, status=413))
+        except Exception as error:
+            if not is_ours(error):
+                log.exception("request failed")
+            await answer_fault(send, fault_of(error, request_id=request_id_of(scope)))
+        else:
+            await answer_json(send, 200, {"success": True, "rejected": rejected} if rejected else {"success": True})
+
+    return app
+
+
+async def _take(
+    engine: SegmentEngine, door: Door, reader: _Reader, scope: Scope, receive: Receive
+) -> list[dict[str, Any]]:
+    """Keep what a request brings; return which messages of a batch cannot be kept, and why."""
+    headers = headers_of(scope)
+    caller = await door.caller(scope, KeyKind.PRIVATE, credential=write_key_in)
+    body = _unpacked(await read_body(receive, headers, bytes_max=BODY_BYTES_MAX), headers)
+    read = reader(read_json(body))
+    await engine.receive(caller.environment, read.messages)
+    return [{"index": index, "message": message} for index, message in read.rejected]
+
+
+def _unpacked(body: bytes, headers: Mapping[bytes, bytes]) -> bytes:
+    """Return the body without gzip, which Segment's libraries may use; never more of it than is allowed.
+
+    Raises:
+        InvalidValue: it is packed in another way, or not as it says.
+        BodyTooLarge: there is more in it than a body may have.
+    """
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding in (b"identity", b""):
+        return body
+    if encoding != b"gzip":
+        raise InvalidValue("Content-Encoding must be gzip or left out")
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        unpacked = unpacker.decompress(body, BODY_BYTES_MAX + 1)
+    except zlib.error:
+        raise InvalidValue("body is not packed with gzip, as Content-Encoding says") from None
+    if len(unpacked) > BODY_BYTES_MAX:
+        raise BodyTooLarge(BODY_BYTES_MAX)
+    if not unpacker.eof:
+        raise InvalidValue("body ends before what is packed in it does")
+    return unpacked

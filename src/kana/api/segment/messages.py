@@ -1,0 +1,192 @@
+"""From what Segment and its libraries send to messages.
+
+Source: segment.com, "HTTP Tracking API" and "Spec: Common Fields".
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from graphql import GraphQLError
+
+from kana.api.scalars import read_time
+from kana.errors import InvalidValue, KanaError
+from kana.model.segment import Message, MessageType
+from kana.model.text import identifier, shown
+
+MESSAGE_BYTES_MAX = 32 * 1024
+"""Longest message, in bytes of its compact JSON: Segment's own limit, 32 KB."""
+
+MESSAGE_DEPTH_MAX = 32
+"""Deepest nesting of a message."""
+
+MESSAGES_MAX = 2500
+"""Most messages of one batch: Segment's own limit."""
+
+_WITH_USER = (MessageType.IDENTIFY, MessageType.TRACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The messages of a request, and by their places those that cannot be kept, with the reason."""
+
+    messages: list[Message]
+    rejected: list[tuple[int, str]]
+
+
+def read_webhook(value: object) -> Read:
+    """Read the one message of Kana's published webhook. An identify or a track without a user is refused.
+
+    Raises:
+        InvalidValue: it is no message that can be kept.
+
+    Source: docs.usekana.com/…/segment-integration/track-feature-usage-segment: "no userId: 400 Bad Request".
+    """
+    fields = _object(value, "body")
+    message = _read_message(fields, _type_of(fields))
+    if message.type in _WITH_USER and message.user_id is None:
+        raise InvalidValue(message.problem or "userId must be given", field="userId")
+    return Read([message], [])
+
+
+def read_single(kind: MessageType) -> Callable[[object], Read]:
+    """Return what reads the one message of an address that says its type."""
+    return lambda value: Read([_read_message(_object(value, "body"), kind)], [])
+
+
+def read_batch(value: object) -> Read:
+    """Read a batch. A message that cannot be kept never fails the others, unless it is all of them.
+
+    Raises:
+        InvalidValue: it is no batch, or nothing in it can be kept.
+    """
+    batch = _object(value, "body").get("batch")
+    if not isinstance(batch, list) or not 1 <= len(batch) <= MESSAGES_MAX:
+        raise InvalidValue(f"batch must be an array of 1 to {MESSAGES_MAX} messages", field="batch")
+    read = Read([], [])
+    for index, item in enumerate(batch):
+        try:
+            fields = _object(item, "message")
+            read.messages.append(_read_message(fields, _type_of(fields)))
+        except KanaError as error:
+            read.rejected.append((index, error.message))
+    if not read.messages:
+        raise InvalidValue(f"no message of the batch can be kept; the first: {read.rejected[0][1]}", field="batch")
+    return read
+
+
+def _read_message(fields: Mapping[str, Any], kind: MessageType) -> Message:
+    """Return a message. What cannot be kept is refused; what can be kept but not used is its problem.
+
+    Raises:
+        InvalidValue: it is too long or too deep, or its id is none.
+    """
+    raw = _raw(fields)
+    message_id = fields.get("messageId")
+    if message_id is None:  # Nobody can tell that it is the same message when it is sent again.
+        message_id = f"kana-{secrets.token_hex(16)}"
+    if not isinstance(message_id, str):
+        raise InvalidValue(f"messageId must be a text, got {shown(message_id)}", field="messageId")
+    problems = _Problems()
+    user_id = problems.collect(_user_id, fields.get("userId"))
+    event = problems.collect(_event, fields.get("event"))
+    timestamp = problems.collect(_timestamp, fields.get("timestamp"))
+    properties = problems.collect(_properties, fields.get("properties"))
+    traits = problems.collect(_traits, fields.get("traits"))
+    return Message(
+        id=identifier(message_id, field="messageId"),
+        type=kind,
+        user_id=user_id,
+        event=event,
+        properties=properties or {},
+        traits=traits or {},
+        timestamp=timestamp,
+        raw=raw,
+        problem=problems.first,
+    )
+
+
+class _Problems:
+    """Reads fields one after the other, and remembers what is wrong with the first that cannot be used."""
+
+    def __init__(self) -> None:
+        self.first: str | None = None
+
+    def collect(self, read: Callable[[Any], Any], value: object) -> Any:
+        """Return what ``read`` makes of a value, None where it refuses it."""
+        try:
+            return read(value)
+        except InvalidValue as error:
+            self.first = self.first or error.message
+            return None
+
+
+def _raw(fields: Mapping[str, Any]) -> str:
+    _check_depth(fields)
+    raw = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    size = len(raw.encode())
+    if size > MESSAGE_BYTES_MAX:
+        raise InvalidValue(f"a message must be at most {MESSAGE_BYTES_MAX} bytes, got {size}")
+    return raw
+
+
+def _check_depth(value: object) -> None:
+    level = [value]
+    for _ in range(MESSAGE_DEPTH_MAX):
+        deeper = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level = [item for items in deeper for item in items]
+    if any(isinstance(item, dict | list) for item in level):
+        raise InvalidValue(f"a message must be at most {MESSAGE_DEPTH_MAX} levels deep")
+
+
+def _type_of(fields: Mapping[str, Any]) -> MessageType:
+    kind = fields.get("type")
+    if kind in tuple(MessageType):
+        return MessageType(kind)
+    raise InvalidValue(f"type must be one of {', '.join(MessageType)}, got {shown(kind)}", field="type")
+
+
+def _user_id(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    if type(value) is int:  # Libraries send what they are given.
+        return str(value)
+    if not isinstance(value, str):
+        raise InvalidValue(f"userId must be a text, got {shown(value)}", field="userId")
+    return identifier(value, field="userId")
+
+
+def _event(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise InvalidValue(f"event must be a text, got {shown(value)}", field="event")
+    return identifier(value, field="event")
+
+
+def _timestamp(value: object) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        return read_time(value)
+    except GraphQLError as error:
+        raise InvalidValue(error.message.replace("DateTime", "timestamp", 1), field="timestamp") from None
+
+
+def _object(value: object, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidValue(f"{what} must be a JSON object, got {shown(value)}")
+    return value
+
+
+def _properties(value: object) -> dict[str, Any]:
+    return {} if value is None else _object(value, "properties")
+
+
+def _traits(value: object) -> dict[str, Any]:
+    return {} if value is None else _object(value, "traits")

@@ -1,0 +1,362 @@
+"""Segment: messages that say who somebody is and what they did, and the rules that make users and usage of them.
+
+Source: docs.usekana.com/non-technical/integrations/segment-integration; segment.com, "Spec".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+
+from kana.errors import InvalidValue
+from kana.model.environment import Environment, bucket_of
+from kana.model.text import identifier, optional_identifier, shown
+from kana.model.usage import Usage
+from kana.model.user import User
+from kana.model.word import Word
+
+RULES_MAX = 500
+"""Most mapping rules of one environment: each event is held against all of them."""
+
+DELTA_MAX = 2**31 - 1
+"""Largest amount of one event, either way: what `recordUsage` takes."""
+
+CONDITIONS_MAX = 20
+"""Most property conditions of one rule."""
+
+
+class MessageType(Word):
+    """What a message says. Only IDENTIFY and TRACK do anything here; the others are kept."""
+
+    IDENTIFY = "identify"
+    TRACK = "track"
+    PAGE = "page"
+    SCREEN = "screen"
+    GROUP = "group"
+    ALIAS = "alias"
+
+
+class EventStatus(Word):
+    """What became of a kept event. The first three are open: something may still come of them."""
+
+    PENDING = "PENDING"
+    """Kept and about to be carried out; after a crash it is taken up again."""
+    UNMAPPED = "UNMAPPED"
+    """A track that names no feature and matches no rule: a rule that is added later takes it up."""
+    WAITING = "WAITING"
+    """Of a user or a feature that does not exist yet."""
+    RECORDED = "RECORDED"
+    """Usage was recorded."""
+    REFUSED = "REFUSED"
+    """Usage was refused, as `recordUsage` refuses: a limit, or no subscription."""
+    IDENTIFIED = "IDENTIFIED"
+    """The user was created or changed."""
+    IGNORED = "IGNORED"
+    """Nothing to do: a page, or a visitor without a user id."""
+    FAILED = "FAILED"
+    """Cannot be carried out, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message as it came. ``raw`` is its JSON text; ``problem`` what of it cannot be used, if anything."""
+
+    id: str
+    type: MessageType
+    user_id: str | None
+    event: str | None
+    properties: Mapping[str, object]
+    traits: Mapping[str, object]
+    timestamp: datetime | None
+    raw: str
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentEvent:
+    """A message that is kept, what is to be done with it, and what became of it.
+
+    ``number`` is ours and grows in order of arrival. Its rows are kept with its user's, so ``bucket`` follows
+    from the user's id, or from the message's where it names no user. ``happened_at`` is the message's own time.
+    """
+
+    environment: Environment
+    bucket: int
+    message_id: str
+    number: int
+    type: MessageType
+    user_id: str | None
+    event: str | None
+    status: EventStatus
+    reason: str | None = None
+    feature_id: str | None = None
+    rule_id: str | None = None
+    delta: int = 1
+    happened_at: datetime
+    received_at: datetime
+    raw: str
+
+    def usage(self) -> Usage:
+        """Return the usage that a mapped track stands for; the message's id makes it count once.
+
+        Raises:
+            InvalidValue: a field is not allowed.
+        """
+        assert self.user_id is not None, "a track without a user is not carried out"
+        assert self.feature_id is not None, "nor one without a feature"
+        return Usage(
+            environment=self.environment,
+            user_id=self.user_id,
+            feature_id=self.feature_id,
+            delta=self.delta,
+            key=usage_key(self.message_id),
+            timestamp=self.happened_at,
+            metadata={"segment": {"messageId": self.message_id, "event": self.event}},
+        )
+
+
+def usage_key(message_id: str) -> str:
+    """Return the idempotency key of a message's usage: a digest behind a prefix, which no other key meets by chance."""
+    return "segment-" + sha256(message_id.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PropertyCondition:
+    """Holds for events whose property at ``path`` reads as ``value``. A path leads into objects: ``object.name``.
+
+    Raises:
+        InvalidValue: path or value is no text of 1 to 255 characters.
+    """
+
+    path: str
+    value: str
+
+    def __post_init__(self) -> None:
+        identifier(self.path, field="path")
+        identifier(self.value, field="value")
+
+    def holds(self, properties: Mapping[str, object]) -> bool:
+        """Whether one of the values at the path reads as the one asked for."""
+        return any(_text_of(found) == self.value for found in _at(properties, self.path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingRule:
+    """Says that events of a name, or with certain properties, are each one unit of a feature.
+
+    All conditions must hold, and there is at least one. ``revision`` counts changes; a rule that
+    ``is_replayed`` has been held against all events that no rule matched when they came.
+
+    Raises:
+        InvalidValue: a field is not allowed; the message names it.
+    """
+
+    environment: Environment
+    id: str
+    name: str
+    event_name: str | None
+    conditions: tuple[PropertyCondition, ...]
+    feature_id: str
+    revision: int = 1
+    is_replayed: bool = False
+    created_at: datetime
+    updated_at: datetime
+
+    def __post_init__(self) -> None:
+        identifier(self.name, field="name")
+        optional_identifier(self.event_name, field="eventName")
+        identifier(self.feature_id, field="featureId")
+        if len(self.conditions) > CONDITIONS_MAX:
+            raise InvalidValue(
+                f"conditions must be at most {CONDITIONS_MAX}, got {len(self.conditions)}", field="conditions"
+            )
+        if self.event_name is None and not self.conditions:
+            raise InvalidValue("a rule needs an eventName or at least one condition", field="eventName")
+
+    def matches(self, event: str | None, properties: Mapping[str, object]) -> bool:
+        """Whether all conditions hold for an event."""
+        named = self.event_name is None or self.event_name == event
+        return named and all(condition.holds(properties) for condition in self.conditions)
+
+
+def received(
+    message: Message, rules: Sequence[MappingRule], *, environment: Environment, number: int, now: datetime
+) -> SegmentEvent:
+    """Return a message as it is to be kept: with what is to be done with it by the rules of this moment."""
+    event = SegmentEvent(
+        environment=environment,
+        bucket=bucket_of(environment, message.id if message.user_id is None else message.user_id),
+        message_id=message.id,
+        number=number,
+        type=message.type,
+        user_id=message.user_id,
+        event=message.event,
+        status=EventStatus.PENDING,
+        happened_at=message.timestamp or now,
+        received_at=now,
+        raw=message.raw,
+    )
+    if message.problem is not None:
+        return replace(event, status=EventStatus.FAILED, reason=message.problem)
+    if message.type not in (MessageType.IDENTIFY, MessageType.TRACK):
+        return replace(event, status=EventStatus.IGNORED)
+    if message.user_id is None:
+        return replace(event, status=EventStatus.IGNORED, reason="no userId")
+    if message.type is MessageType.IDENTIFY:
+        return event
+    if message.properties.get("featureId") is None:
+        return mapped(replace(event, status=EventStatus.UNMAPPED), rules, properties=message.properties)
+    return _named(event, message.properties)
+
+
+def _named(event: SegmentEvent, properties: Mapping[str, object]) -> SegmentEvent:
+    """Return a track with the feature and the amount that its own properties name."""
+    try:
+        event = replace(event, feature_id=_feature_id(properties["featureId"]), delta=_delta(properties.get("delta")))
+        event.usage()  # Refuses an amount that no usage may have, before a store has to keep it.
+    except InvalidValue as error:
+        return replace(event, feature_id=None, delta=1, status=EventStatus.FAILED, reason=error.message)
+    return event
+
+
+def _feature_id(value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidValue(f"properties.featureId must be a text, got {shown(value)}")
+    return identifier(value, field="properties.featureId")
+
+
+def _delta(value: object) -> int:
+    if value is None:
+        return 1
+    if isinstance(value, float) and value.is_integer():  # In JavaScript, and so in Segment, 2.0 is 2.
+        value = int(value)
+    if type(value) is not int or not -DELTA_MAX <= value <= DELTA_MAX:
+        raise InvalidValue(f"properties.delta must be a whole number of 32 bits, got {shown(value)}")
+    return value
+
+
+def mapped(
+    event: SegmentEvent, rules: Sequence[MappingRule], *, properties: Mapping[str, object] | None = None
+) -> SegmentEvent:
+    """Return an unmapped event with the feature of the first rule that matches it; itself where none does.
+
+    It counts once, whatever other rules match it too.
+    """
+    found = properties_of(event) if properties is None else properties
+    rule = next((rule for rule in rules if rule.matches(event.event, found)), None)
+    if rule is None:
+        return event
+    return replace(event, status=EventStatus.PENDING, feature_id=rule.feature_id, rule_id=rule.id, delta=1)
+
+
+def properties_of(event: SegmentEvent) -> Mapping[str, object]:
+    """Return the properties of a kept event."""
+    return _object_of(json.loads(event.raw), "properties")
+
+
+def _object_of(fields: Mapping[str, object], name: str) -> Mapping[str, object]:
+    found = fields.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def leaves(properties: Mapping[str, object], *, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each path of an event's properties that a condition can name, and the value there as it reads."""
+    for key, value in properties.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from leaves(value, prefix=f"{path}.")
+        elif (text := _text_of(value)) is not None:
+            yield path, text
+
+
+def _at(value: object, path: str) -> Iterator[object]:
+    """Yield what stands at a path. A key may itself hold dots, so that there can be more than one."""
+    if not isinstance(value, dict):
+        return
+    if path in value:
+        yield value[path]
+    parts = path.split(".")
+    for count in range(1, len(parts)):
+        yield from _at(value.get(".".join(parts[:count])), ".".join(parts[count:]))
+
+
+def _text_of(value: object) -> str | None:
+    """Return a text as it is and a number, true or false as JSON writes it; None for anything else."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, bool | int | float) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What an identify says of a user. None says nothing: what was known stays.
+
+    Raises:
+        InvalidValue: a trait is not allowed; the message names it.
+    """
+
+    user_id: str
+    name: str | None = None
+    email: str | None = None
+    billing_id: str | None = None
+
+    def merged(self, user: User) -> User:
+        """Return a user under this id, with what was said put over what was known."""
+        return replace(
+            user,
+            id=self.user_id,
+            name=user.name if self.name is None else self.name,
+            email=user.email if self.email is None else self.email,
+            billing_id=user.billing_id if self.billing_id is None else self.billing_id,
+        )
+
+
+def identity_of(event: SegmentEvent) -> Identity:
+    """Return what an identify says: of its traits only name, email and billingUserId, or billingId, count.
+
+    Raises:
+        InvalidValue: one of them is not a text of 1 to 255 characters.
+    """
+    assert event.user_id is not None, "an identify without a user is not carried out"
+    traits = _object_of(json.loads(event.raw), "traits")
+    billing = "billingUserId" if traits.get("billingUserId") is not None else "billingId"
+    return Identity(
+        user_id=event.user_id,
+        name=_trait(traits, "name"),
+        email=_trait(traits, "email"),
+        billing_id=_trait(traits, billing),
+    )
+
+
+def _trait(traits: Mapping[str, object], name: str) -> str | None:
+    value = traits.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise InvalidValue(f"traits.{name} must be a text, got {shown(value)}", field=name)
+    return identifier(value, field=f"traits.{name}")
+
+
+def is_import(user: User) -> bool:
+    """Whether a user came from the billing provider, and so has no id of the customer's: their e-mail stands for it.
+
+    Source: docs.usekana.com/non-technical/integrations/stripe-integration: "created users get their e-mail as id".
+    """
+    return user.billing_id is not None and user.id in (user.email, user.billing_id)
+
+
+def same_person(by_id: User | None, by_email: Sequence[User]) -> User | None:
+    """Return the user whom an identify is about, None for one who is new.
+
+    Whoever has the id, whatever their e-mail and whoever else has it; else the oldest import with the
+    e-mail, who then gets the id. Users that the customer named stay apart, as several may share an e-mail.
+
+    Source: docs.usekana.com/…/segment-integration/identify-users-segment, diagram.
+    """
+    if by_id is not None:
+        return by_id
+    imports = [user for user in by_email if is_import(user)]
+    return min(imports, key=lambda user: (user.created_at, user.key), default=None)
