@@ -6,6 +6,7 @@ import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from importlib.resources import files
 
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
@@ -133,7 +134,13 @@ def create_app(
             "/readyz": health.readyz(store.probe),
             "/metrics": health.metrics_page(metrics.registry),
         },
-        fallback=create_dashboard(engine, configuration, create_people(store, clock=clock), settings),
+        fallback=create_dashboard(
+            engine,
+            configuration,
+            create_people(store, clock=clock),
+            settings,
+            definitions=files(admin.__name__).joinpath("schema.graphql").read_text(encoding="utf-8"),
+        ),
         lifespan=lifespan,
         log_requests=settings.log_requests,
     )
