@@ -54,6 +54,21 @@ class SqlitePlace:
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)  # noqa: ASYNC240 - nobody else waits in a test
 
 
+EMPTY = """
+do $$
+declare name text;
+begin
+    for name in
+        select relname from pg_class where relnamespace = to_regnamespace('kana') and relkind = 'r'
+            and relname <> 'schema_version'
+    loop
+        execute format('delete from kana.%I', name);
+    end loop;
+end $$
+"""
+"""Takes every row out of every table. The tables stay, since making them takes ten times as long."""
+
+
 class PostgresPlace:
     """A database of its own on a PostgreSQL. ``is_used`` says that another test left something in it."""
 
@@ -73,7 +88,7 @@ class PostgresPlace:
 
     async def clear(self) -> None:
         self.is_used = False
-        await self.tamper("drop schema if exists kana cascade")
+        await self.tamper(EMPTY)
 
 
 _SPARE: defaultdict[str, list[PostgresPlace]] = defaultdict(list)
