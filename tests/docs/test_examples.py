@@ -24,12 +24,17 @@ WITH_EXAMPLES = [path for path in DOCUMENTS if "```sh\n" in text(path)]
 
 
 def run(script: str, server: KanaServer) -> str:
-    """What a shell prints, with ``KANA_KEY`` set as the documents ask; curl is the real one."""
+    """What a shell prints, with ``KANA_KEY`` and ``KANA_PUBLIC_KEY`` set as the documents ask; curl is the real one."""
     assert shutil.which("curl"), "curl is needed. On Debian: apt-get install curl"
     assert shutil.which("bash"), "bash is needed. On Debian: apt-get install bash"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, server.address)],
-        env=os.environ | {"KANA_KEY": server.private_key, "LC_ALL": "C.UTF-8"},
+        env=os.environ
+        | {
+            "KANA_KEY": server.private_key,
+            "KANA_PUBLIC_KEY": server.keys["environments"]["test"]["public_key"],
+            "LC_ALL": "C.UTF-8",
+        },
         cwd=server.folder,
         capture_output=True,
         text=True,
