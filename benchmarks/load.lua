@@ -29,7 +29,7 @@ function request()
 end
 
 function response(status, _, body)
-  if status ~= 200 or (mode == "record" and not body:find('"recorded":true', 1, true)) then
+  if status ~= 200 or (mode == "record" and not body:find('"recorded":%s*true')) then
     wrk.thread:stop()
     error("unexpected answer " .. status .. ": " .. body:sub(1, 300))
   end

@@ -42,4 +42,7 @@ def requests_per_second(target: Target, mode: str, *, connections: int, users: i
     found = _RATE.search(done.stdout)
     if done.returncode or found is None or _FAILED.search(done.stdout) or "unexpected answer" in done.stderr:
         raise RuntimeError(f"wrk {mode} on {target.address}: {done.stdout[-500:]} {done.stderr[-500:]}")
-    return float(found[1])
+    rate = float(found[1])
+    if not rate:
+        raise RuntimeError(f"wrk {mode} on {target.address}: nothing was answered: {done.stderr[-500:]}")
+    return rate
