@@ -2,7 +2,7 @@
 
 A store drives it: it reads the accounts of ``people`` under their locks and the entries that
 hold ``keys``, calls ``place``, reads the totals that this names, calls ``decide``, writes
-``entries`` and ``totals``, and commits. Only then are ``answers`` true.
+``entries``, ``totals`` and ``tallies``, and commits. Only then are ``answers`` true.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.entitlement import CounterKey, effective
 from kana.model.environment import Environment
+from kana.model.tally import NO_PACKAGE, Tallies
 from kana.model.text import shown
 from kana.model.usage import Entry, Place, Receipt, Usage, check_time, settle
 from kana.model.user import UserRef
@@ -34,6 +35,7 @@ class Batch:
         self.now = now
         self.entries: list[Entry] = []
         self.totals: dict[CounterKey, int] = {}
+        self.tallies = Tallies()
         self._next_id = next_id
         self._answers: list[Receipt | KanaError | None] = [None] * len(usages)
         self._placed: list[tuple[int, Usage, UserRef, Place | None]] = []
@@ -105,6 +107,7 @@ class Batch:
         """Decide each usage in order of arrival on the totals given, which grow as it goes."""
         self.entries = []
         self.totals = {}
+        self.tallies = Tallies()
         for number, usage, user, place in self._placed:
             first = self._first(usage, user)
             if first is None:
@@ -119,6 +122,7 @@ class Batch:
             total = used.get(place.counter, 0) if known is None else known
         entry = settle(usage, user, place, used=total, entry_id=self._next_id(), now=self.now)
         self.entries.append(entry)
+        self.tallies.add(entry, NO_PACKAGE if place is None else place.entitlement.subscription.package_id)
         if entry.key is not None:
             self._earlier[user.key, entry.key] = entry
         if entry.counter is not None and entry.recorded:

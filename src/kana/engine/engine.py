@@ -10,6 +10,7 @@ from kana.engine.catalog import CatalogEngine
 from kana.engine.holdings import HoldingEngine
 from kana.engine.ids import IdMaker
 from kana.engine.mapping import MappingEngine
+from kana.engine.insights import InsightEngine
 from kana.engine.ports import Clock, Meter, Store
 from kana.engine.recorder import Recorder
 from kana.engine.replay import Replayer
@@ -29,6 +30,7 @@ class Engine:
     recorder: Recorder
     segment: SegmentEngine
     mapping: MappingEngine
+    insights: InsightEngine
     replayer: Replayer
     clock: Clock
 
@@ -51,4 +53,5 @@ class Engine:
             mapping=MappingEngine(store, clock=clock, ids=ids, on_change=replayer.wake),
             replayer=replayer,
             clock=clock,
+            insights=InsightEngine(store, store, store, clock=clock),
         )

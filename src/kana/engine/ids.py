@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 
 from kana.engine.ports import Clock
 from kana.model.environment import BUCKETS
@@ -46,6 +47,15 @@ class IdMaker:
         self._sequence += 1
         milliseconds = max(to_milliseconds(self._clock()) - _EPOCH_MS, 0)
         return milliseconds << sequence_bits | self._sequence % (1 << sequence_bits)
+
+
+def first_id_at(moment: datetime) -> int:
+    """Return the smallest id that an entry can have that happened at this moment or later.
+
+    An entry may say that it happens a few minutes after it is recorded, and two clocks may differ: an hour
+    is taken off.
+    """
+    return max(to_milliseconds(moment) - _EPOCH_MS - 3_600_000, 0) << _SEQUENCE_BITS
 
 
 def bucket_of_id(number: int) -> int:

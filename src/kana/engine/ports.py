@@ -19,7 +19,9 @@ from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.entitlement import CounterKey
 from kana.model.environment import Actor, Environment
+from kana.model.insights import Adoption, Refusals, Steps, TopUser, UsageRow
 from kana.model.key import ApiKey, EnvironmentSettings, Keyring, SigningSecret
+from kana.model.log import LogLine
 from kana.model.period import ResetPeriod
 from kana.model.person import Invitation, Person, Session
 from kana.model.segment import EventStatus, MappingRule, SegmentEvent
@@ -91,6 +93,22 @@ class Drift:
 class Audit:
     """What recomputing every counter from the ledger found."""
 
+@dataclass(frozen=True, slots=True)
+class TallyDrift:
+    """A total of a day or an hour that differs from its entries. Each side is units, entries and refusals.
+
+    ``user`` is the bucket and key of a day's user; of an hour, which is over all users, None.
+    """
+
+    environment: str
+    user: tuple[int, int] | None
+    feature_id: str
+    package_id: str
+    start: datetime
+    counted: tuple[int, int, int]
+    in_ledger: tuple[int, int, int]
+
+
     entries: int
     counters: int
     drifts: tuple[Drift, ...]
@@ -98,6 +116,12 @@ class Audit:
 
 class CatalogStore(Protocol):
     """Where features and packages are kept, one catalogue an environment."""
+    tally_drifts: tuple[TallyDrift, ...] = ()
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every total equals what the ledger says."""
+        return not (self.drifts or self.tally_drifts)
 
     async def catalog(self, environment: Environment) -> Catalog:
         """Return the catalogue as last committed by any process."""
@@ -268,6 +292,98 @@ class KeyStore(Protocol):
         """Replace the settings of one environment."""
         ...
 
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """From how many units on an entitlement of a package is of interest."""
+
+    package_id: str
+    feature_id: str
+    reset_period: ResetPeriod | None
+    limit: int
+    used: int
+
+
+class NearTotal(NamedTuple):
+    """A running total of a current period at or above its threshold."""
+
+    user_id: str
+    feature_id: str
+    used: int
+    limit: int
+
+
+class InsightStore(Protocol):
+    """Where totals of usage and the administrative log are read. Long reads: they hold up no decision and no write."""
+
+    async def usage_by_step(
+        self,
+        environment: Environment,
+        steps: Steps,
+        feature_ids: Sequence[str],
+        package_ids: Sequence[str | None],
+        *,
+        limit: int,
+    ) -> list[UsageRow]:
+        """Return at most ``limit`` rows, in any order: one for each step, feature and package with entries."""
+        ...
+
+    async def usage_of(
+        self,
+        environment: Environment,
+        user_id: str,
+        steps: Steps,
+        feature_ids: Sequence[str],
+        package_ids: Sequence[str | None],
+    ) -> list[UsageRow]:
+        """Return what one user used: a row for each hour, where steps are hours, else for each day.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        ...
+
+    async def adoption(
+        self, environment: Environment, packages_of: Mapping[str, Sequence[str]], *, start: datetime, end: datetime
+    ) -> list[Adoption]:
+        """Return for each feature how many users had one of its packages in these days, and how many used it."""
+        ...
+
+    async def top_users(
+        self, environment: Environment, feature_id: str, *, start: datetime, end: datetime, limit: int
+    ) -> list[TopUser]:
+        """Return who used most of a feature in these days, the first one most."""
+        ...
+
+    async def near_limits(
+        self, environment: Environment, thresholds: Sequence[Threshold], *, now: datetime
+    ) -> list[NearTotal]:
+        """Return the totals of current periods that reach their threshold, in any order."""
+        ...
+
+    async def refusals(
+        self,
+        environment: Environment,
+        *,
+        start: datetime,
+        end: datetime,
+        feature_id: str | None,
+        user_id: str | None,
+        limit: int,
+    ) -> list[Refusals]:
+        """Return who was refused what in ``[start, end)`` and for which reason, the most often refused first.
+
+        Raises:
+            UserNotFound: ``user_id`` is given and none has it.
+        """
+        ...
+
+    async def log(
+        self, environment: Environment, *, limit: int, before: int | None, subject_id: str | None
+    ) -> list[LogLine]:
+        """Return at most ``limit`` changes, the newest first, from before an id; of one subject, or of all."""
+        ...
+
+
     async def add_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:
         """Add a secret, which signs from now on; tokens signed with older ones stay valid."""
         ...
@@ -413,7 +529,7 @@ class SegmentStore(Protocol):
         ...
 
 
-class Store(CatalogStore, AccountStore, Ledger, KeyStore, PeopleStore, SegmentStore, Protocol):
+class Store(CatalogStore, AccountStore, Ledger, InsightStore, KeyStore, PeopleStore, SegmentStore, Protocol):
     """All of it: one database."""
 
     async def probe(self) -> None:

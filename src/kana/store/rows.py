@@ -26,14 +26,14 @@ from kana.model.user import User
 
 Row = Sequence[Any]
 
-_NO_RESET = "NONE"
+NO_RESET = "NONE"
 """Stands for no reset period, as a primary key holds no null."""
 
 _LOG_LINES = count(secrets.randbits(21))
 """Tells lines of one millisecond apart; at random to begin with, as other processes write lines too."""
 
-_RESETS: dict[str, ResetPeriod | None] = {_NO_RESET: None, **{reset.value: reset for reset in ResetPeriod}}
-_LONGEST = {ResetPeriod.DAY: timedelta(1), ResetPeriod.MONTH: timedelta(31), ResetPeriod.YEAR: timedelta(366)}
+RESETS: dict[str, ResetPeriod | None] = {NO_RESET: None, **{reset.value: reset for reset in ResetPeriod}}
+LONGEST_PERIODS = {ResetPeriod.DAY: timedelta(1), ResetPeriod.MONTH: timedelta(31), ResetPeriod.YEAR: timedelta(366)}
 _FIRST_MOMENT = -(2**62)
 _STATUSES = {status.value: status for status in SubscriptionStatus}
 
@@ -157,7 +157,7 @@ def _feature_from(row: Row) -> Feature:
 
 
 def _package_feature_from(row: Row) -> PackageFeature:
-    allowance = Allowance(limit=row[3], overage_enabled=bool(row[4]), reset_period=_RESETS[row[5]])
+    allowance = Allowance(limit=row[3], overage_enabled=bool(row[4]), reset_period=RESETS[row[5]])
     return PackageFeature(feature_id=row[1], name=row[2], allowance=allowance)
 
 
@@ -217,7 +217,7 @@ def package_feature_rows(environment: Environment, package: Package) -> list[Row
             feature.name,
             feature.allowance.limit,
             int(feature.allowance.overage_enabled),
-            feature.allowance.reset_period or _NO_RESET,
+            feature.allowance.reset_period or NO_RESET,
         )
         for position, feature in enumerate(package.features)
     ]
@@ -233,13 +233,13 @@ def over_row(
     now: datetime,
 ) -> Row:
     """Write the bindings of ``load_totals_over``. No period that holds now starts before the last of them."""
-    longest = None if reset is None else _LONGEST[reset]
+    longest = None if reset is None else LONGEST_PERIODS[reset]
     return (
         environment,
         package_id,
         to_milliseconds(now),
         feature_id,
-        reset or _NO_RESET,
+        reset or NO_RESET,
         limit,
         _FIRST_MOMENT if longest is None else to_milliseconds(now - longest),
     )
@@ -323,11 +323,11 @@ def subscription_row(environment: Environment, subscription: Subscription) -> Ro
 def counter_row(counter: CounterKey) -> Row:
     """Write the key of a total, as ``load_totals`` and ``put_total`` take it."""
     bucket, subscription_id, feature_id, reset_period, period_start = counter
-    return (bucket, subscription_id, feature_id, reset_period or _NO_RESET, to_milliseconds(period_start))
+    return (bucket, subscription_id, feature_id, reset_period or NO_RESET, to_milliseconds(period_start))
 
 
 def _counter_from(row: Row) -> CounterKey:
-    return CounterKey(row[0], row[1], row[2], _RESETS[row[3]], from_milliseconds(row[4]))
+    return CounterKey(row[0], row[1], row[2], RESETS[row[3]], from_milliseconds(row[4]))
 
 
 def drift_from(row: Row) -> Drift:
@@ -380,7 +380,7 @@ def entry_row(entry: Entry) -> Row:
         entry.reason,
         entry.change,
         None if counter is None else counter.subscription_id,
-        None if counter is None else counter.reset_period or _NO_RESET,
+        None if counter is None else counter.reset_period or NO_RESET,
         None if counter is None else to_milliseconds(counter.period_start),
         None if consumption is None else consumption.used,
         None if consumption is None else consumption.budget,

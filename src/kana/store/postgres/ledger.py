@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from kana.model.entitlement import CounterKey
 from kana.model.environment import BUCKETS, Environment, bucket_of
 from kana.model.usage import Entry
 from kana.model.user import UserRef
-from kana.store import rows
+from kana.store import insight_rows, rows
 from kana.store.postgres.accounts import find_user, find_users, load_accounts, lock_users
 from kana.store.postgres.catalogs import Catalogs
 from kana.store.postgres.database import CALL_S, TRANSACTION_S, CommitLost, Database, columns
@@ -51,7 +52,9 @@ class _Question:
 class PostgresLedger:
     """Decides and writes batches, a lane at a time, each under the locks of its accounts.
 
-    ``lanes`` says for each bucket which lane it is in: of a sharded database its shard.
+    ``lanes`` says for each bucket which lane it is in: of a sharded database its shard. Hours are
+    added up over users: each lane of each process adds to rows of its own, under a bucket of that lane
+    drawn at random, so that none waits for another's commit.
     """
 
     def __init__(self, database: Database, catalogs: Catalogs, *, lanes: Sequence[int] | None = None) -> None:
@@ -59,6 +62,10 @@ class PostgresLedger:
         self._catalogs = catalogs
         self._sharded = lanes is not None
         self._lanes = lanes or [bucket * LANES // BUCKETS for bucket in range(BUCKETS)]
+        self._hours_buckets = {
+            lane: secrets.choice([bucket for bucket in range(BUCKETS) if self._lanes[bucket] == lane])
+            for lane in set(self._lanes)
+        }
         self._questions: Gatherer[_Question, Snapshot] = Gatherer(self._answer)
 
     def lane(self, environment: Environment, user_id: str) -> int:
@@ -92,6 +99,11 @@ class PostgresLedger:
         if batch.totals:
             totals = [(*rows.counter_row(counter), used) for counter, used in batch.totals.items()]
             await connection.execute(SQL["put_total"], *columns(totals))
+        if batch.entries:
+            bucket = self._hours_buckets[self.lane(*next(iter(batch.people)))]
+            await connection.execute(SQL["add_usage_day"], *columns(insight_rows.day_rows(batch.tallies)))
+            hours = insight_rows.hour_rows(batch.tallies, bucket=bucket)
+            await connection.execute(SQL["add_usage_hour"], *columns(hours))
 
     async def _was_written(self, batch: Batch, lost: CommitLost, until: float) -> bool:
         """Return whether a batch is in the ledger whose commit lost its connection.
@@ -182,6 +194,13 @@ class PostgresLedger:
                 entries=await connection.fetchval(SQL["count_entries"]),
                 counters=await connection.fetchval(SQL["count_counters"]),
                 drifts=tuple(rows.drift_from(row) for row in await fetch(connection, SQL["audit"])),
+                tally_drifts=tuple(
+                    [
+                        insight_rows.tally_drift_from(row)
+                        for name in ("audit_days", "audit_hours")
+                        for row in await fetch(connection, SQL[name])
+                    ]
+                ),
             )
 
         return await self._database.read_aside(work, unbounded=True)

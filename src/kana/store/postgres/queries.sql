@@ -238,6 +238,145 @@ from counters as c full join ledger as l using (bucket, subscription_id, feature
 where coalesce(c.used, 0) <> coalesce(l.used, 0)
 order by bucket, subscription_id, feature_id, reset_period, period_start;
 
+-- name: add_usage_day
+-- A sum that 64 bits cannot hold stays at the bound: no total may ever refuse a usage.
+insert into usage_days as t (bucket, user_key, feature_id, day, package_id, environment, units, entries, refusals)
+select * from unnest(
+    $1::smallint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
+    $9::bigint[]
+)
+on conflict (bucket, user_key, feature_id, day, package_id) do update set
+    units = greatest(-9000000000000000000, least(9000000000000000000, t.units::numeric + excluded.units))::bigint,
+    entries = t.entries + excluded.entries, refusals = t.refusals + excluded.refusals;
+
+-- name: add_usage_hour
+insert into usage_hours as t (environment, feature_id, package_id, hour, bucket, units, entries, refusals)
+select * from unnest(
+    $1::text[], $2::text[], $3::text[], $4::bigint[], $5::smallint[], $6::bigint[], $7::bigint[], $8::bigint[]
+)
+on conflict (environment, feature_id, package_id, hour, bucket) do update set
+    units = greatest(-9000000000000000000, least(9000000000000000000, t.units::numeric + excluded.units))::bigint,
+    entries = t.entries + excluded.entries, refusals = t.refusals + excluded.refusals;
+
+-- name: audit_days
+-- Every total of a user's day that differs from its lines, and every day with lines that has no total.
+with ledger as (
+    select e.environment, e.bucket, e.user_key, e.feature_id, coalesce(s.package_id, '') as package_id,
+        coalesce(e.timestamp, e.recorded_at) / 86400000 * 86400000 as day, sum(e.change) as units,
+        count(*) filter (where e.outcome = 'RECORDED') as entries,
+        count(*) filter (where e.outcome <> 'RECORDED') as refusals
+    from entries as e
+    left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
+    group by 1, 2, 3, 4, 5, 6
+)
+select environment, bucket, user_key, feature_id, package_id, day,
+    coalesce(d.units, 0), coalesce(d.entries, 0), coalesce(d.refusals, 0),
+    coalesce(l.units, 0), coalesce(l.entries, 0), coalesce(l.refusals, 0)
+from usage_days as d full join ledger as l using (environment, bucket, user_key, feature_id, package_id, day)
+where (d.units, d.entries, d.refusals) is distinct from (l.units, l.entries, l.refusals)
+order by 1, 2, 3, 4, 5, 6;
+
+-- name: audit_hours
+-- The same for hours, over all users.
+with ledger as (
+    select e.environment, e.feature_id, coalesce(s.package_id, '') as package_id,
+        coalesce(e.timestamp, e.recorded_at) / 3600000 * 3600000 as hour, sum(e.change) as units,
+        count(*) filter (where e.outcome = 'RECORDED') as entries,
+        count(*) filter (where e.outcome <> 'RECORDED') as refusals
+    from entries as e
+    left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
+    group by 1, 2, 3, 4
+), totals as (
+    select environment, feature_id, package_id, hour,
+        sum(units) as units, sum(entries) as entries, sum(refusals) as refusals
+    from usage_hours group by 1, 2, 3, 4
+)
+select environment, null, null, feature_id, package_id, hour,
+    coalesce(t.units, 0), coalesce(t.entries, 0), coalesce(t.refusals, 0),
+    coalesce(l.units, 0), coalesce(l.entries, 0), coalesce(l.refusals, 0)
+from totals as t full join ledger as l using (environment, feature_id, package_id, hour)
+where (t.units, t.entries, t.refusals) is distinct from (l.units, l.entries, l.refusals)
+order by 1, 4, 5, 6;
+
+-- name: load_usage
+-- $2: features; $3: packages; $4: where each step begins; $6: where the last one ends.
+select ($4::bigint[])[width_bucket(hour, $4::bigint[])] as step, feature_id, package_id,
+    sum(units)::text || ' ' || sum(entries) || ' ' || sum(refusals)
+from usage_hours
+where environment = $1 and feature_id = any($2::text[]) and package_id = any($3::text[])
+    and hour >= $5::bigint and hour < $6::bigint
+group by 1, 2, 3 limit $7;
+
+-- name: load_usage_days_of
+select day, feature_id, package_id, units, entries, refusals from usage_days
+where bucket = $1 and user_key = $2 and feature_id = any($3::text[])
+    and package_id = any($4::text[]) and day >= $5 and day < $6;
+
+-- name: load_usage_hours_of
+-- Of a user by the hour: from the ledger itself, from the first line ($7) that can have happened since.
+select coalesce(e.timestamp, e.recorded_at) / 3600000 * 3600000 as hour, e.feature_id, coalesce(s.package_id, ''),
+    sum(e.change), count(*) filter (where e.outcome = 'RECORDED'), count(*) filter (where e.outcome <> 'RECORDED')
+from entries as e
+left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
+where e.bucket = $1 and e.user_key = $2 and e.id >= $7 and e.feature_id = any($3::text[])
+    and coalesce(s.package_id, '') = any($4::text[])
+    and coalesce(e.timestamp, e.recorded_at) >= $5 and coalesce(e.timestamp, e.recorded_at) < $6
+group by 1, 2, 3;
+
+-- name: load_adoption
+-- $2: a feature; $3: the packages that hold it. Who had one of them in these days, and how many of those used it.
+select count(*), count(*) filter (where exists (
+    select 1 from usage_days as d where d.bucket = s.bucket and d.user_key = s.user_key and d.feature_id = $2
+        and d.day >= $4 and d.day < $5 and d.entries > 0
+))
+from (
+    select distinct bucket, user_key from subscriptions
+    where environment = $1 and package_id = any($3::text[])
+        and status in ('ACTIVE', 'TRIALING', 'CANCELLED') and started_at < $5
+        and (ends_at > $4 or (ends_at is null and status <> 'CANCELLED'))
+) as s;
+
+-- name: load_top_users
+select u.id, t.units, t.entries, t.refusals
+from (
+    select bucket, user_key, sum(units) as units, sum(entries) as entries, sum(refusals) as refusals
+    from usage_days where environment = $1 and feature_id = $2 and day >= $3 and day < $4
+    group by bucket, user_key
+) as t
+join users as u on u.bucket = t.bucket and u.user_key = t.user_key
+order by t.units desc, u.id limit $5;
+
+-- name: load_near_limits
+-- $2: of each entitlement package, $4: feature, $5: reset period, $6: first moment that a current period can
+-- start at, $7: used at least.
+select u.id, s.started_at, c.feature_id, c.reset_period, c.period_start, c.used, w.number::integer - 1
+from unnest($2::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[]) with ordinality
+    as w (package_id, feature_id, reset_period, since, used, number)
+join subscriptions as s on s.environment = $1 and s.package_id = w.package_id
+    and s.status in ('ACTIVE', 'TRIALING') and (s.ends_at is null or s.ends_at > $3)
+join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.feature_id = w.feature_id
+    and c.reset_period = w.reset_period and c.period_start >= w.since and c.used >= w.used
+join users as u on u.bucket = s.bucket and u.user_key = s.user_key;
+
+-- name: load_refusals
+select u.id, r.feature_id, r.outcome, r.refused, r.last_at
+from (
+    select bucket, user_key, feature_id, outcome, count(*) as refused, max(coalesce(timestamp, recorded_at)) as last_at
+    from entries
+    where outcome <> 'RECORDED' and environment = $1
+        and coalesce(timestamp, recorded_at) >= $2 and coalesce(timestamp, recorded_at) < $3
+        and ($4::text is null or feature_id = $4)
+        and ($5::smallint is null or (bucket = $5 and user_key = $6::bigint))
+    group by bucket, user_key, feature_id, outcome
+) as r
+join users as u on u.bucket = r.bucket and u.user_key = r.user_key
+order by r.refused desc, u.id, r.feature_id, r.outcome limit $7;
+
+-- name: list_log
+select id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after
+from admin_log
+where environment = $1 and id < $2 and ($3::text is null or subject_id = $3) order by id desc limit $4;
+
 -- name: load_people
 select email, role, password_hash, created_at, disabled_at from people order by created_at, email;
 

@@ -13,6 +13,7 @@ from kana.store.postgres.accounts import Accounts
 from kana.store.postgres.catalogs import Catalogs
 from kana.store.postgres.database import TRANSACTION_S, Database
 from kana.store.postgres.faults import Failure, refuse_for_good, translate
+from kana.store.postgres.insights import Insights
 from kana.store.postgres.keys import Keys
 from kana.store.postgres.ledger import PostgresLedger
 from kana.store.postgres.migrate import check_server, migrate, read_lanes
@@ -49,7 +50,7 @@ _SHORT_PLANS = {
 }
 
 
-class PostgresStore(Catalogs, Accounts, PostgresLedger, Keys, People, Segment):
+class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, Segment):
     """Everything the engine's ports ask for, on one PostgreSQL that many processes share."""
 
     def __init__(self, pool: Pool, *, lanes: Sequence[int] | None = None) -> None:
@@ -57,6 +58,7 @@ class PostgresStore(Catalogs, Accounts, PostgresLedger, Keys, People, Segment):
         Catalogs.__init__(self, database)
         Accounts.__init__(self, database, self)
         PostgresLedger.__init__(self, database, self, lanes=lanes)
+        Insights.__init__(self, database)
         Keys.__init__(self, database)
         People.__init__(self, database)
         Segment.__init__(self, database)

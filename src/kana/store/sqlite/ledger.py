@@ -12,13 +12,16 @@ from kana.model.account import Account
 from kana.model.entitlement import CounterKey
 from kana.model.environment import Environment
 from kana.model.usage import Entry
-from kana.store import rows
+from kana.store import insight_rows, rows
 from kana.store.sqlite.accounts import load_accounts, load_user_ref
 from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.statements import SQL
 
 _ID_MAX = 2**63 - 1
+
+_HOURS_BUCKET = 0
+"""Where hours are added up: one writer adds to one row."""
 
 
 class SqliteLedger:
@@ -44,6 +47,8 @@ class SqliteLedger:
         connection.executemany(SQL["add_entry"], [rows.entry_row(entry) for entry in batch.entries])
         totals = [(*rows.counter_row(counter), used) for counter, used in batch.totals.items()]
         connection.executemany(SQL["put_total"], totals)
+        connection.executemany(SQL["add_usage_day"], insight_rows.day_rows(batch.tallies))
+        connection.executemany(SQL["add_usage_hour"], insight_rows.hour_rows(batch.tallies, bucket=_HOURS_BUCKET))
 
     async def snapshot(
         self,
@@ -83,6 +88,11 @@ class SqliteLedger:
                 entries=connection.execute(SQL["count_entries"]).get,
                 counters=connection.execute(SQL["count_counters"]).get,
                 drifts=tuple(rows.drift_from(row) for row in connection.execute(SQL["audit"])),
+                tally_drifts=tuple(
+                    insight_rows.tally_drift_from(row)
+                    for name in ("audit_days", "audit_hours")
+                    for row in connection.execute(SQL[name])
+                ),
             )
 
         return await self._database.read_aside(work)

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from kana.store.sqlite.accounts import Accounts
 from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
+from kana.store.sqlite.insights import Insights
 from kana.store.sqlite.keys import Keys
 from kana.store.sqlite.ledger import SqliteLedger
 from kana.store.sqlite.people import People
 from kana.store.sqlite.segment import Segment
 
 
-class SqliteStore(Catalogs, Accounts, SqliteLedger, Keys, People, Segment):
+class SqliteStore(Catalogs, Accounts, SqliteLedger, Insights, Keys, People, Segment):
     """Everything the engine's ports ask for, on one SQLite file.
 
     ``exclusive`` is for a server. ``synchronous`` other than FULL loses what was acknowledged at a
@@ -35,6 +36,7 @@ class SqliteStore(Catalogs, Accounts, SqliteLedger, Keys, People, Segment):
         Catalogs.__init__(self, database)
         Accounts.__init__(self, database, self)
         SqliteLedger.__init__(self, database, self)
+        Insights.__init__(self, database)
         Keys.__init__(self, database)
         People.__init__(self, database)
         Segment.__init__(self, database)

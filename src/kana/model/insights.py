@@ -1,0 +1,212 @@
+"""What a product team wants to know of all that was used: how much, by whom, and who is about to run out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from kana.errors import InvalidValue
+from kana.model.allowance import Allowance
+from kana.model.period import Period, from_milliseconds, to_milliseconds
+from kana.model.tally import DAY_MS, HOUR_MS
+from kana.model.usage import Outcome
+from kana.model.word import Word
+
+STEPS_MAX = 10_000
+"""Most steps of one range: a year by the hour fits."""
+
+NEAR_PERCENT = 80
+"""From how much of its limit on an entitlement is near it."""
+
+_LAST_YEAR = 9000  # Every step that begins before it ends in a year that Python has.
+
+
+class Step(Word):
+    """How finely usage is told, in UTC. Weeks begin on Monday."""
+
+    HOUR = "HOUR"
+    DAY = "DAY"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+
+    def floor(self, moment: datetime) -> datetime:
+        """Return when the step of a moment begins."""
+        size = HOUR_MS if self is Step.HOUR else DAY_MS
+        begin = from_milliseconds(to_milliseconds(moment) // size * size)
+        if self is Step.WEEK:
+            return begin - timedelta(days=begin.weekday())
+        return begin.replace(day=1) if self is Step.MONTH else begin
+
+    def following(self, begin: datetime) -> datetime:
+        """Return when the step after the one that begins here does."""
+        if self is Step.MONTH:
+            return (begin.replace(day=28) + timedelta(days=4)).replace(day=1)
+        return begin + _LENGTHS[self]
+
+
+_LENGTHS = {Step.HOUR: timedelta(hours=1), Step.DAY: timedelta(days=1), Step.WEEK: timedelta(days=7)}
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A range told in whole steps: when each of them begins, and when the last one ends."""
+
+    step: Step
+    begins: tuple[datetime, ...]
+    end: datetime
+
+    @property
+    def start(self) -> datetime:
+        """When the first of them begins."""
+        return self.begins[0]
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Begin and end of each, in milliseconds."""
+        moments = [*map(to_milliseconds, self.begins), to_milliseconds(self.end)]
+        return list(pairwise(moments))
+
+    @classmethod
+    def over(cls, start: datetime, end: datetime, step: Step) -> Steps:
+        """Return the steps that ``[start, end)`` touches, so that none is told in part.
+
+        Raises:
+            InvalidValue: the range is empty, has more than 10,000 steps, or lies beyond the year 9000.
+        """
+        check_range(start, end)
+        begins: list[datetime] = []
+        begin = step.floor(start)
+        while begin < end:
+            if len(begins) == STEPS_MAX:
+                raise InvalidValue(f"from and to must span at most {STEPS_MAX} steps of a {step}", field="to")
+            begins.append(begin)
+            begin = step.following(begin)
+        return cls(step, tuple(begins), begin)
+
+
+def check_range(start: datetime, end: datetime) -> None:
+    """Refuse a range that holds nothing, or lies where the calendar ends.
+
+    Raises:
+        InvalidValue: ``to`` is not after ``from``, or one of them is before 1970 or after 9000.
+    """
+    if not 1970 <= start.year <= end.year < _LAST_YEAR:
+        raise InvalidValue(f"from and to must be in the years 1970 to {_LAST_YEAR - 1}", field="from")
+    if end <= start:
+        raise InvalidValue(f"to must be after from, got {start.isoformat()} to {end.isoformat()}", field="to")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """What was used in the step that begins ``at``: of one feature, by users of one package.
+
+    ``units`` may be below zero where more was given back than used. ``entries`` count usages that were
+    recorded, ``refusals`` those that were not. ``package_id=None``: nothing answered, all are refusals.
+    """
+
+    at: datetime
+    feature_id: str
+    package_id: str | None
+    units: int
+    entries: int
+    refusals: int
+
+
+def gathered(rows: Iterable[UsageRow], step: Step) -> list[UsageRow]:
+    """Return rows added up by step, feature and package, in the order of time."""
+    sums: dict[tuple[datetime, str, str | None], list[int]] = {}
+    for row in rows:
+        tally = sums.setdefault((step.floor(row.at), row.feature_id, row.package_id), [0, 0, 0])
+        tally[0] += row.units
+        tally[1] += row.entries
+        tally[2] += row.refusals
+    return in_order(
+        UsageRow(at=at, feature_id=feature, package_id=package, units=units, entries=entries, refusals=refusals)
+        for (at, feature, package), (units, entries, refusals) in sums.items()
+    )
+
+
+def in_order(rows: Iterable[UsageRow]) -> list[UsageRow]:
+    """Return rows in the order of time, then of features and packages."""
+    return sorted(rows, key=lambda row: (row.at, row.feature_id, row.package_id or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """How many users had a feature in a range of days, and how many of those used it."""
+
+    feature_id: str
+    entitled: int
+    used: int
+
+    @property
+    def share(self) -> float | None:
+        """The part that used it, 0 to 1; None where nobody had it."""
+        return self.used / self.entitled if self.entitled else None
+
+
+@dataclass(frozen=True, slots=True)
+class TopUser:
+    """What one user used of one feature."""
+
+    user_id: str
+    units: int
+    entries: int
+    refusals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """How often one user was refused one feature for one reason, and when last."""
+
+    user_id: str
+    feature_id: str
+    outcome: Outcome
+    count: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """How a user stands with a limit now, and when they reach it if they go on as in this period.
+
+    ``runs_out_at`` is now where they have, and None where the period ends first.
+    """
+
+    user_id: str
+    feature_id: str
+    package_id: str
+    used: int
+    limit: int
+    overage_enabled: bool
+    resets_at: datetime | None
+    runs_out_at: datetime | None
+
+    @property
+    def share(self) -> float:
+        """The part of the limit that is used; above 1 where it was passed. A limit of 0 counts as reached."""
+        return self.used / self.limit if self.limit else 1.0
+
+
+def near(limit: int) -> int:
+    """Return from how many units used on a limit is near, 1 or more."""
+    return max(1, -(-limit * NEAR_PERCENT // 100))
+
+
+def runs_out_at(allowance: Allowance, period: Period, *, used: int, now: datetime) -> datetime | None:
+    """Return when a limit is reached at the pace of the current period so far; None where it resets first.
+
+    The pace is ``used`` over the time since the period began, in whole milliseconds.
+    """
+    if allowance.limit is None or now < period.start:
+        return None
+    if used >= allowance.limit:
+        return now
+    if used <= 0:
+        return None
+    elapsed, left = to_milliseconds(now) - to_milliseconds(period.start), allowance.limit - used
+    at = to_milliseconds(now) + -(-elapsed * left // used)
+    end = to_milliseconds(datetime(_LAST_YEAR, 1, 1, tzinfo=now.tzinfo) if period.end is None else period.end)
+    return from_milliseconds(at) if at < end else None

@@ -1,0 +1,27 @@
+"""The administrative log: who changed what, and how it was before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from kana.model.environment import Actor, Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One change. ``before`` and ``after`` are what was there, as JSON; None where there was nothing.
+
+    ``subject_kind`` is "feature", "package", "key", "settings" or "signing secret"; ``action`` "created",
+    "updated", "deleted" or "revoked". Ids grow with time.
+    """
+
+    id: int
+    environment: Environment
+    at: datetime
+    actor: Actor
+    action: str
+    subject_kind: str
+    subject_id: str
+    before: object
+    after: object

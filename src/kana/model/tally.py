@@ -1,0 +1,63 @@
+"""What was used by day and by hour: totals beside the ledger, which only ever add up what it says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TypeAlias, TypeVar
+
+from kana.model.environment import Environment
+from kana.model.period import to_milliseconds
+from kana.model.usage import Entry
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+
+NO_PACKAGE = ""
+"""Stands where no subscription answered: no package has this id."""
+
+DayKey: TypeAlias = tuple[int, int, str, int, str, Environment]
+"""A user's bucket and key, a feature, when the day begins, a package, an environment."""
+
+HourKey: TypeAlias = tuple[Environment, str, str, int]
+"""An environment, a feature, a package, when the hour begins."""
+
+_Key = TypeVar("_Key", DayKey, HourKey)
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Tallies:
+    """What a batch adds to the totals of usage: for each key units, entries that count, and refusals.
+
+    A correction takes its units from the day in which it says that it happened.
+    """
+
+    __slots__ = ("_day", "_hour", "_moment", "days", "hours")
+
+    def __init__(self) -> None:
+        self.days: dict[DayKey, list[int]] = {}
+        self.hours: dict[HourKey, list[int]] = {}
+        self._moment, self._day, self._hour = _NEVER, 0, 0
+
+    def add(self, entry: Entry, package_id: str) -> None:
+        """Add an entry of a user of this package."""
+        moment = entry.occurred_at
+        if moment is not self._moment:  # Most entries of a batch happen at the batch's own moment.
+            milliseconds = to_milliseconds(moment)
+            self._moment = moment
+            self._day, self._hour = milliseconds // DAY_MS * DAY_MS, milliseconds // HOUR_MS * HOUR_MS
+        environment, feature_id, change = entry.environment, entry.feature_id, entry.change
+        recorded = entry.recorded
+        day: DayKey = (entry.bucket, entry.user_key, feature_id, self._day, package_id, environment)
+        hour: HourKey = (environment, feature_id, package_id, self._hour)
+        for tally in (_of(self.days, day), _of(self.hours, hour)):
+            tally[0] += change
+            tally[1] += recorded
+            tally[2] += not recorded
+
+
+def _of(tallies: dict[_Key, list[int]], key: _Key) -> list[int]:
+    found = tallies.get(key)
+    if found is None:
+        found = tallies[key] = [0, 0, 0]
+    return found
