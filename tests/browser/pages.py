@@ -25,6 +25,11 @@ PAGES: tuple[str, ...] = (
     "/feature?id=message",
     "/feature?id=%3Cscript%3Ealert(1)%3C%2Fscript%3E",
     "/feature/new",
+    "/developer",
+    "/console",
+    "/console?example=1",
+    "/log",
+    "/log?subject=hostile",
 )
 """Pages below ``/test`` and ``/live``, as an owner opens them."""
 
@@ -78,6 +83,11 @@ FORMS: tuple[Form, ...] = (
         press="Save",
         says="3 subscribers have this package, and all of them feel this at once.",
     ),
+    Form(page="/developer", fill={"Kind": "Public", "Name": "Shop"}, press="Make a key", says="Your new public key."),
+    Form(page="/developer", press="Make a new secret", says="older ones stay valid"),
+    Form(page="/developer", fill={"Let in user tokens only": True}, press="Save", says="lets in user tokens only"),
+    Form(page="/developer", fill={"Let in user tokens only": False}, press="Save", says="user tokens and public keys"),
+    Form(page="/log", fill={"Identifier of what was changed": "exports"}, press="Filter", says="Exports 2"),
     Form(page="/packages", fill={"Search packages": "pro"}, press="Filter", says="1 found"),
 )
 """Sent in this order in each environment, by an owner."""

@@ -68,7 +68,7 @@ query Packages {
     id
     name
     isAddon
-    features { limit overageEnabled resetPeriod feature { id name type } }
+    features { id name type limit overageEnabled resetPeriod }
   }
 }"""
 _SUBSCRIBE = """\

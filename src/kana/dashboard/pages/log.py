@@ -17,8 +17,9 @@ from kana.model.log import LogLine
 ROWS = 50
 """How many changes a page has."""
 
+OPEN_MAX = 8
 _BOOKKEEPING = {"environment", "created_at", "updated_at"}
-_NUMBER_DIGITS_MAX = 18
+_NUMBER_MAX = 2**63 - 1
 
 
 class Difference(NamedTuple):
@@ -39,12 +40,16 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogPage(Context):
-    """One page of the log, the newest change first. ``next_url`` leads to older ones."""
+    """One page of the log, the newest change first. ``next_url`` leads to older ones.
+
+    A change of more than ``open_max`` values is folded up.
+    """
 
     template = "log.html"
     rows: Sequence[LogRow]
     subject: str
     next_url: str
+    open_max: int = OPEN_MAX
 
 
 async def show_log(visit: Visit) -> Response:
@@ -98,7 +103,7 @@ def _text(value: object) -> str:
 def _number(text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= _NUMBER_DIGITS_MAX):
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _NUMBER_MAX):
         raise BadInput("after is the number of a change")
     return int(text)
 
