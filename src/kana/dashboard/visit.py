@@ -194,4 +194,4 @@ def cookie_name(name: str, site: Site) -> str:
 def errors_of(error: BadInput) -> dict[str, str]:
     """Return what is wrong with a form by field; "" where no field is to blame."""
     field_name = error.field if isinstance(error, InvalidValue) else None
-    return {field_name or "": error.message}
+    return {field_name or "": error.message[:1].upper() + error.message[1:]}
