@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import unescape
-from typing import Self
+from typing import Any, Self
 
+import apsw
 import httpx
 
 from kana.app import create_people
@@ -14,7 +16,7 @@ from kana.model.environment import Environment
 from kana.model.feature import FeatureType
 from kana.model.person import Role
 from tests.support.serving import Served
-from tests.support.stores import Place
+from tests.support.stores import SqlitePlace
 from tests.support.world import DAY, LIVE, TEST, TESTER, allows, holds
 
 PASSWORD = "four quiet words here"
@@ -49,7 +51,7 @@ class Visitor:
         assert found is not None
         return found[1]
 
-    def post(self, path: str, **fields: str | list[str]) -> httpx.Response:
+    def post(self, path: str, **fields: str | Sequence[str]) -> httpx.Response:
         """Send a form, with the token."""
         return self.http.post(path, data={"csrf": self.csrf, **fields})
 
@@ -61,7 +63,8 @@ class Visitor:
 class Desk:
     """A served dashboard with a catalogue in each environment, and a person of each role."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: SqlitePlace) -> None:
+        self.place = place.path
         self.served = Served(place)
         self._visitors: list[Visitor] = []
 
@@ -76,6 +79,21 @@ class Desk:
         for visitor in self._visitors:
             visitor.http.close()
         self.served.__exit__()
+
+    @property
+    def environment(self) -> Environment:
+        """The environment that tests look into."""
+        return TEST
+
+    def log(self, actor_kind: str) -> list[tuple[str, str, str, str]]:
+        """Who did what to what, of the log of administrative changes, the oldest first."""
+        connection = apsw.Connection(str(self.place))
+        lines: list[tuple[Any, ...]] = connection.execute(
+            "select actor_name, action, subject_kind, subject_id from admin_log where actor_kind = ? order by id",
+            (actor_kind,),
+        ).fetchall()
+        connection.close()
+        return [(str(who), str(what), str(kind), str(which)) for who, what, kind, which in lines]
 
     def guest(self) -> Visitor:
         """A browser that was never here."""

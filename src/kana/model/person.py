@@ -156,7 +156,7 @@ def changed_person(
     changed = replace(person, role=role or person.role, disabled_at=disabled_at or person.disabled_at)
     after = {**people, email: changed}
     if _has_owner(people) and not _has_owner(after):
-        raise Conflict(f"{email} is the only owner; invite another one first")
+        raise Conflict(f"nobody but {email} is an owner; invite another one first")
     return changed
 
 

@@ -1,0 +1,191 @@
+"""What pages show and do, asked for as a browser without scripts would."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pytest
+
+from kana.dashboard.security import CONTENT_SECURITY_POLICY
+from kana.model.person import Role
+from tests.dashboard.desk import FORMULA, HOSTILE, Desk, text_of
+from tests.support.world import DAY, LIVE, TEST, allows
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
+    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+@pytest.mark.parametrize("path", ["/test/packages", "/login", "/live/nothing", "/static/kana.css", "/static/nothing"])
+def test_every_answer_tells_browsers_what_to_forbid(desk: Desk, path: str) -> None:
+    """Pages, problems and files alike; pages are kept by nobody."""
+    headers = desk.person(Role.VIEWER).http.get(path, follow_redirects=True).headers
+    assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY == POLICY
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cross-origin-resource-policy"] == "same-site"
+    assert "permissions-policy" in headers
+    assert "server" not in headers
+    if not path.startswith("/static/"):
+        assert headers["cache-control"] == "no-store"
+
+
+def test_files_are_kept_until_they_change(desk: Desk) -> None:
+    """By their tagged address for ever, otherwise by asking; compressed for those who can; and none outside."""
+    page = desk.guest().get("/login")
+    for name in ("kana.css", "vendor/tabler.min.css", "vendor/htmx.min.js"):
+        tagged = re.search(rf"/static/{re.escape(name)}\?v=\w{{16}}", page)
+        assert tagged is not None, name
+        answer = desk.guest().http.get(tagged[0])
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        plain = desk.guest().http.get(f"/static/{name}", headers={"Accept-Encoding": "identity"})
+        assert plain.headers["cache-control"] == "no-cache"
+        assert plain.content == answer.content
+        known = {"If-None-Match": plain.headers["etag"]}
+        assert desk.guest().http.get(f"/static/{name}", headers=known).status_code == 304
+    assert desk.guest().http.get("/static/..%2fapp.py").status_code == 404
+    assert desk.guest().http.get("/static/vendor/htmx.min.js.gz").status_code == 404
+
+
+def test_the_list_has_the_columns_and_counts(desk: Desk) -> None:
+    """Status, name, features, subscribers and add-ons of each package."""
+    page = text_of(desk.person(Role.VIEWER).get("/test/packages?q=basic"))
+    assert "Status Name Features Subscribers Add-ons" in page
+    assert "Published Basic Plan basic Copy 2 3 1" in page
+    assert "1 found" in page
+
+
+def test_names_are_text_wherever_they_stand(desk: Desk) -> None:
+    """A script in a name is shown as it was typed, in lists, forms and questions; so is a formula."""
+    editor = desk.person(Role.EDITOR)
+    for path in (
+        "/test/packages",
+        "/test/package?id=hostile",
+        "/test/package/edit?id=hostile",
+        "/test/package/publish?id=hostile",
+        "/test/package/duplicate?id=hostile",
+        "/test/features",
+        "/test/feature?id=%3Cscript%3Ealert(1)%3C%2Fscript%3E",
+        "/test/packages?q=%3Cscript%3Ealert(1)%3C%2Fscript%3E",
+        "/test/packages?sort=%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E",
+    ):
+        page = editor.get(path)
+        assert "<script>alert" not in page, path
+    assert HOSTILE in text_of(editor.get("/test/package?id=hostile")) or "alert(1)" in editor.get("/test/packages")
+    assert FORMULA in text_of(editor.get("/test/features"))
+
+
+def test_a_form_keeps_what_was_typed_and_says_what_is_wrong(desk: Desk) -> None:
+    """Beside each field, all at once, and nothing is made."""
+    editor = desk.person(Role.EDITOR)
+    answer = editor.post(
+        "/test/package/new",
+        **{
+            "id": "new",
+            "name": "New & good",
+            "held": ["message", "support"],
+            "limit:message": "-1",
+            "reset:message": "DAY",
+            "name:support": "Night shift",
+            "metadata": "{oops",
+        },
+    )
+    assert answer.status_code == 400
+    page = answer.text
+    assert page.count("kana-error") >= 2
+    assert 'value="New &amp; good"' in page
+    assert 'value="-1"' in page
+    assert 'value="Night shift"' in page
+    assert "{oops" in page
+    assert "A limit is a whole number from 0 to 9,007,199,254,740,991" in page
+    assert "new" not in desk.served.run(desk.served.engine.catalog.read(TEST)).packages
+
+
+def test_a_package_is_made_as_typed_in_its_environment_alone(desk: Desk) -> None:
+    """Limits, resets, overage, names within the package and bases arrive; the other environment has nothing of it."""
+    editor = desk.person(Role.EDITOR)
+    answer = editor.post(
+        "/live/package/new",
+        **{
+            "id": "more/2026",
+            "name": "More",
+            "is_addon": "1",
+            "base": "basic",
+            "held": ["message", "support"],
+            "limit:message": "1,500",
+            "reset:message": "DAY",
+            "overage:message": "1",
+            "name:support": "Night shift",
+            "metadata": '{"colour": "gold"}',
+        },
+    )
+    assert answer.headers["location"] == "/live/package?id=more%2F2026"
+    package = desk.served.run(desk.served.engine.catalog.read(LIVE)).package("more/2026")
+    assert (package.name, package.is_addon, package.base_package_ids) == ("More", True, ("basic",))
+    assert package.feature("message") == allows(1500, DAY, overage=True)
+    support = package.feature("support")
+    assert support is not None
+    assert support.name == "Night shift"
+    assert package.metadata == {"colour": "gold"}
+    assert "more/2026" not in desk.served.run(desk.served.engine.catalog.read(TEST)).packages
+
+
+def test_what_people_have_changes_only_after_a_yes(desk: Desk) -> None:
+    """First the number of subscribers and each change with whom it reaches; with the yes it is done."""
+    editor = desk.person(Role.EDITOR)
+    page = editor.get("/test/package/edit?id=basic")
+    assert "3 subscribers have it" in text_of(page)
+    seen = re.search(r'name="seen" value="(\d+)"', page)
+    assert seen is not None
+    fields: dict[str, str | Sequence[str]] = {
+        "seen": seen[1], "name": "Basic Plan", "held": ["message"], "limit:message": "5", "reset:message": "DAY",
+    }  # fmt: skip
+    answer = editor.post("/test/package/edit?id=basic", **fields)
+    said = text_of(answer.text)
+    assert "3 subscribers have this package, and all of them feel this at once." in said
+    assert "Warning. Package 'basic' loses 'support': this touches 3 subscribers." in said
+    assert "changes 'message' from 10 per day to 5 per day (at once for 3 subscribers)" in said
+    assert desk.served.run(desk.served.engine.catalog.read(TEST)).package("basic").feature("message") == allows(10, DAY)
+    answer = editor.post("/test/package/edit?id=basic", **fields, confirm="1")
+    assert answer.status_code == 303
+    assert desk.served.run(desk.served.engine.catalog.read(TEST)).package("basic").features == (allows(5, DAY),)
+
+
+def test_a_change_made_meanwhile_is_not_lost(desk: Desk) -> None:
+    """A form that was opened before somebody else saved is refused, and keeps what was typed."""
+    editor, other = desk.person(Role.EDITOR), desk.person(Role.OWNER)
+    seen = re.search(r'name="seen" value="(\d+)"', editor.get("/test/package/edit?id=hostile"))
+    assert seen is not None
+    desk.served.clock.advance(seconds=1)
+    assert other.post("/test/package/edit?id=hostile", seen=seen[1], name="Theirs").status_code == 303
+    answer = editor.post("/test/package/edit?id=hostile", seen=seen[1], name="Mine")
+    assert answer.status_code == 400
+    assert "Somebody has changed this package meanwhile" in answer.text
+    assert desk.served.run(desk.served.engine.catalog.read(TEST)).package("hostile").name == "Theirs"
+
+
+def test_every_change_is_logged_under_the_persons_name(desk: Desk) -> None:
+    """Who, what and when stand in the log of administrative changes."""
+    editor = desk.person(Role.EDITOR)
+    editor.post("/test/package/publish?id=hostile")
+    lines = desk.log("person")
+    assert ("editor@example.com", "created", "person", "editor@example.com") in lines
+    assert lines[-1] == ("editor@example.com", "updated", "package", "hostile")
+
+
+def test_people_are_for_owners_to_invite_and_the_last_owner_stays(desk: Desk) -> None:
+    """A link is shown once; nobody can take away the last owner."""
+    owner = desk.person(Role.OWNER)
+    answer = owner.post("/people/invite", email="New@example.com", role="editor")
+    link = re.search(rf"{desk.served.url}(/invite\?token=[\w-]{{43}})", answer.text)
+    assert link is not None
+    assert "new@example.com" in desk.guest().get(link[1])
+    refused = owner.post("/people/disable", email="owner@example.com")
+    assert refused.status_code == 409
+    assert "Nobody but owner@example.com is an owner" in text_of(refused.text)
+    assert owner.post("/people/role", email="owner@example.com", role="viewer").status_code == 409
+    assert owner.post("/people/role", email="owner@example.com", role="king").status_code == 400
+    assert owner.post("/people/invite", email="no address", role="viewer").status_code == 400
