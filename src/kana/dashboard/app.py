@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kana.dashboard.assets import PREFIX, answer_asset
+from kana.dashboard.imports import Imports
 from kana.dashboard.pages import ROUTES
 from kana.dashboard.pages.problem import ProblemPage
 from kana.dashboard.rendering import load_templates
@@ -84,6 +85,8 @@ class Dashboard:
             if error.retry_after_s is not None:
                 response.headers["retry-after"] = str(error.retry_after_s)
             return response
+        finally:
+            await visit.form.close()  # Files that were uploaded.
 
     async def _visit(self, request: Request, site: Site) -> Visit:
         environment, path = _split(request.url.path)
@@ -201,6 +204,7 @@ def create_dashboard(
         engine=engine,
         config=config,
         people=people,
+        imports=Imports(engine.directory, clock=engine.clock),
         settings=settings,
         definitions=definitions,
         templates=load_templates(),

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kana.dashboard.context import Context, Frame, Notice, address
+from kana.dashboard.imports import Imports
 from kana.dashboard.menu import menu_of
 from kana.dashboard.security import Site, csrf_token
 from kana.engine.config import ConfigEngine
@@ -36,6 +37,7 @@ class House:
     engine: Engine
     config: ConfigEngine
     people: PeopleEngine
+    imports: Imports
     settings: Settings
     definitions: str
     templates: Templates

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from kana.engine.access import AccessEngine
 from kana.engine.accounts import AccountEngine
 from kana.engine.catalog import CatalogEngine
+from kana.engine.directory import DirectoryEngine
 from kana.engine.holdings import HoldingEngine
 from kana.engine.ids import IdMaker
-from kana.engine.mapping import MappingEngine
 from kana.engine.insights import InsightEngine
+from kana.engine.mapping import MappingEngine
 from kana.engine.ports import Clock, Meter, Store
+from kana.engine.profile import ProfileEngine
 from kana.engine.recorder import Recorder
 from kana.engine.replay import Replayer
 from kana.engine.segment import SegmentEngine
@@ -25,12 +27,14 @@ class Engine:
     access: AccessEngine
     accounts: AccountEngine
     catalog: CatalogEngine
+    directory: DirectoryEngine
+    profiles: ProfileEngine
     holdings: HoldingEngine
+    insights: InsightEngine
     usage: UsageEngine
     recorder: Recorder
     segment: SegmentEngine
     mapping: MappingEngine
-    insights: InsightEngine
     replayer: Replayer
     clock: Clock
 
@@ -46,12 +50,14 @@ class Engine:
             access=AccessEngine(store, clock=clock),
             accounts=AccountEngine(store, clock=clock, ids=ids),
             catalog=CatalogEngine(store, clock=clock),
+            directory=DirectoryEngine(store, store, clock=clock, ids=ids),
+            profiles=ProfileEngine(store, store, clock=clock),
             holdings=HoldingEngine(store, store, clock=clock),
+            insights=InsightEngine(store, store, store, clock=clock),
             usage=usage,
             recorder=recorder,
             segment=segment,
             mapping=MappingEngine(store, clock=clock, ids=ids, on_change=replayer.wake),
             replayer=replayer,
             clock=clock,
-            insights=InsightEngine(store, store, store, clock=clock),
         )

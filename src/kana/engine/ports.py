@@ -24,6 +24,7 @@ from kana.model.key import ApiKey, EnvironmentSettings, Keyring, SigningSecret
 from kana.model.log import LogLine
 from kana.model.period import ResetPeriod
 from kana.model.person import Invitation, Person, Session
+from kana.model.search import UserSearch
 from kana.model.segment import EventStatus, MappingRule, SegmentEvent
 from kana.model.subscription import Subscription
 from kana.model.usage import Entry
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 Want = Callable[[Account, Catalog], Iterable[CounterKey]]
 """Names the totals that a reader needs of one account; it may be called again on a newer moment."""
+
+Merge = Callable[[User | None], User]
+"""Returns a user as it is to be, from what is there: the same user where nothing changes, a new one for None."""
 
 
 EventMapper = Callable[[SegmentEvent, Sequence[MappingRule]], SegmentEvent]
@@ -90,10 +94,6 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
-    """What recomputing every counter from the ledger found."""
-
-@dataclass(frozen=True, slots=True)
 class TallyDrift:
     """A total of a day or an hour that differs from its entries. Each side is units, entries and refusals.
 
@@ -109,19 +109,23 @@ class TallyDrift:
     in_ledger: tuple[int, int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What recomputing every counter from the ledger found."""
+
     entries: int
     counters: int
     drifts: tuple[Drift, ...]
-
-
-class CatalogStore(Protocol):
-    """Where features and packages are kept, one catalogue an environment."""
     tally_drifts: tuple[TallyDrift, ...] = ()
 
     @property
     def is_clean(self) -> bool:
         """Whether every total equals what the ledger says."""
         return not (self.drifts or self.tally_drifts)
+
+
+class CatalogStore(Protocol):
+    """Where features and packages are kept, one catalogue an environment."""
 
     async def catalog(self, environment: Environment) -> Catalog:
         """Return the catalogue as last committed by any process."""
@@ -226,6 +230,25 @@ class AccountStore(Protocol):
         """
         ...
 
+    async def search_users(self, search: UserSearch) -> list[User]:
+        """Return a page of the users that match, quickly among hundreds of thousands."""
+        ...
+
+    async def users_by_id(self, environment: Environment, ids: Sequence[str]) -> Mapping[str, User]:
+        """Return those of the users who exist, by id."""
+        ...
+
+    async def merge_users(self, environment: Environment, chunks: Callable[[], Iterable[Mapping[str, Merge]]]) -> None:
+        """Merge users into those that are there, chunk by chunk in one transaction: all of them or, on an error, none.
+
+        Each id comes once. What iterating ``chunks`` or a merge raises is raised, and nothing is written. It takes
+        a few seconds for 100,000; on one file all other writes wait so long.
+
+        Raises:
+            Conflict: another call made one of the users meanwhile.
+        """
+        ...
+
 
 class Ledger(Protocol):
     """Where usage is kept: entries that are never updated, and the totals derived from them."""
@@ -268,29 +291,6 @@ class Ledger(Protocol):
         """Recompute every total from the entries and return where they differ."""
         ...
 
-
-class KeyStore(Protocol):
-    """Where keys, environments' settings and signing secrets are kept."""
-
-    async def initialise(self, keyring: Keyring, *, by: Actor, now: datetime) -> bool:
-        """Write the first keyring; return False and write nothing when there is one already."""
-        ...
-
-    async def keyring(self) -> Keyring | None:
-        """Return all of it as last committed by any process; None before ``initialise``."""
-        ...
-
-    async def add_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
-        """Add a key."""
-        ...
-
-    async def revoke_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
-        """Revoke a key from now on. Revoking again changes nothing."""
-        ...
-
-    async def change_settings(self, settings: EnvironmentSettings, *, by: Actor, now: datetime) -> None:
-        """Replace the settings of one environment."""
-        ...
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
@@ -378,11 +378,37 @@ class InsightStore(Protocol):
         ...
 
     async def log(
-        self, environment: Environment, *, limit: int, before: int | None, subject_id: str | None
+        self, environment: Environment, *, limit: int, before: int | None, subject_id: str | None, shared: bool
     ) -> list[LogLine]:
-        """Return at most ``limit`` changes, the newest first, from before an id; of one subject, or of all."""
+        """Return at most ``limit`` changes, the newest first, from before an id; of one subject, or of all.
+
+        ``shared`` takes in those of the whole workspace, which no environment owns.
+        """
         ...
 
+
+class KeyStore(Protocol):
+    """Where keys, environments' settings and signing secrets are kept."""
+
+    async def initialise(self, keyring: Keyring, *, by: Actor, now: datetime) -> bool:
+        """Write the first keyring; return False and write nothing when there is one already."""
+        ...
+
+    async def keyring(self) -> Keyring | None:
+        """Return all of it as last committed by any process; None before ``initialise``."""
+        ...
+
+    async def add_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
+        """Add a key."""
+        ...
+
+    async def revoke_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
+        """Revoke a key from now on. Revoking again changes nothing."""
+        ...
+
+    async def change_settings(self, settings: EnvironmentSettings, *, by: Actor, now: datetime) -> None:
+        """Replace the settings of one environment."""
+        ...
 
     async def add_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:
         """Add a secret, which signs from now on; tokens signed with older ones stay valid."""

@@ -97,6 +97,14 @@ class Entitlement:
         return Decision(access=False, reason=reason, consumption=consumption)
 
 
+class Candidate(NamedTuple):
+    """A subscription that could answer for a feature: what it is to, and what that allows."""
+
+    package: Package
+    allowance: Allowance
+    subscription: Subscription
+
+
 def effective(account: Account, catalog: Catalog, feature: Feature, *, now: datetime) -> Entitlement | None:
     """Return the entitlement that answers for this feature: the highest limit wins, limits are not added.
 
@@ -104,20 +112,29 @@ def effective(account: Account, catalog: Catalog, feature: Feature, *, now: date
 
     Source: docs.usekana.com/kana-concepts, "Entitlements"; ties settled by us.
     """
-    candidates = [
-        (package, held.allowance, subscription)
+    found = _candidates(account, catalog, feature, now)
+    if not found:
+        return None
+    # Of equals ``max`` keeps the first, and the oldest subscription stands first.
+    _, allowance, subscription = found[0] if len(found) == 1 else max(found, key=_generosity)
+    return Entitlement(feature, subscription, allowance)
+
+
+def candidates(account: Account, catalog: Catalog, feature: Feature, *, now: datetime) -> list[Candidate]:
+    """Return all that could answer for this feature, the one that does first, by the rule of ``effective``."""
+    return sorted(_candidates(account, catalog, feature, now), key=_generosity, reverse=True)
+
+
+def _candidates(account: Account, catalog: Catalog, feature: Feature, now: datetime) -> list[Candidate]:
+    return [
+        Candidate(package, held.allowance, subscription)
         for subscription in account.subscriptions
         if subscription.gives_access(now)
         and (held := (package := catalog.package(subscription.package_id)).feature(feature.id)) is not None
     ]
-    if not candidates:
-        return None
-    # Of equals ``max`` keeps the first, and the oldest subscription stands first.
-    _, allowance, subscription = candidates[0] if len(candidates) == 1 else max(candidates, key=_generosity)
-    return Entitlement(feature, subscription, allowance)
 
 
-def _generosity(candidate: tuple[Package, Allowance, Subscription]) -> tuple[tuple[int, bool], bool]:
+def _generosity(candidate: Candidate) -> tuple[tuple[int, bool], bool]:
     package, allowance, _ = candidate
     return allowance.rank, not package.is_addon
 

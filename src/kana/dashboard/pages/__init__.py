@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from kana.dashboard.pages import console, developer, features, log, package, package_life, packages, people, sign_in
+from kana.dashboard.pages import (
+    console,
+    developer,
+    features,
+    insights,
+    log,
+    package,
+    package_life,
+    packages,
+    people,
+    sign_in,
+    subscribers,
+    user,
+    user_actions,
+    user_edit,
+    users_csv,
+)
 from kana.dashboard.route import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -12,6 +28,12 @@ ROUTES: tuple[Route, ...] = (
     *package.ROUTES,
     *package_life.ROUTES,
     *features.ROUTES,
+    *subscribers.ROUTES,
+    *user.ROUTES,
+    *user_actions.ROUTES,
+    *user_edit.ROUTES,
+    *users_csv.ROUTES,
+    *insights.ROUTES,
     *developer.ROUTES,
     *console.ROUTES,
     *log.ROUTES,

@@ -11,9 +11,9 @@ from kana.dashboard.context import Context
 from kana.dashboard.forms import Errors, read_metadata, written_metadata
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
+from kana.engine.accounts import UserChanges
 from kana.errors import BadInput, Conflict
 from kana.model.person import Role
-from kana.model.roster import Details
 from kana.model.user import User
 
 _FIELDS = {"billingId": "billing_id"}
@@ -52,7 +52,14 @@ async def create_user(visit: Visit) -> Response:
     changes = _changes(typed, errors)
     try:
         if not errors:
-            user = await visit.engine.accounts.create_user(visit.environment, id=typed.id, **changes)
+            user = await visit.engine.accounts.create_user(
+                visit.environment,
+                id=typed.id,
+                name=changes["name"],
+                email=changes["email"],
+                billing_id=changes["billing_id"],
+                metadata=changes["metadata"],
+            )
             return visit.go("/user", id=user.id, said=f"{user.id} is made.")
     except Conflict as error:
         errors.add("id", error.message)
@@ -81,14 +88,14 @@ async def update_user(visit: Visit) -> Response:
     changes = _changes(typed, errors)
     try:
         if not errors:
-            await visit.engine.accounts.update_user(visit.environment, user.id, {**changes})
+            await visit.engine.accounts.update_user(visit.environment, user.id, changes)
             return visit.go("/user", id=user.id, said=f"{user.id} is saved.")
     except BadInput as error:
         errors.take(error, fields=_FIELDS)
     return visit.show(_page(visit, user, typed, errors), status=400)
 
 
-def _changes(typed: TypedUser, errors: Errors) -> Details:
+def _changes(typed: TypedUser, errors: Errors) -> UserChanges:
     return {
         "name": typed.name or None,
         "email": typed.email or None,

@@ -18,15 +18,16 @@ from kana.model.user import User, UserRef
 from kana.store import rows
 from kana.store.postgres.catalogs import Catalogs
 from kana.store.postgres.database import Database, columns
+from kana.store.postgres.directory import Directory
 from kana.store.postgres.pool import Connection, fetch, fetch_one
 from kana.store.postgres.statements import SQL
 
 
-class Accounts:
+class Accounts(Directory):
     """Keeps users and what they are subscribed to."""
 
     def __init__(self, database: Database, catalogs: Catalogs) -> None:
-        self._database = database
+        Directory.__init__(self, database)
         self._catalogs = catalogs
 
     async def create_user(self, user: User) -> User:

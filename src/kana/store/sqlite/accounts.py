@@ -18,14 +18,15 @@ from kana.model.user import User, UserRef
 from kana.store import rows
 from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
+from kana.store.sqlite.directory import Directory
 from kana.store.sqlite.statements import SQL
 
 
-class Accounts:
+class Accounts(Directory):
     """Keeps users and what they are subscribed to."""
 
     def __init__(self, database: Database, catalogs: Catalogs) -> None:
-        self._database = database
+        Directory.__init__(self, database)
         self._catalogs = catalogs
 
     async def create_user(self, user: User) -> User:

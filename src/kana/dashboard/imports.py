@@ -1,0 +1,239 @@
+"""Imports under way: a folder for each, so that every process of this machine can say how far it is.
+
+A folder has the file that was uploaded, the report of what it would do, and ``state.json``, which is
+replaced as a whole. The folder's name is a secret of whoever uploaded it. A day later it is swept away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from kana.dashboard.users_table import read_rows
+from kana.engine.directory import DirectoryEngine, Ruling, in_chunks
+from kana.errors import Forbidden, KanaError, NotFound, RateLimited
+from kana.model.environment import Environment
+from kana.model.period import from_milliseconds, to_milliseconds
+from kana.model.roster import Fate
+from kana.model.word import Word
+
+REPORTED_MAX = 1_000
+"""Most wrong rows that a report lists; it counts all."""
+
+KEPT = timedelta(days=1)
+"""How long an import is kept."""
+
+INTERRUPTED = "It was interrupted. Upload the file again: its report tells what is still to be done."
+
+_KEPT_MAX = 50
+_STALE = timedelta(seconds=30)
+_TOLD_S = 0.3
+_NAME = re.compile(r"[0-9a-f]{32}").fullmatch
+
+
+class Stage(Word):
+    """How far an import is."""
+
+    CHECKING = "checking"
+    CHECKED = "checked"
+    IMPORTING = "importing"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What is known of an import. ``why`` says what failed; ``told_at`` is when it last said anything."""
+
+    environment: str
+    email: str
+    file: str
+    stage: Stage
+    told_at: int
+    rows: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is under way."""
+        return self.stage in (Stage.CHECKING, Stage.IMPORTING)
+
+    @property
+    def may_import(self) -> bool:
+        """Whether it was checked, and every row is right."""
+        return self.stage is Stage.CHECKED and not self.counts.get(Fate.WRONG)
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import: where it is kept, and what it is called in addresses."""
+
+    name: str
+    folder: Path
+
+    @property
+    def table(self) -> Path:
+        """The file that was uploaded."""
+        return self.folder / "users.csv"
+
+    def state(self, now: datetime) -> State | None:
+        """Return how far it is, None where there is none; one whose process is gone has failed."""
+        try:
+            state = State(**json.loads((self.folder / "state.json").read_text()))
+        except FileNotFoundError:
+            return None
+        state = replace(state, stage=Stage(state.stage))
+        if state.is_running and now - from_milliseconds(state.told_at) > _STALE:
+            return replace(state, stage=Stage.FAILED, why=INTERRUPTED)
+        return state
+
+    def tell(self, state: State) -> None:
+        """Say how far it is."""
+        draft = self.folder / f"state-{secrets.token_hex(4)}"
+        draft.write_text(json.dumps(asdict(state)))
+        draft.replace(self.folder / "state.json")
+
+    def report(self, fate: Fate | None, *, first: int, count: int) -> list[Ruling]:
+        """Return lines of the report, of one fate or of all, from a place on."""
+        try:
+            with (self.folder / "report").open() as lines:
+                wanted = (line for line in lines if fate is None or line.startswith(f"{fate}\t"))
+                return [_ruling(line) for line in islice(wanted, first, first + count)]
+        except FileNotFoundError:
+            return []
+
+
+def _line(ruling: Ruling) -> str:
+    return f"{ruling.fate}\t{json.dumps((ruling.number, ruling.id, ruling.why))}\n"
+
+
+def _ruling(line: str) -> Ruling:
+    fate, told = line.split("\t", 1)
+    number, user_id, why = json.loads(told)
+    return Ruling(number, user_id, Fate(fate), why)
+
+
+class Imports:
+    """Keeps the imports of this machine, and runs those that were sent to this process."""
+
+    def __init__(self, directory: DirectoryEngine, *, clock: Callable[[], datetime]) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def find(self, name: str, environment: Environment, email: str) -> tuple[Import, State]:
+        """Return an import of this person's.
+
+        Raises:
+            NotFound: there is none, or it is another person's or environment's.
+        """
+        found = Import(name, _folder() / name)
+        state = found.state(self._clock()) if _NAME(name) else None
+        if state is not None and (state.environment, state.email) == (environment.value, email):
+            return found, state
+        raise NotFound("There is no such import; it may be too old. Upload the file again.")
+
+    def check(self, environment: Environment, email: str, file: str, copy: Callable[[Path], None]) -> Import:
+        """Keep what ``copy`` writes and begin to say what it would do."""
+        self._sweep()
+        name = secrets.token_hex(16)
+        new = Import(name, _folder() / name)
+        new.folder.mkdir(mode=0o700)
+        copy(new.table)
+        state = State(
+            environment=environment.value, email=email, file=file, stage=Stage.CHECKING, told_at=self._moment()
+        )
+        new.tell(state)
+        self._start(new, state, self._check)
+        return new
+
+    def carry_out(self, checked: Import, state: State) -> None:
+        """Begin to import what was checked and found right."""
+        state = replace(state, stage=Stage.IMPORTING, rows=0, told_at=self._moment())
+        checked.tell(state)
+        self._start(checked, state, self._merge)
+
+    def _start(self, which: Import, state: State, work: Callable[[Import, State], Awaitable[None]]) -> None:
+        task = asyncio.create_task(self._run(which, state, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, which: Import, state: State, work: Callable[[Import, State], Awaitable[None]]) -> None:
+        try:
+            await work(which, state)
+        except KanaError as error:
+            which.tell(replace(state, stage=Stage.FAILED, why=error.message, told_at=self._moment()))
+        except Exception:
+            which.tell(
+                replace(state, stage=Stage.FAILED, why="It failed for a reason of ours.", told_at=self._moment())
+            )
+            raise
+
+    async def _check(self, which: Import, state: State) -> None:
+        counts: Counter[str] = Counter()
+        with (which.folder / "report").open("w") as report:
+            for chunk in in_chunks(read_rows(which.table)):
+                for ruling in await self._directory.rule(Environment(state.environment), chunk):
+                    counts[ruling.fate] += 1
+                    if ruling.fate is not Fate.WRONG or counts[Fate.WRONG] <= REPORTED_MAX:
+                        report.write(_line(ruling))
+                state = self._tell(which, state, counts.total(), counts)
+        self._tell(which, replace(state, stage=Stage.CHECKED), counts.total(), counts)
+
+    async def _merge(self, which: Import, state: State) -> None:
+        done = 0
+
+        def note(rows: int) -> None:
+            nonlocal done
+            done = rows
+
+        merging = asyncio.create_task(
+            self._directory.merge(Environment(state.environment), partial(read_rows, which.table), on_chunk=note)
+        )
+        while not (await asyncio.wait({merging}, timeout=_TOLD_S))[0]:
+            self._tell(which, state, done, state.counts)
+        await merging
+        self._tell(which, replace(state, stage=Stage.DONE), done, state.counts)
+
+    def _tell(self, which: Import, state: State, rows: int, counts: dict[str, int]) -> State:
+        state = replace(state, rows=rows, counts=dict(counts), told_at=self._moment())
+        which.tell(state)
+        return state
+
+    def _moment(self) -> int:
+        return to_milliseconds(self._clock())
+
+    def _sweep(self) -> None:
+        """Throw away what is old, and refuse more when there is too much that is not."""
+        kept, now = 0, self._clock()
+        for folder in _folder().iterdir():
+            state = Import(folder.name, folder).state(now)
+            kept += state is not None
+            if state is not None and now - from_milliseconds(state.told_at) > KEPT:
+                shutil.rmtree(folder, ignore_errors=True)
+                kept -= 1
+        if kept >= _KEPT_MAX:
+            raise RateLimited(f"{_KEPT_MAX} imports are kept already; try again tomorrow", retry_after_s=3600)
+
+
+def _folder() -> Path:
+    """Return the folder of all imports, which nobody else on this machine can read."""
+    folder = Path(tempfile.gettempdir(), f"kana-imports-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise Forbidden(f"The folder {folder} is not ours alone; imports cannot be kept there.")
+    return folder

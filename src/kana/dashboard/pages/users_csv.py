@@ -1,0 +1,132 @@
+"""Users as CSV: all of them written out, and a file of them taken in, after a look at what it would do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from starlette.datastructures import UploadFile
+from starlette.responses import Response, StreamingResponse
+
+from kana.dashboard.context import Context
+from kana.dashboard.imports import REPORTED_MAX, State
+from kana.dashboard.route import get, post
+from kana.dashboard.users_table import COLUMNS, ROWS_MAX, written_heads, written_rows
+from kana.dashboard.visit import Visit
+from kana.engine.directory import Ruling
+from kana.errors import BadInput
+from kana.model.person import Role
+from kana.model.roster import Fate
+
+FILE_BYTES_MAX = 64 * 1024 * 1024
+"""Largest file that is taken."""
+
+_LINES = 100
+_EXPORTED = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPage(Context):
+    """The form that takes the file."""
+
+    template = "users_import.html"
+    columns: tuple[str, ...] = COLUMNS
+    rows_max: int = ROWS_MAX
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressPage(Context):
+    """How far an import is, and its report: lines of one ``fate`` or of all, from ``first`` on."""
+
+    template = "users_import_progress.html"
+    name: str
+    state: State
+    lines: Sequence[Ruling]
+    fate: str
+    first: int
+    more: int | None
+    fates: tuple[Fate, ...] = tuple(Fate)
+    reported_max: int = REPORTED_MAX
+
+    @property
+    def total(self) -> int:
+        """How many rows the file has, as far as they were looked at."""
+        return sum(self.state.counts.values())
+
+
+async def show_import(visit: Visit) -> Response:
+    """Ask for the file."""
+    return visit.show(ImportPage())
+
+
+async def check(visit: Visit) -> Response:
+    """Keep the file and begin to look at what it would do."""
+    file = visit.form.get("file")
+    if not isinstance(file, UploadFile) or not file.filename:
+        return visit.show(ImportPage(errors={"file": "Choose a file."}), status=400)
+    copy = partial(_copy, file.file)
+    new = visit.house.imports.check(visit.environment, visit.person.email, file.filename[:255], copy)
+    return visit.go("/users/import/progress", id=new.name)
+
+
+def _copy(file: BinaryIO, path: Path) -> None:
+    with path.open("wb") as target:
+        shutil.copyfileobj(file, target)
+
+
+async def show_progress(visit: Visit) -> Response:
+    """Tell how far an import is, and what it would do or did."""
+    found, state = visit.house.imports.find(visit.id, visit.environment, visit.person.email)
+    asked, at = visit.asked("fate"), visit.asked("first")
+    fate = Fate(asked) if asked in set(Fate) else None
+    first = int(at) if at.isascii() and at.isdigit() and len(at) < 8 else 0
+    lines = [] if state.is_running else found.report(fate, first=first, count=_LINES + 1)
+    page = ProgressPage(
+        name=found.name,
+        state=state,
+        lines=lines[:_LINES],
+        fate=fate or "",
+        first=first,
+        more=first + _LINES if len(lines) > _LINES else None,
+    )
+    return visit.show(page)
+
+
+async def carry_out(visit: Visit) -> Response:
+    """Import what was checked; sent twice, it is done once."""
+    found, state = visit.house.imports.find(visit.id, visit.environment, visit.person.email)
+    if state.may_import:
+        visit.house.imports.carry_out(found, state)
+    elif state.counts.get(Fate.WRONG):
+        raise BadInput("Some rows are wrong, and an import is all or nothing. Correct the file and upload it again.")
+    return visit.go("/users/import/progress", id=found.name)
+
+
+async def export(visit: Visit) -> Response:
+    """Write out all users, page by page, so that memory does not grow with them."""
+    headers = {"content-disposition": f'attachment; filename="users-{visit.environment}.csv"'}
+    if visit.request.method == "HEAD":
+        return Response(media_type="text/csv", headers=headers)
+    return StreamingResponse(_exported(visit), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def _exported(visit: Visit) -> AsyncIterator[str]:
+    yield written_heads()
+    after: str | None = None
+    while users := await visit.engine.accounts.users(visit.environment, first=_EXPORTED, after=after):
+        yield written_rows(users)
+        after = users[-1].id
+
+
+ROUTES = (
+    get("/users/import", show_import, needs=Role.EDITOR),
+    post("/users/import", check, body_max=FILE_BYTES_MAX),
+    get("/users/import/progress", show_progress, needs=Role.EDITOR),
+    post("/users/import/carry-out", carry_out),
+    get("/users/export", export),
+)

@@ -1,0 +1,64 @@
+"""Why one subscription answers for a feature and the others do not: the rule of ``effective``, told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kana.model.allowance import Allowance
+from kana.model.entitlement import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One subscription that could answer, and why it does or does not."""
+
+    candidate: Candidate
+    answers: bool
+    why: str
+
+
+def explain(ranked: Sequence[Candidate]) -> list[Contender]:
+    """Return the candidates of one feature, best first as ``candidates`` ranks them, each with its reason."""
+    if not ranked:
+        return []
+    best, *others = ranked
+    why = _why(best, others[0]) if others else "It is the only package of theirs with this feature."
+    return [
+        Contender(best, answers=True, why=why),
+        *(Contender(other, answers=False, why=_why_not(best, other)) for other in others),
+    ]
+
+
+def _why(best: Candidate, second: Candidate) -> str:
+    match _difference(best, second):
+        case "limit":
+            return f"The highest limit answers: {_limit(best.allowance)} is more than {_limit(second.allowance)}."
+        case "overage":
+            return "Limits are equal, and this package allows overage."
+        case "base":
+            return "Limits are equal, and a base package comes before an add-on."
+    return "All else is equal, and this subscription is the older one."
+
+
+def _why_not(best: Candidate, other: Candidate) -> str:
+    match _difference(best, other):
+        case "limit":
+            return f"Its limit, {_limit(other.allowance)}, is lower. Limits are not added up."
+        case "overage":
+            return "Its limit is equal, and it does not allow overage. Limits are not added up."
+        case "base":
+            return "Its limit is equal, and it is an add-on. Limits are not added up."
+    return "All else is equal, and it is the younger subscription. Limits are not added up."
+
+
+def _difference(best: Candidate, other: Candidate) -> str:
+    if best.allowance.limit != other.allowance.limit:
+        return "limit"
+    if best.allowance.overage_enabled != other.allowance.overage_enabled:
+        return "overage"
+    return "base" if best.package.is_addon != other.package.is_addon else "age"
+
+
+def _limit(allowance: Allowance) -> str:
+    return "unlimited" if allowance.limit is None else f"{allowance.limit:,}"

@@ -1,0 +1,68 @@
+"""A roster: users as a table from outside lists them, and what becomes of each when they are merged into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypedDict
+
+from kana.model.environment import Environment, bucket_of
+from kana.model.user import User
+from kana.model.word import Word
+
+
+class Fate(Word):
+    """What becomes of one row of a roster."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    WRONG = "wrong"
+
+
+class Details(TypedDict, total=False):
+    """What a row says of a user. What it leaves out stays as it is."""
+
+    name: str | None
+    email: str | None
+    billing_id: str | None
+    metadata: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row that can be read. ``number`` is its place in the table, as people count: the heads are row 1."""
+
+    number: int
+    id: str
+    details: Details
+
+
+@dataclass(frozen=True, slots=True)
+class WrongRow:
+    """One row that is no user, and why."""
+
+    number: int
+    id: str
+    why: str
+
+
+def merged(row: Row, old: User | None, *, environment: Environment, key: int, now: datetime) -> User:
+    """Return the user as the row says, new or changed; the one that is there where nothing differs.
+
+    Raises:
+        InvalidValue: a field is not allowed; the message names it.
+    """
+    if old is not None:
+        return replace(old, **row.details)
+    details: Mapping[str, object] = {"metadata": {}, **row.details}
+    bucket = bucket_of(environment, row.id)
+    return User(environment=environment, bucket=bucket, key=key, id=row.id, created_at=now, **details)  # type: ignore[arg-type]
+
+
+def fate_of(old: User | None, new: User) -> Fate:
+    """Return what a merge does to a user."""
+    if old is None:
+        return Fate.CREATED
+    return Fate.UNCHANGED if old == new else Fate.UPDATED
