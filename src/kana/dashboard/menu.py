@@ -25,6 +25,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("Packages", "/packages", ("/package",)),
     Entry("Features", "/features", ("/feature",)),
     Entry("Subscribers", "/subscribers", ("/user", "/users")),
+    Entry("Insights", "/insights", ("/insights",)),
     Entry("Developer", "/developer", ("/developer", "/console", "/log")),
     Entry("People", "/people", ("/people",), needs=Role.OWNER, in_environment=False),
 )

@@ -12,6 +12,7 @@ from kana.dashboard.pages import (
     package_life,
     packages,
     people,
+    provider,
     sign_in,
     subscribers,
     user,
@@ -23,6 +24,7 @@ from kana.dashboard.route import Route
 
 ROUTES: tuple[Route, ...] = (
     *sign_in.ROUTES,
+    *provider.ROUTES,
     *people.ROUTES,
     *packages.ROUTES,
     *package.ROUTES,

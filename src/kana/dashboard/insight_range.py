@@ -1,0 +1,77 @@
+"""The range of time that a page of insights is about, from its address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from kana.dashboard.visit import Visit
+from kana.errors import BadInput
+from kana.model.insights import Step
+from kana.model.text import shown
+
+DAYS = 30
+"""How many days are shown where the address says nothing."""
+
+_YEARS = range(1970, 8999)
+_FINEST: Mapping[Step, int] = {Step.HOUR: 2, Step.DAY: 92, Step.WEEK: 400}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Whole days, in UTC, the ``last`` one included, told in steps."""
+
+    first: date
+    last: date
+    step: Step
+
+    @property
+    def start(self) -> datetime:
+        """When it begins."""
+        return datetime.combine(self.first, time(), UTC)
+
+    @property
+    def end(self) -> datetime:
+        """When it is over."""
+        return datetime.combine(self.last + timedelta(days=1), time(), UTC)
+
+
+def asked_range(visit: Visit) -> Range:
+    """Return the range of ``from``, ``to`` and ``step``: the last 30 days, in steps to their length, unless told.
+
+    Raises:
+        BadInput: a day is none, or the range ends before it begins.
+    """
+    last = _day(visit, "to") or visit.engine.clock().date()
+    first = _day(visit, "from") or last - timedelta(days=DAYS - 1)
+    if last < first:
+        raise BadInput(f"the range must not end before it begins: {first} to {last}")
+    days = (last - first).days + 1
+    step = next((each for each, most in _FINEST.items() if days <= most), Step.MONTH)
+    return Range(first=first, last=last, step=_step(visit.asked("step")) or step)
+
+
+def presets(visit: Visit) -> tuple[tuple[str, date], ...]:
+    """Return what people ask for most: words, and the day on which it begins. Each ends today."""
+    today = visit.engine.clock().date()
+    ages = (("Today", 1), ("7 days", 7), ("30 days", 30), ("90 days", 90), ("A year", 365))
+    return tuple((text, today - timedelta(days=days - 1)) for text, days in ages)
+
+
+def _day(visit: Visit, name: str) -> date | None:
+    text = visit.asked(name)
+    try:
+        found = date.fromisoformat(text) if text else None
+    except ValueError:
+        found = date.min
+    if found is not None and (len(text) != len("2026-01-31") or found.year not in _YEARS):
+        raise BadInput(f"{name} must be a day such as 2026-01-31, got {shown(text)}")
+    return found
+
+
+def _step(text: str) -> Step | None:
+    try:
+        return Step(text) if text else None
+    except ValueError:
+        raise BadInput(f"step must be HOUR, DAY, WEEK or MONTH, got {shown(text)}") from None

@@ -1,0 +1,236 @@
+"""Insights: what is used, by how many, by whom most, who is about to run out, and who is refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from starlette.responses import Response
+
+from kana.dashboard.context import Context
+from kana.dashboard.insight_range import Range, asked_range, presets
+from kana.dashboard.route import get
+from kana.dashboard.usage_chart import Chart, chart_of
+from kana.dashboard.usage_table import written_usage
+from kana.dashboard.visit import Visit
+from kana.engine.insights import DOWNLOAD_ROWS_MAX
+from kana.errors import BadInput
+from kana.model.catalog import Catalog
+from kana.model.feature import Feature
+from kana.model.insights import Adoption, Outlook, Refusals, Step, Steps, TopUser, UsageRow
+from kana.model.package import Package
+from kana.model.usage import Outcome
+
+POINTS_MAX = 2_500
+"""Most steps that a chart draws."""
+
+ROWS = 100
+"""Most rows of a list of users."""
+
+_WORDS: Mapping[Outcome, str] = {
+    Outcome.LIMIT_EXCEEDED: "Over the limit",
+    Outcome.BELOW_ZERO: "More given back than used",
+    Outcome.NO_SUBSCRIPTION: "No subscription gives it",
+    Outcome.TOTAL_TOO_LARGE: "Total too large",
+}
+_NOBODY = "No package"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What an address asks for: a range, and ids, "" for all."""
+
+    range: Range
+    feature: str
+    package: str = ""
+    user: str = ""
+    presets: tuple[tuple[str, date], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsagePage(Context):
+    """Usage over time: of every feature, or of one by package."""
+
+    template = "insights_usage.html"
+    asked: Asked
+    features: Sequence[Feature]
+    packages: Sequence[Package]
+    chart: Chart
+    by: str
+    csv_url: str
+    steps: tuple[Step, ...] = tuple(Step)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptionPage(Context):
+    """How many who have a feature use it. ``names`` are those of the features."""
+
+    template = "insights_adoption.html"
+    asked: Asked
+    rows: Sequence[Adoption]
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopUsersPage(Context):
+    """Who used a feature most."""
+
+    template = "insights_users.html"
+    asked: Asked
+    features: Sequence[Feature]
+    rows: Sequence[TopUser]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsPage(Context):
+    """Who is near a limit, or over it, and when they run out at the pace of their period."""
+
+    template = "insights_limits.html"
+    rows: Sequence[Outlook]
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalsPage(Context):
+    """Who was refused what. ``by_feature`` adds the rows up."""
+
+    template = "insights_refusals.html"
+    asked: Asked
+    features: Sequence[Feature]
+    rows: Sequence[Refusals]
+    by_feature: Sequence[tuple[str, int]]
+    names: Mapping[str, str]
+    words: Mapping[Outcome, str]
+
+
+async def show_usage(visit: Visit) -> Response:
+    """Draw usage."""
+    asked, catalog = _asked(visit), await _catalog(visit)
+    steps = Steps.over(asked.range.start, asked.range.end, asked.range.step)
+    if len(steps.begins) > POINTS_MAX:
+        raise BadInput(f"these are {len(steps.begins):,} steps; ask for larger ones, or for a shorter range")
+    rows = await _usage(visit, asked)
+    features, packages = catalog.features, catalog.packages
+
+    def name_of(row: UsageRow) -> str:
+        if not asked.feature:
+            return features[row.feature_id].name if row.feature_id in features else row.feature_id
+        if row.package_id is None:
+            return _NOBODY
+        return packages[row.package_id].name if row.package_id in packages else row.package_id
+
+    page = UsagePage(
+        asked=asked,
+        features=_by_name(catalog),
+        packages=sorted(packages.values(), key=lambda package: package.name.casefold()),
+        chart=chart_of(rows, steps, name_of=name_of),
+        by="package" if asked.feature else "feature",
+        csv_url=visit.url("/insights/usage.csv", **dict(visit.request.query_params)),
+    )
+    return visit.show(page)
+
+
+async def download_usage(visit: Visit) -> Response:
+    """Answer the same as a file, feature by package."""
+    rows = await _usage(visit, _asked(visit), rows_max=DOWNLOAD_ROWS_MAX)
+    headers = {"content-disposition": f'attachment; filename="usage-{visit.environment}.csv"'}
+    return Response(written_usage(rows), media_type="text/csv", headers=headers)
+
+
+async def _usage(visit: Visit, asked: Asked, *, rows_max: int = DOWNLOAD_ROWS_MAX) -> list[UsageRow]:
+    return await visit.engine.insights.usage(
+        visit.environment,
+        start=asked.range.start,
+        end=asked.range.end,
+        step=asked.range.step,
+        feature_ids=[asked.feature] if asked.feature else None,
+        package_ids=[asked.package] if asked.package else None,
+        user_id=asked.user or None,
+        rows_max=rows_max,
+    )
+
+
+async def show_adoption(visit: Visit) -> Response:
+    """List features with their users, the least used first among those that somebody has."""
+    asked, catalog = _asked(visit), await _catalog(visit)
+    found = await visit.engine.insights.adoption(visit.environment, start=asked.range.start, end=asked.range.end)
+    rows = sorted(found, key=lambda row: (row.share is None, row.share, row.feature_id))
+    return visit.show(AdoptionPage(asked=asked, rows=rows, names=_names(catalog)))
+
+
+async def show_top_users(visit: Visit) -> Response:
+    """List who used a feature most; of the first one where none is asked for."""
+    catalog = await _catalog(visit)
+    features = _by_name(catalog)
+    asked = _asked(visit, feature=features[0].id if features else "")
+    rows: list[TopUser] = []
+    if asked.feature:
+        rows = await visit.engine.insights.top_users(
+            visit.environment, asked.feature, start=asked.range.start, end=asked.range.end, first=ROWS
+        )
+    return visit.show(TopUsersPage(asked=asked, features=features, rows=rows))
+
+
+async def show_limits(visit: Visit) -> Response:
+    """List who is near a limit."""
+    rows = await visit.engine.insights.near_limit(visit.environment, first=ROWS)
+    return visit.show(LimitsPage(rows=rows, names=_names(await _catalog(visit))))
+
+
+async def show_refusals(visit: Visit) -> Response:
+    """List who was refused, the most often refused first."""
+    asked, catalog = _asked(visit), await _catalog(visit)
+    rows = await visit.engine.insights.refusals(
+        visit.environment,
+        start=asked.range.start,
+        end=asked.range.end,
+        feature_id=asked.feature or None,
+        user_id=asked.user or None,
+        first=ROWS,
+    )
+    counts: Counter[str] = Counter()
+    for row in rows:
+        counts[row.feature_id] += row.count
+    page = RefusalsPage(
+        asked=asked,
+        features=_by_name(catalog),
+        rows=rows,
+        by_feature=counts.most_common(),
+        names=_names(catalog),
+        words=_WORDS,
+    )
+    return visit.show(page)
+
+
+def _asked(visit: Visit, *, feature: str = "") -> Asked:
+    return Asked(
+        range=asked_range(visit),
+        feature=visit.asked("feature", feature),
+        package=visit.asked("package"),
+        user=visit.asked("user").strip(),
+        presets=presets(visit),
+    )
+
+
+async def _catalog(visit: Visit) -> Catalog:
+    return await visit.engine.catalog.read(visit.environment)
+
+
+def _by_name(catalog: Catalog) -> list[Feature]:
+    return sorted(catalog.features.values(), key=lambda feature: feature.name.casefold())
+
+
+def _names(catalog: Catalog) -> dict[str, str]:
+    return {feature.id: feature.name for feature in catalog.features.values()}
+
+
+ROUTES = (
+    get("/insights", show_usage),
+    get("/insights/usage.csv", download_usage),
+    get("/insights/adoption", show_adoption),
+    get("/insights/users", show_top_users),
+    get("/insights/limits", show_limits),
+    get("/insights/refusals", show_refusals),
+)

@@ -1,0 +1,60 @@
+"""Usage over time as lines of a chart, which are also the columns of a table."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from kana.model.insights import Steps, UsageRow
+
+LINES_MAX = 8
+"""Most lines of a chart; what is less than they are is added up in one more."""
+
+OTHERS = "All others"
+_TABLE_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: units by step, and how many in all."""
+
+    name: str
+    units: Sequence[int]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What is drawn, the largest line first."""
+
+    begins: Sequence[datetime]
+    lines: Sequence[Line]
+
+    @property
+    def data(self) -> str:
+        """What the script draws, as JSON: seconds since 1970, then the units of each line."""
+        points = [[int(begin.timestamp()) for begin in self.begins], *(line.units for line in self.lines)]
+        return json.dumps({"labels": [line.name for line in self.lines], "points": points})
+
+    @property
+    def table(self) -> Sequence[tuple[datetime, Sequence[int]]]:
+        """The newest hundred steps, the newest first, with the units of each line."""
+        newest = range(len(self.begins) - 1, max(-1, len(self.begins) - 1 - _TABLE_ROWS), -1)
+        return [(self.begins[index], [line.units[index] for line in self.lines]) for index in newest]
+
+
+def chart_of(rows: Iterable[UsageRow], steps: Steps, *, name_of: Callable[[UsageRow], str]) -> Chart:
+    """Return a line for each name; steps without usage are 0. Rows with refusals only have no line."""
+    index = {begin: number for number, begin in enumerate(steps.begins)}
+    units: defaultdict[str, list[int]] = defaultdict(lambda: [0] * len(index))
+    for row in rows:
+        if row.entries:
+            units[name_of(row)][index[row.at]] += row.units
+    lines = sorted((Line(name, each, sum(each)) for name, each in units.items()), key=lambda line: -line.total)
+    if len(lines) > LINES_MAX:
+        rest = [sum(each) for each in zip(*(line.units for line in lines[LINES_MAX:]), strict=True)]
+        lines[LINES_MAX:] = [Line(OTHERS, rest, sum(rest))]
+    return Chart(steps.begins, lines)
