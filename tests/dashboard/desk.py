@@ -15,6 +15,7 @@ from kana.engine.catalog import CatalogEngine
 from kana.model.environment import Environment
 from kana.model.feature import FeatureType
 from kana.model.person import Role
+from kana.settings import Settings
 from tests.support.serving import Served
 from tests.support.stores import SqlitePlace
 from tests.support.world import DAY, LIVE, TEST, TESTER, allows, holds
@@ -63,9 +64,9 @@ class Visitor:
 class Desk:
     """A served dashboard with a catalogue in each environment, and a person of each role."""
 
-    def __init__(self, place: SqlitePlace) -> None:
+    def __init__(self, place: SqlitePlace, *, settings: Settings | None = None) -> None:
         self.place = place.path
-        self.served = Served(place)
+        self.served = Served(place, settings=settings)
         self._visitors: list[Visitor] = []
 
     def __enter__(self) -> Self:

@@ -33,8 +33,9 @@ class Served:
     url: str
     keys: dict[Environment, dict[KeyKind, str]]
 
-    def __init__(self, place: Place, *, clock: SetClock | None = None) -> None:
+    def __init__(self, place: Place, *, clock: SetClock | None = None, settings: Settings | None = None) -> None:
         self.clock = clock or SetClock()
+        self._settings = settings or Settings()
         self._place = place
         self._ready = Event()
         self._failure: BaseException | None = None
@@ -104,7 +105,7 @@ class Served:
         initialised = await self.engine.access.initialise("tests", by=TESTER)
         assert initialised is not None
         self.keys = initialised.keys
-        app = create_app(Settings(), self.store, clock=self.clock)
+        app = create_app(self._settings, self.store, clock=self.clock)
         self._server = server(app, port=0, ready=self._listening)
         await self._server.serve()
 

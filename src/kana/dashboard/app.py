@@ -110,13 +110,13 @@ class Dashboard:
             return _to_sign_in(visit)
         if route.needs is not None and not visit.person.role.covers(route.needs):
             raise Forbidden(f"This takes the role {route.needs}, and yours is {visit.person.role}.")
-        is_new = not visit.token
+        fresh = "" if visit.token else generate_token()
         if route.method == "POST":
             await _read_form(visit, route)
-        elif is_new:
-            visit.token = generate_token()
+        elif fresh:
+            visit.token = fresh
         response = await route.handler(visit)
-        if is_new and route.method == "GET":
+        if fresh and visit.token == fresh:
             # The forms of somebody who is not signed in are bound to this browser too.
             response.set_cookie(
                 cookie_name("session", visit.site),

@@ -127,6 +127,7 @@ class Visit:
 
     def enter(self, response: Response, signed_in: SignedIn) -> Response:
         """Give the browser its new session, in place of any it had."""
+        self.token = signed_in.token
         self.keep_cookie(response, "session", signed_in.token, age_s=int(SESSION_AGE.total_seconds()))
         return response
 

@@ -150,13 +150,28 @@ class PeopleEngine:
     async def sign_in_by_provider(self, email: str) -> SignedIn:
         """Begin a session for somebody whose address a provider of identity vouches for.
 
+        An invitation to that address is used up by it, and no password is needed.
+
         Raises:
-            Unauthenticated: nobody here has this address, or they are disabled.
+            Unauthenticated: nobody here has this address or is invited, or they are disabled.
         """
-        person = (await self._store.people()).get(email.strip().lower())
+        address = email.strip().lower()
+        person = (await self._store.people()).get(address)
+        if person is None:
+            person = await self._accept_for(address)
         if person is None or not person.is_enabled:
             raise Unauthenticated("Nobody with this e-mail address was invited.")
         return await self._begin(person)
+
+    async def _accept_for(self, address: str) -> Person | None:
+        invitation, now = await self._store.invitation_to(address), self._clock()
+        if invitation is None or invitation.expires_at <= now:
+            return None
+
+        def accept(invitation: Invitation, _: Mapping[str, Person]) -> Person:
+            return Person(email=address, role=invitation.role, password_hash=None, created_at=now)
+
+        return await self._store.accept_invitation(invitation.hash, accept, now=now)
 
     async def _begin(self, person: Person) -> SignedIn:
         token, now = generate_token(), self._clock()

@@ -439,6 +439,10 @@ class PeopleStore(Protocol):
         """Return the invitation, expired or not; None where it was used or never was."""
         ...
 
+    async def invitation_to(self, email: str) -> Invitation | None:
+        """Return the invitation to an address, expired or not."""
+        ...
+
     async def accept_invitation(
         self, hashed: bytes, accept: Callable[[Invitation, Mapping[str, Person]], Person], *, now: datetime
     ) -> Person:

@@ -40,7 +40,7 @@ def person_row(person: Person) -> Row:
 
 
 def invitation_from(row: Row) -> Invitation:
-    """Read a row of ``load_invitation`` or ``take_invitation``."""
+    """Read a row of ``load_invitation``, ``load_invitation_to`` or ``take_invitation``."""
     return Invitation(hash=bytes(row[0]), email=row[1], role=Role(row[2]), expires_at=from_milliseconds(row[3]))
 
 

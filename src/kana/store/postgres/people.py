@@ -52,6 +52,11 @@ class People:
         found = await self._database.read(lambda connection: fetch(connection, SQL["load_invitation"], hashed))
         return rows.invitation_from(found[0]) if found else None
 
+    async def invitation_to(self, email: str) -> Invitation | None:
+        """See the port."""
+        found = await self._database.read(lambda connection: fetch(connection, SQL["load_invitation_to"], email))
+        return rows.invitation_from(found[0]) if found else None
+
     async def accept_invitation(
         self, hashed: bytes, accept: Callable[[Invitation, Mapping[str, Person]], Person], *, now: datetime
     ) -> Person:

@@ -394,6 +394,9 @@ insert into invitations (hash, email, role, expires_at) values ($1, $2, $3, $4);
 -- name: load_invitation
 select hash, email, role, expires_at from invitations where hash = $1;
 
+-- name: load_invitation_to
+select hash, email, role, expires_at from invitations where email = $1;
+
 -- name: take_invitation
 delete from invitations where hash = $1 returning hash, email, role, expires_at;
 

@@ -52,6 +52,13 @@ class People:
         found = self._database.read(lambda connection: connection.execute(SQL["load_invitation"], (hashed,)).fetchall())
         return rows.invitation_from(found[0]) if found else None
 
+    async def invitation_to(self, email: str) -> Invitation | None:
+        """See the port."""
+        found = self._database.read(
+            lambda connection: connection.execute(SQL["load_invitation_to"], (email,)).fetchall()
+        )
+        return rows.invitation_from(found[0]) if found else None
+
     async def accept_invitation(
         self, hashed: bytes, accept: Callable[[Invitation, Mapping[str, Person]], Person], *, now: datetime
     ) -> Person:

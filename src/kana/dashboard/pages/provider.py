@@ -1,0 +1,87 @@
+"""The way in through an organisation's own accounts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from http import HTTPStatus
+from urllib.parse import quote, unquote
+
+import httpx
+from starlette.responses import RedirectResponse, Response
+
+from kana.dashboard.pages.problem import ProblemPage
+from kana.dashboard.pages.sign_in import HOME
+from kana.dashboard.provider import Provider, Ticket, new_ticket
+from kana.dashboard.route import get
+from kana.dashboard.security import safe_path
+from kana.dashboard.visit import Visit
+from kana.errors import NotFound, Unauthenticated, Unavailable
+
+BACK = "/login/provider/back"
+_TICKET_S = 600
+
+
+async def go_to_provider(visit: Visit) -> Response:
+    """Send the browser to the provider, with a ticket of its own."""
+    provider, ticket = _provider(visit), new_ticket(visit.asked("next"))
+    try:
+        where = await provider.authorize_url(ticket, back=_back(visit))
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        raise Unavailable("your organisation's sign-in does not answer; try again") from error
+    response = RedirectResponse(where, status_code=303)
+    visit.keep_cookie(response, "ticket", quote(json.dumps(asdict(ticket))), age_s=_TICKET_S)
+    return response
+
+
+async def come_back(visit: Visit) -> Response:
+    """Let in whoever the provider vouches for and an owner has invited."""
+    provider = _provider(visit)
+    try:
+        ticket = _ticket(visit)
+        email = await provider.email_of(visit.asked("code"), ticket, back=_back(visit), now=visit.engine.clock())
+        signed_in = await visit.house.people.sign_in_by_provider(email)
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        raise Unavailable("your organisation's sign-in does not answer; try again") from error
+    except Unauthenticated as error:
+        response = visit.show(ProblemPage.of(HTTPStatus.UNAUTHORIZED, error.message), status=401)
+        visit.keep_cookie(response, "ticket", "", age_s=0)
+        return response
+    response = RedirectResponse(safe_path(ticket.next, default=HOME), status_code=303)
+    visit.keep_cookie(response, "ticket", "", age_s=0)
+    return visit.enter(response, signed_in)
+
+
+def _provider(visit: Visit) -> Provider:
+    if not visit.house.settings.oidc_issuer:
+        raise NotFound("no provider of identity is set up here")
+    if not visit.site.may_sign_in:
+        raise Unauthenticated("this address is not safe to sign in at; use https")
+    return Provider(visit.house.settings)
+
+
+def _back(visit: Visit) -> str:
+    return visit.site.origin + BACK
+
+
+def _ticket(visit: Visit) -> Ticket:
+    """Return the ticket of this browser, when the answer is to it.
+
+    Raises:
+        Unauthenticated: it is not, or there is none, or the provider said no.
+    """
+    try:
+        ticket = Ticket(**json.loads(unquote(visit.cookie("ticket") or "")))
+    except (ValueError, TypeError):
+        ticket = None
+    if ticket is None or ticket.state != visit.asked("state"):
+        raise Unauthenticated("This sign-in was begun in another browser, or too long ago. Begin again.")
+    if not visit.asked("code"):
+        raise Unauthenticated("Your organisation did not let you in.")
+    return ticket
+
+
+ROUTES = (
+    get("/login/provider", go_to_provider, needs=None, in_environment=False),
+    get(BACK, come_back, needs=None, in_environment=False),
+)
