@@ -82,7 +82,7 @@ async def test_users_are_found_by_what_they_begin_with(store: Store, text: str, 
         (UserOrder.ID, ["U2", "ada", "u1", "u3", "x%"]),
         (UserOrder.NAME, ["u3", "x%", "U2", "u1", "ada"]),
         (UserOrder.EMAIL, ["U2", "x%", "u3", "ada", "u1"]),
-        (UserOrder.AGE, ["U2", "ada", "u3", "u1", "x%"]),
+        (UserOrder.AGE, ["U2", "u3", "ada", "u1", "x%"]),
     ],
 )
 async def test_every_order_is_paged_without_gaps(store: Store, order: UserOrder, expected: list[str]) -> None:

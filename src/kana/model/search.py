@@ -11,7 +11,7 @@ from kana.model.word import Word
 
 
 class UserOrder(Word):
-    """By what a list of users is ordered; of equals the id decides. ``AGE`` has the newest first."""
+    """By what a list of users is ordered; of equals the id decides. ``AGE`` runs downwards: the newest first."""
 
     ID = "id"
     NAME = "name"

@@ -6,6 +6,7 @@ the order's own index is walked, and soon meets enough of them. So a page is qui
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator
 
 from kana.model.period import to_milliseconds
@@ -50,16 +51,18 @@ def gatherings(search: UserSearch) -> Iterator[tuple[str, rows.Row]]:
 
 def page_of(found: Iterable[rows.Row], search: UserSearch) -> list[User]:
     """Return the page that a search asks for of all that was gathered: rows of users, and whether each fits."""
-    users = sorted((rows.user_from(row) for row in found if row[-1]), key=lambda user: _key(user, search.order))
+    is_down = search.order is UserOrder.AGE
+    users = [rows.user_from(row) for row in found if row[-1]]
     if search.after is not None:
         mark = _key(search.after, search.order)
-        users = [user for user in users if _key(user, search.order) > mark]
+        is_behind = operator.lt if is_down else operator.gt
+        users = [user for user in users if is_behind(_key(user, search.order), mark)]
+    users.sort(key=lambda user: _key(user, search.order), reverse=is_down)
     return users[: search.limit]
 
 
 def _key(user: User, order: UserOrder) -> tuple[str | int, str]:
-    value = _value(user, order)
-    return (-value if isinstance(value, int) else value, user.id)
+    return (_value(user, order), user.id)
 
 
 def _value(user: User, order: UserOrder) -> str | int:

@@ -55,7 +55,7 @@ order by lower(coalesce(u.email, '')), u.id limit ?7;
 -- name: list_users_by_age
 select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at
 from users as u
-where u.environment = ?1 and u.created_at <= ?2 and (u.created_at < ?2 or u.id > ?3)
+where u.environment = ?1 and (u.created_at, u.id) < (?2, ?3)
     and (
         substr(lower(u.id), 1, length(?4)) = ?4
         or substr(lower(coalesce(u.name, '')), 1, length(?4)) = ?4
@@ -66,7 +66,7 @@ where u.environment = ?1 and u.created_at <= ?2 and (u.created_at < ?2 or u.id >
         where s.bucket = u.bucket and s.user_key = u.user_key and s.package_id = ?5
             and s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED') and (s.ends_at is null or s.ends_at > ?6)
     ))
-order by u.created_at desc, u.id limit ?7;
+order by u.created_at desc, u.id desc limit ?7;
 
 -- name: find_users_by_text
 -- Those of whom something begins with a text, and whether each holds a package (?4); of so many (?6) by each column.

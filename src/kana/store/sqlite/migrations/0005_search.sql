@@ -3,4 +3,4 @@
 create index users_by_lower_id on users (environment, lower(id));
 create index users_by_name on users (environment, lower(coalesce(name, '')), id);
 create index users_by_email on users (environment, lower(coalesce(email, '')), id);
-create index users_by_age on users (environment, created_at desc, id);
+create index users_by_age on users (environment, created_at, id);
