@@ -1,0 +1,42 @@
+"""The chart of usage in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from kana.model.person import Role
+from tests.browser.watching import grave_findings, watched
+from tests.dashboard.desk import Desk
+from tests.dashboard.usage import use
+from tests.support.browser import open_browser
+from tests.support.world import TEST
+
+PATHS = (
+    "",
+    "?feature=message&step=HOUR&from=2026-03-10",
+    "/adoption",
+    "/users?feature=message",
+    "/limits",
+    "/refusals",
+)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
+async def test_insights_with_usage_are_drawn_and_accessible(desk: Desk, *, dark: bool, phone: bool) -> None:
+    """Every page with something in it: nothing grave for axe-core, no error, and none scrolls sideways."""
+    use(desk, TEST)
+    found, wide = [], []
+    async with (
+        open_browser() as browser,
+        watched(browser, desk.person(Role.VIEWER), dark=dark, phone=phone) as (page, _),
+    ):
+        for path in PATHS:
+            await page.goto(f"/test/insights{path}")
+            if path in PATHS[:2]:
+                await expect(page.locator(".kana-graph canvas")).to_be_visible()
+            found += await grave_findings(page)
+            if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                wide.append(path)
+    assert found == wide == []
