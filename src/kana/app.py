@@ -11,7 +11,7 @@ from importlib.resources import files
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from kana.api import admin, client, config, health, segment
+from kana.api import admin, client, config, health, insights, segment
 from kana.api.access import Door
 from kana.api.http import Router
 from kana.api.ingest import events_endpoint
@@ -129,6 +129,7 @@ def create_app(
             "/v1/events": events_endpoint(engine, door),
             "/api/v1/events": events_endpoint(engine, door, quiet=True),
             **config.routes(configuration, engine.access, door),
+            **insights.routes(engine.insights, door),
             **segment.routes(engine.segment, door),
             "/healthz": health.healthz(),
             "/readyz": health.readyz(store.probe),

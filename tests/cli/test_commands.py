@@ -210,9 +210,47 @@ def damaged(kana: Kana) -> None:
         " subscription_id, reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata,"
         " recorded_at) values (7, 1, 5, 'test', 'messages', 'ADD', 3, 'RECORDED', null, 3, 99, 'MONTH',"
         " 1767225600000, 3, 10, 0, null, null, null, 1767225600001)",
+        "insert into usage_days values (7, 1, 'messages', 1767225600000, '', 'test', 3, 1, 0)",
+        "insert into usage_hours values ('test', 'messages', '', 1767225600000, 0, 3, 1, 0)",
     ):
         connection.execute(statement)
     connection.close()
+
+
+def test_audit_finds_totals_that_were_tampered_with(kana: Kana) -> None:
+    """A day or an hour that says something else than its entries is named with both, and exit 1."""
+    damaged(kana)
+    connection = apsw.Connection("kana.db")
+    connection.execute("update counters set used = 3")
+    connection.execute("update usage_days set units = 5")
+    connection.execute("delete from usage_hours")
+    connection.close()
+
+    words, program = kana("audit"), kana("audit", "--json")
+
+    feature = "Feature 'messages' of package '' in test"
+    assert (words.exit_code, words.stdout.splitlines()) == (
+        1,
+        [
+            f"{feature}, the day of user 1 (bucket 7) from 2026-01-01T00:00:00+00:00: the total says"
+            " 5 units, 1 entries, 0 refusals; the ledger 3 units, 1 entries, 0 refusals.",
+            f"{feature}, the hour of all users from 2026-01-01T00:00:00+00:00: the total says"
+            " 0 units, 0 entries, 0 refusals; the ledger 3 units, 1 entries, 0 refusals.",
+            "1 entries, 1 counters: 2 totals of days and hours differ from the ledger.",
+        ],
+    )
+    assert (program.exit_code, json.loads(program.stdout)["totals"][0]) == (
+        1,
+        {
+            "environment": "test",
+            "userKey": "1",
+            "featureId": "messages",
+            "packageId": "",
+            "start": "2026-01-01T00:00:00+00:00",
+            "total": {"units": 5, "entries": 1, "refusals": 0},
+            "ledger": {"units": 3, "entries": 1, "refusals": 0},
+        },
+    )
 
 
 def test_audit_is_silent_about_nothing(kana: Kana) -> None:

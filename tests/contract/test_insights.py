@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -31,7 +32,7 @@ from tests.support.world import (
 )
 
 MIDNIGHT = NOON.replace(hour=0)
-YEAR = {"start": NOON - timedelta(days=200), "end": NOON + timedelta(days=200)}
+YEAR: dict[str, Any] = {"start": NOON - timedelta(days=200), "end": NOON + timedelta(days=200)}
 TALLIES = ["usage_days", "usage_hours"]
 
 
@@ -81,7 +82,7 @@ async def test_usage_by_day(busy: World) -> None:
 async def test_usage_by_hour_week_and_month(busy: World) -> None:
     """Steps are told whole and in UTC: weeks from Monday, months from the first."""
     usage = busy.engine.insights.usage
-    only = {"feature_ids": ["message"], "package_ids": ["basic"]}
+    only: dict[str, Any] = {"feature_ids": ["message"], "package_ids": ["basic"]}
     hours = await usage(TEST, start=NOON + timedelta(minutes=59), end=NOON + ONE_DAY, step=Step.HOUR, **only)
     weeks = await usage(TEST, step=Step.WEEK, **only, **YEAR)
     months = await usage(TEST, step=Step.MONTH, **only, **YEAR)
@@ -275,7 +276,7 @@ async def test_totals_equal_a_plain_sum_of_the_entries(
         )  # fmt: skip
     entries = {user: await busy.store.entries(TEST, user, limit=10_000, before=None) for user in ("ada", "bob", "cleo")}
     packages = {held.subscription.id: held.subscription.package_id for held in await busy.accounts.subscriptions(TEST)}
-    whole = {"start": MIDNIGHT, "end": busy.clock.now + ONE_DAY}
+    whole: dict[str, Any] = {"start": MIDNIGHT, "end": busy.clock.now + ONE_DAY}
     for step in Step:
         found = await busy.engine.insights.usage(TEST, step=step, **whole)
         assert found == plainly([entry for each in entries.values() for entry in each], packages, step)

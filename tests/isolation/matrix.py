@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from arro3.io import read_parquet
 
 from kana.model.segment import MessageType
 from tests.api.admin import calls
@@ -23,6 +25,9 @@ FEATURE = (
 )
 BATCHED = f"recorded reason id duplicate {calls.CONSUMPTION} error {{ code name message retryAfter }}"
 SETTINGS = "environment requiresSecureMode"
+OUTLOOK = "userId featureId packageId used limit overageEnabled share resetsAt runsOutAt"
+DAYS = '(from: "2020-01-01T00:00:00Z", to: "2036-01-01T00:00:00Z"'
+RANGE = f"{DAYS}, by: WEEK"
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,15 @@ ADMIN: dict[str, Call] = {
         lambda side: {"id": side.subscriptions[ADA]},
     ),
     "Query.subscriptions": Call(f"{{ subscriptions {{ {SUBSCRIPTION} }} }}"),
+    "Query.usageInsights": Call(
+        f'{{ usageInsights{RANGE}, userId: "{ADA}") {{ at featureId packageId units entries refusals }} }}'
+    ),
+    "Query.adoption": Call(f"{{ adoption{DAYS}) {{ featureId entitled used share }} }}", leaves_mark=False),
+    "Query.topUsers": Call(f'{{ topUsers{DAYS}, featureId: "message") {{ userId units entries refusals }} }}'),
+    "Query.nearLimit": Call(f"{{ nearLimit {{ {OUTLOOK} }} }}", leaves_mark=False),
+    "Query.limitOutlook": Call(f'{{ limitOutlook(userId: "{ADA}") {{ {OUTLOOK} }} }}'),
+    "Query.refusals": Call(f"{{ refusals{DAYS}) {{ userId featureId reason count lastAt }} }}", leaves_mark=False),
+    "Query.adminLog": Call("{ adminLog { id at actorKind actorName action subjectKind subjectId before after } }"),
     "Query.mappingRules": Call(f"{{ mappingRules {{ {segment.RULE} }} }}"),
     "Query.segmentEvents": Call(f"{{ segmentEvents {{ {segment.EVENT} }} }}"),
     "Query.segmentEventCounts": Call(
@@ -128,6 +142,22 @@ def send_message(path: str, kind: str) -> Callable[[Side], httpx.Response]:
     return lambda side: side.segment(path, {"messageId": path, "type": kind, "userId": FRESH, "event": "e"})
 
 
+def download(kind: str) -> Callable[[Side], httpx.Response]:
+    """A call for what ada used, as a file; numbers packed into Parquet are read back, to be seen at all."""
+    given = {"from": "2020-01-01T00:00:00Z", "to": "2036-01-01T00:00:00Z", "by": "WEEK", "userId": ADA}
+
+    def call(side: Side) -> httpx.Response:
+        headers = {"Authorization": side.private_key}
+        answer = side.served.http.get(f"/v1/insights.{kind}", params=given, headers=headers)
+        if kind != "parquet" or answer.status_code != 200:
+            return answer
+        table = read_parquet(io.BytesIO(answer.content)).read_all()
+        rows = {name: [str(value) for value in table[name].to_pylist()] for name in table.column_names}
+        return httpx.Response(200, json=rows, request=answer.request)
+
+    return call
+
+
 def pull(side: Side) -> httpx.Response:
     """The configuration of a side."""
     return side.served.http.get("/cli/pull", headers={"Authorization": side.private_key})
@@ -166,6 +196,7 @@ ROUTES: dict[str, list[Callable[[Side], httpx.Response]]] = {
     "/v1/batch": [send_message("/v1/batch", "track")],
     "/v1/import": [send_message("/v1/import", "identify")],
     **{f"/v1/{kind}": [send_message(f"/v1/{kind}", kind)] for kind in MessageType},
+    **{f"/v1/insights.{kind}": [download(kind)] for kind in ("csv", "parquet")},
     "/cli/pull": [pull],
     "/cli/validate": [post_configuration("/cli/validate")],
     "/cli/publish": [post_configuration("/cli/publish")],

@@ -1,4 +1,4 @@
-"""The scalars that both schemas share: DateTime and Units. JSON needs no code: any JSON value is what it is."""
+"""The scalars of the schemas: DateTime, Units and UnitsChange. JSON needs no code: any JSON value is what it is."""
 
 from __future__ import annotations
 
@@ -52,5 +52,17 @@ def write_units(value: object) -> int:
     raise GraphQLError(f"Units must be a whole number from 0 to {UNITS_MAX}, got {shown(value)}")
 
 
+def write_change(value: object) -> int:
+    """Return units less those given back, as JSON has numbers: a sum that passes 2^53-1 is told as that.
+
+    Raises:
+        GraphQLError: it is no whole number.
+    """
+    if type(value) is int:
+        return max(-UNITS_MAX, min(UNITS_MAX, value))
+    raise GraphQLError(f"UnitsChange must be a whole number, got {shown(value)}")
+
+
 DATE_TIME = ScalarType("DateTime", serializer=write_time, value_parser=read_time)
 UNITS = ScalarType("Units", serializer=write_units, value_parser=write_units)
+UNITS_CHANGE = ScalarType("UnitsChange", serializer=write_change)

@@ -5,7 +5,7 @@ import json
 import click
 
 from kana.cli.database import database_option, json_option, read_settings, require_database, with_store
-from kana.engine.ports import Audit, Drift
+from kana.engine.ports import Audit, Drift, TallyDrift
 
 
 @click.command()
@@ -16,15 +16,19 @@ def audit(database_url: str | None, as_json: bool) -> None:
     settings = require_database(read_settings(database_url=database_url))
     found = with_store(settings, lambda store: store.audit())
     click.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False) if as_json else _in_words(found))
-    if found.drifts:
+    if not found.is_clean:
         raise click.exceptions.Exit(1)
 
 
 def _in_words(found: Audit) -> str:
     size = f"{found.entries} entries, {found.counters} counters"
-    if not found.drifts:
+    if found.is_clean:
         return f"{size}: every counter equals the sum of its entries."
-    lines = [*map(_line, found.drifts), f"{size}: {len(found.drifts)} counters differ from the ledger."]
+    lines = [*map(_line, found.drifts), *map(_tally_line, found.tally_drifts)]
+    if found.drifts:
+        lines.append(f"{size}: {len(found.drifts)} counters differ from the ledger.")
+    if found.tally_drifts:
+        lines.append(f"{size}: {len(found.tally_drifts)} totals of days and hours differ from the ledger.")
     return "\n".join(lines)
 
 
@@ -36,8 +40,22 @@ def _line(drift: Drift) -> str:
     )
 
 
+def _tally_line(drift: TallyDrift) -> str:
+    whose = (
+        "the hour of all users" if drift.user is None else f"the day of user {drift.user[1]} (bucket {drift.user[0]})"
+    )
+    counted, in_ledger = (
+        f"{units} units, {entries} entries, {refusals} refusals"
+        for units, entries, refusals in (drift.counted, drift.in_ledger)
+    )
+    return (
+        f"Feature {drift.feature_id!r} of package {drift.package_id!r} in {drift.environment}, {whose} from"
+        f" {drift.start.isoformat()}: the total says {counted}; the ledger {in_ledger}."
+    )
+
+
 def _as_json(found: Audit) -> dict[str, object]:
-    return {
+    told: dict[str, object] = {
         "entries": found.entries,
         "counters": found.counters,
         "drifts": [
@@ -50,4 +68,20 @@ def _as_json(found: Audit) -> dict[str, object]:
             }
             for drift in found.drifts
         ],
+    }
+    if found.tally_drifts:
+        told["totals"] = [_tally_as_json(drift) for drift in found.tally_drifts]
+    return told
+
+
+def _tally_as_json(drift: TallyDrift) -> dict[str, object]:
+    names = ("units", "entries", "refusals")
+    return {
+        "environment": drift.environment,
+        "userKey": None if drift.user is None else str(drift.user[1]),
+        "featureId": drift.feature_id,
+        "packageId": drift.package_id,
+        "start": drift.start.isoformat(),
+        "total": dict(zip(names, drift.counted, strict=True)),
+        "ledger": dict(zip(names, drift.in_ledger, strict=True)),
     }

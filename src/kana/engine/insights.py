@@ -65,8 +65,8 @@ class InsightEngine:
     ) -> list[UsageRow]:
         """Return a row for each step, feature and package with entries, in the order of time.
 
-        Every step that ``[start, end)`` touches is told whole. Of all features, packages and users unless told which. Refusals that no package answered are in it
-        where no packages are named.
+        Every step that ``[start, end)`` touches is told whole. Of all features, packages and users unless told
+        which. Refusals that no package answered are in it where no packages are named.
 
         Raises:
             FeatureNotFound, PackageNotFound, UserNotFound: one of the ids does not exist.
@@ -200,14 +200,23 @@ class InsightEngine:
         ]
 
     async def log(
-        self, environment: Environment, *, first: int = 100, after: int | None = None, subject_id: str | None = None
+        self,
+        environment: Environment,
+        *,
+        first: int = 100,
+        after: int | None = None,
+        subject_id: str | None = None,
+        shared: bool = False,
     ) -> list[LogLine]:
         """Return the ``first`` administrative changes, 1 to 1,000, the newest first, from after the one with an id.
+
+        ``shared`` takes in what no environment owns, as changes of people: never for holders of a key.
 
         Raises:
             InvalidValue: ``first`` is out of range.
         """
-        return await self._store.log(environment, limit=_first(first), before=after, subject_id=subject_id)
+        limit = _first(first)
+        return await self._store.log(environment, limit=limit, before=after, subject_id=subject_id, shared=shared)
 
 
 def _known_features(catalog: Catalog, feature_ids: Sequence[str] | None) -> list[str]:

@@ -163,7 +163,7 @@ class Refusals:
 
     user_id: str
     feature_id: str
-    outcome: Outcome
+    reason: Outcome
     count: int
     last_at: datetime
 

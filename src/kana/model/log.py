@@ -10,14 +10,15 @@ from kana.model.environment import Actor, Environment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """One change. ``before`` and ``after`` are what was there, as JSON; None where there was nothing.
+    """One change, of an environment or of the workspace.
 
+    ``before`` and ``after`` are what was there, as JSON; None where there was nothing.
     ``subject_kind`` is "feature", "package", "key", "settings" or "signing secret"; ``action`` "created",
     "updated", "deleted" or "revoked". Ids grow with time.
     """
 
     id: int
-    environment: Environment
+    environment: Environment | None
     at: datetime
     actor: Actor
     action: str

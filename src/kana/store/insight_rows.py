@@ -105,7 +105,7 @@ def log_line_from(row: Row) -> LogLine:
     """Read a row of ``list_log``."""
     return LogLine(
         id=row[0],
-        environment=Environment(row[1]),
+        environment=None if row[1] is None else Environment(row[1]),
         at=from_milliseconds(row[2]),
         actor=Actor(kind=row[3], name=row[4]),
         action=row[5],

@@ -27,7 +27,9 @@ from kana.engine.mapping import EventCounts, UnmappedEventName, UnmappedProperty
 from kana.engine.usage import PeriodUsage, Shown
 from kana.model.entitlement import Consumption, Decision
 from kana.model.feature import Feature
+from kana.model.insights import Adoption, Outlook, Refusals, TopUser, UsageRow
 from kana.model.key import EnvironmentSettings
+from kana.model.log import LogLine
 from kana.model.package import Package, PackagePrice
 from kana.model.segment import MappingRule, PropertyCondition, SegmentEvent
 from kana.model.usage import Receipt
@@ -63,6 +65,12 @@ SOURCES: dict[str, type] = {
     "BatchedUsage": UsageAnswer,
     "UsageError": UsageFault,
     "EnvironmentSettings": EnvironmentSettings,
+    "UsageInsight": UsageRow,
+    "FeatureAdoption": Adoption,
+    "TopUser": TopUser,
+    "LimitOutlook": Outlook,
+    "RefusalCount": Refusals,
+    "AdminLogLine": LogLine,
     "MappingRule": MappingRule,
     "PropertyCondition": PropertyCondition,
     "SegmentEvent": SegmentEvent,

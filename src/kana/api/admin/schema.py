@@ -7,10 +7,11 @@ from importlib.resources import files
 from ariadne import EnumType, make_executable_schema
 from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 
-from kana.api.admin import features, packages, segment, settings, subscriptions, usage, users
+from kana.api.admin import features, insights, packages, segment, settings, subscriptions, usage, users
 from kana.api.graphql.plan import attribute_of
-from kana.api.scalars import DATE_TIME, UNITS
+from kana.api.scalars import DATE_TIME, UNITS, UNITS_CHANGE
 from kana.model.feature import FeatureType
+from kana.model.insights import Step
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
 from kana.model.segment import EventStatus
@@ -28,6 +29,8 @@ _BINDINGS = (
     users.mutation,
     subscriptions.query,
     subscriptions.mutation,
+    insights.query,
+    insights.log_type,
     settings.query,
     settings.mutation,
     segment.query,
@@ -39,6 +42,9 @@ _BINDINGS = (
     usage.recorded_type,
     DATE_TIME,
     UNITS,
+    UNITS_CHANGE,
+    EnumType("UsageStep", Step),
+    EnumType("RefusalReason", insights.REASONS),
     EnumType("FeatureType", FeatureType),
     EnumType("PackageStatus", PackageStatus),
     EnumType("ResetPeriod", ResetPeriod),

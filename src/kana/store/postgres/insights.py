@@ -134,10 +134,10 @@ class Insights:
         return await self._database.read_aside(work)
 
     async def log(
-        self, environment: Environment, *, limit: int, before: int | None, subject_id: str | None
+        self, environment: Environment, *, limit: int, before: int | None, subject_id: str | None, shared: bool
     ) -> list[LogLine]:
         """See the port."""
-        bindings = (environment.value, _ID_MAX if before is None else before, subject_id, limit)
+        bindings = (environment.value, _ID_MAX if before is None else before, subject_id, limit, shared)
         return await self._insight_rows("list_log", bindings, insight_rows.log_line_from)
 
     async def _insight_rows(self, name: str, bindings: tuple[Any, ...], read: Callable[[rows.Row], Any]) -> list[Any]:

@@ -375,7 +375,9 @@ order by r.refused desc, u.id, r.feature_id, r.outcome limit $7;
 -- name: list_log
 select id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after
 from admin_log
-where environment = $1 and id < $2 and ($3::text is null or subject_id = $3) order by id desc limit $4;
+where id < $2 and (environment = $1 or (environment is null and $5::boolean))
+    and ($3::text is null or subject_id = $3)
+order by id desc limit $4;
 
 -- name: load_people
 select email, role, password_hash, created_at, disabled_at from people order by created_at, email;

@@ -1,0 +1,141 @@
+"""Insights: what was used, by whom, and who runs into limits; and the log of administrative changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypedDict
+
+from ariadne import ObjectType, QueryType
+
+from kana.api.admin.context import Info
+from kana.api.admin.inputs import given_id, given_ids
+from kana.errors import InvalidValue
+from kana.model.insights import Adoption, Outlook, Refusals, Step, TopUser, UsageRow
+from kana.model.log import LogLine
+from kana.model.text import shown
+from kana.model.usage import Outcome
+
+query = QueryType()
+log_type = ObjectType("AdminLogLine")
+
+REASONS = {outcome.name: outcome for outcome in Outcome if outcome is not Outcome.RECORDED}
+"""Why a usage is refused, by the words of the schema."""
+
+
+class Range(TypedDict):
+    """A range as the engine takes it."""
+
+    start: datetime
+    end: datetime
+
+
+# Arguments come as a mapping: one of them is called `from`, which is no name in Python.
+
+
+@query.field("usageInsights")
+async def usage_insights(_root: object, info: Info, **given: Any) -> list[UsageRow]:
+    """What was used, step by step."""
+    return await info.context.engine.insights.usage(
+        info.context.environment,
+        **_range(given),
+        step=given.get("by") or Step.DAY,
+        feature_ids=_ids(given.get("feature_ids"), field="featureIds"),
+        package_ids=_ids(given.get("package_ids"), field="packageIds"),
+        user_id=_id(given.get("user_id"), field="userId"),
+    )
+
+
+@query.field("adoption")
+async def adoption(_root: object, info: Info, **given: Any) -> list[Adoption]:
+    """Who could use each feature, and who did."""
+    return await info.context.engine.insights.adoption(
+        info.context.environment, **_range(given), feature_ids=_ids(given.get("feature_ids"), field="featureIds")
+    )
+
+
+@query.field("topUsers")
+async def top_users(_root: object, info: Info, **given: Any) -> list[TopUser]:
+    """Who used most of a feature."""
+    return await info.context.engine.insights.top_users(
+        info.context.environment,
+        given_id(given["feature_id"], field="featureId"),
+        **_range(given),
+        first=_or(given.get("first"), 20),
+    )
+
+
+@query.field("nearLimit")
+async def near_limit(_root: object, info: Info, *, first: int | None = None) -> list[Outlook]:
+    """Who is about to be stopped."""
+    return await info.context.engine.insights.near_limit(info.context.environment, first=_or(first, 100))
+
+
+@query.field("limitOutlook")
+async def limit_outlook(_root: object, info: Info, *, user_id: str) -> list[Outlook]:
+    """How one user stands with their limits."""
+    return await info.context.engine.insights.outlook(info.context.environment, given_id(user_id, field="userId"))
+
+
+@query.field("refusals")
+async def refusals(_root: object, info: Info, **given: Any) -> list[Refusals]:
+    """Who was stopped, how often and why."""
+    return await info.context.engine.insights.refusals(
+        info.context.environment,
+        **_range(given),
+        feature_id=_id(given.get("feature_id"), field="featureId"),
+        user_id=_id(given.get("user_id"), field="userId"),
+        first=_or(given.get("first"), 100),
+    )
+
+
+@query.field("adminLog")
+async def admin_log(
+    _root: object, info: Info, *, first: int | None = None, after: str | None = None, subject: str | None = None
+) -> list[LogLine]:
+    """Who changed what."""
+    return await info.context.engine.insights.log(
+        info.context.environment,
+        first=_or(first, 100),
+        after=None if after is None else _line_id(after),
+        subject_id=_id(subject, field="subject"),
+    )
+
+
+@log_type.field("id")
+def line_id(line: LogLine, _info: Info) -> str:
+    """Return the line's id as the wire has ids."""
+    return str(line.id)
+
+
+@log_type.field("actorKind")
+def actor_kind(line: LogLine, _info: Info) -> str:
+    """What kind of caller it was."""
+    return line.actor.kind
+
+
+@log_type.field("actorName")
+def actor_name(line: LogLine, _info: Info) -> str:
+    """Who it was."""
+    return line.actor.name
+
+
+def _range(given: dict[str, Any]) -> Range:
+    return {"start": given["from"], "end": given["to"]}
+
+
+def _ids(values: list[str] | None, *, field: str) -> list[str] | None:
+    return None if values is None else given_ids(values, field=field)
+
+
+def _id(value: str | None, *, field: str) -> str | None:
+    return None if value is None else given_id(value, field=field)
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+def _line_id(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) < 2**63:
+        return int(text)
+    raise InvalidValue(f"after must be the id of a change, got {shown(text)}", field="after")

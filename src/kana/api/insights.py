@@ -1,0 +1,107 @@
+"""``GET /v1/insights.csv`` and ``.parquet``: usage as a file, for whoever holds a private key."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from urllib.parse import parse_qs
+
+import structlog
+from graphql import GraphQLError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kana.api.access import Door
+from kana.api.errors import fault_of, is_ours
+from kana.api.http import answer, answer_fault, answer_method_not_allowed, request_id_of
+from kana.api.scalars import read_time
+from kana.download import FORMATS, Format
+from kana.engine.insights import DOWNLOAD_ROWS_MAX, InsightEngine
+from kana.errors import InvalidValue
+from kana.model.environment import Environment
+from kana.model.insights import Step, UsageRow
+from kana.model.key import KeyKind
+from kana.model.text import identifier, shown
+
+IDS_MAX = 100
+"""Most features, and most packages, that one download may name."""
+
+log = structlog.get_logger("kana.insights")
+
+
+def routes(insights: InsightEngine, door: Door) -> dict[str, ASGIApp]:
+    """Return an address for each kind of file."""
+    return {f"/v1/insights.{name}": _download(insights, door, format_) for name, format_ in FORMATS.items()}
+
+
+def _download(insights: InsightEngine, door: Door, format_: Format) -> ASGIApp:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["method"] != "GET":
+            await answer_method_not_allowed(scope, send, b"GET")
+            return
+        try:
+            caller = await door.caller(scope, KeyKind.PRIVATE)
+            rows = await _rows(insights, caller.environment, scope["query_string"])
+            body = await asyncio.to_thread(format_.write, rows)
+        except Exception as error:
+            if not is_ours(error):
+                log.exception("request failed")
+            await answer_fault(send, fault_of(error, request_id=request_id_of(scope)))
+            return
+        name = f'attachment; filename="usage-{caller.environment}.{format_.extension}"'
+        headers = [(b"content-disposition", name.encode())]
+        await answer(send, 200, body, content_type=format_.content_type.encode(), headers=headers)
+
+    return app
+
+
+async def _rows(insights: InsightEngine, environment: Environment, query_string: bytes) -> list[UsageRow]:
+    given = _arguments(query_string)
+    user_ids = _ids(given, "userId")
+    if user_ids is not None and len(user_ids) > 1:
+        raise InvalidValue("userId must be named once", field="userId")
+    return await insights.usage(
+        environment,
+        start=_time(given, "from"),
+        end=_time(given, "to"),
+        step=_step(given),
+        feature_ids=_ids(given, "featureId"),
+        package_ids=_ids(given, "packageId"),
+        user_id=None if user_ids is None else user_ids[0],
+        rows_max=DOWNLOAD_ROWS_MAX,
+    )
+
+
+def _arguments(query_string: bytes) -> dict[str, list[str]]:
+    try:
+        given = parse_qs(
+            query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=3 * IDS_MAX
+        )
+    except ValueError:
+        raise InvalidValue("the address' arguments must be UTF-8 in percent-encoding, at most 300 of them") from None
+    for name in given:
+        if name not in ("from", "to", "by", "featureId", "packageId", "userId"):
+            raise InvalidValue(f"there is no argument {shown(name)}; from, to, by, featureId, packageId, userId are")
+    return given
+
+
+def _time(given: dict[str, list[str]], name: str) -> datetime:
+    try:
+        return read_time(given[name][-1] if name in given else None)
+    except GraphQLError as error:
+        raise InvalidValue(f"{name}: {error.message}", field=name) from None
+
+
+def _step(given: dict[str, list[str]]) -> Step:
+    word = given.get("by", [Step.DAY.value])[-1]
+    if word not in set(Step):
+        raise InvalidValue(f"by must be one of {', '.join(Step)}, got {shown(word)}", field="by")
+    return Step(word)
+
+
+def _ids(given: dict[str, list[str]], name: str) -> list[str] | None:
+    values = given.get(name)
+    if values is None:
+        return None
+    if len(values) > IDS_MAX:
+        raise InvalidValue(f"{name} must be given at most {IDS_MAX} times, got {len(values)}", field=name)
+    return list(dict.fromkeys(identifier(value, field=name) for value in values))

@@ -1,0 +1,80 @@
+"""Usage as a file to take along: CSV for spreadsheets, Parquet for data tools. For every face that offers one."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+
+from kana.errors import InvalidValue
+from kana.model.insights import UsageRow
+from kana.model.period import to_milliseconds
+from kana.model.text import UNITS_MAX
+
+COLUMNS = ("at", "featureId", "packageId", "units", "entries", "refusals")
+"""The words of the Admin API's ``UsageInsight``, in the order of a file's columns."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file: how its address ends, what it is, and how it is written."""
+
+    extension: str
+    content_type: str
+    write: Callable[[Sequence[UsageRow]], bytes]
+
+
+def as_text(value: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula: one that begins like one gets an apostrophe."""
+    return f"'{value}" if value.startswith(_FORMULA) else value
+
+
+def write_csv(rows: Sequence[UsageRow]) -> bytes:
+    """Return rows as RFC 4180 has them, in UTF-8, with a line of names. Times are ISO 8601; no package is empty."""
+    lines = StringIO(newline="")
+    writer = csv.writer(lines)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        names = (as_text(row.feature_id), as_text(row.package_id or ""))
+        writer.writerow((row.at.isoformat(), *names, row.units, row.entries, row.refusals))
+    return lines.getvalue().encode()
+
+
+def write_parquet(rows: Sequence[UsageRow]) -> bytes:
+    """Return rows as one Parquet file: times in UTC to the millisecond, numbers of 64 bits.
+
+    Raises:
+        InvalidValue: what writes it is not installed; the message says how to install it.
+    """
+    try:
+        from arro3.core import Array, DataType, Table
+        from arro3.io import write_parquet as write
+    except ImportError:
+        raise InvalidValue(
+            "this server writes no Parquet: install kana-server[parquet], or take CSV", field="format"
+        ) from None
+    integer, text = DataType.int64(), DataType.utf8()
+    columns = (
+        Array([to_milliseconds(row.at) for row in rows], integer).cast(DataType.timestamp("ms", tz="UTC")),
+        Array([row.feature_id for row in rows], text),
+        Array([row.package_id for row in rows], text),
+        Array([max(-UNITS_MAX, min(UNITS_MAX, row.units)) for row in rows], integer),
+        Array([row.entries for row in rows], integer),
+        Array([row.refusals for row in rows], integer),
+    )
+    file = BytesIO()
+    write(Table.from_arrays(columns, names=COLUMNS), file)
+    return file.getvalue()
+
+
+FORMATS = {
+    each.extension: each
+    for each in (
+        Format("csv", "text/csv; charset=utf-8", write_csv),
+        Format("parquet", "application/vnd.apache.parquet", write_parquet),
+    )
+}
+"""What can be downloaded, by the extension of the address."""
