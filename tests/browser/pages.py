@@ -36,6 +36,13 @@ PAGES: tuple[str, ...] = (
     "/console?example=1",
     "/log",
     "/log?subject=hostile",
+    "/subscribers",
+    "/subscribers?q=user&sort=email&package=basic",
+    "/subscribers?q=nobody",
+    "/user?id=user-0",
+    "/user/new",
+    "/user/edit?id=user-0",
+    "/users/import",
 )
 """Pages below ``/test`` and ``/live``, as an owner opens them."""
 
@@ -98,5 +105,33 @@ FORMS: tuple[Form, ...] = (
     Form(page="/developer", fill={"Let in user tokens only": False}, press="Save", says="user tokens and public keys"),
     Form(page="/log", fill={"Identifier of what was changed": "exports"}, press="Filter", says="Exports 2"),
     Form(page="/packages", fill={"Search packages": "pro"}, press="Filter", says="1 found"),
+    Form(
+        page="/user/new",
+        fill={"Identifier": "ada", "Name": "Ada", "E-mail address": "ada@example.com"},
+        press="Save",
+        says="ada is made.",
+    ),
+    Form(page="/user/edit?id=ada", fill={"Metadata": "{"}, press="Save", says="Metadata must be JSON"),
+    Form(page="/user/edit?id=ada", fill={"Name": "Ada L."}, press="Save", says="ada is saved."),
+    Form(page="/user?id=ada", fill={"Subscribe to": "Basic Plan"}, press="Subscribe", says="Subscribed to basic."),
+    Form(
+        page="/user?id=ada",
+        fill={"Feature": "Messages", "Amount": "3", "Reason": "A gift"},
+        press="Record",
+        says="3 of message recorded.",
+    ),
+    Form(
+        page="/user?id=ada",
+        fill={"Feature": "Messages", "Amount": "2", "Reason": "Too much"},
+        press="Give back",
+        says="2 of message given back.",
+    ),
+    Form(
+        page="/user?id=ada",
+        fill={"Feature": "Messages", "Amount": "11", "Reason": "More"},
+        press="Record",
+        says="The limit of 10 is reached for this period: 1 used, 11 more would exceed it",
+    ),
+    Form(page="/subscribers", fill={"Package": "Basic Plan"}, press="Filter", says="ada@example.com"),
 )
 """Sent in this order in each environment, by an owner."""
