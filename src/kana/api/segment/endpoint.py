@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -44,7 +43,7 @@ def write_key_in(headers: Mapping[bytes, bytes]) -> str:
         return credential
     try:
         pair = base64.b64decode(credential[len(_BASIC) :].strip(), validate=True).decode("latin-1")
-    except binascii.Error:
+    except ValueError:  # It is not base64, or not even ASCII.
         return ""
     return pair.partition(":")[0]
 

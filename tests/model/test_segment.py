@@ -1,0 +1,254 @@
+"""Whom an identify is about, what a track stands for, and which rule counts."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from kana.errors import InvalidValue
+from kana.model.environment import bucket_of
+from kana.model.segment import (
+    CONDITIONS_MAX,
+    EventStatus,
+    Identity,
+    MappingRule,
+    Message,
+    MessageType,
+    PropertyCondition,
+    SegmentEvent,
+    identity_of,
+    is_import,
+    leaves,
+    mapped,
+    received,
+    same_person,
+    usage_key,
+)
+from tests.support.world import NOON, TEST, a_user
+
+
+def a_message(kind: MessageType = MessageType.TRACK, **changes: Any) -> Message:
+    """A message of ada's, with the JSON text that its parts make."""
+    values: dict[str, Any] = {
+        "id": "m-1", "type": kind, "user_id": "ada", "event": "Sent", "properties": {}, "traits": {}, "timestamp": None,
+    } | changes  # fmt: skip
+    raw = json.dumps({"properties": values["properties"], "traits": values["traits"]})
+    return Message(raw=raw, **values)
+
+
+def a_rule(event_name: str | None = "Sent", *conditions: tuple[str, str], **changes: Any) -> MappingRule:
+    """A rule that makes messages of events."""
+    values: dict[str, Any] = {
+        "environment": TEST, "id": "1", "name": "rule", "event_name": event_name, "feature_id": "message",
+        "conditions": tuple(PropertyCondition(path=path, value=value) for path, value in conditions),
+        "created_at": NOON, "updated_at": NOON,
+    } | changes  # fmt: skip
+    return MappingRule(**values)
+
+
+def kept(message: Message, *rules: MappingRule) -> SegmentEvent:
+    """A message as it is kept at noon."""
+    return received(message, rules, environment=TEST, number=5, now=NOON)
+
+
+def test_a_track_is_kept_with_all_that_its_usage_needs() -> None:
+    """Feature and amount of the properties, the message's own time, and a key that follows from its id."""
+    earlier = NOON - timedelta(hours=1)
+    event = kept(a_message(properties={"featureId": "message", "delta": 3}, timestamp=earlier))
+    usage = event.usage()
+
+    assert (event.status, event.number, event.bucket) == (EventStatus.PENDING, 5, bucket_of(TEST, "ada"))
+    assert (usage.user_id, usage.feature_id, usage.delta, usage.timestamp) == ("ada", "message", 3, earlier)
+    assert usage.key == usage_key("m-1")
+    assert usage.metadata == {"segment": {"messageId": "m-1", "event": "Sent"}}
+
+
+def test_a_message_without_a_time_happened_when_it_came() -> None:
+    """The time is fixed when it is kept, so that a repetition has the same."""
+    event = kept(a_message(properties={"featureId": "message"}))
+    assert (event.happened_at, event.received_at, event.usage().delta) == (NOON, NOON, 1)
+
+
+@pytest.mark.parametrize(
+    ("properties", "reason"),
+    [
+        ({"featureId": 7}, "properties.featureId must be a text, got 7"),
+        ({"featureId": ""}, "properties.featureId must be 1 to 255 characters, got 0: ''"),
+        ({"featureId": "message", "delta": "1"}, "properties.delta must be a whole number of 32 bits, got '1'"),
+        ({"featureId": "message", "delta": 1.5}, "properties.delta must be a whole number of 32 bits, got 1.5"),
+        ({"featureId": "message", "delta": True}, "properties.delta must be a whole number of 32 bits, got True"),
+        (
+            {"featureId": "message", "delta": 2**31},
+            "properties.delta must be a whole number of 32 bits, got 2147483648",
+        ),
+        ({"featureId": "message", "delta": 0}, "delta must not be 0 with ADD: there is nothing to record"),
+    ],
+)
+def test_a_track_that_names_no_usage_has_failed(properties: dict[str, object], reason: str) -> None:
+    """It is kept with the reason, and nothing of it is carried out."""
+    event = kept(a_message(properties=properties))
+    assert (event.status, event.reason, event.feature_id, event.delta) == (EventStatus.FAILED, reason, None, 1)
+
+
+@pytest.mark.parametrize(("delta", "expected"), [(2.0, 2), (-3, -3), (None, 1)])
+def test_whole_numbers_count_however_javascript_wrote_them(delta: object, expected: int) -> None:
+    """2.0 is 2, a negative amount gives back, and null is no amount at all."""
+    assert kept(a_message(properties={"featureId": "message", "delta": delta})).usage().delta == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "status", "reason"),
+    [
+        (a_message(MessageType.PAGE), EventStatus.IGNORED, None),
+        (a_message(user_id=None), EventStatus.IGNORED, "no userId"),
+        (a_message(MessageType.IDENTIFY, user_id=None), EventStatus.IGNORED, "no userId"),
+        (a_message(problem="odd"), EventStatus.FAILED, "odd"),
+        (a_message(MessageType.IDENTIFY), EventStatus.PENDING, None),
+        (a_message(), EventStatus.UNMAPPED, None),
+    ],
+)
+def test_what_is_to_be_done_with_a_message(message: Message, status: EventStatus, reason: str | None) -> None:
+    """Identifies and tracks of a user are carried out; all else is kept."""
+    event = kept(message)
+    assert (event.status, event.reason) == (status, reason)
+    assert event.bucket == bucket_of(TEST, message.user_id or message.id)
+
+
+def test_the_first_rule_that_matches_counts() -> None:
+    """An event is one unit of one feature, whatever other rules match it too."""
+    rules = [a_rule("Other", id="1"), a_rule(id="2", feature_id="b"), a_rule(id="3", feature_id="c")]
+    event = kept(a_message(properties={"delta": 7}), *rules)
+    assert (event.status, event.rule_id, event.feature_id, event.delta) == (EventStatus.PENDING, "2", "b", 1)
+
+
+def test_the_documented_rule_matches_the_documented_event() -> None:
+    """The example of the published guide: the event's name and one property, both of which must hold."""
+    rule = a_rule("Package Created", ("type", "addon"), feature_id="Add-on Packages")
+    event = kept(a_message(event="Package Created", properties={"type": "addon"}), rule)
+    assert (event.feature_id, event.delta) == ("Add-on Packages", 1)
+    for other in (
+        a_message(event="Package Created", properties={"type": "base"}),
+        a_message(event="Package Created"),
+        a_message(event="Package created", properties={"type": "addon"}),
+    ):
+        assert kept(other, rule).status is EventStatus.UNMAPPED
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "properties", "expected"),
+    [
+        ("object.name", "x", {"object": {"name": "x"}}, True),
+        ("object.name", "x", {"object.name": "x"}, True),
+        ("a.b.c", "x", {"a.b": {"c": "x"}}, True),
+        ("a.b.c", "x", {"a": {"b.c": "x"}}, True),
+        ("a.b", "x", {"a.b": "y", "a": {"b": "x"}}, True),
+        ("object.name", "x", {"object": "x"}, False),
+        ("object.name", "x", {"object": ["x"]}, False),
+        ("n", "1", {"n": 1}, True),
+        ("n", "1.5", {"n": 1.5}, True),
+        ("b", "true", {"b": True}, True),
+        ("b", "True", {"b": True}, False),
+        ("o", "{}", {"o": {}}, False),
+        ("z", "null", {"z": None}, False),
+    ],
+)
+def test_a_condition_holds_where_the_path_reads_as_the_value(
+    path: str, value: str, properties: dict[str, object], expected: bool
+) -> None:
+    """Paths lead into objects; numbers, true and false read as JSON writes them; keys may hold dots."""
+    assert PropertyCondition(path=path, value=value).holds(properties) is expected
+
+
+def test_a_rule_without_a_name_matches_by_properties_alone() -> None:
+    """All of its conditions must hold."""
+    rule = a_rule(None, ("a", "1"), ("b.c", "x"))
+    assert rule.matches(None, {"a": 1, "b": {"c": "x"}})
+    assert not rule.matches("any", {"a": 1})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: a_rule(None),
+        lambda: a_rule(""),
+        lambda: a_rule(name=""),
+        lambda: a_rule(feature_id=""),
+        lambda: a_rule("Sent", *[("a", "b")] * (CONDITIONS_MAX + 1)),
+        lambda: PropertyCondition(path="", value="x"),
+        lambda: PropertyCondition(path="x", value=""),
+    ],
+)
+def test_what_is_no_rule_is_refused(make: Any) -> None:
+    """A rule needs something to match, and texts that can be kept."""
+    with pytest.raises(InvalidValue):
+        make()
+
+
+def test_a_kept_event_is_held_against_rules_by_its_text() -> None:
+    """Nothing but the kept text says what its properties were; without a match it is the same event."""
+    event = kept(a_message(properties={"type": "addon"}))
+    assert mapped(event, [a_rule("Sent", ("type", "base"))]) is event
+    assert mapped(event, [a_rule("Sent", ("type", "addon"))]).status is EventStatus.PENDING
+
+
+def test_leaves_are_what_conditions_can_name() -> None:
+    """Each path with the value as a condition would have to say it; lists and nulls have none."""
+    properties = {"a": 1, "b": {"c": "x", "d": {"e": True}}, "l": [1], "n": None}
+    assert dict(leaves(properties)) == {"a": "1", "b.c": "x", "b.d.e": "true"}
+
+
+@pytest.mark.parametrize(
+    ("traits", "expected"),
+    [
+        ({"name": "John Doe", "email": "j@e.com", "billingUserId": "cus_1"}, ("John Doe", "j@e.com", "cus_1")),
+        ({"billingId": "cus_2", "plan": "pro", "age": 7}, (None, None, "cus_2")),
+        ({"billingUserId": "cus_1", "billingId": "cus_2"}, (None, None, "cus_1")),
+        ({"name": None, "email": ""}, (None, None, None)),
+        ({}, (None, None, None)),
+    ],
+)
+def test_three_traits_count(traits: dict[str, object], expected: tuple[str | None, ...]) -> None:
+    """Name, e-mail, and the billing id under either of its names; others are dropped, and empty ones say nothing."""
+    identity = identity_of(kept(a_message(MessageType.IDENTIFY, traits=traits)))
+    assert (identity.user_id, identity.name, identity.email, identity.billing_id) == ("ada", *expected)
+
+
+@pytest.mark.parametrize("traits", [{"name": 7}, {"email": "a\0b"}, {"billingId": ["cus"]}])
+def test_traits_that_cannot_be_kept_are_refused(traits: dict[str, object]) -> None:
+    """The message names the trait."""
+    with pytest.raises(InvalidValue, match=rf"traits\.{next(iter(traits))}"):
+        identity_of(kept(a_message(MessageType.IDENTIFY, traits=traits)))
+
+
+def test_what_was_said_is_put_over_what_was_known() -> None:
+    """What an identify does not say stays."""
+    user = a_user("ada", name="Ada", email="old@e.com", billing_id="cus_1")
+    merged = Identity(user_id="ada", email="new@e.com").merged(user)
+    assert (merged.name, merged.email, merged.billing_id) == ("Ada", "new@e.com", "cus_1")
+
+
+def test_an_import_is_known_by_its_id() -> None:
+    """The billing provider's customers have their e-mail as id; a user whom the customer named is none."""
+    assert is_import(a_user("x@g.com", email="x@g.com", billing_id="cus_1"))
+    assert is_import(a_user("cus_1", email="x@g.com", billing_id="cus_1"))
+    assert not is_import(a_user("2", email="x@g.com", billing_id="cus_1"))
+    assert not is_import(a_user("x@g.com", email="x@g.com"))
+
+
+def test_whoever_has_the_id_is_meant() -> None:
+    """Whatever their e-mail, and whoever else has the one that was said."""
+    by_id = a_user("1", email="z@g.com")
+    imported = a_user("x@g.com", key=2, email="x@g.com", billing_id="cus_1")
+    assert same_person(by_id, [imported]) is by_id
+
+
+def test_of_several_imports_the_oldest_is_meant() -> None:
+    """By when they were made; those whom the customer named never are, however old."""
+    named = a_user("2", key=1, email="x@g.com", billing_id="cus_0", created_at=NOON - timedelta(days=9))
+    newer = a_user("x@g.com", key=2, email="x@g.com", billing_id="cus_2", created_at=NOON + timedelta(days=1))
+    older = a_user("cus_1", key=3, email="x@g.com", billing_id="cus_1")
+    assert same_person(None, [named, newer, older]) is older
+    assert same_person(None, [named]) is None
