@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from http.cookies import SimpleCookie
+from pathlib import Path
 
 import httpx
 import pytest
 
 from kana.model.person import TRIES_MAX, Role
+from kana.settings import Settings
 from tests.dashboard.desk import PASSWORD, Desk, Visitor
+from tests.support.stores import SqlitePlace
 from tests.support.world import TESTER
 
 REFUSED = "The e-mail address and the password do not belong together."
@@ -249,3 +252,26 @@ def test_what_is_stored_opens_nothing(desk: Desk) -> None:
     for secret in (token, session, PASSWORD):
         assert secret.encode() not in raw
     assert b"$argon2id$v=19$m=19456,t=2,p=1$" in raw
+
+
+def test_behind_https_cookies_are_for_https_alone(tmp_path: Path) -> None:
+    """With KANA_PUBLIC_URL their names bind them to that host, forms are held to it, and browsers stay with https."""
+    settings = Settings(public_url="https://kana.example")
+    with Desk(SqlitePlace(tmp_path / "behind.db"), settings=settings) as desk:
+        token = desk.served.run(desk.people.invite("ada@example.com", Role.OWNER, by=TESTER))
+        answer = desk.guest().http.get(f"/invite?token={token}")
+        cookie = cookie_of(answer)["__Host-kana-session"]
+        assert (cookie["secure"], cookie["httponly"], cookie["path"], cookie["domain"]) == (True, True, "/", "")
+        assert answer.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
+        csrf = re.search(r'name="csrf" value="(\w+)"', answer.text)
+        assert csrf is not None
+        form = {"csrf": csrf[1], "token": token, "password": PASSWORD}
+        sent = {"Cookie": f"__Host-kana-session={cookie.value}"}
+        for origin, status in ((desk.served.url, 403), ("http://kana.example", 403), ("https://kana.example", 303)):
+            answer = desk.guest().http.post("/invite", data=form, headers={**sent, "Origin": origin})
+            assert answer.status_code == status, origin
+        assert cookie_of(answer)["__Host-kana-session"].value != cookie.value
+        plain = {"Cookie": f"kana-session={cookie_of(answer)['__Host-kana-session'].value}"}
+        assert desk.guest().http.get("/test/packages", headers=plain).status_code == 303, (
+            "by another name it is nothing"
+        )
