@@ -143,8 +143,8 @@ def send_message(path: str, kind: str) -> Callable[[Side], httpx.Response]:
 
 
 def download(kind: str) -> Callable[[Side], httpx.Response]:
-    """A call for what ada used, as a file; numbers packed into Parquet are read back, to be seen at all."""
-    given = {"from": "2020-01-01T00:00:00Z", "to": "2036-01-01T00:00:00Z", "by": "WEEK", "userId": ADA}
+    """A call for what mover used, as a file; numbers packed into Parquet are read back, to be seen at all."""
+    given = {"from": "2020-01-01T00:00:00Z", "to": "2036-01-01T00:00:00Z", "by": "WEEK", "userId": MOVER}
 
     def call(side: Side) -> httpx.Response:
         headers = {"Authorization": side.private_key}
