@@ -86,7 +86,8 @@ async def user_page(visit: Visit, *, usage: UsageForm | None = None, errors: dic
     """Return the page of the user that the address names, with a form as it was sent and what is wrong with it."""
     profile = await visit.engine.profiles.of(visit.environment, visit.id)
     catalog = profile.catalog
-    usage = usage or UsageForm(key=new_key(), feature=visit.asked("feature"))
+    likely = next((each.feature.id for each in profile.standings), "")
+    usage = usage or UsageForm(key=new_key(), feature=visit.asked("feature") or likely)
     held = {each.package.id: each.package for each in profile.subscriptions if each.stands}
     base = next((package for package in held.values() if not package.is_addon), None)
     published = [each for each in catalog.packages.values() if each.status is PackageStatus.PUBLISHED]

@@ -1,0 +1,68 @@
+"""What people do with users in a real browser beyond filling in forms: a chart, two clicks, a file."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from playwright.async_api import FilePayload, expect
+
+from kana.model.person import Role
+from kana.model.usage import Usage
+from tests.browser.watching import grave_findings, watched
+from tests.dashboard.desk import Desk
+from tests.support.browser import open_browser
+from tests.support.world import TEST
+
+TABLE = b"id,email\nada,ada@example.com\nuser-0,u@example.com\n"
+FILE = FilePayload(name="users.csv", mimeType="text/csv", buffer=TABLE)
+
+
+async def test_usage_over_time_is_drawn(desk: Desk) -> None:
+    """The chart is there with scripts, keeps to the page, and the table that says the same opens."""
+    usage = Usage(environment=TEST, user_id="user-0", feature_id="message", delta=4)
+    desk.served.run(desk.served.engine.usage.record(usage))
+    async with open_browser() as browser, watched(browser, desk.person(Role.VIEWER), phone=True) as (page, _):
+        await page.goto("/test/user?id=user-0")
+        await expect(page.locator(".kana-chart canvas")).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for summary in ("Why", "As a table"):
+            await page.get_by_text(summary, exact=True).first.click()
+        await expect(page.get_by_role("main")).to_contain_text("It is the only package of theirs with this feature.")
+        assert await grave_findings(page) == []
+
+
+async def test_two_clicks_record_once(desk: Desk) -> None:
+    """However often a form is sent, its key makes it count once."""
+    async with open_browser() as browser, watched(browser, desk.person(Role.EDITOR)) as (page, _):
+        await page.goto("/test/user?id=user-0")
+        await page.get_by_label("Reason").fill("a gift")
+        await page.get_by_role("button", name="Record", exact=True).dblclick()
+        await expect(page.get_by_role("main")).to_contain_text("1 of message recorded")
+        await page.goto("/test/user?id=user-0")
+        await expect(page.get_by_role("main")).to_contain_text("1 of 10")
+    assert len(desk.served.run(desk.served.engine.profiles.entries(TEST, "user-0"))) == 1
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+async def test_a_file_is_checked_and_taken_in(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, scripts: bool
+) -> None:
+    """From the list by way of the report to the users, and the page follows by itself."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    async with (
+        open_browser() as browser,
+        watched(browser, desk.person(Role.EDITOR), scripts=scripts) as (page, _),
+    ):
+        await page.goto("/test/subscribers")
+        await page.get_by_role("link", name="Import CSV").click()
+        await page.get_by_label("CSV file").set_input_files(FILE)
+        await page.get_by_role("button", name="Check the file").click()
+        main = page.get_by_role("main")
+        await expect(main).to_contain_text("Every row is right, and nothing is changed yet.", timeout=20_000)
+        assert not scripts or await grave_findings(page) == []
+        await page.get_by_role("button", name="Import 2 rows").click()
+        await expect(main).to_contain_text("Imported: 2 rows.", timeout=20_000)
+    user = desk.served.run(desk.served.engine.accounts.user(TEST, "ada"))
+    assert user.email == "ada@example.com"
