@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from kana.dashboard.usage_chart import LINES_MAX, chart_of
-from kana.dashboard.usage_table import written_usage
 from kana.model.insights import Step, Steps, UsageRow
 from kana.model.person import Role
 from tests.dashboard.desk import Desk, Visitor, text_of
@@ -79,27 +78,18 @@ def test_a_range_that_is_none_is_refused(desk: Desk, query: str, says: str) -> N
 
 
 def test_usage_is_downloaded(viewer: Visitor) -> None:
-    """As a file for spreadsheets, with what was asked for."""
-    link = re.search(
-        r'href="(/test/insights/usage\.csv[^"]*)"', viewer.get("/test/insights?feature=message&step=MONTH")
-    )
-    assert link is not None
-    answer = viewer.http.get(unescape(link[1]))
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert answer.headers["content-disposition"] == 'attachment; filename="usage-test.csv"'
-    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
-    assert rows == [
-        ["from", "feature", "package", "units", "entries", "refusals"],
+    """As a file for spreadsheets or for data tools, with what was asked for."""
+    page = viewer.get("/test/insights?feature=message&step=MONTH")
+    links = [unescape(link) for link in re.findall(r'href="(/test/insights/usage\.[^"]*)"', page)]
+    as_csv, as_parquet = map(viewer.http.get, links)
+    assert as_csv.headers["content-type"] == "text/csv; charset=utf-8"
+    assert as_csv.headers["content-disposition"] == 'attachment; filename="usage-test.csv"'
+    assert list(csv.reader(io.StringIO(as_csv.text))) == [
+        ["at", "featureId", "packageId", "units", "entries", "refusals"],
         ["2026-03-01T00:00:00+00:00", "message", "basic", "21", "3", "1"],
     ]
-
-
-def test_ids_are_no_formulas_in_a_file() -> None:
-    """What a spreadsheet could take for a formula is hidden from it."""
-    row = UsageRow(
-        at=datetime(2026, 3, 1, tzinfo=UTC), feature_id="=1+1", package_id=None, units=-2, entries=1, refusals=0
-    )
-    assert written_usage([row]).splitlines()[1] == "2026-03-01T00:00:00+00:00,'=1+1,,-2,1,0"
+    assert as_parquet.headers["content-disposition"] == 'attachment; filename="usage-test.parquet"'
+    assert as_parquet.content[:4] == as_parquet.content[-4:] == b"PAR1"
 
 
 def test_adoption_says_how_many_use_what_they_have(viewer: Visitor) -> None:

@@ -26,6 +26,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("Features", "/features", ("/feature",)),
     Entry("Subscribers", "/subscribers", ("/user", "/users")),
     Entry("Insights", "/insights", ("/insights",)),
+    Entry("Integrations", "/integrations", ("/integrations",)),
     Entry("Developer", "/developer", ("/developer", "/console", "/log")),
     Entry("People", "/people", ("/people",), needs=Role.OWNER, in_environment=False),
 )

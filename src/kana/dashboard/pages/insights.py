@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from kana.dashboard.context import Context
 from kana.dashboard.insight_range import Range, asked_range, presets
 from kana.dashboard.route import get
 from kana.dashboard.usage_chart import Chart, chart_of
-from kana.dashboard.usage_table import written_usage
 from kana.dashboard.visit import Visit
+from kana.download import FORMATS
 from kana.engine.insights import DOWNLOAD_ROWS_MAX
 from kana.errors import BadInput
 from kana.model.catalog import Catalog
@@ -51,7 +52,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsagePage(Context):
-    """Usage over time: of every feature, or of one by package."""
+    """Usage over time: of every feature, or of one by package. ``downloads`` are kinds of files and where they are."""
 
     template = "insights_usage.html"
     asked: Asked
@@ -59,7 +60,7 @@ class UsagePage(Context):
     packages: Sequence[Package]
     chart: Chart
     by: str
-    csv_url: str
+    downloads: Sequence[tuple[str, str]]
     steps: tuple[Step, ...] = tuple(Step)
 
 
@@ -127,16 +128,19 @@ async def show_usage(visit: Visit) -> Response:
         packages=sorted(packages.values(), key=lambda package: package.name.casefold()),
         chart=chart_of(rows, steps, name_of=name_of),
         by="package" if asked.feature else "feature",
-        csv_url=visit.url("/insights/usage.csv", **dict(visit.request.query_params)),
+        downloads=[
+            (kind, visit.url(f"/insights/usage.{kind}", **dict(visit.request.query_params))) for kind in FORMATS
+        ],
     )
     return visit.show(page)
 
 
 async def download_usage(visit: Visit) -> Response:
     """Answer the same as a file, feature by package."""
+    kind = FORMATS[visit.path.rpartition(".")[2]]
     rows = await _usage(visit, _asked(visit), rows_max=DOWNLOAD_ROWS_MAX)
-    headers = {"content-disposition": f'attachment; filename="usage-{visit.environment}.csv"'}
-    return Response(written_usage(rows), media_type="text/csv", headers=headers)
+    headers = {"content-disposition": f'attachment; filename="usage-{visit.environment}.{kind.extension}"'}
+    return Response(await asyncio.to_thread(kind.write, rows), media_type=kind.content_type, headers=headers)
 
 
 async def _usage(visit: Visit, asked: Asked, *, rows_max: int = DOWNLOAD_ROWS_MAX) -> list[UsageRow]:
@@ -228,7 +232,7 @@ def _names(catalog: Catalog) -> dict[str, str]:
 
 ROUTES = (
     get("/insights", show_usage),
-    get("/insights/usage.csv", download_usage),
+    *(get(f"/insights/usage.{kind}", download_usage) for kind in FORMATS),
     get("/insights/adoption", show_adoption),
     get("/insights/users", show_top_users),
     get("/insights/limits", show_limits),

@@ -1,0 +1,84 @@
+"""Integrations: what is connected, and the events that Segment sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from kana.dashboard.context import Context
+from kana.dashboard.route import get
+from kana.dashboard.visit import Visit
+from kana.engine.mapping import EventCounts
+from kana.errors import BadInput
+from kana.model.segment import EventStatus, SegmentEvent
+
+ROWS = 50
+"""How many events a page has."""
+
+_NUMBER_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationsPage(Context):
+    """What can be connected, and what is."""
+
+    template = "integrations.html"
+    counts: EventCounts
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentPage(Context):
+    """Events of Segment, the newest first, of one status or all. ``next_url`` leads to older ones."""
+
+    template = "segment_events.html"
+    counts: EventCounts
+    events: Sequence[SegmentEvent]
+    status: str
+    next_url: str
+    origin: str
+    statuses: tuple[EventStatus, ...] = tuple(EventStatus)
+
+
+async def show_integrations(visit: Visit) -> Response:
+    """Show what is connected."""
+    counts = await visit.engine.mapping.counts(visit.environment)
+    return visit.show(IntegrationsPage(counts=counts, origin=visit.site.origin))
+
+
+async def show_events(visit: Visit) -> Response:
+    """List events."""
+    status = visit.asked("status")
+    found = await visit.engine.mapping.events(
+        visit.environment, status=_status(status), first=ROWS + 1, before=_number(visit.asked("before"))
+    )
+    events = found[:ROWS]
+    more = len(found) > ROWS
+    page = SegmentPage(
+        counts=await visit.engine.mapping.counts(visit.environment),
+        events=events,
+        status=status,
+        next_url=visit.url("/integrations/segment", status=status, before=events[-1].number) if more else "",
+        origin=visit.site.origin,
+    )
+    return visit.show(page)
+
+
+def _status(text: str) -> EventStatus | None:
+    try:
+        return EventStatus(text) if text else None
+    except ValueError:
+        raise BadInput(f"status must be one of {', '.join(EventStatus)}") from None
+
+
+def _number(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _NUMBER_MAX):
+        raise BadInput("before is the number of an event")
+    return int(text)
+
+
+ROUTES = (get("/integrations", show_integrations), get("/integrations/segment", show_events))

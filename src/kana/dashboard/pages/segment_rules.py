@@ -1,0 +1,240 @@
+"""The rules that make usage of Segment's events, and the events that none of them maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from starlette.responses import Response
+
+from kana.dashboard.context import Context
+from kana.dashboard.forms import Errors
+from kana.dashboard.pages.package_life import ConfirmPage
+from kana.dashboard.route import get, post
+from kana.dashboard.visit import Visit
+from kana.engine.mapping import UnmappedEventName, UnmappedProperty
+from kana.errors import BadInput, NotFound
+from kana.model.catalog import Catalog
+from kana.model.feature import Feature
+from kana.model.person import Role
+from kana.model.segment import MappingRule, PropertyCondition
+from kana.model.text import TEXT_LENGTH_MAX, shown
+
+NAMES = 50
+"""How many names, and how many properties, of unmapped events are listed."""
+
+_SPARE = 2
+_FIELDS = {"eventName": "event_name", "featureId": "feature", "path": "conditions", "value": "conditions"}
+
+
+@dataclass(frozen=True, slots=True)
+class TypedCondition:
+    """A property and its value, as they stand in the form."""
+
+    path: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypedRule:
+    """What stands in the form."""
+
+    name: str = ""
+    event_name: str = ""
+    conditions: tuple[TypedCondition, ...] = ()
+    feature: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesPage(Context):
+    """The rules, and what is not mapped yet. ``features`` are the names of features by id."""
+
+    template = "segment_rules.html"
+    rules: Sequence[MappingRule]
+    names: Sequence[UnmappedEventName]
+    properties: Sequence[UnmappedProperty]
+    features: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulePage(Context):
+    """The form for a new rule (``rule`` is None) or one that is there."""
+
+    template = "segment_rule.html"
+    rule: MappingRule | None
+    typed: TypedRule
+    features: Sequence[Feature]
+    length_max: int = TEXT_LENGTH_MAX
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+async def show_rules(visit: Visit) -> Response:
+    """List rules, and unmapped events by name and by property."""
+    mapping, environment = visit.engine.mapping, visit.environment
+    catalog = await visit.engine.catalog.read(environment)
+    page = RulesPage(
+        rules=await mapping.rules(environment),
+        names=await mapping.unmapped_names(environment, first=NAMES),
+        properties=await mapping.unmapped_properties(environment, first=NAMES),
+        features={feature.id: feature.name for feature in catalog.features.values()},
+    )
+    return visit.show(page)
+
+
+async def show_new_rule(visit: Visit) -> Response:
+    """Show the form, filled in with the event or property that is to be mapped, and the feature it may mean."""
+    catalog = await visit.engine.catalog.read(visit.environment)
+    event, path, value = visit.asked("event"), visit.asked("property"), visit.asked("value")
+    typed = TypedRule(
+        name=(event or (f"{path} is {value}" if path else ""))[:TEXT_LENGTH_MAX],
+        event_name=event,
+        conditions=(TypedCondition(path, value),) if path else (),
+        feature=likely_feature(catalog, value or event),
+    )
+    return await _show_form(visit, None, typed)
+
+
+def likely_feature(catalog: Catalog, words: str) -> str:
+    """Return the id of the feature whose name or id is most like some words; "" where none is."""
+    ids = {feature.id.casefold(): feature.id for feature in catalog.features.values()}
+    ids |= {feature.name.casefold(): feature.id for feature in catalog.features.values()}
+    candidates = [words, *words.replace("_", " ").split()]
+    for each in candidates:
+        for found in get_close_matches(each.casefold(), ids, n=1):
+            return ids[found]
+    return ""
+
+
+async def create_rule(visit: Visit) -> Response:
+    """Make a rule of what was typed."""
+    typed, errors = _typed(visit), Errors()
+    try:
+        rule = await visit.engine.mapping.create_rule(
+            visit.environment,
+            name=typed.name,
+            event_name=typed.event_name or None,
+            conditions=_conditions(typed),
+            feature_id=typed.feature,
+            by=visit.actor,
+        )
+    except BadInput as error:
+        errors.take(error, fields=_FIELDS)
+        return await _show_form(visit, None, typed, errors)
+    return _said(visit, f"{rule.name} is made. Events that came before are held against it now.")
+
+
+async def show_rule(visit: Visit) -> Response:
+    """Show a rule in its form."""
+    rule = await _rule(visit)
+    typed = TypedRule(
+        name=rule.name,
+        event_name=rule.event_name or "",
+        conditions=tuple(TypedCondition(each.path, each.value) for each in rule.conditions),
+        feature=rule.feature_id,
+    )
+    return await _show_form(visit, rule, typed)
+
+
+async def update_rule(visit: Visit) -> Response:
+    """Change it to what was typed."""
+    rule, typed, errors = await _rule(visit), _typed(visit), Errors()
+    try:
+        changed = await visit.engine.mapping.update_rule(
+            visit.environment,
+            rule.id,
+            {
+                "name": typed.name,
+                "event_name": typed.event_name or None,
+                "conditions": _conditions(typed),
+                "feature_id": typed.feature,
+            },
+            by=visit.actor,
+        )
+    except BadInput as error:
+        errors.take(error, fields=_FIELDS)
+        return await _show_form(visit, rule, typed, errors)
+    return _said(visit, f"{changed.name} is saved. What was recorded stays.")
+
+
+async def show_delete_rule(visit: Visit) -> Response:
+    """Ask whether to delete a rule."""
+    rule = await _rule(visit)
+    page = ConfirmPage(
+        title=f"Delete the rule {rule.name}",
+        lines=("Events like these are no usage any more. What was recorded stays.",),
+        action=visit.url("/integrations/segment/rule/delete", id=rule.id),
+        button="Delete",
+        tone="danger",
+        back=visit.url("/integrations/segment/rules"),
+    )
+    return visit.show(page)
+
+
+async def delete_rule(visit: Visit) -> Response:
+    """Delete it."""
+    rule = await visit.engine.mapping.delete_rule(visit.environment, visit.id, by=visit.actor)
+    return _said(visit, f"{rule.name} is deleted.")
+
+
+async def _show_form(
+    visit: Visit, rule: MappingRule | None, typed: TypedRule, errors: Errors | None = None
+) -> Response:
+    """Show the form with a few empty lines for conditions more."""
+    catalog = await visit.engine.catalog.read(visit.environment)
+    spare = tuple(TypedCondition() for _ in range(_SPARE))
+    page = RulePage(
+        rule=rule,
+        typed=TypedRule(
+            name=typed.name,
+            event_name=typed.event_name,
+            conditions=typed.conditions + spare,
+            feature=typed.feature,
+        ),
+        features=sorted(catalog.features.values(), key=lambda feature: feature.name.casefold()),
+        errors=errors.by_field if errors else {},
+    )
+    return visit.show(page, status=400 if errors else 200)
+
+
+def _typed(visit: Visit) -> TypedRule:
+    pairs = zip(visit.all("property"), visit.all("value"), strict=False)
+    typed = (TypedCondition(path.strip(), value.strip()) for path, value in pairs)
+    return TypedRule(
+        name=visit.text("name"),
+        event_name=visit.text("event_name"),
+        conditions=tuple(each for each in typed if each.path or each.value),
+        feature=visit.text("feature"),
+    )
+
+
+def _conditions(typed: TypedRule) -> tuple[PropertyCondition, ...]:
+    return tuple(PropertyCondition(path=each.path, value=each.value) for each in typed.conditions)
+
+
+async def _rule(visit: Visit) -> MappingRule:
+    """Return the rule that the address names.
+
+    Raises:
+        NotFound: there is none.
+    """
+    rules = await visit.engine.mapping.rules(visit.environment)
+    found = next((rule for rule in rules if rule.id == visit.id), None)
+    if found is None:
+        raise NotFound(f"Mapping rule not found: {shown(visit.id)}")
+    return found
+
+
+def _said(visit: Visit, text: str) -> Response:
+    return visit.go("/integrations/segment/rules", said=text)
+
+
+ROUTES = (
+    get("/integrations/segment/rules", show_rules),
+    get("/integrations/segment/rule/new", show_new_rule, needs=Role.EDITOR),
+    post("/integrations/segment/rule/new", create_rule),
+    get("/integrations/segment/rule", show_rule),
+    post("/integrations/segment/rule", update_rule),
+    get("/integrations/segment/rule/delete", show_delete_rule, needs=Role.EDITOR),
+    post("/integrations/segment/rule/delete", delete_rule),
+)
