@@ -99,7 +99,7 @@ def test_lost_answers_count_once() -> None:
     """The library sends again what it heard no answer to: each message is recorded once."""
     with KanaServer() as server, LosingProxy(server.address, share=0.4) as proxy:
         furnish(server)
-        client = Client(server.private_key, host=proxy.address, upload_size=20, on_error=fail)
+        client = Client(server.private_key, host=proxy.address, upload_size=40, on_error=fail)
         for _ in range(COUNT):
             client.track("ada", "Sent", {"featureId": "messages"})
         client.flush()
@@ -112,7 +112,7 @@ def test_a_server_that_is_killed_loses_and_doubles_nothing() -> None:
     """Killed again and again while the library sends: all is there in the end, once."""
     with KanaServer() as server:
         furnish(server)
-        client = Client(server.private_key, host=server.address, upload_size=10, upload_interval=0.05, on_error=fail)
+        client = Client(server.private_key, host=server.address, upload_size=25, upload_interval=0.05, on_error=fail)
         for number in range(COUNT):
             client.track("ada", "Sent", {"featureId": "messages"})
             if number % 100 == 99:
