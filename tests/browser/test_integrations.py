@@ -42,7 +42,7 @@ async def test_an_event_is_mapped_in_two_clicks(desk: Desk, *, scripts: bool) ->
         watched(browser, desk.person(Role.EDITOR), scripts=scripts) as (page, _),
     ):
         await page.goto("/live/integrations/segment/rules")
-        await page.get_by_role("link", name="Map Message sent").click()
+        await page.get_by_role("link", name="Map this: Message sent").click()
         await page.get_by_role("button", name="Create").click()
         await expect(page.get_by_role("main")).to_contain_text("Message sent is made.")
         for _ in range(100):

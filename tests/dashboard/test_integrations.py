@@ -76,7 +76,7 @@ def test_unmapped_events_are_told_by_name_and_by_property(editor: Visitor) -> No
 
 def test_an_event_is_mapped_in_two_clicks(desk: Desk, editor: Visitor) -> None:
     """The first shows a form that is filled in, the feature too; sent as it stands it records what came before."""
-    link = re.search(r'href="([^"]*)" aria-label="Map Message sent"', editor.get(RULES))
+    link = re.search(r'href="([^"]*)" aria-label="Map this: Message sent"', editor.get(RULES))
     assert link is not None
     form = editor.get(unescape(link[1]))
     assert 'name="event_name" maxlength="255" value="Message sent"' in form
