@@ -13,6 +13,7 @@ import click
 from kana.cli.audit import audit
 from kana.cli.bootstrap import bootstrap
 from kana.cli.copy import copy
+from kana.cli.demo import demo
 from kana.cli.init import init
 from kana.cli.keys import keys
 from kana.cli.publish import publish
@@ -39,5 +40,5 @@ def main() -> None:
     """Answer whether a user may use a feature now, and record what was used."""
 
 
-for _command in (serve, init, keys, users, audit, copy, pull, validate, publish, bootstrap):
+for _command in (serve, init, demo, keys, users, audit, copy, pull, validate, publish, bootstrap):
     main.add_command(_command)

@@ -260,43 +260,39 @@ on conflict (environment, feature_id, package_id, hour, bucket) do update set
 
 -- name: audit_days
 -- Every total of a user's day that differs from its lines, and every day with lines that has no total.
-with ledger as (
-    select e.environment, e.bucket, e.user_key, e.feature_id, coalesce(s.package_id, '') as package_id,
-        coalesce(e.timestamp, e.recorded_at) / 86400000 * 86400000 as day, sum(e.change) as units,
-        count(*) filter (where e.outcome = 'RECORDED') as entries,
-        count(*) filter (where e.outcome <> 'RECORDED') as refusals
+select environment, bucket, user_key, feature_id, package_id, day, sum(t_units), sum(t_entries), sum(t_refusals), sum(l_units), sum(l_entries), sum(l_refusals)
+from (
+    select environment, bucket, user_key, feature_id, package_id, day, units as t_units, entries as t_entries, refusals as t_refusals,
+        0 as l_units, 0 as l_entries, 0 as l_refusals
+    from usage_days
+    union all
+    select e.environment, e.bucket, e.user_key, e.feature_id, coalesce(s.package_id, ''),
+        coalesce(e.timestamp, e.recorded_at) / 86400000 * 86400000,
+        0, 0, 0, e.change, (e.outcome = 'RECORDED')::integer, (e.outcome <> 'RECORDED')::integer
     from entries as e
     left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
-    group by 1, 2, 3, 4, 5, 6
-)
-select environment, bucket, user_key, feature_id, package_id, day,
-    coalesce(d.units, 0), coalesce(d.entries, 0), coalesce(d.refusals, 0),
-    coalesce(l.units, 0), coalesce(l.entries, 0), coalesce(l.refusals, 0)
-from usage_days as d full join ledger as l using (environment, bucket, user_key, feature_id, package_id, day)
-where (d.units, d.entries, d.refusals) is distinct from (l.units, l.entries, l.refusals)
-order by 1, 2, 3, 4, 5, 6;
+) as both_sides
+group by environment, bucket, user_key, feature_id, package_id, day
+having sum(t_units) <> sum(l_units) or sum(t_entries) <> sum(l_entries) or sum(t_refusals) <> sum(l_refusals)
+order by environment, bucket, user_key, feature_id, package_id, day;
 
 -- name: audit_hours
 -- The same for hours, over all users.
-with ledger as (
-    select e.environment, e.feature_id, coalesce(s.package_id, '') as package_id,
-        coalesce(e.timestamp, e.recorded_at) / 3600000 * 3600000 as hour, sum(e.change) as units,
-        count(*) filter (where e.outcome = 'RECORDED') as entries,
-        count(*) filter (where e.outcome <> 'RECORDED') as refusals
+select environment, null, null, feature_id, package_id, hour, sum(t_units), sum(t_entries), sum(t_refusals), sum(l_units), sum(l_entries), sum(l_refusals)
+from (
+    select environment, feature_id, package_id, hour, units as t_units, entries as t_entries, refusals as t_refusals,
+        0 as l_units, 0 as l_entries, 0 as l_refusals
+    from usage_hours
+    union all
+    select e.environment, e.feature_id, coalesce(s.package_id, ''),
+        coalesce(e.timestamp, e.recorded_at) / 3600000 * 3600000,
+        0, 0, 0, e.change, (e.outcome = 'RECORDED')::integer, (e.outcome <> 'RECORDED')::integer
     from entries as e
     left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
-    group by 1, 2, 3, 4
-), totals as (
-    select environment, feature_id, package_id, hour,
-        sum(units) as units, sum(entries) as entries, sum(refusals) as refusals
-    from usage_hours group by 1, 2, 3, 4
-)
-select environment, null, null, feature_id, package_id, hour,
-    coalesce(t.units, 0), coalesce(t.entries, 0), coalesce(t.refusals, 0),
-    coalesce(l.units, 0), coalesce(l.entries, 0), coalesce(l.refusals, 0)
-from totals as t full join ledger as l using (environment, feature_id, package_id, hour)
-where (t.units, t.entries, t.refusals) is distinct from (l.units, l.entries, l.refusals)
-order by 1, 4, 5, 6;
+) as both_sides
+group by environment, feature_id, package_id, hour
+having sum(t_units) <> sum(l_units) or sum(t_entries) <> sum(l_entries) or sum(t_refusals) <> sum(l_refusals)
+order by environment, feature_id, package_id, hour;
 
 -- name: load_usage
 -- $2: features; $3: packages; $4: where each step begins; $6: where the last one ends.

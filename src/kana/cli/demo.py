@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import click
+
+from kana.cli.database import database_option, read_settings, with_store
+from kana.cli.story import ENVIRONMENT, USERS, Story
+from kana.engine.access import Initialised
+from kana.engine.ports import Store
+from kana.model.key import KeyKind
+
+
+@click.command()
+@database_option
+def demo(database_url: str | None) -> None:
+    """Fill an empty database with a year of an invented product, to look around in."""
+    from kana.app import system_clock
+
+    settings = read_settings(database_url=database_url)
+
+    async def fill(store: Store) -> tuple[Initialised, int]:
+        story = Story(store, now=system_clock())
+        return await story.tell(), story.entries
+
+    made, entries = with_store(settings, fill)
+    given = "" if database_url is None else f" --database-url {settings.database}"
+    click.echo(
+        f"{made.workspace!r} is in {settings.database}: {USERS} users, a year of history, {entries:,} entries,\n"
+        f"all in the {ENVIRONMENT} environment, whose private key is\n\n"
+        f"  {made.keys[ENVIRONMENT][KeyKind.PRIVATE]}\n\n"
+        "Look around:\n\n"
+        f"  kana serve{given}\n\n"
+        "It prints a link, once: open it, choose a password, and you are signed in."
+    )
