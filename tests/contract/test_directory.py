@@ -165,4 +165,7 @@ async def test_a_merge_that_fails_leaves_nothing(store: Store) -> None:
 def test_both_stores_have_the_same_statements() -> None:
     """Names are the same where the work is; PostgreSQL has more for locks, and for rows by the thousand."""
     sqlite, postgres = (set(read_statements(f"kana.store.{name}", "directory.sql")) for name in ("sqlite", "postgres"))
-    assert (sqlite - postgres, postgres - sqlite) == (set(), {"lock_users", "add_user_ids", "put_users"})
+    assert (sqlite - postgres, postgres - sqlite) == (
+        set(),
+        {"lock_users", "add_user_ids", "put_users", "look_up_by_key"},
+    )

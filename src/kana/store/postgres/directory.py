@@ -35,6 +35,7 @@ class Directory:
         """See the port."""
 
         async def work(connection: Connection) -> None:
+            await connection.execute(DIRECTORY["look_up_by_key"])
             for chunk in chunks():
                 there = await _load(connection, environment, list(chunk), statement="lock_users")
                 merged = [(there.get(user_id), merge(there.get(user_id))) for user_id, merge in chunk.items()]

@@ -138,3 +138,9 @@ select * from unnest(
 )
 on conflict (bucket, user_key) do update set
     billing_id = excluded.billing_id, name = excluded.name, email = excluded.email, metadata = excluded.metadata;
+
+-- name: look_up_by_key
+-- For work that finds some hundred rows by their whole key, again and again: never read a whole table for them.
+set local enable_seqscan = off;
+set local enable_hashjoin = off;
+set local enable_mergejoin = off;
