@@ -61,6 +61,17 @@ def test_entitlements_show_used_against_limit_and_when_it_resets(desk: Desk) -> 
     assert "Support at night support Copy Allowed Never Basic Plan" in said
 
 
+def test_it_estimates_when_a_limit_is_reached(desk: Desk) -> None:
+    """At the pace of the period so far; nothing is said where it resets first, or is used up."""
+    desk.served.clock.advance(hours=6)
+    viewer = desk.person(Role.VIEWER)
+    for delta, expected in ((2, False), (3, True), (5, False)):
+        use(desk, delta)
+        said = text_of(viewer.get(PAGE))
+        assert ("5 of 10 At this pace used up on 11 March 2026, 00:00 UTC" in said) is expected
+        assert ("At this pace" in said) is expected
+
+
 def test_a_limit_that_is_reached_is_seen_and_its_refusal_stands_in_the_ledger(desk: Desk) -> None:
     """At a glance: used up; and below who was refused how much, with the reason."""
     use(desk, 10)

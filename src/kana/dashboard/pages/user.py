@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from starlette.responses import Response
 
@@ -18,6 +19,7 @@ from kana.engine.usage import PeriodUsage
 from kana.errors import BadInput
 from kana.model.change import in_words
 from kana.model.feature import Feature, FeatureType
+from kana.model.insights import runs_out_at
 from kana.model.package import Package, PackageStatus
 from kana.model.period import to_milliseconds
 from kana.model.usage import Entry
@@ -57,12 +59,16 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserPage(Context):
-    """One user. ``base`` is the base package that they hold; ``calls`` are what the buttons do, by name."""
+    """One user. ``base`` is the base package that they hold; ``calls`` are what the buttons do, by name.
+
+    ``runs_out`` says for features whose limit they will reach before it resets, at the pace so far, when that is.
+    """
 
     template = "user.html"
     user: User
     standings: Sequence[Standing]
     allowances: Mapping[str, str]
+    runs_out: Mapping[str, datetime]
     subscriptions: Sequence[Held]
     base: Package | None
     offered: Sequence[Package]
@@ -100,6 +106,7 @@ async def user_page(visit: Visit, *, usage: UsageForm | None = None, errors: dic
             for standing in profile.standings
             if standing.feature.type is FeatureType.CONSUMABLE
         },
+        runs_out=_runs_out(profile.standings, now=visit.engine.clock()),
         subscriptions=profile.subscriptions,
         base=base,
         offered=[each for each in published if each.id not in held and (each.is_addon or base is None)],
@@ -113,6 +120,17 @@ async def user_page(visit: Visit, *, usage: UsageForm | None = None, errors: dic
         calls=_calls(visit, profile, usage),
         errors=errors or {},
     )
+
+
+def _runs_out(standings: Sequence[Standing], *, now: datetime) -> Mapping[str, datetime]:
+    found = {}
+    for standing in standings:
+        if standing.decision.access and (consumption := standing.decision.consumption) is not None:
+            allowance, used = standing.entitlement.allowance, consumption.used
+            moment = runs_out_at(allowance, standing.period, used=used, now=now)
+            if moment is not None and moment > now:
+                found[standing.feature.id] = moment
+    return found
 
 
 def new_key() -> str:
