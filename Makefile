@@ -16,10 +16,10 @@ TESTS ?=
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install static wheel serve test coverage test-setup check format bench clean
+.PHONY: help install static wheel serve test coverage test-setup check format bench screenshots clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(STAMPS)/install $(STAMPS)/static ## Create .venv with .venv/bin/kana
 	@:
@@ -54,6 +54,9 @@ format: $(STAMPS)/dev ## Format, and mend what ruff can mend
 
 bench: test-setup $(STAMPS)/bench ## Measure everything that the documentation quotes
 	@$(BIN)/python -m benchmarks
+
+screenshots: test-setup ## Take the pictures of the dashboard that the documentation shows
+	@$(BIN)/python scripts/screenshots
 
 clean: ## Remove what building and testing left; keeps .venv and databases
 	@rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
