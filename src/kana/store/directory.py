@@ -14,7 +14,7 @@ from kana.model.search import UserOrder, UserSearch, without_case
 from kana.model.user import User
 from kana.store import rows
 
-GATHERED_MAX = 2_000
+GATHERED_MAX = 1_000
 """Most users that are gathered; beyond, the order is walked."""
 
 _LAST = "\U0010ffff"
@@ -26,7 +26,7 @@ def walk(search: UserSearch) -> tuple[str, rows.Row]:
     after = search.after
     value: str | int = _LATEST if search.order is UserOrder.AGE else ""
     if after is not None and search.order is not UserOrder.ID:
-        value = _value(after, search.order)
+        value = _value(rows.user_row(after), search.order)
     bindings = (
         search.environment.value,
         value,
@@ -52,26 +52,23 @@ def gatherings(search: UserSearch) -> Iterator[tuple[str, rows.Row]]:
 def page_of(found: Iterable[rows.Row], search: UserSearch) -> list[User]:
     """Return the page that a search asks for of all that was gathered: rows of users, and whether each fits."""
     is_down = search.order is UserOrder.AGE
-    users = [rows.user_from(row) for row in found if row[-1]]
+    fitting = [(_value(row, search.order), row[3], row) for row in found if row[-1]]
     if search.after is not None:
-        mark = _key(search.after, search.order)
+        mark = (_value(rows.user_row(search.after), search.order), search.after.id)
         is_behind = operator.lt if is_down else operator.gt
-        users = [user for user in users if is_behind(_key(user, search.order), mark)]
-    users.sort(key=lambda user: _key(user, search.order), reverse=is_down)
-    return users[: search.limit]
+        fitting = [each for each in fitting if is_behind(each[:2], mark)]
+    fitting.sort(key=operator.itemgetter(0, 1), reverse=is_down)
+    return [rows.user_from(row) for _, _, row in fitting[: search.limit]]
 
 
-def _key(user: User, order: UserOrder) -> tuple[str | int, str]:
-    return (_value(user, order), user.id)
-
-
-def _value(user: User, order: UserOrder) -> str | int:
+def _value(row: rows.Row, order: UserOrder) -> str | int:
+    """Return what a row of a user is ordered by."""
     match order:
         case UserOrder.ID:
-            return user.id
+            return str(row[3])
         case UserOrder.NAME:
-            return without_case(user.name or "")
+            return without_case(row[5] or "")
         case UserOrder.EMAIL:
-            return without_case(user.email or "")
+            return without_case(row[6] or "")
         case UserOrder.AGE:
-            return to_milliseconds(user.created_at)
+            return int(row[8])
