@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import bulk, dashboard, growth, many, process, report, throughput
+from benchmarks import bulk, dashboard, growth, insights, many, process, report, throughput
 from benchmarks.figures import Part
 from tests.support.postgres import PostgresServer
 
@@ -13,7 +13,7 @@ from tests.support.postgres import PostgresServer
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", help="throughput, bulk, growth, many, process, dashboard; all unless named")
+    parser.add_argument("parts", nargs="*", help="throughput, bulk, growth, insights, ...; all unless named")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each, 5 or more to quote")
     parser.add_argument("--minutes", type=float, default=10, help="how long memory is watched under load")
     given = parser.parse_args()
@@ -23,6 +23,7 @@ def main() -> None:
             "bulk": lambda: bulk.measure(postgres, rounds=given.rounds),
             "many": lambda: many.measure(rounds=given.rounds),
             "growth": lambda: growth.measure(rounds=given.rounds),
+            "insights": lambda: insights.measure(rounds=given.rounds),
             "dashboard": lambda: dashboard.measure(rounds=given.rounds),
             "process": lambda: process.measure(rounds=given.rounds, minutes=given.minutes),
         }

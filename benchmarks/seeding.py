@@ -28,6 +28,7 @@ from kana.model.user import User
 from kana.settings import Settings
 from kana.store import rows
 from kana.store.sqlite.statements import SQL
+from kana.store.statements import read_migrations
 
 ENVIRONMENT = Environment.TEST
 LIMIT = 1_000_000_000
@@ -80,9 +81,20 @@ def grow(path: Path, *, first: int, users: int, entries: int) -> None:
     counts = [each + (number < more) for number in range(len(people))]
     connection.executemany(SQL["add_entry"], _entry_rows(people, counts))
     connection.executemany(SQL["put_total"], _total_rows(people, counts))
+    fill_tallies(connection)
     connection.execute("commit")
     connection.execute("pragma wal_checkpoint(truncate)")
     connection.close()
+
+
+def fill_tallies(connection: apsw.Connection) -> None:
+    """Add up days and hours anew from the entries, as the migration does that brings them."""
+    [script] = [script for script in read_migrations("kana.store.sqlite") if "create table usage_days" in script]
+    for statement in script.split(";"):
+        for table in ("usage_days", "usage_hours"):
+            if f"insert into {table}" in statement:
+                connection.execute(f"delete from {table}")
+                connection.execute(statement)
 
 
 _Person = tuple[int, int, int]

@@ -364,9 +364,10 @@ from (
         and ($4::text is null or feature_id = $4)
         and ($5::smallint is null or (bucket = $5 and user_key = $6::bigint))
     group by bucket, user_key, feature_id, outcome
+    order by refused desc, last_at desc, bucket, user_key, feature_id, outcome limit $7
 ) as r
 join users as u on u.bucket = r.bucket and u.user_key = r.user_key
-order by r.refused desc, u.id, r.feature_id, r.outcome limit $7;
+order by r.refused desc, r.last_at desc, u.id, r.feature_id, r.outcome;
 
 -- name: list_log
 select id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after

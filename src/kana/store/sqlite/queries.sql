@@ -275,7 +275,7 @@ select step, feature_id, package_id, sums from (
         where h.environment = ?1 and h.feature_id = pairs.feature_id and h.package_id = pairs.package_id
             and h.hour >= s.value ->> 0 and h.hour < s.value ->> 1
     ) as sums
-    from json_each(?4) as s cross join pairs
+    from json_each(?4) as s cross join pairs limit -1  -- Says nothing but that each sum is worked out once.
 ) where sums is not null limit ?7;
 
 -- name: load_usage_days_of
@@ -342,9 +342,10 @@ from (
         and coalesce(timestamp, recorded_at) >= ?2 and coalesce(timestamp, recorded_at) < ?3
         and (?4 is null or feature_id = ?4) and (?5 is null or (bucket = ?5 and user_key = ?6))
     group by bucket, user_key, feature_id, outcome
+    order by refused desc, last_at desc, bucket, user_key, feature_id, outcome limit ?7
 ) as r
 cross join users as u on u.bucket = r.bucket and u.user_key = r.user_key
-order by r.refused desc, u.id, r.feature_id, r.outcome limit ?7;
+order by r.refused desc, r.last_at desc, u.id, r.feature_id, r.outcome;
 
 -- name: list_log
 select id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after

@@ -46,5 +46,3 @@ group by 1, 2, 3, 4;
 -- Few lines are refusals: who was refused is read without looking at the others.
 create index entries_refused on entries (environment, coalesce(timestamp, recorded_at), feature_id, outcome)
 where outcome <> 'RECORDED';
-
-create index admin_log_by_environment on admin_log (environment, id);
