@@ -34,11 +34,11 @@ serve: install ## Run the server on its embedded default (http://127.0.0.1:8080)
 	@exec $(BIN)/kana serve
 
 test: test-setup ## Install what tests need and run them (TESTS='tests/model -k period' for some)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+	@test -n "$(TESTS)" || scripts/core-coverage -q $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(or $(TESTS),--ignore=tests/model --ignore=tests/engine)
 
 coverage: test-setup ## Prove that the tests of the core take every branch of it
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) tests/model tests/engine --cov=kana.model --cov=kana.engine \
-	    --cov-branch --cov-report=term-missing --cov-fail-under=100
+	@scripts/core-coverage $(PYTEST_ARGS)
 
 test-setup: $(STAMPS)/dev $(STAMPS)/static $(STAMPS)/node-tests $(STAMPS)/postgres $(STAMPS)/chromium
 
