@@ -253,9 +253,9 @@ def test_a_packed_body_is_taken(served: Served) -> None:
     ("encoding", "body", "status", "message"),
     [
         ("gzip", b"{}", 400, "body is not packed with gzip, as Content-Encoding says"),
-        ("gzip", gzip.compress(b'{"a":1}')[:-9], 400, "body ends before what is packed in it does"),
+        ("gzip", gzip.compress(b'{"a":1}', mtime=0)[:-9], 400, "body ends before what is packed in it does"),
         ("br", b"{}", 400, "Content-Encoding must be gzip or left out"),
-        ("gzip", gzip.compress(b" " * 50_000_000), 413, "body must be at most 512000 bytes"),
+        ("gzip", gzip.compress(b" " * 50_000_000, mtime=0), 413, "body must be at most 512000 bytes"),
     ],
 )
 def test_a_body_that_is_not_what_it_says_is_refused(
