@@ -34,7 +34,7 @@ Question = Callable[[Engine, datetime], Awaitable[Any]]
 _YEAR = timedelta(days=365)
 
 
-def _range(now: datetime) -> dict[str, datetime]:
+def _range(now: datetime) -> dict[str, Any]:
     return {"start": now - _YEAR, "end": now}
 
 
