@@ -37,7 +37,17 @@ def requests_per_second(target: Target, mode: str, *, connections: int, users: i
         "TARGET": target.path,
         "RUN": uuid.uuid4().hex[:12],
     }
-    arguments = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(_SCRIPT), target.address]
+    arguments = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds:g}s",
+        "--timeout",
+        "10s",
+        "-s",
+        str(_SCRIPT),
+        target.address,
+    ]
     done = subprocess.run(arguments, env=variables, capture_output=True, text=True, check=False)
     found = _RATE.search(done.stdout)
     if done.returncode or found is None or _FAILED.search(done.stdout) or "unexpected answer" in done.stderr:
