@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import httpx
 import jwt
 
 from kana.errors import Unauthenticated, Unavailable
 from kana.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
 
 ANSWER_S = 5.0
 """How long the provider may take to answer one request."""
@@ -149,5 +152,13 @@ def _token_of(answer: httpx.Response) -> str:
         raise Unauthenticated(_REFUSED) from error
 
 
-def _client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(timeout=ANSWER_S, follow_redirects=False)
+@asynccontextmanager
+async def _client() -> AsyncIterator[httpx.AsyncClient]:
+    """Talk to the provider; whatever of it fails is that it does not answer as it should."""
+    import httpx  # Read when somebody signs in this way: reading it takes a tenth of a start.
+
+    try:
+        async with httpx.AsyncClient(timeout=ANSWER_S, follow_redirects=False) as client:
+            yield client
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        raise Unavailable("your organisation's sign-in does not answer; try again") from error

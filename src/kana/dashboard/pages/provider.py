@@ -7,7 +7,6 @@ from dataclasses import asdict
 from http import HTTPStatus
 from urllib.parse import quote, unquote
 
-import httpx
 from starlette.responses import RedirectResponse, Response
 
 from kana.dashboard.pages.problem import ProblemPage
@@ -16,7 +15,7 @@ from kana.dashboard.provider import Provider, Ticket, new_ticket
 from kana.dashboard.route import get
 from kana.dashboard.security import safe_path
 from kana.dashboard.visit import Visit
-from kana.errors import NotFound, Unauthenticated, Unavailable
+from kana.errors import NotFound, Unauthenticated
 
 BACK = "/login/provider/back"
 _TICKET_S = 600
@@ -25,10 +24,7 @@ _TICKET_S = 600
 async def go_to_provider(visit: Visit) -> Response:
     """Send the browser to the provider, with a ticket of its own."""
     provider, ticket = _provider(visit), new_ticket(visit.asked("next"))
-    try:
-        where = await provider.authorize_url(ticket, back=_back(visit))
-    except (httpx.HTTPError, ValueError, KeyError) as error:
-        raise Unavailable("your organisation's sign-in does not answer; try again") from error
+    where = await provider.authorize_url(ticket, back=_back(visit))
     response = RedirectResponse(where, status_code=303)
     visit.keep_cookie(response, "ticket", quote(json.dumps(asdict(ticket))), age_s=_TICKET_S)
     return response
@@ -41,8 +37,6 @@ async def come_back(visit: Visit) -> Response:
         ticket = _ticket(visit)
         email = await provider.email_of(visit.asked("code"), ticket, back=_back(visit), now=visit.engine.clock())
         signed_in = await visit.house.people.sign_in_by_provider(email)
-    except (httpx.HTTPError, ValueError, KeyError) as error:
-        raise Unavailable("your organisation's sign-in does not answer; try again") from error
     except Unauthenticated as error:
         response = visit.show(ProblemPage.of(HTTPStatus.UNAUTHORIZED, error.message), status=401)
         visit.keep_cookie(response, "ticket", "", age_s=0)
