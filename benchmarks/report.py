@@ -20,6 +20,7 @@ def write(parts: Sequence[Part]) -> str:
         "Written by `make bench`. Medians of one run; what holds elsewhere are the ratios.",
         f"Machine: {os.cpu_count()} processors, Python {platform.python_version()}, {platform.system()}.",
         "The load generator shares the processors with what it loads.",
+        f"Measured in this run: {'; '.join(part.title for part in parts)}.",
         "",
         "| ratio | measured | bound | reached |",
         "| --- | ---: | --- | --- |",
