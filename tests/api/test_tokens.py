@@ -73,7 +73,7 @@ def test_a_token_says_what_kana_documented() -> None:
     """HS256 with a kid; app, user, issuer and audience; thirty days."""
     token = issue(ADA, KEYRING, now=NOON)
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "kid": "kid1", "typ": "JWT"}
-    assert jwt.decode(token, options={"verify_signature": False}) == GOOD
+    assert jwt.decode(token, options={"verify_signature": False}) == {**GOOD, "ver": 0}
     assert verify(token, KEYRING, now=NOON) == TokenClaims(TEST, 7, 1, "ada")
 
 
@@ -142,6 +142,10 @@ def test_every_claim_is_needed(claim: str) -> None:
         {"sub": "7"},
         {"sub": "7.x"},
         {"sub": 7},
+        {"ver": "0"},
+        {"ver": 0.0},
+        {"ver": False},
+        {"ver": None},
     ],
 )
 def test_a_claim_that_is_wrong(changed: dict[str, Any]) -> None:
@@ -177,6 +181,12 @@ def test_a_claim_that_is_wrong(changed: dict[str, Any]) -> None:
 def test_what_we_did_not_sign_for_this(make: Callable[[], str]) -> None:
     """Other algorithms, secrets, environments and headers, broken and oversized tokens."""
     refuses(make())
+
+
+def test_a_token_carries_the_version_of_its_users_tokens() -> None:
+    """By it who lets the token in knows whether it was revoked; a token from before there were versions says 0."""
+    assert verify(issue(replace(ADA, token_version=3), KEYRING, now=NOON), KEYRING, now=NOON).version == 3
+    assert verify(signed(GOOD), KEYRING, now=NOON).version == 0
 
 
 def test_headers_that_point_elsewhere_are_not_followed() -> None:

@@ -24,6 +24,7 @@ from tests.support.world import (
     NOON,
     ONE_DAY,
     TEST,
+    TESTER,
     World,
     a_package,
     a_usage,
@@ -136,6 +137,36 @@ async def test_all_of_a_user_may_change_but_the_key(store: Store) -> None:
     changed = new_user("ada", billing_id="b", name="n", email="e", metadata=[1])
     assert await store.update_user(TEST, "ada", lambda _: changed) == changed
     assert await store.user(TEST, "ada") == changed
+
+
+async def test_tokens_are_revoked_at_once_everywhere(store: Store, place: Place) -> None:
+    """Another store on the database reads the raised version with the very next call; no change of the user undoes it.
+
+    Of many at once none is lost.
+    """
+    another = await place.open()
+    user = await store.create_user(new_user("ada"))
+    await store.create_user(new_user("ada", 2, LIVE))
+    assert user.token_version == 0
+
+    assert await store.revoke_tokens(TEST, "ada", by=TESTER, now=NOON) == replace(user, token_version=1)
+    assert await another.user_by_key(TEST, user.bucket, user.key) == replace(user, token_version=1)
+
+    renamed = replace(user, id="bob", name="B")
+    await asyncio.gather(
+        *(each.revoke_tokens(TEST, "ada", by=TESTER, now=NOON) for each in (store, another) * 4),
+        store.update_user(TEST, "ada", lambda user: replace(user, name="B")),
+    )
+    await store.update_user(TEST, "ada", lambda user: replace(user, id="bob"))
+    await store.merge_users(TEST, lambda: [{"bob": lambda old: replace(old or user, email="b@example.com")}])
+    kept = replace(renamed, email="b@example.com", token_version=9)
+    assert await another.user(TEST, "bob") == kept
+    assert await another.users(TEST, limit=9, after=None) == [kept]
+    assert await another.users_by_id(TEST, ["bob"]) == {"bob": kept}
+    assert (await another.user(LIVE, "ada")).token_version == 0
+    with pytest.raises(UserNotFound):
+        await store.revoke_tokens(TEST, "ada", by=TESTER, now=NOON)
+    await another.close()
 
 
 async def test_subscriptions_and_usage_follow_a_rename(world: World) -> None:

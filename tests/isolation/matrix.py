@@ -112,6 +112,10 @@ ADMIN: dict[str, Call] = {
     ),
     "Mutation.deleteMappingRule": Call(segment.DELETE_RULE, lambda side: {"id": side.rules["to delete"]}),
     "Mutation.generateUserToken": Call(calls.TOKEN, lambda _: {"userId": ADA}),
+    "Mutation.revokeUserTokens": Call(
+        f"mutation($userId: String!) {{ revokeUserTokens(userId: $userId) {{ {calls.USER} }} }}",
+        lambda _: {"userId": ADA},
+    ),
 }
 
 CLIENT: dict[str, Call] = {"Query.currentUser": Call(WHOLE_USER)}

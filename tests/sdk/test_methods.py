@@ -27,6 +27,7 @@ from kana.sdk import (
     FeatureType,
     Grant,
     KanaAdmin,
+    KanaUserClient,
     PackageFeature,
     PackageStatus,
     ResetPeriod,
@@ -132,6 +133,24 @@ async def test_users_are_created_changed_read_and_listed(either: Any, number: in
     assert token.token.count(".") == 2
 
 
+async def test_a_users_tokens_are_revoked(either: Any, server: KanaServer, number: int) -> None:
+    """A token opens until all of its user's are revoked; one made afterwards opens."""
+    user_id = f"leaver-{number}"
+    created = await value(either.users.create(id=user_id))
+    token = (await value(either.users.generate_token(user_id=user_id))).token
+
+    assert await value(either.users.revoke_tokens(user_id=user_id)) == created
+
+    with (
+        KanaUserClient(user_token=token, endpoint=server.address) as page,
+        pytest.raises(Unauthenticated, match=r"^Unauthenticated"),
+    ):
+        page.get_subscribed_packages()
+    token = (await value(either.users.generate_token(user_id=user_id))).token
+    with KanaUserClient(user_token=token, endpoint=server.address) as page:
+        assert page.get_subscribed_packages() == []
+
+
 async def test_lists_go_on_behind_the_first_page(either: Any, kana: KanaAdmin, number: int) -> None:
     """A page is as long as asked for and begins after an id; without a length all pages come."""
     ids = [f"page-{number}-{index}" for index in range(3)]
@@ -214,6 +233,7 @@ async def test_errors_of_the_server_are_raised_by_their_class(either: Any, user:
     calls: list[tuple[type[KanaError], Callable[[], Any]]] = [
         (UserNotFound, lambda: either.features.can_use(**nobody)),
         (UserNotFound, lambda: either.users.retrieve(id="nobody")),
+        (UserNotFound, lambda: either.users.revoke_tokens(user_id="nobody")),
         (FeatureNotFound, lambda: either.features.record_usage(user_id=user, feature_id="nothing")),
         (FeatureNotFound, lambda: either.features.retrieve(id="nothing")),
         (PackageNotFound, lambda: either.packages.retrieve(id="nothing")),

@@ -4,8 +4,9 @@ A token is a JWT signed with HS256 and nothing else. Its ``kid`` names one of ou
 which alone says which environment it is for; whatever else a header names is ignored.
 ``userId`` is the id that the user had; ``sub`` is what never changes of them, so that a
 token follows a user who is renamed and never passes to the next one with the old id.
+``ver`` is the version of the user's tokens: whoever lets a token in compares it with the user's own.
 
-Source: docs.usekana.com, "Secure mode"; ``kid`` and ``sub`` are ours.
+Source: docs.usekana.com, "Secure mode"; ``kid``, ``sub`` and ``ver`` are ours.
 """
 
 from __future__ import annotations
@@ -51,12 +52,14 @@ class TokenClaims:
     """What a token that was verified says: the environment, and who its user is.
 
     ``bucket`` and ``user_key`` find the user whatever their id is now; ``user_id`` is the id they had.
+    It holds only while ``version`` is their ``token_version``.
     """
 
     environment: Environment
     bucket: int
     user_key: int
     user_id: str
+    version: int = 0
 
 
 def issue(user: User, keyring: Keyring, *, now: datetime, lifetime: timedelta = LIFETIME) -> str:
@@ -70,6 +73,7 @@ def issue(user: User, keyring: Keyring, *, now: datetime, lifetime: timedelta = 
         "appId": keyring.environments[user.environment].app_id,
         "userId": user.id,
         "sub": f"{user.bucket}.{user.key}",
+        "ver": user.token_version,
         "iat": issued_at,
         "exp": issued_at + int(min(lifetime, LIFETIME).total_seconds()),
         "aud": AUDIENCE,
@@ -126,9 +130,10 @@ def _read(claims: Mapping[str, Any], environment: Environment, keyring: Keyring)
     if claims["appId"] != keyring.environments[environment].app_id or not isinstance(claims["userId"], str):
         raise Unauthenticated
     place = _PLACE.fullmatch(claims["sub"])
-    if place is None or int(place[2]) > _KEY_MAX:
+    version = claims.get("ver", 0)  # Tokens from before there were versions say none.
+    if place is None or int(place[2]) > _KEY_MAX or type(version) is not int:
         raise Unauthenticated
-    return TokenClaims(environment, int(place[1]), int(place[2]), claims["userId"])
+    return TokenClaims(environment, int(place[1]), int(place[2]), claims["userId"], version)
 
 
 def _seconds(moment: datetime) -> int:

@@ -12,7 +12,7 @@ from kana.errors import InvalidValue, SubscriptionNotFound
 from kana.model import account as rules
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.environment import Environment, bucket_of
+from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.subscription import Subscription
 from kana.model.text import identifier, shown
 from kana.model.user import User
@@ -104,6 +104,14 @@ class AccountEngine:
         Source: docs.usekana.com/reference, mutations "updateUser".
         """
         return await self._store.update_user(environment, user_id, lambda user: replace(user, **changes))
+
+    async def revoke_tokens(self, environment: Environment, user_id: str, *, by: Actor) -> User:
+        """Revoke every token that was made for a user until now; at once, and in every process.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        return await self._store.revoke_tokens(environment, user_id, by=by, now=self._clock())
 
     async def subscribe(self, environment: Environment, user_id: str, package_ids: Sequence[str]) -> list[Subscribed]:
         """Subscribe a user to packages, all or nothing; answer in the order of the ids.

@@ -199,6 +199,14 @@ class AccountStore(Protocol):
         """
         ...
 
+    async def revoke_tokens(self, environment: Environment, user_id: str, *, by: Actor, now: datetime) -> User:
+        """Raise the version of a user's tokens under their lock, and log it.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        ...
+
     async def change_subscriptions(
         self,
         environment: Environment,

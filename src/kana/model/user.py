@@ -25,6 +25,7 @@ class User:
 
     ``id`` is the customer's and may be renamed. ``key`` is ours, never changes and is what
     subscriptions and usage hang on; with ``bucket`` it says where they are kept.
+    ``token_version`` counts how often their tokens were revoked: a token holds while it carries it.
 
     Raises:
         InvalidValue: a field is not allowed; the message names it.
@@ -41,6 +42,7 @@ class User:
     email: str | None = None
     metadata: object = None
     created_at: datetime
+    token_version: int = 0
 
     def __post_init__(self) -> None:
         identifier(self.id, field="id")

@@ -13,6 +13,7 @@ UPDATE: Final = mutation("updateUser(id: String!, input: UpdateUserInput!)", Use
 RETRIEVE: Final = query("user(id: String!)", User)
 LIST: Final = query("users(first: Int, after: String)", list[User])
 GENERATE_TOKEN: Final = mutation("generateUserToken(userId: String!)", GeneratedUserToken)
+REVOKE_TOKENS: Final = mutation("revokeUserTokens(userId: String!)", User)
 
 
 class Users(Group[D]):
@@ -78,3 +79,13 @@ class Users(Group[D]):
             UserNotFound: there is no such user.
         """
         return self._core.ask(GENERATE_TOKEN, userId=user_id)
+
+    @operation
+    def revoke_tokens(self, *, user_id: str) -> Steps[User]:
+        """Revoke every token that was made for this user until now, at once; new ones open as before.
+
+        Raises:
+            UserNotFound: there is no such user.
+            OutcomeUnknown: the answer was lost; calling again does no harm.
+        """
+        return self._core.ask(REVOKE_TOKENS, userId=user_id)

@@ -263,11 +263,12 @@ def user_from(row: Row) -> User:
         email=row[6],
         metadata=json.loads(row[7]),
         created_at=from_milliseconds(row[8]),
+        token_version=row[9],
     )
 
 
 def user_row(user: User) -> Row:
-    """Write a row of ``put_user``."""
+    """Write a row of ``put_user``, which leaves the version of their tokens alone."""
     return (
         user.bucket,
         user.key,
@@ -426,6 +427,12 @@ def key_log_row(action: str, key: ApiKey, *, by: Actor, now: datetime) -> Row:
     """Write the line for a key made or revoked; the key itself is nowhere in it."""
     after = {"kind": key.kind, "name": key.name}
     return log_row(action, ("key", key.masked), environment=key.environment, before=None, after=after, by=by, now=now)
+
+
+def tokens_log_row(user: User, *, by: Actor, now: datetime) -> Row:
+    """Write the line for a user's tokens revoked."""
+    subject = ("user tokens", user.id)
+    return log_row("revoked", subject, environment=user.environment, before=None, after=None, by=by, now=now)
 
 
 def settings_log_row(settings: EnvironmentSettings, *, by: Actor, now: datetime) -> Row:

@@ -19,6 +19,7 @@ from tests.support.world import TESTER
 
 DAY_S = 86_400
 WHO = "{ currentUser { id } }"
+REVOKE = "mutation($userId: String!) { revokeUserTokens(userId: $userId) { id } }"
 
 
 class Workshop:
@@ -100,6 +101,20 @@ def issued_at(**seconds: int) -> Callable[[Workshop], str]:
     )
 
 
+def revoked(workshop: Workshop) -> str:
+    """A token of bob's from before all of his were revoked."""
+    token = token_of(workshop.served, "bob")
+    workshop.served.ask(REVOKE, {"userId": "bob"})
+    return token
+
+
+def of_an_older_version(workshop: Workshop) -> str:
+    """The same, signed by hand with all else as it is now."""
+    workshop.served.ask(REVOKE, {"userId": "bob"})
+    [bob] = [user for user in workshop.served.run(workshop.served.engine.accounts.users(TEST)) if user.id == "bob"]
+    return workshop.sign(workshop.claims(userId="bob", sub=f"{bob.bucket}.{bob.key}", ver=bob.token_version - 1))
+
+
 REFUSED: dict[str, Callable[[Workshop], str]] = {
     "no signature, alg none": unsigned,
     "alg none in capitals": lambda w: unsigned(w).replace(part({"alg": "none"})[:12], part({"alg": "None"})[:12]),
@@ -151,6 +166,11 @@ REFUSED: dict[str, Callable[[Workshop], str]] = {
     "sub is a negative place": issued(sub="-1.-1"),
     "sub is a number": issued(sub=7),
     "userId is a number": issued(userId=124),
+    "a version of tokens that was revoked": revoked,
+    "a version older than the user's": of_an_older_version,
+    "a version that is yet to come": issued(ver=1),
+    "a version that is a text": issued(ver="0"),
+    "a version that is false": issued(ver=False),
     "claims that are no object": lambda w: f"{part({'alg': 'HS256'})}.{part([1])}.AAAA",
     "two dots and nothing else": lambda _: "..",
     "no JSON": lambda _: "a.b.c",
@@ -173,6 +193,7 @@ ACCEPTED: dict[str, Callable[[Workshop], str]] = {
     "expired within the leeway": issued_at(iat=-DAY_S, exp=-29),
     "issued a little ahead of our clock": issued_at(iat=29, exp=DAY_S),
     "an id that was another's": issued(userId="eve"),
+    "the version of a user whose tokens were never revoked": issued(ver=0),
     "one of several audiences": issued(aud=["other", "kana-client"]),
     "an address for keys that nobody asks": lambda w: w.sign(jku="https://example.com/keys"),
 }
@@ -211,6 +232,39 @@ def test_a_token_ends_after_thirty_days(served: Served) -> None:
 
     served.clock.advance(seconds=1)
     assert refusal(post(served, {"Authorization": f"Bearer {token}"}, WHO)) == ("UNAUTHENTICATED", NOBODY)
+
+
+def test_revoking_a_users_tokens_ends_those_that_are_out(served: Served) -> None:
+    """From the answer on, after a rename too, and again; new tokens open, and nobody else's are touched."""
+    old, another = token_of(served, "ada"), token_of(served, "bob")
+
+    assert served.ask(REVOKE, {"userId": "ada"}) == {"revokeUserTokens": {"id": "ada"}}
+
+    assert refusal(post(served, {"Authorization": f"Bearer {old}"}, WHO)) == ("UNAUTHENTICATED", NOBODY)
+    new = token_of(served, "ada")
+    assert (as_user(served, new, WHO), as_user(served, another, WHO)) == ({"id": "ada"}, {"id": "bob"})
+
+    served.ask('mutation { updateUser(id: "ada", input: {id: "ada2", name: "A"}) { id } }')
+    assert refusal(post(served, {"Authorization": f"Bearer {old}"}, WHO)) == ("UNAUTHENTICATED", NOBODY)
+    assert as_user(served, new, WHO) == {"id": "ada2"}
+
+    served.ask(REVOKE, {"userId": "ada2"})
+    assert refusal(post(served, {"Authorization": f"Bearer {new}"}, WHO)) == ("UNAUTHENTICATED", NOBODY)
+
+
+def test_revoking_is_logged(served: Served) -> None:
+    """Who did it, and whose tokens they were; a user who is unknown leaves no line."""
+    served.ask(REVOKE, {"userId": "ada"})
+    assert served.error(REVOKE, {"userId": "nobody"})["message"] == "User not found: 'nobody'"
+
+    lines = served.ask("{ adminLog { actorKind action subjectKind subjectId before after } }")["adminLog"]
+
+    assert [line for line in lines if line["subjectKind"] == "user tokens"] == [
+        {
+            "actorKind": "key", "action": "revoked", "subjectKind": "user tokens", "subjectId": "ada",
+            "before": None, "after": None,
+        }
+    ]  # fmt: skip
 
 
 def test_tokens_outlive_a_rotation(served: Served) -> None:

@@ -19,6 +19,7 @@ HOT_PATH = {
     "add_entry", "add_user_id", "delete_user_id", "has_entry", "list_entries", "list_subscriptions_of",
     "load_accounts", "load_entries_by_key", "load_held_subscriptions", "load_subscription", "load_totals",
     "load_user_by_key", "lock_accounts", "lock_accounts_of_bucket", "put_subscription", "put_total", "put_user",
+    "raise_token_version",
 }  # fmt: skip
 """The statements that are about some users; all others are about the catalogue, or are lists and counts of all."""
 
@@ -70,12 +71,14 @@ async def test_nothing_needs_a_single_node(connection: asyncpg.Connection[asyncp
         "select conrelid::regclass, contype from pg_constraint where connamespace = 'kana'::regnamespace"
     )
     relations = await connection.fetch("select relkind from pg_class where relnamespace = 'kana'::regnamespace")
-    defaults = await connection.fetchval("select count(*) from pg_attrdef")
+    computed = await connection.fetchval(
+        "select count(*) from pg_attrdef where pg_get_expr(adbin, adrelid) !~ '^[0-9]+(::[a-z]+)?$'"
+    )
     triggers = await connection.fetchval("select count(*) from pg_trigger")
 
     assert {kind for _, kind in constraints} <= {b"p", b"c"}
     assert {kind for (kind,) in relations} == {b"r", b"i"}
-    assert (defaults, triggers) == (0, 0)
+    assert (computed, triggers) == (0, 0)
 
 
 @pytest.mark.parametrize("name", sorted(HOT_PATH))

@@ -53,6 +53,15 @@ async def update_user(_root: object, info: Info, *, id: str, input: Input) -> Us
     )
 
 
+@mutation.field("revokeUserTokens")
+async def revoke_user_tokens(_root: object, info: Info, *, user_id: str) -> User:
+    """Revoke every token that was made for a user until now."""
+    context = info.context
+    return await context.engine.accounts.revoke_tokens(
+        context.environment, given_id(user_id, field="userId"), by=context.actor
+    )
+
+
 @mutation.field("generateUserToken")
 async def generate_user_token(_root: object, info: Info, *, user_id: str) -> dict[str, str]:
     """Make a token for a user who exists."""

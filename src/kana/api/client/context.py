@@ -60,7 +60,7 @@ def context_factory(engine: Engine, door: Door) -> Callable[[Scope], Awaitable[C
 async def _by_token(engine: Engine, token: str) -> ClientContext:
     claims = tokens.verify(token, await engine.access.keyring(), now=engine.clock())
     user = await engine.holdings.user(claims.environment, claims.bucket, claims.user_key)
-    if user is None:
+    if user is None or user.token_version != claims.version:
         raise Unauthenticated
     return ClientContext(engine, claims.environment, user.id, user.name, user.email, secure=True)
 

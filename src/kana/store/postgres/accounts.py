@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from kana.engine.batch import Person
@@ -11,7 +13,7 @@ from kana.engine.ports import Subscribed
 from kana.errors import Conflict, SubscriptionNotFound, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.environment import Environment, bucket_of
+from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.subscription import Subscription
 from kana.model.text import shown
 from kana.model.user import User, UserRef
@@ -78,6 +80,17 @@ class Accounts(Directory):
                 await connection.execute(SQL["delete_user_id"], bucket, environment.value, old.id)
             await connection.execute(SQL["put_user"], *rows.user_row(new))
             return new
+
+        return await self._database.write(work)
+
+    async def revoke_tokens(self, environment: Environment, user_id: str, *, by: Actor, now: datetime) -> User:
+        """See the port."""
+
+        async def work(connection: Connection) -> User:
+            user = await _load_user(connection, await _lock_user(connection, environment, user_id))
+            await connection.execute(SQL["raise_token_version"], user.bucket, user.key)
+            await connection.execute(SQL["add_log_line"], *rows.tokens_log_row(user, by=by, now=now))
+            return replace(user, token_version=user.token_version + 1)
 
         return await self._database.write(work)
 

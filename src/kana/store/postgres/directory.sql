@@ -4,7 +4,8 @@
 -- name: list_users_by_id
 -- Users in an order, from those after $2 and the id $3: the ones of whom something begins with $4, and
 -- who hold a package ($5) at a moment ($6), if one is named.
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at
+select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version
 from users as u
 where u.environment = $1 and $2::text = '' and u.id > $3
     and (
@@ -20,7 +21,8 @@ where u.environment = $1 and $2::text = '' and u.id > $3
 order by u.id limit $7;
 
 -- name: list_users_by_name
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at
+select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version
 from users as u
 where u.environment = $1 and lower(coalesce(u.name, '') collate "C") >= $2::text
     and (lower(coalesce(u.name, '') collate "C") > $2::text or u.id > $3)
@@ -37,7 +39,8 @@ where u.environment = $1 and lower(coalesce(u.name, '') collate "C") >= $2::text
 order by lower(coalesce(u.name, '') collate "C"), u.id limit $7;
 
 -- name: list_users_by_email
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at
+select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version
 from users as u
 where u.environment = $1 and lower(coalesce(u.email, '') collate "C") >= $2::text
     and (lower(coalesce(u.email, '') collate "C") > $2::text or u.id > $3)
@@ -54,7 +57,8 @@ where u.environment = $1 and lower(coalesce(u.email, '') collate "C") >= $2::tex
 order by lower(coalesce(u.email, '') collate "C"), u.id limit $7;
 
 -- name: list_users_by_age
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at
+select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version
 from users as u
 where u.environment = $1 and (u.created_at, u.id) < ($2::bigint, $3)
     and (
@@ -90,6 +94,7 @@ with found as (
     ) as found
 )
 select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version,
     $4::text is null or exists (
         select 1 from subscriptions as s
         where s.bucket = u.bucket and s.user_key = u.user_key and s.package_id = $4
@@ -106,6 +111,7 @@ with found as (
     limit $5
 )
 select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version,
     (
         substr(lower(u.id), 1, length($4::text)) = $4::text
         or substr(lower(coalesce(u.name, '') collate "C"), 1, length($4::text)) = $4::text
@@ -114,13 +120,15 @@ select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email,
 from found as f join users as u on u.bucket = f.bucket and u.user_key = f.user_key;
 
 -- name: load_users
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at
+select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version
 from unnest($1::smallint[], $2::bigint[]) as w (bucket, user_key)
 join users as u on u.bucket = w.bucket and u.user_key = w.user_key;
 
 -- name: lock_users
 -- The same, and nobody else writes them before the transaction ends.
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at
+select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version
 from unnest($1::smallint[], $2::bigint[]) as w (bucket, user_key)
 join users as u on u.bucket = w.bucket and u.user_key = w.user_key
 order by u.bucket, u.user_key

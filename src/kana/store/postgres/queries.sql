@@ -114,12 +114,15 @@ on conflict (bucket, user_key) do update set
     id = excluded.id, billing_id = excluded.billing_id, name = excluded.name,
     email = excluded.email, metadata = excluded.metadata;
 
+-- name: raise_token_version
+update users set token_version = token_version + 1 where bucket = $1 and user_key = $2;
+
 -- name: load_user_by_key
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at
+select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
 from users where bucket = $1 and user_key = $2 and environment = $3;
 
 -- name: list_users
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at
+select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
 from users where environment = $1 and id > $2 order by id limit $3;
 
 -- name: load_accounts
@@ -500,5 +503,5 @@ group by event order by count(*) desc, event limit $2;
 
 -- name: load_users_by_email
 -- Those that the billing provider knows, the oldest first.
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at
+select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
 from users where environment = $1 and email = $2 and billing_id is not null order by created_at, user_key limit $3;

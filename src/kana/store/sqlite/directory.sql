@@ -3,7 +3,8 @@
 -- name: list_users_by_id
 -- Users in an order, from those after ?2 and the id ?3: the ones of whom something begins with ?4, and
 -- who hold a package (?5) at a moment (?6), if one is named.
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at
+select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version
 from users as u
 where u.environment = ?1 and ?2 = '' and u.id > ?3
     and (
@@ -19,7 +20,8 @@ where u.environment = ?1 and ?2 = '' and u.id > ?3
 order by u.id limit ?7;
 
 -- name: list_users_by_name
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at
+select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version
 from users as u
 where u.environment = ?1 and lower(coalesce(u.name, '')) >= ?2
     and (lower(coalesce(u.name, '')) > ?2 or u.id > ?3)
@@ -36,7 +38,8 @@ where u.environment = ?1 and lower(coalesce(u.name, '')) >= ?2
 order by lower(coalesce(u.name, '')), u.id limit ?7;
 
 -- name: list_users_by_email
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at
+select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version
 from users as u
 where u.environment = ?1 and lower(coalesce(u.email, '')) >= ?2
     and (lower(coalesce(u.email, '')) > ?2 or u.id > ?3)
@@ -53,7 +56,8 @@ where u.environment = ?1 and lower(coalesce(u.email, '')) >= ?2
 order by lower(coalesce(u.email, '')), u.id limit ?7;
 
 -- name: list_users_by_age
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at
+select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version
 from users as u
 where u.environment = ?1 and (u.created_at, u.id) < (?2, ?3)
     and (
@@ -87,6 +91,7 @@ with found as (
     ) as found
 )
 select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version,
     ?4 is null or exists (
         select 1 from subscriptions as s
         where s.bucket = u.bucket and s.user_key = u.user_key and s.package_id = ?4
@@ -103,6 +108,7 @@ with found as (
     limit ?5
 )
 select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version,
     (
         substr(lower(u.id), 1, length(?4)) = ?4
         or substr(lower(coalesce(u.name, '')), 1, length(?4)) = ?4
@@ -112,7 +118,8 @@ from found as f cross join users as u on u.bucket = f.bucket and u.user_key = f.
 
 -- name: load_users
 -- ?1: [[bucket, environment, id], ...]
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at
+select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version
 from json_each(?1) as w
 cross join user_ids as i on i.bucket = w.value ->> 0 and i.environment = w.value ->> 1 and i.id = w.value ->> 2
 cross join users as u on u.bucket = i.home_bucket and u.user_key = i.user_key;

@@ -110,18 +110,22 @@ on conflict (bucket, user_key) do update set
     id = excluded.id, billing_id = excluded.billing_id, name = excluded.name,
     email = excluded.email, metadata = excluded.metadata;
 
+-- name: raise_token_version
+update users set token_version = token_version + 1 where bucket = ?1 and user_key = ?2;
+
 -- name: load_user
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at
+select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
+    u.token_version
 from user_ids as i
 join users as u on u.bucket = i.home_bucket and u.user_key = i.user_key
 where i.bucket = ?1 and i.environment = ?2 and i.id = ?3;
 
 -- name: load_user_by_key
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at
+select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
 from users where bucket = ?1 and user_key = ?2 and environment = ?3;
 
 -- name: list_users
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at
+select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
 from users where environment = ?1 and id > ?2 order by id limit ?3;
 
 -- name: load_accounts
@@ -476,5 +480,5 @@ group by event order by count(*) desc, event limit ?2;
 
 -- name: load_users_by_email
 -- Those that the billing provider knows, the oldest first.
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at
+select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
 from users where environment = ?1 and email = ?2 and billing_id is not null order by created_at, user_key limit ?3;
