@@ -140,6 +140,27 @@ def test_an_unknown_key_is_not_revoked(kana: Kana) -> None:
     assert [row["revoked"] for row in rows(kana)] == [None] * 4
 
 
+def test_an_older_secret_of_user_tokens_is_listed_and_revoked(kana: Kana) -> None:
+    """Secrets are shown by id and never themselves; the one that signs stays, and says why."""
+    kana("init")
+    kana("keys", "rotate-tokens", "live")
+    listed = json.loads(kana("keys", "secrets", "--json").stdout)
+    assert [list(row) for row in listed] == [["kid", "environment", "created", "revoked"]] * 3
+    old, new = (row["kid"] for row in listed if row["environment"] == "live")
+
+    refused = kana("keys", "revoke-secret", new)
+    revoked = json.loads(kana("keys", "revoke-secret", old, "--json").stdout)
+    unknown = kana("keys", "revoke-secret", "nothing")
+
+    sentence = f"Error: Secret {new} signs the user tokens of live now; make another first\n"
+    assert (refused.exit_code, refused.stderr) == (1, sentence)
+    assert (revoked["kid"], revoked["environment"], revoked["revoked"] is None) == (old, "live", False)
+    assert (unknown.exit_code, unknown.stderr) == (1, "Error: Signing secret not found: 'nothing'\n")
+    table = [line.split() for line in kana("keys", "secrets").stdout.splitlines()]
+    assert table[0] == ["kid", "environment", "created", "revoked"]
+    assert [(row[0], len(row)) for row in table[1:] if row[1] == "live"] == [(old, 4), (new, 3)]
+
+
 def test_a_database_without_a_workspace_says_what_to_do(kana: Kana) -> None:
     """A file that holds nothing yet has no keys to list."""
     Path("kana.db").touch()

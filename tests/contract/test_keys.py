@@ -65,6 +65,22 @@ async def test_a_key_is_revoked_once(store: Store) -> None:
     assert after.keys == {**before.keys, key.hash: replace(key, revoked_at=NOON)}
 
 
+async def test_a_signing_secret_is_revoked_once(store: Store, place: Place) -> None:
+    """From the first time on, in another store on the database too; others stay, and one line says so."""
+    another = await place.open()
+    before = await store.keyring()
+    assert before is not None
+    secret, *others = before.signing_secrets
+    await store.revoke_signing_secret(secret, by=TESTER, now=NOON)
+    await store.revoke_signing_secret(secret, by=TESTER, now=NOON + ONE_DAY)
+    after = await another.keyring()
+    assert after is not None
+    assert set(after.signing_secrets) == {*others, replace(secret, revoked_at=NOON)}
+    [line] = await another.log(secret.environment, limit=9, before=None, subject_id=secret.id, shared=False)
+    assert (line.action, line.subject_kind, line.at) == ("revoked", "signing secret", NOON)
+    await another.close()
+
+
 async def test_an_open_store_can_answer(store: Store) -> None:
     """The probe of a healthy database says nothing."""
     await store.probe()

@@ -11,7 +11,7 @@ from itertools import product
 import pytest
 
 from kana.engine.access import KEYRING_AGE_MAX_S, AccessEngine, Initialised
-from kana.errors import DatabaseRefused, KeyNotFound, Unauthenticated
+from kana.errors import Conflict, DatabaseRefused, KeyNotFound, Unauthenticated
 from kana.model.environment import Environment
 from kana.model.key import KeyKind, generate_key
 from tests.support.stores import SqlitePlace
@@ -195,3 +195,33 @@ async def test_a_new_signing_secret_signs_and_old_ones_stay(doors: Doors) -> Non
     assert after.signing_secret(TEST) == secret
     assert after.signing_secret(LIVE) == before.signing_secret(LIVE)
     assert set(before.signing_secrets) < set(after.signing_secrets)
+
+
+async def test_an_older_signing_secret_is_revoked(doors: Doors, steps: Callable[[float], None]) -> None:
+    """At once where it was, elsewhere when the keyring is half a second old; again keeps the first time."""
+    old = (await doors.second.keyring()).signing_secret(TEST)
+    doors.clock.advance(days=1)
+    new = await doors.first.rotate_signing_secret(TEST, by=TESTER)
+    assert await doors.second.signing_secrets() == await doors.first.signing_secrets()
+
+    revoked = await doors.first.revoke_signing_secret(old.id, by=TESTER)
+
+    assert revoked == replace(old, revoked_at=NOON + ONE_DAY)
+    assert revoked in (await doors.first.keyring()).signing_secrets
+    assert old in (await doors.second.keyring()).signing_secrets
+    steps(KEYRING_AGE_MAX_S)
+    assert {revoked, new} < set((await doors.second.keyring()).signing_secrets)
+    doors.clock.advance(days=1)
+    assert await doors.second.revoke_signing_secret(old.id, by=TESTER) == revoked
+
+
+async def test_the_secret_that_signs_is_not_revoked(doors: Doors) -> None:
+    """Somebody must sign: it says to make another first, and what is unknown is not found; nothing changes."""
+    before = await doors.first.signing_secrets()
+    for environment in Environment:
+        signs = (await doors.first.keyring()).signing_secret(environment)
+        with pytest.raises(Conflict, match=f"signs the user tokens of {environment} now; make another first$"):
+            await doors.first.revoke_signing_secret(signs.id, by=TESTER)
+    with pytest.raises(KeyNotFound, match=r"^Signing secret not found: 'nothing'$"):
+        await doors.first.revoke_signing_secret("nothing", by=TESTER)
+    assert await doors.first.signing_secrets() == before

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import httpx
+import jwt
 import pytest
 
 from tests.support.server import KanaServer
@@ -106,6 +107,26 @@ def test_tokens_are_signed_anew_and_those_that_are_out_stay(server: KanaServer) 
     assert head(token(server, "live")) == head(live)
     assert [client(server, each) for each in (old, new, live)] == ["ada"] * 3
     assert f"signed with secret {made['kid']}" not in run(server, "keys", "rotate-tokens", "test")
+
+
+def test_tokens_of_a_revoked_secret_are_out_within_a_second(server: KanaServer) -> None:
+    """Another process revokes an older secret: its tokens open nothing, all others do, and the newest one stays."""
+    old, live = token(server), token(server, "live")
+    kid = jwt.get_unverified_header(old)["kid"]
+    newest = json.loads(run(server, "keys", "rotate-tokens", "test", "--json"))["kid"]
+    new = token(server)
+    assert client(server, old) == "ada"
+
+    words = run(server, "keys", "revoke-secret", kid)
+
+    assert words == f"Secret {kid} is revoked: user tokens of test signed with it open nothing.\n"
+    assert client(server, old).startswith("Unauthenticated")
+    assert [client(server, each) for each in (new, live, token(server))] == ["ada"] * 3
+    secrets = {each["kid"]: each["revoked"] for each in json.loads(run(server, "keys", "secrets", "--json"))}
+    assert (secrets[kid] is None, secrets[newest]) == (False, None)
+    refused = server.kana("keys", "revoke-secret", newest)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert client(server, new) == "ada"
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,13 @@ from kana.cli.database import (
     with_access,
 )
 from kana.model.environment import Environment
-from kana.model.key import ApiKey, KeyKind
+from kana.model.key import ApiKey, KeyKind, SigningSecret
 from kana.settings import Settings
-
-_COLUMNS = ("key", "environment", "kind", "name", "created", "revoked")
 
 
 @click.group()
 def keys() -> None:
-    """List, create and revoke API keys, and say who may ask the Client API; beside a server that runs or not."""
+    """Make, list and revoke API keys and token secrets, and say who may ask the Client API; beside a server or not."""
 
 
 def _settings(database_url: str | None) -> Settings:
@@ -112,7 +110,10 @@ def require_secure_mode(environment: str, switch: str, database_url: str | None,
 @database_option
 @json_option
 def rotate_tokens(environment: str, database_url: str | None, as_json: bool) -> None:
-    """Sign user tokens of ENVIRONMENT with a new secret from now on. Tokens that are out stay valid until they end."""
+    """Sign user tokens of ENVIRONMENT with a new secret from now on.
+
+    Tokens that are out stay valid until they end, or until `kana keys revoke-secret` revokes their secret.
+    """
     secret = with_access(
         _settings(database_url),
         lambda access: access.rotate_signing_secret(Environment(environment), by=whoever_runs_this()),
@@ -121,6 +122,43 @@ def rotate_tokens(environment: str, database_url: str | None, as_json: bool) -> 
         click.echo(json.dumps({"environment": environment, "kid": secret.id}))
     else:
         click.echo(f"New user tokens of {environment} are signed with secret {secret.id}; older ones stay valid.")
+
+
+@keys.command("secrets")
+@database_option
+@json_option
+def list_secrets(database_url: str | None, as_json: bool) -> None:
+    """List the secrets that user tokens are signed with, by their ids: of each environment the newest one signs."""
+    found = with_access(_settings(database_url), lambda access: access.signing_secrets())
+    rows = [_described_secret(secret) for secret in found]
+    click.echo(json.dumps(rows, indent=2) if as_json else _table(rows))
+
+
+@keys.command("revoke-secret")
+@click.argument("kid")
+@database_option
+@json_option
+def revoke_secret(kid: str, database_url: str | None, as_json: bool) -> None:
+    """Revoke the secret KID, as `kana keys secrets` shows it. Within a second tokens signed with it open nothing.
+
+    The secret that signs now is not revoked: use `kana keys rotate-tokens` a second before.
+    """
+    revoked = with_access(
+        _settings(database_url), lambda access: access.revoke_signing_secret(kid, by=whoever_runs_this())
+    )
+    if as_json:
+        click.echo(json.dumps(_described_secret(revoked), indent=2))
+    else:
+        click.echo(f"Secret {revoked.id} is revoked: user tokens of {revoked.environment} signed with it open nothing.")
+
+
+def _described_secret(secret: SigningSecret) -> dict[str, str | None]:
+    return {
+        "kid": secret.id,
+        "environment": secret.environment.value,
+        "created": secret.created_at.isoformat(timespec="seconds"),
+        "revoked": None if secret.revoked_at is None else secret.revoked_at.isoformat(timespec="seconds"),
+    }
 
 
 def _described(key: ApiKey) -> dict[str, str | None]:
@@ -135,7 +173,7 @@ def _described(key: ApiKey) -> dict[str, str | None]:
 
 
 def _table(rows: Sequence[dict[str, str | None]]) -> str:
-    cells = [_COLUMNS, *(tuple(row[column] or "" for column in _COLUMNS) for row in rows)]
+    cells = [tuple(rows[0]), *(tuple(cell or "" for cell in row.values()) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kana.engine.ports import Clock, KeyStore
-from kana.errors import DatabaseRefused, KeyNotFound, Unauthenticated
+from kana.errors import Conflict, DatabaseRefused, KeyNotFound, Unauthenticated
 from kana.model.environment import Actor, Environment
 from kana.model.key import (
     ApiKey,
@@ -157,6 +157,30 @@ class AccessEngine:
         await self._store.add_signing_secret(secret, by=by, now=now)
         self._forget()
         return secret
+
+    async def signing_secrets(self) -> list[SigningSecret]:
+        """Return all secrets of user tokens, revoked ones included, the oldest first."""
+        self._forget()
+        return sorted((await self.keyring()).signing_secrets, key=lambda secret: (secret.created_at, secret.id))
+
+    async def revoke_signing_secret(self, secret_id: str, *, by: Actor) -> SigningSecret:
+        """Revoke a secret; within a second no process lets in a token that was signed with it.
+
+        The one that signs now stays: make another first, and give every process a second to sign with that.
+
+        Raises:
+            KeyNotFound: none has this id.
+            Conflict: it is the one that signs now.
+        """
+        now = self._clock()
+        secret = next((each for each in await self.signing_secrets() if each.id == secret_id), None)
+        if secret is None:
+            raise KeyNotFound(f"Signing secret not found: {shown(secret_id)}")
+        if secret == (await self.keyring()).signing_secret(secret.environment):
+            raise Conflict(f"Secret {secret_id} signs the user tokens of {secret.environment} now; make another first")
+        await self._store.revoke_signing_secret(secret, by=by, now=now)
+        self._forget()
+        return replace(secret, revoked_at=secret.revoked_at or now)
 
     def _forget(self) -> None:
         self._read_at = float("-inf")

@@ -422,6 +422,10 @@ class KeyStore(Protocol):
         """Add a secret, which signs from now on; tokens signed with older ones stay valid."""
         ...
 
+    async def revoke_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:
+        """Revoke a secret from now on. Revoking again changes nothing."""
+        ...
+
 
 class PeopleStore(Protocol):
     """Where people, their sessions and invitations are kept. Small: a workspace has few people."""

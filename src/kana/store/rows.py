@@ -441,10 +441,10 @@ def settings_log_row(settings: EnvironmentSettings, *, by: Actor, now: datetime)
     return log_row("updated", subject, environment=settings.environment, before=None, after=settings, by=by, now=now)
 
 
-def signing_secret_log_row(secret: SigningSecret, *, by: Actor, now: datetime) -> Row:
-    """Write the line for a signing secret made; the secret itself is nowhere in it."""
+def signing_secret_log_row(action: str, secret: SigningSecret, *, by: Actor, now: datetime) -> Row:
+    """Write the line for a signing secret made or revoked; the secret itself is nowhere in it."""
     subject = ("signing secret", secret.id)
-    return log_row("created", subject, environment=secret.environment, before=None, after=None, by=by, now=now)
+    return log_row(action, subject, environment=secret.environment, before=None, after=None, by=by, now=now)
 
 
 def catalog_log_rows(old: Catalog, new: Catalog, change: CatalogChange, *, by: Actor, now: datetime) -> list[Row]:

@@ -75,7 +75,18 @@ class Keys:
 
         async def work(connection: Connection) -> None:
             await connection.execute(SQL["add_signing_secret"], *rows.signing_secret_row(secret))
-            await connection.execute(SQL["add_log_line"], *rows.signing_secret_log_row(secret, by=by, now=now))
+            line = rows.signing_secret_log_row("created", secret, by=by, now=now)
+            await connection.execute(SQL["add_log_line"], *line)
+
+        await self._database.write(work)
+
+    async def revoke_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:
+        """See the port."""
+
+        async def work(connection: Connection) -> None:
+            if await connection.fetchval(SQL["revoke_signing_secret"], secret.id, to_milliseconds(now)) is not None:
+                line = rows.signing_secret_log_row("revoked", secret, by=by, now=now)
+                await connection.execute(SQL["add_log_line"], *line)
 
         await self._database.write(work)
 

@@ -74,7 +74,18 @@ class Keys:
 
         def work(connection: apsw.Connection) -> None:
             connection.execute(SQL["add_signing_secret"], rows.signing_secret_row(secret))
-            connection.execute(SQL["add_log_line"], rows.signing_secret_log_row(secret, by=by, now=now))
+            connection.execute(SQL["add_log_line"], rows.signing_secret_log_row("created", secret, by=by, now=now))
+
+        await self._database.write(work)
+
+    async def revoke_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:
+        """See the port."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(SQL["revoke_signing_secret"], (secret.id, to_milliseconds(now)))
+            if connection.changes():
+                line = rows.signing_secret_log_row("revoked", secret, by=by, now=now)
+                connection.execute(SQL["add_log_line"], line)
 
         await self._database.write(work)
 

@@ -32,6 +32,9 @@ update keys set revoked_at = ?2 where hash = ?1 and revoked_at is null;
 -- name: add_signing_secret
 insert into signing_secrets (id, environment, secret, created_at, revoked_at) values (?1, ?2, ?3, ?4, ?5);
 
+-- name: revoke_signing_secret
+update signing_secrets set revoked_at = ?2 where id = ?1 and revoked_at is null;
+
 -- name: add_log_line
 insert into admin_log (
     id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after
