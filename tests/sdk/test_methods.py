@@ -14,6 +14,7 @@ from kana.errors import (
     InvalidValue,
     KanaError,
     PackageNotFound,
+    QueryTooComplex,
     SubscriptionLinkRefused,
     SubscriptionNotFound,
     SubscriptionRefused,
@@ -23,6 +24,7 @@ from kana.errors import (
 from kana.sdk import (
     Action,
     Consumption,
+    EnvironmentSettings,
     Feature,
     FeatureType,
     Grant,
@@ -203,6 +205,61 @@ async def test_usage_is_checked_recorded_given_back_set_and_shown(either: Any, u
     assert shown.current.consumption.used == 9
     assert shown.current.period_end > shown.current.period_start
     assert shown.past == ()
+
+
+async def test_many_are_checked_at_once(either: Any, kana: KanaAdmin, user: str, number: int) -> None:
+    """Each user and feature has the answer that asking for it alone has, whatever kind of feature it is."""
+    stranger, switch, endless = (
+        f"stranger-{number}",
+        f"switch-{number}",
+        subscribed(kana, f"endless-{number}", limit=None),
+    )
+    kana.users.create(id=stranger)
+    kana.features.create(id=switch, type="BINARY")
+    kana.features.record_usage(user_id=user, feature_id=meter(user), delta=9)
+    users, features = [user, stranger, endless], (switch, meter(endless), meter(user))
+
+    found = await value(either.features.can_use_many(user_ids=users, feature_ids=features, delta="2"))
+
+    assert {user_id: list(row) for user_id, row in found.items()} == {user_id: list(features) for user_id in users}
+    for user_id, row in found.items():
+        for feature_id, entitlement in row.items():
+            assert entitlement == kana.features.can_use(user_id=user_id, feature_id=feature_id, delta=2)
+    assert found[user][meter(user)].consumption == Consumption(used=9, budget=10, overage_enabled=False)
+    assert [found[user][meter(user)].access, found[endless][meter(endless)].access] == [False, True]
+
+
+async def test_a_check_of_many_says_what_is_wrong(either: Any, user: str) -> None:
+    """One that is not there, too many, none, and what is no whole number are errors, each as its class."""
+    wrong: list[tuple[type[KanaError], dict[str, Any]]] = [
+        (UserNotFound, {"user_ids": [user, "nobody"], "feature_ids": [meter(user)]}),
+        (FeatureNotFound, {"user_ids": [user], "feature_ids": ["nothing"]}),
+        (QueryTooComplex, {"user_ids": [user] * 101, "feature_ids": [meter(user)]}),
+        (InvalidValue, {"user_ids": [user], "feature_ids": []}),
+        (InvalidValue, {"user_ids": [user], "feature_ids": [meter(user)], "delta": 0}),
+        (InvalidValue, {"user_ids": [user], "feature_ids": [meter(user)], "delta": 1.0}),
+    ]
+    for expected, arguments in wrong:
+        with pytest.raises(expected) as caught:
+            await value(either.features.can_use_many(**arguments))
+        assert type(caught.value) is expected
+
+
+async def test_secure_mode_is_switched_and_read(either: Any, server: KanaServer) -> None:
+    """The answer says what is set from now on, and it is."""
+    with KanaUserClient(
+        api_key=server.keys["environments"]["test"]["public_key"], user_id="anyone", endpoint=server.address
+    ) as page:
+        for required in (True, False):
+            expected = EnvironmentSettings(environment="test", requires_secure_mode=required)
+            assert await value(either.settings.require_secure_mode(required=required)) == expected
+            assert await value(either.settings.retrieve()) == expected
+            if required:
+                with pytest.raises(Unauthenticated, match="requires secure mode"):
+                    page.reset_cache()
+            else:
+                page.reset_cache()
+                assert page.get_subscribed_packages() == []
 
 
 async def test_a_key_counts_once_and_is_told(either: Any, user: str) -> None:

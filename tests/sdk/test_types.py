@@ -24,17 +24,21 @@ assert_type(kana.features.list(), list[Feature])
 assert_type(kana.packages.create(id="p", features=[Grant(id="f")]), Package)
 assert_type(kana.subscriptions.create(user_id="u", package_ids=("p",)), list[PackageSubscription])
 assert_type(kana.check(user_id="u", feature_id="f", when_unreachable="deny").source, Source)
+assert_type(kana.features.can_use_many(user_ids=["u"], feature_ids=("f",)), dict[str, dict[str, Entitlement]])
+assert_type(kana.settings.require_secure_mode(), EnvironmentSettings)
 assert_type(own.can_use_feature("f", 2), Entitlement)
 assert_type(own.reset_cache(), None)
 
 async def main() -> None:
     assert_type(await awaiting.users.retrieve(id="u"), User)
+    assert_type(await awaiting.settings.retrieve(), EnvironmentSettings)
     assert_type(await awaiting.check(user_id="u", feature_id="f"), Check)
     assert_type(await awaiting.subscriptions.cancel(id="1", at_period_end=True), PackageSubscription)
 
 kana.features.can_use("u", "f")  # error: call-arg
 kana.features.can_use(user_id="u")  # error: call-arg
 kana.features.can_use(user_id="u", feature_id="f", delta=1.5)  # error: arg-type
+kana.features.can_use_many(user_ids=[1], feature_ids=["f"])  # error: list-item
 kana.features.can_use(user_id=1, feature_id="f")  # error: arg-type
 kana.check(user_id="u", feature_id="f", when_unreachable="maybe")  # error: arg-type
 kana.packages.create(id="p", features=["f"])  # error: list-item

@@ -14,6 +14,7 @@ from kana.sdk.packages import Packages
 from kana.sdk.recorder import BackgroundRecorder
 from kana.sdk.results import Check, Entitlement, Source
 from kana.sdk.retry import DEFAULT_RETRY, Retry
+from kana.sdk.settings import Settings
 from kana.sdk.subscriptions import Payments, Subscriptions
 from kana.sdk.users import Users
 from kana.sdk.wire import Units, whole
@@ -32,6 +33,7 @@ class Admin(Group[D]):
         self.users = Users(core, driver)
         self.subscriptions = Subscriptions(core, driver)
         self.payments = Payments(core, driver)
+        self.settings = Settings(core, driver)
 
     def recorder(
         self,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 from kana.sdk.conversation import Steps
 from kana.sdk.operation import D, Group, operation
 from kana.sdk.pages import by_id, every_page
-from kana.sdk.results import Action, Entitlement, Feature, FeatureType, RecordedUsage, Usage
+from kana.sdk.results import Action, Entitlement, EntitlementRow, Feature, FeatureType, RecordedUsage, Usage
 from kana.sdk.wire import UNSET, Units, Unset, given, moment, mutation, query, whole
 
 CREATE: Final = mutation("createFeature(input: CreateFeatureInput!)", Feature)
@@ -15,6 +16,9 @@ UPDATE: Final = mutation("updateFeature(id: String!, input: UpdateFeatureInput!)
 RETRIEVE: Final = query("feature(id: String!)", Feature)
 LIST: Final = query("features(first: Int, after: String)", list[Feature])
 CAN_USE: Final = query("canUseFeature(userId: String!, featureId: String!, delta: Int)", Entitlement)
+CAN_USE_MANY: Final = query(
+    "canUseFeatures(userIds: [String!]!, featureIds: [String!]!, delta: Int)", list[EntitlementRow]
+)
 SHOW_USAGE: Final = query("showUsage(userId: String!, featureId: String!, past: Int)", Usage)
 RECORD_USAGE: Final = mutation("recordUsage(input: CreateUsageEventInput!)", RecordedUsage)
 
@@ -132,6 +136,19 @@ class Features(Group[D]):
         return self._core.ask(CAN_USE, userId=user_id, featureId=feature_id, delta=whole(delta, "delta"))
 
     @operation
+    def can_use_many(
+        self, *, user_ids: Sequence[str], feature_ids: Sequence[str], delta: Units = 1
+    ) -> Steps[dict[str, dict[str, Entitlement]]]:
+        """Return the same for each of up to 100 users and 100 features, by user and feature, all of one moment.
+
+        Raises:
+            UserNotFound, FeatureNotFound: one of them is not there, and none is answered.
+            QueryTooComplex: there are more than 100 of either.
+            InvalidValue: there are none of either, or delta is not a whole number of 1 or more.
+        """
+        return self._can_use_many(user_ids, feature_ids, whole(delta, "delta"))
+
+    @operation
     def show_usage(self, *, user_id: str, feature_id: str, past: int = 24) -> Steps[Usage]:
         """Return what a user used of a feature: in this period, and in at most ``past`` finished ones.
 
@@ -175,6 +192,14 @@ class Features(Group[D]):
             metadata=metadata,
         )
         return self._record(usage)
+
+    def _can_use_many(
+        self, user_ids: Sequence[str], feature_ids: Sequence[str], delta: int
+    ) -> Steps[dict[str, dict[str, Entitlement]]]:
+        rows = yield from self._core.ask(
+            CAN_USE_MANY, userIds=list(user_ids), featureIds=list(feature_ids), delta=delta
+        )
+        return {row.user_id: dict(zip(feature_ids, row.entitlements(), strict=True)) for row in rows}
 
     def _record(self, usage: dict[str, Any]) -> Steps[RecordedUsage]:
         key = usage["idempotencyKey"]

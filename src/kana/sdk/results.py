@@ -167,6 +167,30 @@ class Entitlement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntitlementRow:
+    """What one user may do with several features, as the wire has it: each tuple in the order of the features."""
+
+    user_id: str
+    access: tuple[bool, ...]
+    reason: tuple[str, ...]
+    used: tuple[int | None, ...]
+    budget: tuple[int | None, ...]
+    overage_enabled: tuple[bool | None, ...]
+
+    def entitlements(self) -> list[Entitlement]:
+        """Return the same, one value for each feature."""
+        amounts = zip(self.used, self.budget, self.overage_enabled, strict=True)
+        consumptions = [
+            None if used is None else Consumption(used=used, budget=budget, overage_enabled=bool(overage_enabled))
+            for used, budget, overage_enabled in amounts
+        ]
+        return [
+            Entitlement(access=access, reason=reason, consumption=consumption)
+            for access, reason, consumption in zip(self.access, self.reason, consumptions, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check(Entitlement):
     """An entitlement that says where it came from: not every answer is the server's word of this moment."""
 
@@ -218,3 +242,11 @@ class GeneratedUserToken:
     """A token with which one user's browser may ask the Client API, for 30 days."""
 
     token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSettings:
+    """What is set for one environment, ``test`` or ``live``: whether its Client API lets in user tokens only."""
+
+    environment: str
+    requires_secure_mode: bool
