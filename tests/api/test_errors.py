@@ -69,6 +69,7 @@ def test_an_error_is_told_as_a_problem() -> None:
         "status": 429,
         "detail": "slow down",
         "error": "slow down",
+        "message": "slow down",
         "code": "RATE_LIMITED",
         "retryAfter": 3,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -214,6 +215,22 @@ def test_three_traits_count(traits: dict[str, object], expected: tuple[str | Non
     """Name, e-mail, and the billing id under either of its names; others are dropped, and empty ones say nothing."""
     identity = identity_of(kept(a_message(MessageType.IDENTIFY, traits=traits)))
     assert (identity.user_id, identity.name, identity.email, identity.billing_id) == ("ada", *expected)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"context": {"traits": {"name": "Ada"}}}, "Ada"),
+        ({"context": {"traits": {"name": "Ada"}}, "traits": {}}, "Ada"),
+        ({"context": {"traits": {"name": "Ada"}}, "traits": {"name": "Eve"}}, "Eve"),
+        ({"context": {"traits": "Ada"}}, None),
+        ({"context": ["traits"]}, None),
+    ],
+)
+def test_traits_may_stand_in_the_context(fields: dict[str, object], name: str | None) -> None:
+    """Where RudderStack's libraries put them; those of the message itself come first, and what is none says nothing."""
+    event = replace(kept(a_message(MessageType.IDENTIFY)), raw=json.dumps(fields))
+    assert identity_of(event).name == name
 
 
 @pytest.mark.parametrize("traits", [{"name": 7}, {"email": "a\0b"}, {"billingId": ["cus"]}])

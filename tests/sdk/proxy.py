@@ -29,7 +29,8 @@ class LosingProxy:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 upstream = http.client.HTTPConnection(server.hostname or "", server.port)
                 try:
-                    upstream.request("POST", self.path, body, {name: self.headers[name] for name in _HEADERS})
+                    headers = {name: self.headers[name] for name in _HEADERS if name in self.headers}
+                    upstream.request("POST", self.path, body, headers)
                     answer = upstream.getresponse()
                     content = answer.read()
                 finally:
@@ -62,4 +63,4 @@ class LosingProxy:
         self._thread.join()
 
 
-_HEADERS = ("authorization", "content-type")
+_HEADERS = ("authorization", "content-type", "content-encoding")

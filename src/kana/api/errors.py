@@ -94,7 +94,8 @@ def fault_of(error: BaseException, *, request_id: str) -> Fault:
 def problem(fault: Fault) -> dict[str, object]:
     """The RFC 9457 problem details of ``fault``, for the faces that are not GraphQL.
 
-    ``error`` repeats the message for clients that look for the key Kana's command line reads.
+    ``error`` and ``message`` repeat the detail for clients that look there: Kana's command line, and
+    Segment's and RudderStack's libraries, of which the latter take an answer without it for a lost one.
     """
     body: dict[str, object] = {
         "type": "about:blank",
@@ -102,6 +103,7 @@ def problem(fault: Fault) -> dict[str, object]:
         "status": fault.status,
         "detail": fault.message,
         "error": fault.message,
+        "message": fault.message,
         "code": fault.code,
     }
     if fault.request_id is not None:

@@ -321,7 +321,9 @@ def identity_of(event: SegmentEvent) -> Identity:
         InvalidValue: one of them is not a text of 1 to 255 characters.
     """
     assert event.user_id is not None, "an identify without a user is not carried out"
-    traits = _object_of(json.loads(event.raw), "traits")
+    fields = json.loads(event.raw)
+    # RudderStack's libraries put them into the context.
+    traits = _object_of(fields, "traits") or _object_of(_object_of(fields, "context"), "traits")
     billing = "billingUserId" if traits.get("billingUserId") is not None else "billingId"
     return Identity(
         user_id=event.user_id,
