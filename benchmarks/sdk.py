@@ -1,6 +1,6 @@
 """What the SDK costs: importing it, and a `record_usage` beside the same request sent by bare httpx.
 
-Run it with `python -m benchmarks.sdk`. Both senders take turns on one server, call by call, so
+`python -m benchmarks.sdk` prints it and writes nothing. Both senders take turns on one server, call by call, so
 that whatever else the machine does falls on both alike.
 """
 
