@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from kana.engine.ports import Store, Subscribed
 from kana.errors import Conflict, InvalidValue, SubscriptionNotFound, SubscriptionRefused, UserNotFound
 from kana.model.environment import bucket_of
 from kana.model.subscription import SubscriptionStatus
-from tests.support.world import DAY, LIVE, NOON, ONE_DAY, TEST, World, a_package, allows
+from tests.support.world import DAY, LIVE, NOON, ONE_DAY, TEST, TESTER, World, a_package, allows
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +54,26 @@ async def test_what_is_left_out_of_an_update_stays(world: World) -> None:
         await world.accounts.update_user(TEST, "ada", {"id": "\n"})
     with pytest.raises(UserNotFound):
         await world.accounts.update_user(TEST, "bob", {})
+
+
+async def test_a_users_tokens_are_revoked_and_who_did_it_is_noted(world: World) -> None:
+    """Each time raises the version of the one user in the one environment, and leaves a line of the log."""
+    ada = await world.accounts.create_user(TEST, id="ada")
+    for environment, user_id in ((TEST, "bob"), (LIVE, "ada")):
+        await world.accounts.create_user(environment, id=user_id)
+    for version in (1, 2):
+        world.clock.advance(days=1)
+        assert await world.accounts.revoke_tokens(TEST, "ada", by=TESTER) == replace(ada, token_version=version)
+    assert (await world.accounts.user(TEST, "ada")).token_version == 2
+    assert (await world.accounts.user(TEST, "bob")).token_version == 0
+    assert (await world.accounts.user(LIVE, "ada")).token_version == 0
+    lines = await world.store.log(TEST, limit=9, before=None, subject_id="ada", shared=False)
+    assert [(line.at, line.action, line.subject_kind, line.actor) for line in lines] == [
+        (NOON + 2 * ONE_DAY, "revoked", "user tokens", TESTER),
+        (NOON + ONE_DAY, "revoked", "user tokens", TESTER),
+    ]
+    with pytest.raises(UserNotFound):
+        await world.accounts.revoke_tokens(TEST, "nobody", by=TESTER)
 
 
 async def test_lists_are_whole_or_paged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
