@@ -13,8 +13,8 @@ class LogLine:
     """One change, of an environment or of the workspace.
 
     ``before`` and ``after`` are what was there, as JSON; None where there was nothing.
-    ``subject_kind`` is "feature", "package", "key", "settings", "signing secret" or "user tokens"; ``action`` "created",
-    "updated", "deleted" or "revoked". Ids grow with time.
+    ``subject_kind`` is "feature", "package", "key", "settings", "signing secret" or "user tokens"; ``action``
+    "created", "updated", "deleted" or "revoked". Ids grow with time.
     """
 
     id: int
