@@ -117,7 +117,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with engine.replayer.running():
+        async with engine.replayer.running(), engine.access.uses.running():
             yield
         await engine.recorder.drain()
         await store.close()

@@ -118,7 +118,8 @@ def test_keys_list_in_words_is_a_table(kana: Kana) -> None:
 
     lines = kana("keys", "list").stdout.splitlines()
 
-    assert lines[0].split() == ["key", "environment", "kind", "name", "created", "revoked"]
+    assert lines[0].split() == ["key", "environment", "kind", "name", "created", "revoked", "used"]
+    assert {line.split()[-1] for line in lines[1:]} == {"never"}
     assert [line.split()[1:4] for line in lines[1:]] == [
         ["live", "private", "first"],
         ["test", "private", "first"],

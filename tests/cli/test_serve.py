@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import sqlite3
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -143,6 +144,22 @@ def eventually(holds: Callable[[], bool]) -> None:
             return
         time.sleep(0.02)
     pytest.fail("it does not hold after 4 seconds")
+
+
+def test_the_last_use_of_a_key_outlives_sigterm() -> None:
+    """What is not written yet is written at the end, and told by whoever opens the file next."""
+    server = KanaServer()
+    try:
+        server.start()
+        key = re.findall(r"^  test private  (\S+)", server.output, re.MULTILINE)[0]
+        ask(server, key)
+        assert server.terminate() == 0
+        connection = sqlite3.connect(server.folder / "kana.db")
+        used = connection.execute("select prefix from keys where used_at is not null").fetchall()
+        connection.close()
+        assert [key.startswith(prefix) for (prefix,) in used] == [True]
+    finally:
+        server.close()
 
 
 def test_what_is_in_flight_at_sigterm_is_finished_and_answered(server: KanaServer) -> None:

@@ -65,6 +65,22 @@ async def test_a_key_is_revoked_once(store: Store) -> None:
     assert after.keys == {**before.keys, key.hash: replace(key, revoked_at=NOON)}
 
 
+async def test_the_latest_use_of_a_key_stands(store: Store, place: Place) -> None:
+    """Whichever process tells it, and in whatever order; other keys stay never used, unknown ones are left out."""
+    another = await place.open()
+    before = await store.keyring()
+    assert before is not None
+    one, other, *_ = before.keys.values()
+    assert {key.used_at for key in before.keys.values()} == {None}
+    await store.use_keys({one.hash: NOON, other.hash: NOON + ONE_DAY, bytes(32): NOON})
+    await another.use_keys({one.hash: NOON + ONE_DAY, other.hash: NOON})
+    after = await store.keyring()
+    assert after is not None
+    used = {key.hash: replace(key, used_at=NOON + ONE_DAY) for key in (one, other)}
+    assert after.keys == {**before.keys, **used}
+    await another.close()
+
+
 async def test_a_signing_secret_is_revoked_once(store: Store, place: Place) -> None:
     """From the first time on, in another store on the database too; others stay, and one line says so."""
     another = await place.open()

@@ -44,6 +44,21 @@ def test_a_key_is_shown_once_and_works(desk: Desk) -> None:
     assert masked(key) not in owner.get("/live/developer")
 
 
+def test_the_last_use_of_a_key_is_shown(desk: Desk) -> None:
+    """A key that opened nothing yet says never, and one that did says when."""
+    owner = desk.person(Role.OWNER)
+    key = made_key(owner.post("/test/developer/key", kind="private", name="Shop").text)
+
+    def row() -> str:
+        return text_of(owner.get("/test/developer")).split(f"{masked(key)} Private Shop ")[1].split(" In force")[0]
+
+    made = row().removesuffix(" never")
+    assert row() == f"{made} never"
+    desk.served.clock.advance(seconds=1)
+    desk.served.ask(_ME, key=key)
+    assert row() == f"{made} {made}"  # Of the same minute.
+
+
 def test_a_key_is_rotated_with_overlap(desk: Desk) -> None:
     """The new key has the kind and name of the old one, and both work until the old one is revoked, after a yes."""
     owner = desk.person(Role.OWNER)

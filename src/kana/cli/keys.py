@@ -31,10 +31,14 @@ def _settings(database_url: str | None) -> Settings:
 @database_option
 @json_option
 def list_keys(database_url: str | None, as_json: bool) -> None:
-    """List all keys, revoked ones included, the oldest first. The keys themselves are not kept."""
+    """List all keys, revoked ones included, the oldest first. The keys themselves are not kept.
+
+    When a key was last used is known a minute late of a server that runs.
+    """
     found = with_access(_settings(database_url), lambda access: access.keys())
     rows = [_described(key) for key in found]
-    click.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else _table(rows))
+    table = [row | {"used": row["used"] or "never"} for row in rows]
+    click.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else _table(table))
 
 
 @keys.command("create")
@@ -169,6 +173,7 @@ def _described(key: ApiKey) -> dict[str, str | None]:
         "name": key.name,
         "created": key.created_at.isoformat(timespec="seconds"),
         "revoked": None if key.revoked_at is None else key.revoked_at.isoformat(timespec="seconds"),
+        "used": None if key.used_at is None else key.used_at.isoformat(timespec="seconds"),
     }
 
 

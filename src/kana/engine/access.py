@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from kana.engine.key_uses import KeyUses
 from kana.engine.ports import Clock, KeyStore
 from kana.errors import Conflict, DatabaseRefused, KeyNotFound, Unauthenticated
 from kana.model.environment import Actor, Environment
@@ -57,6 +58,8 @@ class AccessEngine:
     def __init__(self, store: KeyStore, *, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self.uses = KeyUses(store, clock=clock)
+        self._asked_at = clock()
         self._keyring: Keyring | None = None
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
@@ -93,6 +96,7 @@ class AccessEngine:
         found = (await self.keyring()).keys.get(hashed)
         if found is None or found.kind is not kind or found.revoked_at is not None:
             raise Unauthenticated
+        self.uses.note(hashed, self._asked_at)  # Half a second old at most, and no clock is asked.
         return Caller(found.environment, found)
 
     async def keyring(self) -> Keyring:
@@ -106,9 +110,9 @@ class AccessEngine:
             return keyring
         async with self._reading:
             if self._keyring is None or time.monotonic() - self._read_at >= KEYRING_AGE_MAX_S:
-                asked_at = time.monotonic()
+                asked_at, now = time.monotonic(), self._clock()
                 self._keyring = await self._store.keyring()
-                self._read_at = asked_at
+                self._read_at, self._asked_at = asked_at, now
             if self._keyring is None:
                 raise DatabaseRefused("the database has no workspace yet; run `kana init`")
             return self._keyring
@@ -116,7 +120,8 @@ class AccessEngine:
     async def keys(self) -> list[ApiKey]:
         """Return all keys, revoked ones included, the oldest first."""
         self._forget()
-        return sorted((await self.keyring()).keys.values(), key=lambda key: (key.created_at, key.prefix))
+        keys = map(self.uses.told, (await self.keyring()).keys.values())
+        return sorted(keys, key=lambda key: (key.created_at, key.prefix))
 
     async def create_key(self, environment: Environment, kind: KeyKind, *, name: str, by: Actor) -> tuple[str, ApiKey]:
         """Return a new key, which is never shown again, and what is kept of it. Older keys stay valid."""

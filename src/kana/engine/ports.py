@@ -414,6 +414,10 @@ class KeyStore(Protocol):
         """Revoke a key from now on. Revoking again changes nothing."""
         ...
 
+    async def use_keys(self, uses: Mapping[bytes, datetime]) -> None:
+        """Note by hash when keys were last used; what is noted already and later stays. Unknown ones are left out."""
+        ...
+
     async def change_settings(self, settings: EnvironmentSettings, *, by: Actor, now: datetime) -> None:
         """Replace the settings of one environment."""
         ...

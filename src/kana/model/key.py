@@ -31,7 +31,10 @@ class KeyKind(Word):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key as we keep it: its hash, and enough for a person to tell it from others. The key itself is shown once."""
+    """A key as we keep it: its hash, and enough for a person to tell it from others. The key itself is shown once.
+
+    ``used_at`` is when it last let somebody in, None for never; other processes know it a minute later.
+    """
 
     hash: bytes
     environment: Environment
@@ -41,6 +44,7 @@ class ApiKey:
     name: str
     created_at: datetime
     revoked_at: datetime | None = None
+    used_at: datetime | None = None
 
     @property
     def masked(self) -> str:

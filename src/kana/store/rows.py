@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -71,6 +71,7 @@ def key_from(row: Row) -> ApiKey:
         name=row[5],
         created_at=from_milliseconds(row[6]),
         revoked_at=_optional_moment(row[7]),
+        used_at=_optional_moment(row[8]),
     )
 
 
@@ -86,6 +87,11 @@ def key_row(key: ApiKey) -> Row:
         to_milliseconds(key.created_at),
         _optional_milliseconds(key.revoked_at),
     )
+
+
+def key_use_rows(uses: Mapping[bytes, datetime]) -> list[Row]:
+    """Write rows of ``use_key``, in the order of hashes so that two processes cannot wait for each other."""
+    return [(hashed, to_milliseconds(at)) for hashed, at in sorted(uses.items())]
 
 
 def signing_secret_from(row: Row) -> SigningSecret:

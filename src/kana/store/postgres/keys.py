@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from kana.model.environment import Actor
@@ -57,6 +58,15 @@ class Keys:
         async def work(connection: Connection) -> None:
             if await connection.fetchval(SQL["revoke_key"], key.hash, to_milliseconds(now)) is not None:
                 await connection.execute(SQL["add_log_line"], *rows.key_log_row("revoked", key, by=by, now=now))
+
+        await self._database.write(work)
+
+    async def use_keys(self, uses: Mapping[bytes, datetime]) -> None:
+        """See the port."""
+        used = rows.key_use_rows(uses)
+
+        async def work(connection: Connection) -> None:
+            await connection.executemany(SQL["use_key"], used)
 
         await self._database.write(work)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import apsw
@@ -57,6 +58,15 @@ class Keys:
             connection.execute(SQL["revoke_key"], (key.hash, to_milliseconds(now)))
             if connection.changes():
                 connection.execute(SQL["add_log_line"], rows.key_log_row("revoked", key, by=by, now=now))
+
+        await self._database.write(work)
+
+    async def use_keys(self, uses: Mapping[bytes, datetime]) -> None:
+        """See the port."""
+        used = rows.key_use_rows(uses)
+
+        def work(connection: apsw.Connection) -> None:
+            connection.executemany(SQL["use_key"], used)
 
         await self._database.write(work)
 

@@ -8,7 +8,7 @@ select name from workspace;
 select environment, app_id, requires_secure_mode from environments;
 
 -- name: load_keys
-select hash, environment, kind, prefix, last_four, name, created_at, revoked_at from keys;
+select hash, environment, kind, prefix, last_four, name, created_at, revoked_at, used_at from keys;
 
 -- name: load_signing_secrets
 select id, environment, secret, created_at, revoked_at from signing_secrets;
@@ -28,6 +28,10 @@ values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8);
 
 -- name: revoke_key
 update keys set revoked_at = ?2 where hash = ?1 and revoked_at is null;
+
+-- name: use_key
+-- Of several processes the latest use stands.
+update keys set used_at = max(coalesce(used_at, 0), ?2) where hash = ?1;
 
 -- name: add_signing_secret
 insert into signing_secrets (id, environment, secret, created_at, revoked_at) values (?1, ?2, ?3, ?4, ?5);

@@ -1,0 +1,105 @@
+"""When keys were last used: noted at once, written once a minute and at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import pytest
+
+from kana.engine.access import AccessEngine
+from kana.engine.key_uses import WRITTEN_EVERY
+from kana.errors import Unauthenticated, Unavailable
+from kana.model.key import KeyKind, hash_key
+from kana.store.sqlite import SqliteStore
+from tests.support.stores import SqlitePlace
+from tests.support.world import NOON, TEST, TESTER, SetClock
+
+SECOND = timedelta(seconds=1)
+
+
+class Counted:
+    """Counts what is written to a store, and can have it fail."""
+
+    def __init__(self, store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.writes: list[Mapping[bytes, datetime]] = []
+        self.fails = False
+        use_keys = store.use_keys
+
+        async def counted(uses: Mapping[bytes, datetime]) -> None:
+            if self.fails:
+                raise Unavailable("the store is away")
+            self.writes.append(uses)
+            await use_keys(uses)
+
+        monkeypatch.setattr(store, "use_keys", counted)
+
+
+class Door:
+    """A workspace, somebody who comes in by its private key, and what is written of it."""
+
+    def __init__(self, access: AccessEngine, key: str, clock: SetClock, counted: Counted) -> None:
+        self.access, self.key, self.clock, self.counted = access, key, clock, counted
+
+    async def come_in(self, *, at: datetime) -> None:
+        self.clock.now = at
+        await self.access.keys()  # Has the keyring read anew, whose age tells the time.
+        await self.access.authenticate(self.key, KeyKind.PRIVATE)
+
+    async def uses(self) -> dict[bytes, datetime]:
+        return {key.hash: key.used_at for key in await self.access.keys() if key.used_at is not None}
+
+
+@pytest.fixture
+async def door(place: SqlitePlace, monkeypatch: pytest.MonkeyPatch) -> object:
+    store, clock = await place.open(), SetClock()
+    assert isinstance(store, SqliteStore)
+    counted = Counted(store, monkeypatch)
+    access = AccessEngine(store, clock=clock)
+    made = await access.initialise("workspace", by=TESTER)
+    assert made is not None
+    yield Door(access, made.keys[TEST][KeyKind.PRIVATE], clock, counted)
+    await store.close()
+
+
+async def test_a_use_is_known_before_it_is_written(door: Door) -> None:
+    """In the process that let the key in; a key that was never used, or was turned away, has no use."""
+    await door.come_in(at=NOON)
+    with pytest.raises(Unauthenticated):
+        await door.access.authenticate(door.key, KeyKind.PUBLIC)
+    assert await door.uses() == {hash_key(door.key): NOON}
+    assert door.counted.writes == []
+
+
+async def test_at_most_one_write_a_minute(door: Door) -> None:
+    """Uses of a minute are one write with the latest of them, and without a use nothing is written."""
+    hashed, later = hash_key(door.key), NOON + WRITTEN_EVERY
+    for at in (NOON, NOON + SECOND, later - SECOND, later):
+        await door.come_in(at=at)
+        await door.access.uses.write_due()
+    assert door.counted.writes == [{hashed: NOON}, {hashed: later}]
+    door.clock.now = later + 2 * WRITTEN_EVERY
+    await door.access.uses.write_due()
+    assert len(door.counted.writes) == 2
+    assert await door.uses() == {hashed: later}
+
+
+async def test_what_could_not_be_written_is_written_later(door: Door) -> None:
+    """A store that is away loses no use."""
+    await door.come_in(at=NOON)
+    door.counted.fails = True
+    with pytest.raises(Unavailable):
+        await door.access.uses.write_due()
+    door.counted.fails, door.clock.now = False, NOON + WRITTEN_EVERY
+    await door.access.uses.write_due()
+    assert door.counted.writes == [{hash_key(door.key): NOON}]
+
+
+async def test_the_end_writes_what_is_left(door: Door) -> None:
+    """However soon after the last write, and though the store failed once before."""
+    await door.come_in(at=NOON)
+    door.counted.fails = True
+    async with door.access.uses.running():
+        door.counted.fails = False
+        await door.come_in(at=NOON + SECOND)
+    assert door.counted.writes[-1] == {hash_key(door.key): NOON + SECOND}
