@@ -24,7 +24,7 @@ from pathlib import Path
 from kana.dashboard.users_table import read_rows
 from kana.engine.directory import DirectoryEngine, Ruling, in_chunks
 from kana.errors import Forbidden, KanaError, NotFound, RateLimited
-from kana.model.environment import Environment
+from kana.model.environment import Actor, Environment
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.roster import Fate
 from kana.model.word import Word
@@ -201,7 +201,13 @@ class Imports:
             done = rows
 
         merging = asyncio.create_task(
-            self._directory.merge(Environment(state.environment), partial(read_rows, which.table), on_chunk=note)
+            self._directory.merge(
+                Environment(state.environment),
+                partial(read_rows, which.table),
+                on_chunk=note,
+                source=state.file,
+                by=Actor(kind="person", name=state.email),
+            )
         )
         while not (await asyncio.wait({merging}, timeout=_TOLD_S))[0]:
             self._tell(which, state, done, state.counts)

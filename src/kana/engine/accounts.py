@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypedDict, TypeVar
 
 from kana.engine.ids import IdMaker
-from kana.engine.ports import AccountStore, Clock, Subscribed
+from kana.engine.ports import AccountStore, Clock, Signed, Subscribed
 from kana.errors import InvalidValue, SubscriptionNotFound
 from kana.model import account as rules
 from kana.model.account import Account
@@ -36,7 +36,11 @@ class UserChanges(TypedDict, total=False):
 
 
 class AccountEngine:
-    """Keeps users, and what they are subscribed to."""
+    """Keeps users, and what they are subscribed to.
+
+    ``by`` says who makes a change: it stands in the administrative log, with what was before and after. A product
+    that calls the API in its own course, as when somebody signs up, has none, and fills no log.
+    """
 
     def __init__(self, store: AccountStore, *, clock: Clock, ids: IdMaker) -> None:
         self._store = store
@@ -52,6 +56,7 @@ class AccountEngine:
         name: str | None = None,
         email: str | None = None,
         metadata: object = None,
+        by: Actor | None = None,
     ) -> User:
         """Create a user.
 
@@ -72,7 +77,7 @@ class AccountEngine:
             metadata={} if metadata is None else metadata,
             created_at=self._clock(),
         )
-        return await self._store.create_user(user)
+        return await self._store.create_user(user, signed=self._signed(by))
 
     async def user(self, environment: Environment, user_id: str) -> User:
         """Return the user.
@@ -93,7 +98,9 @@ class AccountEngine:
         found = await self._store.users(environment, limit=_limit(first), after=after)
         return _whole(found, first, field="users")
 
-    async def update_user(self, environment: Environment, user_id: str, changes: UserChanges) -> User:
+    async def update_user(
+        self, environment: Environment, user_id: str, changes: UserChanges, *, by: Actor | None = None
+    ) -> User:
         """Change a user, the id included; subscriptions, usage and tokens follow.
 
         Raises:
@@ -103,7 +110,8 @@ class AccountEngine:
 
         Source: docs.usekana.com/reference, mutations "updateUser".
         """
-        return await self._store.update_user(environment, user_id, lambda user: replace(user, **changes))
+        signed = self._signed(by)
+        return await self._store.update_user(environment, user_id, lambda user: replace(user, **changes), signed=signed)
 
     async def revoke_tokens(self, environment: Environment, user_id: str, *, by: Actor) -> User:
         """Revoke every token that was made for a user until now; at once, and in every process.
@@ -113,7 +121,9 @@ class AccountEngine:
         """
         return await self._store.revoke_tokens(environment, user_id, by=by, now=self._clock())
 
-    async def subscribe(self, environment: Environment, user_id: str, package_ids: Sequence[str]) -> list[Subscribed]:
+    async def subscribe(
+        self, environment: Environment, user_id: str, package_ids: Sequence[str], *, by: Actor | None = None
+    ) -> list[Subscribed]:
         """Subscribe a user to packages, all or nothing; answer in the order of the ids.
 
         Raises:
@@ -128,9 +138,11 @@ class AccountEngine:
             next_id = self._next_id(account)
             return rules.subscribe(account, catalog, package_ids, now=now, next_id=next_id)
 
-        return await self._change(environment, user_id, change)
+        return await self._change(environment, user_id, change, by)
 
-    async def change_subscription(self, environment: Environment, user_id: str, package_id: str) -> Subscribed:
+    async def change_subscription(
+        self, environment: Environment, user_id: str, package_id: str, *, by: Actor | None = None
+    ) -> Subscribed:
         """Move a user from one base package to another in one step: the old one ends as the new one starts.
 
         Raises:
@@ -143,10 +155,10 @@ class AccountEngine:
             next_id = self._next_id(account)
             return rules.change_base(account, catalog, package_id, now=now, next_id=next_id)
 
-        return (await self._change(environment, user_id, change))[-1]
+        return (await self._change(environment, user_id, change, by))[-1]
 
     async def cancel_subscription(
-        self, environment: Environment, subscription_id: int, *, at_period_end: bool = False
+        self, environment: Environment, subscription_id: int, *, at_period_end: bool = False, by: Actor | None = None
     ) -> Subscribed:
         """Cancel a subscription now or at the end of its longest current period; a base takes its add-ons along.
 
@@ -165,7 +177,7 @@ class AccountEngine:
             return rules.cancel(account, catalog, subscription_id, at_period_end=at_period_end, now=now)
 
         try:
-            changed = await self._change(environment, held.user_id, change)
+            changed = await self._change(environment, held.user_id, change, by)
         except SubscriptionNotFound:  # Another call ended it in between.
             changed = []
         return changed[0] if changed else await self.subscription(environment, subscription_id)
@@ -202,8 +214,13 @@ class AccountEngine:
     def _next_id(self, account: Account) -> _NextId:
         return lambda: self._ids.with_bucket(account.user.bucket)
 
-    async def _change(self, environment: Environment, user_id: str, change: _Change) -> list[Subscribed]:
-        changed = await self._store.change_subscriptions(environment, user_id, change)
+    def _signed(self, by: Actor | None) -> Signed | None:
+        return None if by is None else Signed(by, self._clock())
+
+    async def _change(
+        self, environment: Environment, user_id: str, change: _Change, by: Actor | None
+    ) -> list[Subscribed]:
+        changed = await self._store.change_subscriptions(environment, user_id, change, signed=self._signed(by))
         return [Subscribed(user_id, subscription) for subscription in changed]
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kana.engine.ids import IdMaker
-from kana.engine.ports import AccountStore, Clock, Ledger, Merge
+from kana.engine.ports import AccountStore, Clock, Ledger, Merge, Signed
 from kana.errors import InvalidValue, UserNotFound
-from kana.model.environment import Environment
+from kana.model.environment import Actor, Environment
 from kana.model.package import Package
 from kana.model.roster import Fate, Row, WrongRow, fate_of, merged
 from kana.model.search import UserOrder, UserSearch
@@ -108,10 +108,19 @@ class DirectoryEngine:
             return Ruling(row.number, row.id, Fate.WRONG, error.message)
         return Ruling(row.number, row.id, fate_of(old, new))
 
-    async def merge(self, environment: Environment, rows: Rows, *, on_chunk: Callable[[int], None]) -> None:
+    async def merge(
+        self,
+        environment: Environment,
+        rows: Rows,
+        *,
+        on_chunk: Callable[[int], None],
+        source: str = "",
+        by: Actor | None = None,
+    ) -> None:
         """Merge a roster into the users, all of it or nothing; doing it again changes nothing.
 
         ``on_chunk`` is told, by whichever thread writes, how many rows were handed over so far.
+        ``by`` stands in the administrative log, with ``source`` and counts.
 
         Raises:
             InvalidValue: a row is wrong; the message says which.
@@ -125,7 +134,8 @@ class DirectoryEngine:
                 done += len(chunk)
                 on_chunk(done)
 
-        await self._store.merge_users(environment, chunks)
+        signed = None if by is None else Signed(by, self._clock())
+        await self._store.merge_users(environment, chunks, source=source, signed=signed)
 
     def _merge(self, environment: Environment, row: Row | WrongRow) -> Merge:
         if isinstance(row, WrongRow):

@@ -163,10 +163,17 @@ class CatalogStore(Protocol):
         ...
 
 
-class AccountStore(Protocol):
-    """Where users and their subscriptions are kept."""
+class Signed(NamedTuple):
+    """Who makes a change, and when, as the administrative log tells it."""
 
-    async def create_user(self, user: User) -> User:
+    by: Actor
+    now: datetime
+
+
+class AccountStore(Protocol):
+    """Where users and their subscriptions are kept. A change that is signed is logged in the same transaction."""
+
+    async def create_user(self, user: User, *, signed: Signed | None = None) -> User:
         """Add a user.
 
         Raises:
@@ -190,7 +197,9 @@ class AccountStore(Protocol):
         """Return at most ``limit`` users in the order of their ids, from the first id after ``after``."""
         ...
 
-    async def update_user(self, environment: Environment, user_id: str, change: Callable[[User], User]) -> User:
+    async def update_user(
+        self, environment: Environment, user_id: str, change: Callable[[User], User], *, signed: Signed | None = None
+    ) -> User:
         """Apply a pure change to a user under its lock. The id may change; subscriptions and usage follow.
 
         Raises:
@@ -212,6 +221,8 @@ class AccountStore(Protocol):
         environment: Environment,
         user_id: str,
         change: Callable[[Account, Catalog], Sequence[Subscription]],
+        *,
+        signed: Signed | None = None,
     ) -> list[Subscription]:
         """Apply a pure change to an account under its lock: new and changed subscriptions are written and returned.
 
@@ -246,11 +257,19 @@ class AccountStore(Protocol):
         """Return those of the users who exist, by id."""
         ...
 
-    async def merge_users(self, environment: Environment, chunks: Callable[[], Iterable[Mapping[str, Merge]]]) -> None:
+    async def merge_users(
+        self,
+        environment: Environment,
+        chunks: Callable[[], Iterable[Mapping[str, Merge]]],
+        *,
+        source: str = "",
+        signed: Signed | None = None,
+    ) -> None:
         """Merge users into those that are there, chunk by chunk in one transaction: all of them or, on an error, none.
 
-        Each id comes once. What iterating ``chunks`` or a merge raises is raised, and nothing is written. It takes
-        a few seconds for 100,000; on one file all other writes wait so long.
+        Signed, it is one line of the log, of ``source``, with counts. Each id comes once. What iterating ``chunks``
+        or a merge raises is raised, and nothing is written. It takes a few seconds for 100,000; on one file all
+        other writes wait so long.
 
         Raises:
             Conflict: another call made one of the users meanwhile.

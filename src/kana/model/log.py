@@ -13,8 +13,10 @@ class LogLine:
     """One change, of an environment or of the workspace.
 
     ``before`` and ``after`` are what was there, as JSON; None where there was nothing.
-    ``subject_kind`` is "feature", "package", "key", "settings", "signing secret" or "user tokens"; ``action``
-    "created", "updated", "deleted" or "revoked". Ids grow with time.
+    ``subject_kind`` is "feature", "package", "key", "settings", "signing secret", "user", "subscription" (whose id
+    is the user's), "users" (a file of them) or "user tokens"; ``action`` "created", "updated", "deleted", "revoked"
+    or "imported". What a product does to its users by the API is no administrative change and not in it.
+    Ids grow with time.
     """
 
     id: int

@@ -11,7 +11,8 @@ from functools import lru_cache
 from itertools import count
 from typing import Any
 
-from kana.engine.ports import Drift, Subscribed
+from kana.engine.ports import Drift, Signed, Subscribed
+from kana.model.account import Account
 from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog, CatalogChange
 from kana.model.entitlement import Consumption, CounterKey
@@ -441,10 +442,56 @@ def tokens_log_row(user: User, *, by: Actor, now: datetime) -> Row:
     return log_row("revoked", subject, environment=user.environment, before=None, after=None, by=by, now=now)
 
 
-def settings_log_row(settings: EnvironmentSettings, *, by: Actor, now: datetime) -> Row:
+def settings_log_row(
+    old: EnvironmentSettings | None, settings: EnvironmentSettings, *, by: Actor, now: datetime
+) -> Row:
     """Write the line for an environment's settings changed."""
     subject = ("settings", settings.environment)
-    return log_row("updated", subject, environment=settings.environment, before=None, after=settings, by=by, now=now)
+    return log_row("updated", subject, environment=settings.environment, before=old, after=settings, by=by, now=now)
+
+
+def user_log_row(old: User | None, new: User, signed: Signed) -> Row:
+    """Write the line for a user made or changed, under the id that they have now."""
+    before = None if old is None else _told_user(old)
+    after, subject = _told_user(new), ("user", new.id)
+    return log_row(
+        _verb(before, after), subject, environment=new.environment, before=before, after=after, **signed._asdict()
+    )
+
+
+def _told_user(user: User) -> dict[str, object]:
+    told = ("id", "name", "email", "billing_id", "metadata")
+    return {name: getattr(user, name) for name in told}
+
+
+def subscription_log_rows(
+    environment: Environment, old: Account, changed: Sequence[Subscription], signed: Signed
+) -> list[Row]:
+    """Write a line for each subscription begun, changed or ended, under the id of the user."""
+    held = {subscription.id: _told_subscription(subscription) for subscription in old.subscriptions}
+    subject = ("subscription", old.user.id)
+    return [
+        log_row(
+            _verb(held.get(each.id), each),
+            subject,
+            environment=environment,
+            before=held.get(each.id),
+            after=_told_subscription(each),
+            **signed._asdict(),
+        )
+        for each in changed
+    ]
+
+
+def _told_subscription(subscription: Subscription) -> dict[str, object]:
+    told = ("package_id", "status", "start", "ends_at")
+    return {name: getattr(subscription, name) for name in told}
+
+
+def import_log_row(environment: Environment, source: str, *, made: int, changed: int, signed: Signed) -> Row:
+    """Write the one line for a whole file of users."""
+    after = {"made": made, "changed": changed}
+    return log_row("imported", ("users", source), environment=environment, before=None, after=after, **signed._asdict())
 
 
 def signing_secret_log_row(action: str, secret: SigningSecret, *, by: Actor, now: datetime) -> Row:

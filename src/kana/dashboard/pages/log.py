@@ -13,6 +13,7 @@ from kana.dashboard.route import get
 from kana.dashboard.visit import Visit
 from kana.errors import BadInput
 from kana.model.log import LogLine
+from kana.model.person import Role
 
 ROWS = 50
 """How many changes a page has."""
@@ -53,10 +54,14 @@ class LogPage(Context):
 
 
 async def show_log(visit: Visit) -> Response:
-    """List changes, of everything or of one thing by its id."""
+    """List changes, of everything or of one thing by its id; to owners those of people and the workspace too."""
     subject = visit.asked("subject").strip()
     found = await visit.engine.insights.log(
-        visit.environment, first=ROWS + 1, after=_number(visit.asked("after")), subject_id=subject or None
+        visit.environment,
+        first=ROWS + 1,
+        after=_number(visit.asked("after")),
+        subject_id=subject or None,
+        shared=visit.person.role.covers(Role.OWNER),
     )
     rows = [LogRow(line, tuple(differences(line.before, line.after))) for line in found[:ROWS]]
     more = len(found) > ROWS

@@ -66,7 +66,7 @@ async def _refused(visit: Visit, message: str, form: UsageForm) -> Response:
 async def subscribe(visit: Visit) -> Response:
     """Subscribe the user to one package."""
     try:
-        await visit.engine.accounts.subscribe(visit.environment, visit.id, [visit.text("package")])
+        await visit.engine.accounts.subscribe(visit.environment, visit.id, [visit.text("package")], by=visit.actor)
     except BadInput as error:
         return visit.show(await user_page(visit, errors={"subscribe": error.message}), status=400)
     return visit.go("/user", id=visit.id, said=f"Subscribed to {visit.text('package')}.")
@@ -75,7 +75,9 @@ async def subscribe(visit: Visit) -> Response:
 async def change(visit: Visit) -> Response:
     """Move the user to another base package."""
     try:
-        await visit.engine.accounts.change_subscription(visit.environment, visit.id, visit.text("package"))
+        await visit.engine.accounts.change_subscription(
+            visit.environment, visit.id, visit.text("package"), by=visit.actor
+        )
     except BadInput as error:
         return visit.show(await user_page(visit, errors={"change": error.message}), status=400)
     return visit.go("/user", id=visit.id, said=f"Changed to {visit.text('package')}.")
@@ -110,7 +112,7 @@ async def cancel(visit: Visit) -> Response:
     if held.user_id != visit.id:
         raise NotFound("This user has no such subscription.")
     try:
-        await visit.engine.accounts.cancel_subscription(visit.environment, number, at_period_end=later)
+        await visit.engine.accounts.cancel_subscription(visit.environment, number, at_period_end=later, by=visit.actor)
     except BadInput as error:
         return visit.show(await user_page(visit, errors={"subscriptions": error.message}), status=400)
     return visit.go("/user", id=visit.id, said="The subscription is cancelled.")

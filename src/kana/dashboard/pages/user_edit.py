@@ -59,6 +59,7 @@ async def create_user(visit: Visit) -> Response:
                 email=changes["email"],
                 billing_id=changes["billing_id"],
                 metadata=changes["metadata"],
+                by=visit.actor,
             )
             return visit.go("/user", id=user.id, said=f"{user.id} is made.")
     except Conflict as error:
@@ -88,7 +89,7 @@ async def update_user(visit: Visit) -> Response:
     changes = _changes(typed, errors)
     try:
         if not errors:
-            await visit.engine.accounts.update_user(visit.environment, user.id, changes)
+            await visit.engine.accounts.update_user(visit.environment, user.id, changes, by=visit.actor)
             return visit.go("/user", id=user.id, said=f"{user.id} is saved.")
     except BadInput as error:
         errors.take(error, fields=_FIELDS)

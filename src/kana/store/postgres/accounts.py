@@ -9,7 +9,7 @@ from typing import Any
 
 from kana.engine.batch import Person
 from kana.engine.ids import bucket_of_id
-from kana.engine.ports import Subscribed
+from kana.engine.ports import Signed, Subscribed
 from kana.errors import Conflict, SubscriptionNotFound, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
@@ -32,12 +32,14 @@ class Accounts(Directory):
         Directory.__init__(self, database)
         self._catalogs = catalogs
 
-    async def create_user(self, user: User) -> User:
+    async def create_user(self, user: User, *, signed: Signed | None = None) -> User:
         """See the port."""
 
         async def work(connection: Connection) -> User:
             await _claim_id(connection, user)
             await connection.execute(SQL["put_user"], *rows.user_row(user))
+            if signed is not None:
+                await connection.execute(SQL["add_log_line"], *rows.user_log_row(None, user, signed))
             return user
 
         return await self._database.write(work)
@@ -68,7 +70,9 @@ class Accounts(Directory):
 
         return await self._database.read_aside(work)
 
-    async def update_user(self, environment: Environment, user_id: str, change: Callable[[User], User]) -> User:
+    async def update_user(
+        self, environment: Environment, user_id: str, change: Callable[[User], User], *, signed: Signed | None = None
+    ) -> User:
         """See the port."""
 
         async def work(connection: Connection) -> User:
@@ -79,6 +83,8 @@ class Accounts(Directory):
                 bucket = bucket_of(environment, old.id)
                 await connection.execute(SQL["delete_user_id"], bucket, environment.value, old.id)
             await connection.execute(SQL["put_user"], *rows.user_row(new))
+            if signed is not None and new != old:
+                await connection.execute(SQL["add_log_line"], *rows.user_log_row(old, new, signed))
             return new
 
         return await self._database.write(work)
@@ -99,6 +105,8 @@ class Accounts(Directory):
         environment: Environment,
         user_id: str,
         change: Callable[[Account, Catalog], Sequence[Subscription]],
+        *,
+        signed: Signed | None = None,
     ) -> list[Subscription]:
         """See the port."""
 
@@ -109,6 +117,9 @@ class Accounts(Directory):
             changed = list(change(account, catalogs[environment]))
             changed_rows = [rows.subscription_row(environment, subscription) for subscription in changed]
             await connection.executemany(SQL["put_subscription"], changed_rows)
+            if signed is not None:
+                log = rows.subscription_log_rows(environment, account, changed, signed)
+                await connection.executemany(SQL["add_log_line"], log)
             return changed
 
         return await self._database.write(work)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from kana.engine.ports import Merge
+from kana.engine.ports import Merge, Signed
 from kana.errors import Conflict
 from kana.model.environment import Environment, bucket_of
 from kana.model.search import UserSearch
@@ -31,17 +31,30 @@ class Directory:
             lambda connection: _load(connection, environment, ids, statement="load_users")
         )
 
-    async def merge_users(self, environment: Environment, chunks: Callable[[], Iterable[Mapping[str, Merge]]]) -> None:
+    async def merge_users(
+        self,
+        environment: Environment,
+        chunks: Callable[[], Iterable[Mapping[str, Merge]]],
+        *,
+        source: str = "",
+        signed: Signed | None = None,
+    ) -> None:
         """See the port."""
 
         async def work(connection: Connection) -> None:
             await connection.execute(DIRECTORY["look_up_by_key"])
+            made = put = 0
             for chunk in chunks():
                 there = await _load(connection, environment, list(chunk), statement="lock_users")
                 merged = [(there.get(user_id), merge(there.get(user_id))) for user_id, merge in chunk.items()]
-                await _add_ids(connection, [new for old, new in merged if old is None])
+                new_users = [new for old, new in merged if old is None]
+                await _add_ids(connection, new_users)
                 if changed := [rows.user_row(new) for old, new in merged if new != old]:
                     await connection.execute(DIRECTORY["put_users"], *columns(changed))
+                made, put = made + len(new_users), put + len(changed)
+            if signed is not None:
+                line = rows.import_log_row(environment, source, made=made, changed=put - made, signed=signed)
+                await connection.execute(SQL["add_log_line"], *line)
 
         await self._database.write_aside(work)
 

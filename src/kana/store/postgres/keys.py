@@ -74,9 +74,10 @@ class Keys:
         """See the port."""
 
         async def work(connection: Connection) -> None:
-            environment, *changed = rows.settings_row(settings)
-            await connection.execute(SQL["change_environment"], environment, *changed)
-            await connection.execute(SQL["add_log_line"], *rows.settings_log_row(settings, by=by, now=now))
+            kept = map(rows.settings_from, await fetch(connection, SQL["load_environments"]))
+            old = next((each for each in kept if each.environment is settings.environment), None)
+            await connection.execute(SQL["change_environment"], *rows.settings_row(settings))
+            await connection.execute(SQL["add_log_line"], *rows.settings_log_row(old, settings, by=by, now=now))
 
         await self._database.write(work)
 

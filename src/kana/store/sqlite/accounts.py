@@ -9,7 +9,7 @@ from datetime import datetime
 import apsw
 
 from kana.engine.ids import bucket_of_id
-from kana.engine.ports import Subscribed
+from kana.engine.ports import Signed, Subscribed
 from kana.errors import Conflict, SubscriptionNotFound, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
@@ -31,12 +31,14 @@ class Accounts(Directory):
         Directory.__init__(self, database)
         self._catalogs = catalogs
 
-    async def create_user(self, user: User) -> User:
+    async def create_user(self, user: User, *, signed: Signed | None = None) -> User:
         """See the port."""
 
         def work(connection: apsw.Connection) -> User:
             _claim_id(connection, user)
             connection.execute(SQL["put_user"], rows.user_row(user))
+            if signed is not None:
+                connection.execute(SQL["add_log_line"], rows.user_log_row(None, user, signed))
             return user
 
         return await self._database.write(work)
@@ -58,7 +60,9 @@ class Accounts(Directory):
             lambda connection: [rows.user_from(row) for row in connection.execute(SQL["list_users"], bindings)]
         )
 
-    async def update_user(self, environment: Environment, user_id: str, change: Callable[[User], User]) -> User:
+    async def update_user(
+        self, environment: Environment, user_id: str, change: Callable[[User], User], *, signed: Signed | None = None
+    ) -> User:
         """See the port."""
 
         def work(connection: apsw.Connection) -> User:
@@ -68,6 +72,8 @@ class Accounts(Directory):
                 _claim_id(connection, new)
                 connection.execute(SQL["delete_user_id"], (bucket_of(environment, old.id), environment.value, old.id))
             connection.execute(SQL["put_user"], rows.user_row(new))
+            if signed is not None and new != old:
+                connection.execute(SQL["add_log_line"], rows.user_log_row(old, new, signed))
             return new
 
         return await self._database.write(work)
@@ -88,6 +94,8 @@ class Accounts(Directory):
         environment: Environment,
         user_id: str,
         change: Callable[[Account, Catalog], Sequence[Subscription]],
+        *,
+        signed: Signed | None = None,
     ) -> list[Subscription]:
         """See the port."""
 
@@ -99,6 +107,9 @@ class Accounts(Directory):
             changed = list(change(accounts[environment, user_id], catalog))
             changed_rows = [rows.subscription_row(environment, subscription) for subscription in changed]
             connection.executemany(SQL["put_subscription"], changed_rows)
+            if signed is not None:
+                log = rows.subscription_log_rows(environment, accounts[environment, user_id], changed, signed)
+                connection.executemany(SQL["add_log_line"], log)
             return changed
 
         return await self._database.write(work)

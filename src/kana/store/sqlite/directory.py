@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import apsw
 
-from kana.engine.ports import Merge
+from kana.engine.ports import Merge, Signed
 from kana.model.environment import Environment, bucket_of
 from kana.model.search import UserSearch
 from kana.model.user import User
@@ -29,10 +29,18 @@ class Directory:
         """See the port."""
         return await self._database.read_aside(lambda connection: _load(connection, environment, ids))
 
-    async def merge_users(self, environment: Environment, chunks: Callable[[], Iterable[Mapping[str, Merge]]]) -> None:
+    async def merge_users(
+        self,
+        environment: Environment,
+        chunks: Callable[[], Iterable[Mapping[str, Merge]]],
+        *,
+        source: str = "",
+        signed: Signed | None = None,
+    ) -> None:
         """See the port."""
 
         def work(connection: apsw.Connection) -> None:
+            made = put = 0
             for chunk in chunks():
                 there = _load(connection, environment, list(chunk))
                 merged = [(there.get(user_id), merge(there.get(user_id))) for user_id, merge in chunk.items()]
@@ -40,6 +48,10 @@ class Directory:
                 new_ids = [_id_row(new) for old, new in merged if old is None]
                 connection.executemany(SQL["add_user_id"], new_ids)
                 connection.executemany(SQL["put_user"], [rows.user_row(user) for user in changed])
+                made, put = made + len(new_ids), put + len(changed)
+            if signed is not None:
+                line = rows.import_log_row(environment, source, made=made, changed=put - made, signed=signed)
+                connection.execute(SQL["add_log_line"], line)
 
         await self._database.write(work)
 

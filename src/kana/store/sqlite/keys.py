@@ -74,8 +74,10 @@ class Keys:
         """See the port."""
 
         def work(connection: apsw.Connection) -> None:
+            kept = map(rows.settings_from, connection.execute(SQL["load_environments"]))
+            old = next((each for each in kept if each.environment is settings.environment), None)
             connection.execute(SQL["change_environment"], rows.settings_row(settings))
-            connection.execute(SQL["add_log_line"], rows.settings_log_row(settings, by=by, now=now))
+            connection.execute(SQL["add_log_line"], rows.settings_log_row(old, settings, by=by, now=now))
 
         await self._database.write(work)
 
