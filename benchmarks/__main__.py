@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import bulk, dashboard, growth, insights, many, process, report, sdk, throughput
+from benchmarks import bulk, clicking, dashboard, growth, insights, many, process, report, sdk, throughput
 from benchmarks.figures import Part
 from tests.support.postgres import PostgresServer
 
@@ -25,6 +25,7 @@ def main() -> None:
             "growth": lambda: growth.measure(rounds=given.rounds),
             "insights": lambda: insights.measure(rounds=given.rounds),
             "dashboard": lambda: dashboard.measure(rounds=given.rounds),
+            "clicking": lambda: clicking.measure(rounds=given.rounds),
             "sdk": lambda: sdk.measure(rounds=given.rounds),
             "process": lambda: process.measure(rounds=given.rounds, minutes=given.minutes),
         }
