@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import socket
+from collections.abc import Callable, Coroutine
 from threading import Event, Thread
 from typing import Any, TypeVar
 
 import httpx
+import uvicorn
 
-from kana.api.server import server
+from kana.api.server import Server, server
 from kana.app import create_app
 from kana.engine.engine import Engine
 from kana.engine.ports import Store
@@ -20,6 +22,36 @@ from tests.support.stores import Place
 from tests.support.world import TESTER, NotedMeter, SetClock
 
 _T = TypeVar("_T")
+
+
+class PromptServer(Server):
+    """The server, ended at once by ``leave``: the real one looks ten times a second, then waits as long again."""
+
+    def __init__(self, config: uvicorn.Config, *, ready: Callable[[str, int], None]) -> None:
+        super().__init__(config, ready=ready)
+        self._leaving = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Tick until told to leave."""
+        ticks = asyncio.create_task(super().main_loop())
+        await self._leaving.wait()
+        ticks.cancel()
+
+    def leave(self) -> None:
+        """End; to be called in the server's loop."""
+        self._leaving.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End without waiting, unless something is still being answered."""
+        for listener in self.servers:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0.001)
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+        else:
+            await self.lifespan.shutdown()
 
 
 class Served:
@@ -52,7 +84,7 @@ class Served:
 
     def __exit__(self, *_: object) -> None:
         self.http.close()
-        self._server.should_exit = True
+        self._loop.call_soon_threadsafe(self._server.leave)
         self._thread.join()
 
     def run(self, verb: Coroutine[Any, Any, _T]) -> _T:
@@ -106,7 +138,7 @@ class Served:
         assert initialised is not None
         self.keys = initialised.keys
         app = create_app(self._settings, self.store, clock=self.clock)
-        self._server = server(app, port=0, ready=self._listening)
+        self._server = PromptServer(server(app, port=0).config, ready=self._listening)
         await self._server.serve()
 
     def _listening(self, host: str, port: int) -> None:
