@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from kana.api.errors import Fault, fault_of
 from kana.engine.usage import UsageEngine
@@ -18,16 +18,15 @@ BATCH_ITEMS_MAX = 1000
 _Given = TypeVar("_Given")
 
 
-@dataclass(frozen=True, slots=True)
-class UsageAnswer:
-    """What one usage among many is answered: what a usage alone would be, or its error."""
+class UsageAnswer(NamedTuple):
+    """What a usage is answered: what was decided, or among many its error."""
 
     recorded: bool
     reason: str | None
     id: str | None
     duplicate: bool
     consumption: Consumption | None
-    error: UsageFault | None
+    error: UsageFault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +70,13 @@ def _answer(outcome: Receipt | KanaError, *, request_id: str) -> UsageAnswer:
     if isinstance(outcome, KanaError):
         fault = _usage_fault(fault_of(outcome, request_id=request_id))
         return UsageAnswer(recorded=False, reason=None, id=None, duplicate=False, consumption=None, error=fault)
-    entry = outcome.entry
-    return UsageAnswer(entry.recorded, entry.reason, str(entry.id), outcome.duplicate, entry.consumption, None)
+    return answer_of(outcome)
+
+
+def answer_of(receipt: Receipt) -> UsageAnswer:
+    """Return a receipt as it is answered: ids are decimal digits on the wire."""
+    entry = receipt.entry
+    return UsageAnswer(entry.recorded, entry.reason, str(entry.id), receipt.duplicate, entry.consumption)
 
 
 def _usage_fault(fault: Fault) -> UsageFault:

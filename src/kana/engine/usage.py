@@ -42,6 +42,16 @@ class PeriodUsage:
     period: Period
     consumption: Consumption
 
+    @property
+    def period_start(self) -> datetime:
+        """When the period starts."""
+        return self.period.start
+
+    @property
+    def period_end(self) -> datetime | None:
+        """When it ends, if it does."""
+        return self.period.end
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -69,8 +79,19 @@ class UsageEngine:
 
         Source: docs.usekana.com/reference, queries "canUseFeature".
         """
-        [[decision]] = await self.check_many(environment, [user_id], [feature_id], delta=delta)
-        return decision
+        _check_delta(delta)
+        now = self._clock()
+        found: list[tuple[Entitlement, CounterKey] | None] = []
+
+        def want(account: Account, catalog: Catalog) -> Sequence[CounterKey]:
+            counted = _counted(effective(account, catalog, catalog.feature(feature_id), now=now), now)
+            found.append(counted)
+            return () if counted is None else counted[1:]
+
+        snapshot = await self._ledger.snapshot(environment, (user_id,), want)
+        if not found:
+            _check_all_found((user_id,), (feature_id,), snapshot)
+        return self._decide(found[-1], snapshot, delta)
 
     async def check_many(
         self, environment: Environment, user_ids: Sequence[str], feature_ids: Sequence[str], *, delta: int = 1
@@ -81,8 +102,7 @@ class UsageEngine:
             UserNotFound, FeatureNotFound: one of the ids does not exist.
             InvalidValue: ``delta`` is not 1 to 2^53-1.
         """
-        if not 1 <= delta <= UNITS_MAX:
-            raise InvalidValue(f"delta must be 1 to {UNITS_MAX} in a check, got {delta}", field="delta")
+        _check_delta(delta)
         now = self._clock()
         found: dict[str, list[tuple[Entitlement, CounterKey] | None]] = {}
 
@@ -214,6 +234,11 @@ def _finished(entitlement: Entitlement, *, now: datetime) -> Iterator[tuple[Enti
 def _period_usage(entitlement: Entitlement, counted: Period, shown: Period, snapshot: Snapshot) -> PeriodUsage | None:
     consumption = entitlement.consumption(snapshot.used.get(entitlement.counter_of(counted), 0))
     return None if consumption is None else PeriodUsage(shown, consumption)
+
+
+def _check_delta(delta: int) -> None:
+    if not 1 <= delta <= UNITS_MAX:
+        raise InvalidValue(f"delta must be 1 to {UNITS_MAX} in a check, got {delta}", field="delta")
 
 
 def _counted(entitlement: Entitlement | None, now: datetime) -> tuple[Entitlement, CounterKey] | None:

@@ -32,7 +32,6 @@ from kana.model.key import EnvironmentSettings
 from kana.model.log import LogLine
 from kana.model.package import Package, PackagePrice
 from kana.model.segment import MappingRule, PropertyCondition, SegmentEvent
-from kana.model.usage import Receipt
 from kana.model.user import User
 from tests.api.admin.calls import FEATURE, HELD, PACKAGE, SHOW, USER, record
 from tests.support.serving import Served
@@ -61,7 +60,7 @@ SOURCES: dict[str, type] = {
     "ShowUsageData": Shown,
     "PackageSubscription": PackageSubscription,
     "User": User,
-    "RecordedUsage": Receipt,
+    "RecordedUsage": UsageAnswer,
     "BatchedUsage": UsageAnswer,
     "UsageError": UsageFault,
     "EnvironmentSettings": EnvironmentSettings,

@@ -104,7 +104,10 @@ def test_both_stores_have_the_same_statements() -> None:
     """Who knows one store finds their way in the other: names are the same where the work is."""
     sqlite, postgres = set(read_statements("kana.store.sqlite")), set(SQL)
 
-    assert sqlite - postgres <= {"load_user"}  # PostgreSQL finds where a user is, and then reads by bucket and key.
+    assert sqlite - postgres <= {
+        "load_user",  # PostgreSQL finds where a user is, and then reads by bucket and key
+        "load_account", "load_total",  # one alone, where a batch would cost a file more than its rows
+    }  # fmt: skip
     assert postgres - sqlite >= {
         "has_entry",  # after a lost commit
         "load_held_subscriptions",  # SQLite's load_accounts reads them too

@@ -50,6 +50,8 @@ class AdminContext:
 
     async def read_catalog(self, *, holding: Iterable[str] = ()) -> Catalog:
         """Return the catalogue, read anew only where it lacks a package that ``holding`` names."""
+        if self._catalog is None and self._reading is not None:
+            self._catalog = await self._reading  # Perhaps just done, and whoever waits for it not yet awake.
         if self._catalog is None or any(package_id not in self._catalog.packages for package_id in holding):
             return await self.refresh_catalog()
         return self._catalog

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 
 from ariadne import EnumType, make_executable_schema
@@ -38,8 +39,6 @@ _BINDINGS = (
     segment.event_type,
     usage.query,
     usage.mutation,
-    usage.period_type,
-    usage.recorded_type,
     DATE_TIME,
     UNITS,
     UNITS_CHANGE,
@@ -54,8 +53,12 @@ _BINDINGS = (
 )
 
 
+@cache
 def build_schema() -> GraphQLSchema:
-    """Return the executable schema. Fields without a resolver of their own are read off what they stand on."""
+    """Return the executable schema, which nobody changes: it is built once.
+
+    Fields without a resolver of their own are read off what they stand on.
+    """
     definitions = files(__package__).joinpath("schema.graphql").read_text(encoding="utf-8")
     schema = make_executable_schema(definitions, *_BINDINGS)
     _name_arguments(schema)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from ariadne import MutationType, ObjectType, QueryType
+from ariadne import MutationType, QueryType
 
 from kana.api.admin.context import Info
 from kana.api.admin.inputs import Input, given_id, given_ids
-from kana.api.bulk import UsageAnswer, read_each, record_each
-from kana.engine.usage import PAST_PERIODS, PeriodUsage, Shown
-from kana.model.entitlement import Consumption, Decision
+from kana.api.bulk import UsageAnswer, answer_of, read_each, record_each
+from kana.engine.usage import PAST_PERIODS, Shown
+from kana.model.entitlement import Decision
 from kana.model.environment import Environment
-from kana.model.usage import Action, Receipt, Usage
+from kana.model.usage import Action, Usage
 
 query = QueryType()
 mutation = MutationType()
-period_type = ObjectType("ConsumptionInPeriod")
-recorded_type = ObjectType("RecordedUsage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +93,10 @@ async def show_usage(_root: object, info: Info, *, user_id: str, feature_id: str
 
 
 @mutation.field("recordUsage")
-async def record_usage(_root: object, info: Info, *, input: Input) -> Receipt:  # noqa: A002 - Kana's word
+async def record_usage(_root: object, info: Info, *, input: Input) -> UsageAnswer:  # noqa: A002 - Kana's word
     """Record, and answer when it is on disk."""
     context = info.context
-    return await context.engine.usage.record(_usage(context.environment, input))
+    return answer_of(await context.engine.usage.record(_usage(context.environment, input)))
 
 
 @mutation.field("recordUsageBatch")
@@ -122,39 +119,3 @@ def _usage(environment: Environment, given: Input) -> Usage:
         timestamp=given.get("timestamp"),
         metadata=given.get("metadata"),
     )
-
-
-@recorded_type.field("recorded")
-def recorded(receipt: Receipt, _info: Info) -> bool:
-    """Whether it counts."""
-    return receipt.entry.recorded
-
-
-@recorded_type.field("reason")
-def reason(receipt: Receipt, _info: Info) -> str | None:
-    """Why it does not."""
-    return receipt.entry.reason
-
-
-@recorded_type.field("id")
-def entry_id(receipt: Receipt, _info: Info) -> str:
-    """Return the entry's id as the wire has ids."""
-    return str(receipt.entry.id)
-
-
-@recorded_type.field("consumption")
-def consumption(receipt: Receipt, _info: Info) -> Consumption | None:
-    """What is used after it."""
-    return receipt.entry.consumption
-
-
-@period_type.field("periodStart")
-def period_start(usage: PeriodUsage, _info: Info) -> datetime:
-    """When the period starts."""
-    return usage.period.start
-
-
-@period_type.field("periodEnd")
-def period_end(usage: PeriodUsage, _info: Info) -> datetime | None:
-    """When it ends, if it does."""
-    return usage.period.end

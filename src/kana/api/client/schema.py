@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 from ariadne import EnumType, ObjectType, QueryType, make_executable_schema
@@ -30,13 +31,15 @@ class CurrentUser:
     email: str | None
 
 
+@cache
 def build_schema() -> GraphQLSchema:
-    """Return the schema that is executed."""
+    """Return the schema that is executed, which nobody changes: it is built once."""
     return make_executable_schema(_read("schema.graphql"), query, user_type, package_type, feature_type, _TYPE, UNITS)
 
 
+@cache
 def build_published_schema() -> GraphQLSchema:
-    """Return the schema that introspection answers, exactly as published."""
+    """Return the schema that introspection answers, exactly as published; it is built once too."""
     return make_executable_schema(_read("published.graphql"), query, user_type, _TYPE)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Hashable
+from functools import lru_cache
+from types import GeneratorType
 from typing import Any
 
 from graphql import (
@@ -19,10 +21,10 @@ from graphql.execution import default_type_resolver
 from graphql.execution.collect_fields import FieldDetails, collect_fields
 from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues, get_variable_values
-from graphql.pyutils import Path, gather_with_cancel, is_awaitable
+from graphql.pyutils import Path, gather_with_cancel
 
 from kana.api.graphql.documents import NotExecutable, Operation
-from kana.api.graphql.plan import Field, Leaf, Plan, read_field
+from kana.api.graphql.plan import Branch, Field, Leaf, Plan, Shape, read_field
 
 _ERRORS_MAX = 20
 
@@ -145,8 +147,8 @@ class PlannedExecutor(Executor[Any]):
         results: dict[str, Any] = {}
         waiting: list[str] = []
         try:
-            for name, leaf, details in self._plan.steps(parent_type, grouped_field_set):
-                value = _read(leaf, source_value) if leaf is not None else Undefined
+            for name, shape, details in self._plan.steps(parent_type, grouped_field_set, self.collect_subfields):
+                value = _read(shape, source_value) if shape is not None else Undefined
                 if value is Undefined:
                     value = self.execute_field(
                         parent_type, source_value, details, Path(path, name, parent_type.name), position_context
@@ -179,15 +181,45 @@ class PlannedExecutor(Executor[Any]):
             arguments = field.arguments(self.variable_values, hide_suggestions=self.hide_suggestions)
             result = field.resolve(source, info, **arguments)
             if self.is_awaitable(result):
-                return self.complete_awaitable_value(
-                    field.type, field_details_list, info, path, result, position_context
-                )
-            completed = self.complete_value(field.type, field_details_list, info, path, result, position_context)
+                return self._await(result, field, field_details_list, info, path, position_context)
+            completed = self._complete(result, field, field_details_list, info, path, position_context)
         except Exception as error:  # noqa: BLE001 - whatever a resolver raises belongs to its field
             self.handle_field_error(error, field.type, field_details_list, path)
             return None
         if self.is_awaitable(completed):
             return self._settle(completed, field, field_details_list, path)
+        return completed
+
+    async def _await(
+        self,
+        awaitable: Awaitable[Any],
+        field: Field,
+        details: list[FieldDetails],
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        position_context: Any,
+    ) -> Any:
+        try:
+            completed = self._complete(await awaitable, field, details, info, path, position_context)
+            return await completed if self.is_awaitable(completed) else completed
+        except Exception as error:  # noqa: BLE001 - whatever a resolver raises belongs to its field
+            self.handle_field_error(error, field.type, details, path)
+            return None
+
+    def _complete(
+        self,
+        result: Any,
+        field: Field,
+        details: list[FieldDetails],
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        position_context: Any,
+    ) -> Any:
+        """Complete what a resolver gave: along its shape, or where that does not fit as graphql-core does."""
+        shape = self._plan.result(field, details, self.collect_subfields)
+        completed = Undefined if shape is None else _write(shape, result)
+        if completed is Undefined:
+            return self.complete_value(field.type, details, info, path, result, position_context)
         return completed
 
     @staticmethod
@@ -233,16 +265,57 @@ async def _await_all(results: dict[str, Any], waiting: list[str]) -> dict[str, A
     return results
 
 
-def _read(leaf: Leaf, source: Any) -> Any:
-    """The value of ``leaf`` for the wire, or ``Undefined`` where it takes the long way, errors above all."""
-    value = source.get(leaf.key) if isinstance(source, dict) else getattr(source, leaf.attribute, None)
-    if value is None and leaf.nullable:
-        return None
+def _read(shape: Shape, source: Any) -> Any:
+    """The field of ``source`` for the wire, or ``Undefined`` where it takes the long way, errors above all."""
+    value = source.get(shape.key) if isinstance(source, dict) else getattr(source, shape.attribute, None)
+    return _write(shape, value)
+
+
+def _write(shape: Shape, value: Any) -> Any:
+    """A value for the wire, or ``Undefined`` where something in it takes the long way."""
+    if value is None:
+        return None if shape.nullable else Undefined
+    if isinstance(shape, Leaf):
+        return _write_leaf(shape, value)
+    if not shape.is_list:
+        return _write_object(shape, value)
+    if type(value) is not list:
+        return Undefined
+    items = [_write_item(shape, item) for item in value]
+    return Undefined if any(item is Undefined for item in items) else items
+
+
+def _write_item(branch: Branch, value: Any) -> Any:
+    if value is None:
+        return None if branch.item_nullable else Undefined
+    return _write_object(branch, value)
+
+
+@lru_cache(maxsize=1024)
+def _is_plain(kind: Hashable) -> bool:
+    """Whether values of this type stand for themselves: nothing to call, to await, or to raise."""
+    assert isinstance(kind, type)
+    has = {name for base in kind.__mro__ for name in vars(base)}
+    return not issubclass(kind, Exception | GeneratorType) and has.isdisjoint(("__call__", "__await__"))
+
+
+def _write_object(branch: Branch, source: Any) -> Any:
+    if not _is_plain(source.__class__):
+        return Undefined
+    answer = {}
+    for name, shape in branch.steps:
+        value = answer[name] = _read(shape, source)
+        if value is Undefined:
+            return Undefined
+    return answer
+
+
+def _write_leaf(leaf: Leaf, value: Any) -> Any:
     if leaf.kinds is not None:
-        return _read_items(leaf, value)
+        return _write_leafs(leaf, value)
     if type(value) is leaf.exact:
         return value
-    if leaf.exact is not None or value is None or callable(value) or is_awaitable(value):
+    if leaf.exact is not None or not _is_plain(value.__class__):
         return Undefined
     try:
         coerced = leaf.kind.coerce_output_value(value)
@@ -251,7 +324,7 @@ def _read(leaf: Leaf, source: Any) -> Any:
     return Undefined if coerced is None else coerced
 
 
-def _read_items(leaf: Leaf, values: Any) -> Any:
+def _write_leafs(leaf: Leaf, values: Any) -> Any:
     """The same for a list, of thousands perhaps: it takes the short way as a whole or not at all."""
     if type(values) is not list or not leaf.kinds.issuperset(map(type, values)):  # type: ignore[union-attr]
         return Undefined

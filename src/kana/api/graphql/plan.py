@@ -8,11 +8,11 @@ plain kind, the plan says so and graphql-core's own code is asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from graphql import (
     FieldNode,
@@ -24,6 +24,8 @@ from graphql import (
     GraphQLOutputType,
     GraphQLResolveInfo,
     GraphQLSchema,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     Undefined,
     VariableNode,
@@ -32,12 +34,13 @@ from graphql import (
     is_leaf_type,
     is_list_type,
     is_non_null_type,
+    is_object_type,
     is_required_argument,
     is_scalar_type,
 )
 from graphql.execution.collect_fields import CollectedFields, FieldDetails
 from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
-from graphql.execution.values import VariableValues, VariableValueSource, get_argument_values
+from graphql.execution.values import VariableValues, VariableValueSource, coerce_argument, get_argument_values
 
 _EXACT: Mapping[str, type] = {"String": str, "Boolean": bool}
 
@@ -65,8 +68,9 @@ def read_field(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> 
 class Field:
     """One field of an operation, as it is resolved for every request.
 
-    ``variables`` are the arguments as (name for the resolver, variable, required), where each argument
-    is a variable or left out; ``None`` where literals or defaults have a say.
+    ``constants`` are the arguments that every request gets: plain literals, and defaults until a variable
+    says otherwise. ``variables`` are the others as (name for the resolver, variable, may not be null);
+    ``None`` where one of them is of neither kind.
     """
 
     definition: GraphQLField
@@ -74,18 +78,19 @@ class Field:
     resolve: Any
     nodes: list[FieldNode]
     details: FieldDetails
+    constants: Mapping[str, Any]
     variables: tuple[tuple[str, str, bool], ...] | None
 
     def arguments(self, values: VariableValues, *, hide_suggestions: bool) -> dict[str, Any]:
         """The arguments for the resolver; graphql-core takes over where one of them is out of the ordinary."""
         if self.variables is not None:
             coerced = values.coerced
-            arguments = {}
+            arguments = dict(self.constants)
             for name, variable, required in self.variables:
                 value = coerced.get(variable, Undefined)
                 if value is not Undefined:
                     arguments[name] = value
-                if required and (value is None or value is Undefined):
+                if required and arguments.get(name) is None:
                     break
             else:
                 return arguments
@@ -112,6 +117,27 @@ class Leaf(NamedTuple):
     kinds: frozenset[type] | None
 
 
+class Branch(NamedTuple):
+    """A field that is read from its object as it is and answered by fields of that kind alone.
+
+    ``is_list`` is for a list of such objects, whose items may be null where ``item_nullable``.
+    """
+
+    key: str
+    attribute: str
+    nullable: bool
+    is_list: bool
+    item_nullable: bool
+    steps: list[tuple[str, Shape]]
+
+
+Shape: TypeAlias = Leaf | Branch
+"""A field that is written without a resolver, however deep."""
+
+Collect: TypeAlias = Callable[[GraphQLObjectType, list[FieldDetails]], CollectedFields]
+"""Collects the fields below one field, as graphql-core does."""
+
+
 class Input(NamedTuple):
     """A variable of the operation; a value whose type is ``exact`` needs no coercion."""
 
@@ -121,10 +147,10 @@ class Input(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One response key of a selection set; ``leaf`` is set where it can be read without a resolver."""
+    """One response key of a selection set; ``shape`` is set where it can be read without a resolver."""
 
     response_name: str
-    leaf: Leaf | None
+    shape: Shape | None
     details: list[FieldDetails]
 
 
@@ -141,6 +167,7 @@ class Plan:
         self._inputs = _inputs(schema, operation)
         self._fields: dict[int, Field | None] = {}
         self._steps: dict[int, list[Step]] = {}
+        self._results: dict[int, Shape | None] = {}
         self.root: CollectedFields | None = None
         self.sub_fields: dict[Any, Any] = {}
 
@@ -171,15 +198,55 @@ class Plan:
             field = self._fields[id(details)] = _field(self._schema, parent, details)
             return field
 
-    def steps(self, parent: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]]) -> list[Step]:
+    def steps(
+        self, parent: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]], collect: Collect
+    ) -> list[Step]:
         """The steps that answer one selection set of ``parent``."""
         try:
             return self._steps[id(grouped)]
         except KeyError:
             steps = self._steps[id(grouped)] = [
-                Step(name, _leaf(self.field(parent, details)), details) for name, details in grouped.items()
+                Step(name, self._read_shape(self.field(parent, details), details, collect), details)
+                for name, details in grouped.items()
             ]
             return steps
+
+    def result(self, field: Field, details: list[FieldDetails], collect: Collect) -> Shape | None:
+        """The shape of what the resolver of ``field`` gives; ``None`` where something below needs a resolver."""
+        try:
+            return self._results[id(details)]
+        except KeyError:
+            shape = self._results[id(details)] = self._shape(field, details, collect)
+            return shape
+
+    def _read_shape(self, field: Field | None, details: list[FieldDetails], collect: Collect) -> Shape | None:
+        if field is None or field.resolve is not read_field or field.definition.args:
+            return None
+        return self._shape(field, details, collect)
+
+    def _shape(self, field: Field, details: list[FieldDetails], collect: Collect) -> Shape | None:
+        inner = get_nullable_type(field.type)
+        item = inner.of_type if is_list_type(inner) else None
+        named = inner if item is None else get_nullable_type(item)
+        if is_leaf_type(named):
+            return _leaf(field, named, item)
+        if not is_object_type(named) or named.is_type_of is not None:
+            return None
+        steps = []
+        for name, below in collect(named, details).grouped_field_set.items():
+            shape = self._read_shape(self.field(named, below), below, collect)
+            if shape is None:
+                return None
+            steps.append((name, shape))
+        key = field.nodes[0].name.value
+        return Branch(
+            key,
+            attribute_of(key),
+            nullable=not is_non_null_type(field.type),
+            is_list=item is not None,
+            item_nullable=item is not None and not is_non_null_type(item),
+            steps=steps,
+        )
 
 
 def _field(schema: GraphQLSchema, parent: GraphQLObjectType, details: list[FieldDetails]) -> Field | None:
@@ -187,13 +254,15 @@ def _field(schema: GraphQLSchema, parent: GraphQLObjectType, details: list[Field
     definition = schema.get_field(parent, first.node.name.value)
     if definition is None:
         return None
+    constants, variables = _arguments(definition, first)
     return Field(
         definition=definition,
         type=definition.type,
         resolve=definition.resolve or read_field,
         nodes=[one.node for one in details],
         details=first,
-        variables=_variables(definition, first),
+        constants=constants,
+        variables=variables,
     )
 
 
@@ -222,34 +291,35 @@ def _coerced(value: Any, signature: GraphQLVariableSignature) -> Any:
         return Undefined
 
 
-def _variables(definition: GraphQLField, details: FieldDetails) -> tuple[tuple[str, str, bool], ...] | None:
-    if details.fragment_variable_values is not None:
-        return None
-    nodes = {node.name.value: node.value for node in details.node.arguments or ()}
+_PLAIN = (str, int, float, bool, NoneType)
+
+
+def _arguments(
+    definition: GraphQLField, details: FieldDetails
+) -> tuple[dict[str, Any], tuple[tuple[str, str, bool], ...] | None]:
+    """The arguments that are always the same, and those that are variables; see ``Field``."""
+    constants: dict[str, Any] = {}
     variables = []
+    nodes = {node.name.value: node for node in details.node.arguments or ()}
     for name, argument in definition.args.items():
-        value = nodes.get(name)
-        if argument.default is not None or argument.default_value is not Undefined:
-            return None
-        if isinstance(value, VariableNode):
-            variables.append((argument.out_name or name, value.name.value, is_required_argument(argument)))
-        elif value is not None:
-            return None
-    return tuple(variables)
+        node = nodes.get(name)
+        if node is not None and isinstance(node.value, VariableNode):
+            variables.append((argument.out_name or name, node.value.name.value, is_non_null_type(argument.type)))
+            node = None
+            if is_required_argument(argument):
+                continue
+        if node is not None and isinstance(node.value, ListValueNode | ObjectValueNode):
+            return {}, None
+        coerce_argument(constants, details.node, name, argument, node, None, None)
+    is_plain = details.fragment_variable_values is None and all(type(value) in _PLAIN for value in constants.values())
+    return (constants, tuple(variables)) if is_plain else ({}, None)
 
 
-def _leaf(field: Field | None) -> Leaf | None:
-    if field is None or field.resolve is not read_field or field.definition.args:
-        return None
-    inner = get_nullable_type(field.type)
-    item = inner.of_type if is_list_type(inner) else None
-    leaf = inner if item is None else get_nullable_type(item)
-    if not is_leaf_type(leaf):
-        return None
+def _leaf(field: Field, kind: GraphQLLeafType, item: GraphQLOutputType | None) -> Leaf:
     key = field.nodes[0].name.value
-    exact = _EXACT.get(leaf.name)
+    exact = _EXACT.get(kind.name)
     kinds = None if item is None else _kinds(exact, nullable=not is_non_null_type(item))
-    return Leaf(key, attribute_of(key), leaf, exact, not is_non_null_type(field.type), kinds)
+    return Leaf(key, attribute_of(key), kind, exact, not is_non_null_type(field.type), kinds)
 
 
 def _kinds(exact: type | None, *, nullable: bool) -> frozenset[type]:

@@ -144,6 +144,9 @@ def load_accounts(
     connection: apsw.Connection, people: Sequence[tuple[Environment, str]], *, history: bool = False
 ) -> dict[tuple[Environment, str], Account]:
     """Return the accounts of those of the people who exist."""
+    if len(people) == 1:
+        account = _load_account(connection, *people[0], history=history)
+        return {} if account is None else {people[0]: account}
     wanted = rows.to_json([(bucket_of(*person), person[0].value, person[1]) for person in people])
     users: dict[int, UserRef] = {}
     held: dict[int, list[Subscription]] = {}
@@ -155,6 +158,18 @@ def load_accounts(
         if subscription[0] is not None:
             held[number].append(rows.subscription_from(bucket, user_key, subscription))
     return {people[number]: Account(user, tuple(held[number])) for number, user in users.items()}
+
+
+def _load_account(
+    connection: apsw.Connection, environment: Environment, user_id: str, *, history: bool
+) -> Account | None:
+    bindings = (bucket_of(environment, user_id), environment.value, user_id, history)
+    found: list[rows.Row] = list(connection.execute(SQL["load_account"], bindings))
+    if not found:
+        return None
+    bucket, user_key = found[0][:2]
+    held = tuple(rows.subscription_from(bucket, user_key, row[2:]) for row in found if row[2] is not None)
+    return Account(UserRef(environment, bucket, user_key, user_id), held)
 
 
 def load_user_ref(connection: apsw.Connection, environment: Environment, user_id: str) -> UserRef:

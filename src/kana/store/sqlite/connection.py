@@ -47,6 +47,8 @@ def connect(path: str, *, synchronous: str = "FULL") -> apsw.Connection:
     try:
         connection = apsw.Connection(path)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        # Or SQLite would plan a statement anew for each value bound to it: four fifths of the time of a look-up.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         if not _is_ours(connection):
             raise DatabaseRefused("the file is another program's database; Kana needs one of its own")
         connection.execute("pragma journal_mode = wal")

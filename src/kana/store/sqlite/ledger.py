@@ -102,6 +102,9 @@ def _load_totals(connection: apsw.Connection, counters: Iterable[CounterKey]) ->
     wanted = list(counters)
     if not wanted:
         return {}
+    if len(wanted) == 1:
+        used = connection.execute(SQL["load_total"], rows.counter_row(wanted[0])).get
+        return {} if used is None else {wanted[0]: used}
     keys = rows.to_json([rows.counter_row(counter) for counter in wanted])
     return {wanted[number]: used for number, used in connection.execute(SQL["load_totals"], (keys,))}
 

@@ -1,5 +1,6 @@
--- Every statement of the SQLite store, by name; PostgreSQL has the same names.
--- A batch comes as one JSON array, so that a batch of any size is one statement.
+-- Every statement of the SQLite store, by name; PostgreSQL has the same names, but for those that read
+-- one where others read many. A batch comes as one JSON array, so that a batch of any size is one statement;
+-- for one alone, writing and reading JSON would cost more than what it is for.
 
 -- name: load_workspace
 select name from workspace;
@@ -144,6 +145,15 @@ left join subscriptions as s on s.bucket = i.home_bucket and s.user_key = i.user
     and (?2 or s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED'))
 order by w.key, s.id;
 
+-- name: load_account
+-- The same for one: ?1, ?2, ?3: bucket, environment, id; ?4: whether ended subscriptions are wanted too.
+select i.home_bucket, i.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
+from user_ids as i
+left join subscriptions as s on s.bucket = i.home_bucket and s.user_key = i.user_key
+    and (?4 or s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED'))
+where i.bucket = ?1 and i.environment = ?2 and i.id = ?3
+order by s.id;
+
 -- name: put_subscription
 insert into subscriptions (bucket, user_key, id, environment, package_id, status, started_at, ends_at)
 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
@@ -173,6 +183,10 @@ select w.key, c.used
 from json_each(?1) as w
 cross join counters as c on c.bucket = w.value ->> 0 and c.subscription_id = w.value ->> 1
     and c.feature_id = w.value ->> 2 and c.reset_period = w.value ->> 3 and c.period_start = w.value ->> 4;
+
+-- name: load_total
+select used from counters
+where bucket = ?1 and subscription_id = ?2 and feature_id = ?3 and reset_period = ?4 and period_start = ?5;
 
 -- name: load_entries_by_key
 -- ?1: [[bucket, user key, idempotency key in hex], ...]
