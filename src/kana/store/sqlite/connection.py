@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import apsw
@@ -79,19 +79,58 @@ def in_transaction(connection: apsw.Connection, work: Callable[[apsw.Connection]
         Unavailable, StorageFull: nothing was written; try again.
         StorageLost: nothing is acknowledged, and the store must not go on.
     """
-    try:
+    with _undone_on_error(connection):
         connection.execute(begin)
         result = work(connection)
         connection.execute("commit")
-    except BaseException as error:
-        _roll_back(connection)
-        if isinstance(error, apsw.Error):
-            raise translated(error) from error
-        raise
     return result
 
 
-def _roll_back(connection: apsw.Connection) -> None:
+def begin_at_once(connection: apsw.Connection) -> bool:
+    """Begin a write transaction; False, and nothing begun, where that would mean to wait or fails."""
+    connection.set_busy_timeout(0)
+    try:
+        connection.execute("begin immediate")
+    except apsw.Error:
+        return False
+    finally:
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    return True
+
+
+def run_begun(connection: apsw.Connection, work: Callable[[apsw.Connection], _Result]) -> _Result:
+    """Run work in the transaction that has begun, and leave it open: ``commit`` ends it.
+
+    Raises:
+        Unavailable, StorageFull, StorageLost: as ``in_transaction``; the transaction is undone.
+    """
+    with _undone_on_error(connection):
+        return work(connection)
+
+
+def commit(connection: apsw.Connection) -> None:
+    """Bring the open transaction to disk.
+
+    Raises:
+        Unavailable, StorageFull, StorageLost: as ``in_transaction``; the transaction is undone.
+    """
+    with _undone_on_error(connection):
+        connection.execute("commit")
+
+
+@contextmanager
+def _undone_on_error(connection: apsw.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        roll_back(connection)
+        if isinstance(error, apsw.Error):
+            raise translated(error) from error
+        raise
+
+
+def roll_back(connection: apsw.Connection) -> None:
+    """Undo the open transaction, if there is one."""
     with suppress(apsw.Error):  # What fails here has failed before, and that is what is told.
         if connection.in_transaction:
             connection.execute("rollback")

@@ -1,8 +1,10 @@
 """The file with its one writer thread and its readers.
 
-All writes run on one thread with one connection, one transaction after another. Short reads
-run on the caller's thread on a connection of their own, since handing them over would cost
-more than the read; long ones on a reader thread, so that nobody waits for them.
+All writes are on one connection, one transaction after another, and commit on the writer thread,
+where nobody else waits for the disk. What is small is decided and written on the caller's thread
+before: handed over, each of its rows would wait for its turn with the interpreter, which costs more
+than writing it. Short reads run on the caller's thread too, on a connection of their own; long ones
+on a reader thread, so that nobody waits for them.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,7 +22,16 @@ from typing import TypeVar
 import apsw
 
 from kana.errors import DatabaseRefused, KanaError, OutcomeUnknown, Unavailable
-from kana.store.sqlite.connection import StorageLost, connect, in_transaction, number
+from kana.store.sqlite.connection import (
+    StorageLost,
+    begin_at_once,
+    commit,
+    connect,
+    in_transaction,
+    number,
+    roll_back,
+    run_begun,
+)
 from kana.store.sqlite.migrate import migrate
 
 _Result = TypeVar("_Result")
@@ -46,6 +58,7 @@ class Database:
         self._lock = _take_lock(path) if exclusive else None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="kana-writer")
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="kana-reader")
+        self._outstanding: deque[None] = deque()  # One for each job that the writer thread has not done.
         self._process = os.getpid()
         self._write_connection = connect(path, synchronous=synchronous)
         migrate(self._write_connection)
@@ -55,47 +68,72 @@ class Database:
         self._aside_connection = connect(path)
         self._file = _identity(path)
 
-    async def write(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
+    async def write(self, work: Callable[[apsw.Connection], _Result], *, is_small: bool = False) -> _Result:
         """Run work in a write transaction; return its result after the commit is on disk.
+
+        ``is_small`` is for work of some milliseconds at most: it runs here, where it need not wait for another's.
 
         Raises:
             Unavailable: nothing was written, or the storage failed before and nothing is acknowledged any more.
             OutcomeUnknown: the storage failed under this write.
         """
+        self._check_usable()
+        connection = self._write_connection
+        if is_small and not self._outstanding and begin_at_once(connection):
+            return await self._write_here(work)
 
         def run() -> _Result:
             self._watch_file()
-            return self._run(self._write_connection, work, begin="begin immediate", answer=OutcomeUnknown)
+            transaction = partial(in_transaction, connection, work, begin="begin immediate")
+            return self._guarded(transaction, answer=OutcomeUnknown)
 
-        return await asyncio.get_running_loop().run_in_executor(self._writer, run)
+        return await self._hand_over(run)
+
+    async def _write_here(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
+        """Run work in the transaction that has begun, and commit it on the writer thread."""
+        connection = self._write_connection
+        try:
+            self._watch_file()
+            result = self._guarded(partial(run_begun, connection, work), answer=OutcomeUnknown)
+        except BaseException:
+            roll_back(connection)
+            raise
+        # Whoever goes away must not keep the commit from being made: the transaction would stay open.
+        await asyncio.shield(
+            self._hand_over(partial(self._guarded, partial(commit, connection), answer=OutcomeUnknown))
+        )
+        return result
+
+    def _hand_over(self, job: Callable[[], _Result]) -> asyncio.Future[_Result]:
+        """Have the writer thread do a job after those it has; until it is done nothing is written elsewhere."""
+        self._outstanding.append(None)
+        submitted = self._writer.submit(job)
+        submitted.add_done_callback(lambda _: self._outstanding.pop())
+        return asyncio.wrap_future(submitted)
 
     def read(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
         """Run a short read of one moment, here and now."""
-        return self._run(self._read_connection, work)
+        return self._guarded(partial(in_transaction, self._read_connection, work, begin="begin"))
 
     async def read_aside(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
         """Run a long read of one moment on a thread of its own."""
-        run = partial(self._run, self._aside_connection, work)
-        return await asyncio.get_running_loop().run_in_executor(self._aside, run)
+        transaction = partial(in_transaction, self._aside_connection, work, begin="begin")
+        return await asyncio.get_running_loop().run_in_executor(self._aside, self._guarded, transaction)
 
-    def _run(
-        self,
-        connection: apsw.Connection,
-        work: Callable[[apsw.Connection], _Result],
-        *,
-        begin: str = "begin",
-        answer: type[KanaError] = Unavailable,
-    ) -> _Result:
-        """Run work, and stop acknowledging for good once the storage has failed: wrong answers are worse than none."""
+    def _guarded(self, step: Callable[[], _Result], *, answer: type[KanaError] = Unavailable) -> _Result:
+        """Take a step; once the storage has failed acknowledge nothing any more: wrong answers are worse than none."""
+        self._check_usable()
+        try:
+            return step()
+        except StorageLost as error:
+            self._lose(error.message)
+            raise answer(error.message) from error
+
+    def _check_usable(self) -> None:
         if self._lost is not None:
             raise Unavailable(f"{self._lost}; nothing is acknowledged until a restart")
         if os.getpid() != self._process:
             raise Unavailable("this process was forked from the one that opened the database")
-        try:
-            return in_transaction(connection, work, begin=begin)
-        except StorageLost as error:
-            self._lose(error.message)
-            raise answer(error.message) from error
 
     def _watch_file(self) -> None:
         """Notice that the file was taken away: what is written to it then is gone with this process."""

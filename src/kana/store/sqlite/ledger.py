@@ -20,6 +20,9 @@ from kana.store.sqlite.statements import SQL
 
 _ID_MAX = 2**63 - 1
 
+SMALL_BATCH = 64
+"""Most usages that are decided on the thread that serves: some milliseconds, in which it does nothing else."""
+
 _HOURS_BUCKET = 0
 """Where hours are added up: one writer adds to one row."""
 
@@ -37,7 +40,8 @@ class SqliteLedger:
 
     async def append(self, batch: Batch) -> None:
         """See the port."""
-        await self._database.write(lambda connection: self._append(connection, batch))
+        is_small = len(batch.usages) <= SMALL_BATCH
+        await self._database.write(lambda connection: self._append(connection, batch), is_small=is_small)
 
     def _append(self, connection: apsw.Connection, batch: Batch) -> None:
         catalogs = {env: self._catalogs.read_catalog(connection, env) for env in batch.environments}
@@ -99,24 +103,21 @@ class SqliteLedger:
 
 
 def _load_totals(connection: apsw.Connection, counters: Iterable[CounterKey]) -> dict[CounterKey, int]:
-    wanted = list(counters)
-    if not wanted:
-        return {}
-    if len(wanted) == 1:
-        used = connection.execute(SQL["load_total"], rows.counter_row(wanted[0])).get
-        return {} if used is None else {wanted[0]: used}
-    keys = rows.to_json([rows.counter_row(counter) for counter in wanted])
-    return {wanted[number]: used for number, used in connection.execute(SQL["load_totals"], (keys,))}
+    """Return the totals that there are of those asked for."""
+    totals = {}
+    for counter in counters:
+        used = connection.execute(SQL["load_total"], rows.counter_row(counter)).get
+        if used is not None:
+            totals[counter] = used
+    return totals
 
 
 def _load_earlier(connection: apsw.Connection, batch: Batch, accounts: Mapping[Person, Account]) -> dict[KeyUse, Entry]:
     """Return the entries that hold the batch's idempotency keys already."""
-    wanted = [
-        (accounts[person].user.bucket, accounts[person].user.key, digest.hex())
-        for person, digest in batch.keys
-        if person in accounts
-    ]
-    if not wanted:
-        return {}
-    found = map(rows.entry_from, connection.execute(SQL["load_entries_by_key"], (rows.to_json(wanted),)))
-    return {(entry.user_key, entry.key): entry for entry in found if entry.key is not None}
+    earlier = {}
+    for person, digest in batch.keys:
+        if person in accounts:
+            user = accounts[person].user
+            for row in connection.execute(SQL["load_entry_by_key"], (user.bucket, user.key, digest)):
+                earlier[user.key, digest] = rows.entry_from(row)
+    return earlier

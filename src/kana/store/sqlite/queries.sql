@@ -1,6 +1,5 @@
--- Every statement of the SQLite store, by name; PostgreSQL has the same names, but for those that read
--- one where others read many. A batch comes as one JSON array, so that a batch of any size is one statement;
--- for one alone, writing and reading JSON would cost more than what it is for.
+-- Every statement of the SQLite store, by name. PostgreSQL has the same names; but what it reads for many
+-- users at once, to spare round trips, is read here for one after another: a look-up is a call in this process.
 
 -- name: load_workspace
 select name from workspace;
@@ -136,17 +135,8 @@ from users where bucket = ?1 and user_key = ?2 and environment = ?3;
 select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
 from users where environment = ?1 and id > ?2 order by id limit ?3;
 
--- name: load_accounts
--- ?1: [[bucket, environment, id], ...]; ?2: whether ended subscriptions are wanted too.
-select w.key, i.home_bucket, i.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
-from json_each(?1) as w
-cross join user_ids as i on i.bucket = w.value ->> 0 and i.environment = w.value ->> 1 and i.id = w.value ->> 2
-left join subscriptions as s on s.bucket = i.home_bucket and s.user_key = i.user_key
-    and (?2 or s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED'))
-order by w.key, s.id;
-
 -- name: load_account
--- The same for one: ?1, ?2, ?3: bucket, environment, id; ?4: whether ended subscriptions are wanted too.
+-- ?1, ?2, ?3: bucket, environment, id; ?4: whether ended subscriptions are wanted too.
 select i.home_bucket, i.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
 from user_ids as i
 left join subscriptions as s on s.bucket = i.home_bucket and s.user_key = i.user_key
@@ -177,25 +167,15 @@ from users as u
 join subscriptions as s on s.bucket = u.bucket and s.user_key = u.user_key
 where u.bucket = ?1 and u.user_key = ?2 and s.id > ?3 order by s.id limit ?4;
 
--- name: load_totals
--- ?1: [[bucket, subscription, feature, reset period, period start], ...]
-select w.key, c.used
-from json_each(?1) as w
-cross join counters as c on c.bucket = w.value ->> 0 and c.subscription_id = w.value ->> 1
-    and c.feature_id = w.value ->> 2 and c.reset_period = w.value ->> 3 and c.period_start = w.value ->> 4;
-
 -- name: load_total
 select used from counters
 where bucket = ?1 and subscription_id = ?2 and feature_id = ?3 and reset_period = ?4 and period_start = ?5;
 
--- name: load_entries_by_key
--- ?1: [[bucket, user key, idempotency key in hex], ...]
+-- name: load_entry_by_key
 select
-    e.bucket, e.user_key, e.id, e.environment, e.feature_id, e.action, e.delta, e.outcome, e.reason, e.change,
-    e.subscription_id, e.reset_period, e.period_start, e.used, e.budget, e.overage_enabled, e.key, e.timestamp,
-    e.metadata, e.recorded_at
-from json_each(?1) as w
-cross join entries as e on e.bucket = w.value ->> 0 and e.user_key = w.value ->> 1 and e.key = unhex(w.value ->> 2);
+    bucket, user_key, id, environment, feature_id, action, delta, outcome, reason, change, subscription_id,
+    reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata, recorded_at
+from entries where bucket = ?1 and user_key = ?2 and key = ?3;
 
 -- name: list_entries
 select
