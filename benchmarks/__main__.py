@@ -1,4 +1,4 @@
-"""`make bench`: all parts, or those named: `python -m benchmarks throughput bulk`."""
+"""`make bench`: all parts, written into docs/; or those named, printed: `python -m benchmarks throughput bulk`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help="throughput, bulk, growth, insights, ...; all unless named")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each, 5 or more to quote")
     parser.add_argument("--minutes", type=float, default=10, help="how long memory is watched under load")
+    parser.add_argument("--write", action="store_true", help="write docs/ though only some parts are measured")
     given = parser.parse_args()
     with PostgresServer() as postgres:
         parts: dict[str, Callable[[], Part]] = {
@@ -33,7 +34,9 @@ def main() -> None:
         for name in given.parts or parts:
             print(f"measuring {name} ...", flush=True)
             measured.append(parts[name]())
-    print(report.write(measured))
+    if given.write or not given.parts:
+        report.write(measured)
+    print(report.table(measured))
 
 
 if __name__ == "__main__":

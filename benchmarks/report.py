@@ -12,8 +12,14 @@ from benchmarks.figures import Part, shown
 DOCS = Path(__file__).parent.parent / "docs"
 
 
-def write(parts: Sequence[Part]) -> str:
-    """Write docs/benchmarks.md and docs/benchmarks.png; return the table."""
+def write(parts: Sequence[Part]) -> None:
+    """Write docs/benchmarks.md and docs/benchmarks.png."""
+    (DOCS / "benchmarks.md").write_text(table(parts))
+    _plot(parts)
+
+
+def table(parts: Sequence[Part]) -> str:
+    """Return the figures as Markdown: the ratios first."""
     lines = [
         "# Benchmarks",
         "",
@@ -34,10 +40,7 @@ def write(parts: Sequence[Part]) -> str:
         lines += [f"## {part.title}", "", "| what | median | unit | spread |", "| --- | ---: | --- | --- |"]
         lines += [f"| {s.name} | {shown(s.median)} | {s.unit} | {s.spread} |" for s in part.series]
         lines += ["", *part.notes, ""] if part.notes else [""]
-    text = "\n".join(lines).rstrip() + "\n"
-    (DOCS / "benchmarks.md").write_text(text)
-    _plot(parts)
-    return text
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _plot(parts: Sequence[Part]) -> None:
