@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -120,7 +121,7 @@ class DirectoryEngine:
         """Merge a roster into the users, all of it or nothing; doing it again changes nothing.
 
         ``on_chunk`` is told, by whichever thread writes, how many rows were handed over so far.
-        ``by`` stands in the administrative log, with ``source`` and counts.
+        ``by`` stands in the administrative log, with counts and with ``source``, of which control characters are left out.
 
         Raises:
             InvalidValue: a row is wrong; the message says which.
@@ -135,13 +136,18 @@ class DirectoryEngine:
                 on_chunk(done)
 
         signed = None if by is None else Signed(by, self._clock())
-        await self._store.merge_users(environment, chunks, source=source, signed=signed)
+        await self._store.merge_users(environment, chunks, source=_plain(source), signed=signed)
 
     def _merge(self, environment: Environment, row: Row | WrongRow) -> Merge:
         if isinstance(row, WrongRow):
             raise InvalidValue(f"row {row.number}: {row.why}")
         key, now = self._ids(), self._clock()
         return lambda old: merged(row, old, environment=environment, key=key, now=now)
+
+
+def _plain(name: str) -> str:
+    """Leave out what a file's name may hold and no database keeps."""
+    return "".join(each for each in name if unicodedata.category(each) not in ("Cc", "Cs"))
 
 
 def in_chunks(rows: Iterable[Row | WrongRow]) -> Iterator[list[Row | WrongRow]]:

@@ -53,7 +53,8 @@ def from_milliseconds(milliseconds: int) -> datetime:
 
 def to_precision(moment: datetime) -> datetime:
     """Return the moment in UTC, cut to the millisecond."""
-    return from_milliseconds(to_milliseconds(moment))
+    utc = moment.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
 def period_at(anchor: datetime, reset: ResetPeriod | None, moment: datetime) -> Period:

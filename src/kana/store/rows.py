@@ -291,13 +291,14 @@ def user_row(user: User) -> Row:
 
 def subscription_from(bucket: int, user_key: int, row: Row) -> Subscription:
     """Read the last five columns of ``load_accounts`` and ``load_subscription``."""
-    return _subscription(bucket, user_key, *row)
+    return subscription(bucket, user_key, *row)
 
 
 @lru_cache(maxsize=16_384)  # Subscriptions rarely change, and those in use are read again and again.
-def _subscription(
+def subscription(
     bucket: int, user_key: int, number: int, package_id: str, status: str, started_at: int, ends_at: int | None
 ) -> Subscription:
+    """Read the columns of a subscription."""
     return Subscription(
         id=number,
         bucket=bucket,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import starmap
 
 import apsw
 
@@ -159,11 +160,11 @@ def _load_account(
     connection: apsw.Connection, environment: Environment, user_id: str, *, history: bool
 ) -> Account | None:
     bindings = (bucket_of(environment, user_id), environment.value, user_id, history)
-    found: list[rows.Row] = list(connection.execute(SQL["load_account"], bindings))
+    found: Sequence[rows.Row] = connection.execute(SQL["load_account"], bindings).fetchall()
     if not found:
         return None
     bucket, user_key = found[0][:2]
-    held = tuple(rows.subscription_from(bucket, user_key, row[2:]) for row in found if row[2] is not None)
+    held = () if found[0][2] is None else tuple(starmap(rows.subscription, found))
     return Account(UserRef(environment, bucket, user_key, user_id), held)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import apsw
@@ -118,15 +118,21 @@ def commit(connection: apsw.Connection) -> None:
         connection.execute("commit")
 
 
-@contextmanager
-def _undone_on_error(connection: apsw.Connection) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:
-        roll_back(connection)
-        if isinstance(error, apsw.Error):
-            raise translated(error) from error
-        raise
+class _undone_on_error:  # noqa: N801 - reads as what it does; a generator would cost as much as a statement
+    """Undo the open transaction when the block does not end well, and say why in our words."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            roll_back(self._connection)
+            if isinstance(error, apsw.Error):
+                raise translated(error) from error
 
 
 def roll_back(connection: apsw.Connection) -> None:
