@@ -121,7 +121,7 @@ class DirectoryEngine:
         """Merge a roster into the users, all of it or nothing; doing it again changes nothing.
 
         ``on_chunk`` is told, by whichever thread writes, how many rows were handed over so far.
-        ``by`` stands in the administrative log, with counts and with ``source``, of which control characters are left out.
+        ``by`` stands in the administrative log, with counts and ``source``, less its control characters.
 
         Raises:
             InvalidValue: a row is wrong; the message says which.
