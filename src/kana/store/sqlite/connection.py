@@ -22,7 +22,7 @@ APPLICATION_ID = 0x4B414E41  # "KANA"
 BUSY_TIMEOUT_MS = 2000
 """How long a connection waits for another process to finish writing."""
 
-_CACHE_KIB = 65_536
+_CACHE_KIB = 16_384  # For each connection: the system keeps the file too, and memory should not grow with it.
 _CHECKPOINT_PAGES = 4000  # 16 MB of write-ahead log between two checkpoints.
 
 _LOST = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.ReadOnlyError)
