@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import pytest
 
+from kana.engine import key_uses
 from kana.engine.access import AccessEngine
 from kana.engine.key_uses import WRITTEN_EVERY
 from kana.errors import Unauthenticated, Unavailable
@@ -19,18 +21,22 @@ SECOND = timedelta(seconds=1)
 
 
 class Counted:
-    """Counts what is written to a store, and can have it fail."""
+    """Counts what is written to a store, can have it fail, and something happen meanwhile."""
 
     def __init__(self, store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.writes: list[Mapping[bytes, datetime]] = []
-        self.fails = False
+        self.fails: Exception | None = None
+        self.failed = 0
+        self.meanwhile: Callable[[], None] = lambda: None
         use_keys = store.use_keys
 
         async def counted(uses: Mapping[bytes, datetime]) -> None:
-            if self.fails:
-                raise Unavailable("the store is away")
+            if self.fails is not None:
+                self.failed += 1
+                raise self.fails
             self.writes.append(uses)
             await use_keys(uses)
+            self.meanwhile()
 
         monkeypatch.setattr(store, "use_keys", counted)
 
@@ -87,19 +93,52 @@ async def test_at_most_one_write_a_minute(door: Door) -> None:
 async def test_what_could_not_be_written_is_written_later(door: Door) -> None:
     """A store that is away loses no use."""
     await door.come_in(at=NOON)
-    door.counted.fails = True
+    door.counted.fails = Unavailable("the store is away")
     with pytest.raises(Unavailable):
         await door.access.uses.write_due()
-    door.counted.fails, door.clock.now = False, NOON + WRITTEN_EVERY
+    door.counted.fails, door.clock.now = None, NOON + WRITTEN_EVERY
     await door.access.uses.write_due()
     assert door.counted.writes == [{hash_key(door.key): NOON}]
 
 
-async def test_the_end_writes_what_is_left(door: Door) -> None:
-    """However soon after the last write, and though the store failed once before."""
+async def test_a_use_noted_during_a_write_is_written_by_the_next(door: Door) -> None:
+    """What a write took along is forgotten, and nothing else."""
+    hashed = hash_key(door.key)
     await door.come_in(at=NOON)
-    door.counted.fails = True
+    door.counted.meanwhile = lambda: door.access.uses.note(hashed, NOON + SECOND)
+    await door.access.uses.write()
+    door.counted.meanwhile = lambda: None
+    await door.access.uses.write()
+    await door.access.uses.write()
+    assert door.counted.writes == [{hashed: NOON}, {hashed: NOON + SECOND}]
+
+
+@pytest.mark.parametrize("error", [Unavailable("the store is away"), RuntimeError("a defect")], ids=repr)
+async def test_writing_in_the_background_outlives_errors(
+    door: Door, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Whatever went wrong once, the use is written when another minute is over."""
+    monkeypatch.setattr(key_uses, "PAUSE_S", 0.001)
+    await door.come_in(at=NOON)
+    door.counted.fails = error
     async with door.access.uses.running():
-        door.counted.fails = False
+        await until(lambda: door.counted.failed > 0)
+        door.counted.fails, door.clock.now = None, NOON + WRITTEN_EVERY
+        await until(lambda: door.counted.writes != [])
+    assert door.counted.writes == [{hash_key(door.key): NOON}]
+
+
+async def test_the_end_writes_what_is_left(door: Door) -> None:
+    """However soon after the last write."""
+    hashed = hash_key(door.key)
+    await door.come_in(at=NOON)
+    async with door.access.uses.running():
+        await until(lambda: door.counted.writes != [])
         await door.come_in(at=NOON + SECOND)
-    assert door.counted.writes[-1] == {hash_key(door.key): NOON + SECOND}
+    assert door.counted.writes == [{hashed: NOON}, {hashed: NOON + SECOND}]
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Let others go on until something has happened; the test's own time limit ends what never does."""
+    while not happened():  # noqa: ASYNC110 - nobody here could set an event
+        await asyncio.sleep(0.001)

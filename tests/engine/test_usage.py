@@ -119,6 +119,9 @@ async def test_usage_is_shown_day_by_day(world: World) -> None:
     world.clock.advance(days=40)
     shown = await world.usage.show(TEST, "ada", "message")
     assert shown == Shown(days(42, 0), [days(number, 0) for number in range(41, 17, -1)])
+    assert [(each.period_start, each.period_end) for each in shown.past[:1]] == [
+        (NOON + timedelta(days=41), NOON + timedelta(days=42))
+    ]
     assert len((await world.usage.show(TEST, "ada", "message", past=1000)).past) == 42
 
 
