@@ -268,8 +268,8 @@ class AccountStore(Protocol):
         """Merge users into those that are there, chunk by chunk in one transaction: all of them or, on an error, none.
 
         Signed, it is one line of the log, of ``source``, with counts. Each id comes once. What iterating ``chunks``
-        or a merge raises is raised, and nothing is written. It takes a few seconds for 100,000; on one file all
-        other writes wait so long.
+        or a merge raises is raised, and nothing is written. It may take half a minute for 100,000; on one file
+        all other writes wait so long.
 
         Raises:
             Conflict: another call made one of the users meanwhile.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Hashable
-from functools import lru_cache
-from types import GeneratorType
+from collections.abc import Awaitable
 from typing import Any
 
 from graphql import (
@@ -24,7 +22,8 @@ from graphql.execution.values import VariableValues, get_variable_values
 from graphql.pyutils import Path, gather_with_cancel
 
 from kana.api.graphql.documents import NotExecutable, Operation
-from kana.api.graphql.plan import Branch, Field, Leaf, Plan, Shape, read_field
+from kana.api.graphql.plan import Field, Plan, read_field
+from kana.api.graphql.shapes import read, write
 
 _ERRORS_MAX = 20
 
@@ -148,7 +147,7 @@ class PlannedExecutor(Executor[Any]):
         waiting: list[str] = []
         try:
             for name, shape, details in self._plan.steps(parent_type, grouped_field_set, self.collect_subfields):
-                value = _read(shape, source_value) if shape is not None else Undefined
+                value = read(shape, source_value) if shape is not None else Undefined
                 if value is Undefined:
                     value = self.execute_field(
                         parent_type, source_value, details, Path(path, name, parent_type.name), position_context
@@ -217,7 +216,7 @@ class PlannedExecutor(Executor[Any]):
     ) -> Any:
         """Complete what a resolver gave: along its shape, or where that does not fit as graphql-core does."""
         shape = self._plan.result(field, details, self.collect_subfields)
-        completed = Undefined if shape is None else _write(shape, result)
+        completed = Undefined if shape is None else write(shape, result)
         if completed is Undefined:
             return self.complete_value(field.type, details, info, path, result, position_context)
         return completed
@@ -263,76 +262,3 @@ async def _await_all(results: dict[str, Any], waiting: list[str]) -> dict[str, A
         values = await gather_with_cancel(*(results[name] for name in waiting))
         results.update(zip(waiting, values, strict=True))
     return results
-
-
-def _read(shape: Shape, source: Any) -> Any:
-    """The field of ``source`` for the wire, or ``Undefined`` where it takes the long way, errors above all."""
-    value = source.get(shape.key) if isinstance(source, dict) else getattr(source, shape.attribute, None)
-    return _write(shape, value)
-
-
-def _write(shape: Shape, value: Any) -> Any:
-    """A value for the wire, or ``Undefined`` where something in it takes the long way."""
-    if value is None:
-        return None if shape.nullable else Undefined
-    if isinstance(shape, Leaf):
-        return _write_leaf(shape, value)
-    if not shape.is_list:
-        return _write_object(shape, value)
-    if type(value) is not list:
-        return Undefined
-    items = [_write_item(shape, item) for item in value]
-    return Undefined if any(item is Undefined for item in items) else items
-
-
-def _write_item(branch: Branch, value: Any) -> Any:
-    if value is None:
-        return None if branch.item_nullable else Undefined
-    return _write_object(branch, value)
-
-
-@lru_cache(maxsize=1024)
-def _is_plain(kind: Hashable) -> bool:
-    """Whether values of this type stand for themselves: nothing to call, to await, or to raise."""
-    assert isinstance(kind, type)
-    has = {name for base in kind.__mro__ for name in vars(base)}
-    return not issubclass(kind, Exception | GeneratorType) and has.isdisjoint(("__call__", "__await__"))
-
-
-def _write_object(branch: Branch, source: Any) -> Any:
-    if not _is_plain(source.__class__):
-        return Undefined
-    answer = {}
-    for name, shape in branch.steps:
-        value = answer[name] = _read(shape, source)
-        if value is Undefined:
-            return Undefined
-    return answer
-
-
-def _write_leaf(leaf: Leaf, value: Any) -> Any:
-    if leaf.kinds is not None:
-        return _write_leafs(leaf, value)
-    if type(value) is leaf.exact:
-        return value
-    if leaf.exact is not None or not _is_plain(value.__class__):
-        return Undefined
-    try:
-        coerced = leaf.kind.coerce_output_value(value)
-    except Exception:  # noqa: BLE001 - raised again, and reported, on the long way
-        return Undefined
-    return Undefined if coerced is None else coerced
-
-
-def _write_leafs(leaf: Leaf, values: Any) -> Any:
-    """The same for a list, of thousands perhaps: it takes the short way as a whole or not at all."""
-    if type(values) is not list or not leaf.kinds.issuperset(map(type, values)):  # type: ignore[union-attr]
-        return Undefined
-    if leaf.exact is not None:
-        return values
-    coerce = leaf.kind.coerce_output_value
-    try:
-        coerced = [None if value is None else coerce(value) for value in values]
-    except Exception:  # noqa: BLE001 - raised again, and reported at its item, on the long way
-        return Undefined
-    return coerced if coerced.count(None) == values.count(None) else Undefined

@@ -42,6 +42,8 @@ from graphql.execution.collect_fields import CollectedFields, FieldDetails
 from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource, coerce_argument, get_argument_values
 
+from kana.api.graphql.shapes import Branch, Leaf, Shape
+
 _EXACT: Mapping[str, type] = {"String": str, "Boolean": bool}
 
 
@@ -102,37 +104,6 @@ class Field:
             hide_suggestions,
         )
 
-
-class Leaf(NamedTuple):
-    """A field that is read from its object as it is: no resolver, no arguments, a scalar, an enum, or a list of such.
-
-    ``kinds`` are the types of Python that the items of a list may have for that; ``None`` where it is no list.
-    """
-
-    key: str
-    attribute: str
-    kind: GraphQLLeafType
-    exact: type | None
-    nullable: bool
-    kinds: frozenset[type] | None
-
-
-class Branch(NamedTuple):
-    """A field that is read from its object as it is and answered by fields of that kind alone.
-
-    ``is_list`` is for a list of such objects, whose items may be null where ``item_nullable``.
-    """
-
-    key: str
-    attribute: str
-    nullable: bool
-    is_list: bool
-    item_nullable: bool
-    steps: list[tuple[str, Shape]]
-
-
-Shape: TypeAlias = Leaf | Branch
-"""A field that is written without a resolver, however deep."""
 
 Collect: TypeAlias = Callable[[GraphQLObjectType, list[FieldDetails]], CollectedFields]
 """Collects the fields below one field, as graphql-core does."""

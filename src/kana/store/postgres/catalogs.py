@@ -68,7 +68,7 @@ class Catalogs:
         """See the port."""
 
         async def work(connection: Connection) -> Catalog:
-            version = await connection.fetchval(SQL["lock_catalog"], environment.value)
+            version = await connection.fetchval(SQL["lock_environment"], environment.value)
             old = await self._read(connection, environment, version)
             new = change(old)
             changes = difference(old, new)

@@ -75,7 +75,7 @@ class Keys:
 
         async def work(connection: Connection) -> None:
             # Two changes at once would both tell of the same settings as those before.
-            await connection.execute(SQL["lock_catalog"], settings.environment.value)
+            await connection.execute(SQL["lock_environment"], settings.environment.value)
             kept = map(rows.settings_from, await fetch(connection, SQL["load_environments"]))
             old = next((each for each in kept if each.environment is settings.environment), None)
             await connection.execute(SQL["change_environment"], *rows.settings_row(settings))

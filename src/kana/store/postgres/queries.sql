@@ -48,7 +48,7 @@ insert into admin_log (
 -- name: load_catalog_version
 select environment, catalog_version from environments;
 
--- name: lock_catalog
+-- name: lock_environment
 select catalog_version from environments where environment = $1 for update;
 
 -- name: raise_catalog_version

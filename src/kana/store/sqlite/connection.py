@@ -79,7 +79,7 @@ def in_transaction(connection: apsw.Connection, work: Callable[[apsw.Connection]
         Unavailable, StorageFull: nothing was written; try again.
         StorageLost: nothing is acknowledged, and the store must not go on.
     """
-    with _undone_on_error(connection):
+    with UndoneOnError(connection):
         connection.execute(begin)
         result = work(connection)
         connection.execute("commit")
@@ -104,7 +104,7 @@ def run_begun(connection: apsw.Connection, work: Callable[[apsw.Connection], _Re
     Raises:
         Unavailable, StorageFull, StorageLost: as ``in_transaction``; the transaction is undone.
     """
-    with _undone_on_error(connection):
+    with UndoneOnError(connection):
         return work(connection)
 
 
@@ -114,12 +114,15 @@ def commit(connection: apsw.Connection) -> None:
     Raises:
         Unavailable, StorageFull, StorageLost: as ``in_transaction``; the transaction is undone.
     """
-    with _undone_on_error(connection):
+    with UndoneOnError(connection):
         connection.execute("commit")
 
 
-class _undone_on_error:  # noqa: N801 - reads as what it does; a generator would cost as much as a statement
-    """Undo the open transaction when the block does not end well, and say why in our words."""
+class UndoneOnError:
+    """Undoes the open transaction when the block does not end well, and says why in our words.
+
+    A class, as a generator would cost as much as a statement.
+    """
 
     __slots__ = ("_connection",)
 
