@@ -10,7 +10,8 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 STAMPS := $(VENV)/stamps
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --no-config --python $(BIN)/python --require-hashes
-PYTEST_ARGS ?= -n 2 --dist loadgroup
+# One worker more than there are processors: tests wait for servers and browsers. Two more gain nothing.
+PYTEST_ARGS ?= -n 3 --dist loadgroup
 TESTS ?=
 
 export UV_LINK_MODE ?= copy

@@ -112,7 +112,7 @@ async def _until(clients: list[AdminClient], *, opened: bool) -> None:
 async def _opens(client: AdminClient) -> bool:
     answered = (await client.post("{ features { id } }")).json()
     codes = [error["extensions"]["code"] for error in answered.get("errors", [])]
-    assert codes in ([], ["UNAUTHENTICATED"])
+    assert codes in ([], ["UNAUTHENTICATED"], ["RATE_LIMITED"]), "asked too often without a key is no way in either"
     return not codes
 
 
