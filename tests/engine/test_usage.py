@@ -10,11 +10,12 @@ import pytest
 
 from kana.engine.usage import PeriodUsage, Shown
 from kana.errors import FeatureNotFound, InvalidValue, UserNotFound
-from kana.model.entitlement import Consumption
+from kana.model.entitlement import Consumption, Decision
+from kana.model.environment import Environment
 from kana.model.period import Period
 from kana.model.text import UNITS_MAX
 from kana.model.usage import Action, Receipt
-from tests.support.world import DAY, NOON, ONE_DAY, TEST, World, a_feature, a_package, a_usage, allows, holds
+from tests.support.world import DAY, LIVE, NOON, ONE_DAY, TEST, World, a_feature, a_package, a_usage, allows, holds
 
 
 @pytest.fixture(autouse=True)
@@ -184,6 +185,32 @@ async def test_a_clock_that_goes_back_opens_no_period(world: World) -> None:
     world.clock.now = NOON + timedelta(hours=23)
     assert not (await world.usage.record(a_usage(6))).entry.recorded
     assert (await world.store.audit()).drifts == ()
+
+
+async def test_checks_that_arrive_together_share_one_reading(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is answered for its own user, feature and amount, and whoever asks for what is not there alone is told."""
+    snapshot, asked = world.store.snapshot, []
+
+    async def counted(environment: Environment, user_ids: list[str], *rest: object) -> object:
+        asked.append((environment, user_ids))
+        return await snapshot(environment, user_ids, *rest)  # type: ignore[arg-type]
+
+    await world.usage.record(a_usage(8))
+    monkeypatch.setattr(world.store, "snapshot", counted)
+    answers = await asyncio.gather(
+        world.usage.check(TEST, "ada", "message"),
+        world.usage.check(TEST, "ada", "message", delta=3),
+        world.usage.check(TEST, "nobody", "message"),
+        world.usage.check(TEST, "ada", "nothing"),
+        world.usage.check(LIVE, "ada", "message"),
+        return_exceptions=True,
+    )
+    assert sorted(asked) == [(LIVE, ["ada"]), (TEST, ["ada", "nobody"])]
+    allowed, refused, *wrong = answers
+    assert isinstance(allowed, Decision)
+    assert isinstance(refused, Decision)
+    assert (allowed.access, refused.access) == (True, False)
+    assert [type(each) for each in wrong] == [UserNotFound, FeatureNotFound, UserNotFound]
 
 
 async def test_a_store_that_reads_twice_is_answered_from_the_last_read(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
+from kana.engine.gather import Gatherer
 from kana.engine.ports import Clock, Ledger, Meter, Snapshot
 from kana.engine.recorder import Recorder
 from kana.errors import InvalidValue, KanaError, UserNotFound
@@ -61,6 +64,18 @@ class Shown:
     past: list[PeriodUsage]
 
 
+class _Check(NamedTuple):
+    """One question of ``UsageEngine.check``."""
+
+    user_id: str
+    feature_id: str
+    delta: int
+
+
+_Counted = tuple[Entitlement, CounterKey]
+"""What answers for a user and a feature, and the total that it counts."""
+
+
 class UsageEngine:
     """Decides, records and shows usage. Reads are of what is committed; a check never promises what a record gets."""
 
@@ -69,6 +84,7 @@ class UsageEngine:
         self._recorder = recorder
         self._clock = clock
         self._meter = meter
+        self._checks = {each: Gatherer(partial(self._decide_each, each)) for each in Environment}
 
     async def check(self, environment: Environment, user_id: str, feature_id: str, *, delta: int = 1) -> Decision:
         """Return whether ``delta`` units, 1 or more, may be used now. A no is an answer with a reason.
@@ -80,18 +96,36 @@ class UsageEngine:
         Source: docs.usekana.com/reference, queries "canUseFeature".
         """
         _check_delta(delta)
+        return await self._checks[environment].ask(_Check(user_id, feature_id, delta))
+
+    async def _decide_each(self, environment: Environment, checks: Sequence[_Check]) -> list[Decision | KanaError]:
+        """Answer the checks that arrived together, with one reading for all of them."""
         now = self._clock()
-        found: list[tuple[Entitlement, CounterKey] | None] = []
+        asked: dict[str, set[str]] = {}
+        for check in checks:
+            asked.setdefault(check.user_id, set()).add(check.feature_id)
+        found: dict[tuple[str, str], _Counted | None] = {}
 
-        def want(account: Account, catalog: Catalog) -> Sequence[CounterKey]:
-            counted = _counted(effective(account, catalog, catalog.feature(feature_id), now=now), now)
-            found.append(counted)
-            return () if counted is None else counted[1:]
+        def want(account: Account, catalog: Catalog) -> Iterator[CounterKey]:
+            for feature_id in asked[account.user.id]:
+                feature = catalog.features.get(feature_id)
+                if feature is not None:
+                    counted = _counted(effective(account, catalog, feature, now=now), now)
+                    found[account.user.id, feature_id] = counted
+                    if counted is not None:
+                        yield counted[1]
 
-        snapshot = await self._ledger.snapshot(environment, (user_id,), want)
-        if not found:
-            _check_all_found((user_id,), (feature_id,), snapshot)
-        return self._decide(found[-1], snapshot, delta)
+        snapshot = await self._ledger.snapshot(environment, list(asked), want)
+        return [self._decision(check, found, snapshot) for check in checks]
+
+    def _decision(
+        self, check: _Check, found: Mapping[tuple[str, str], _Counted | None], snapshot: Snapshot
+    ) -> Decision | KanaError:
+        try:
+            _check_all_found((check.user_id,), (check.feature_id,), snapshot)
+        except KanaError as error:
+            return error
+        return self._decide(found[check.user_id, check.feature_id], snapshot, check.delta)
 
     async def check_many(
         self, environment: Environment, user_ids: Sequence[str], feature_ids: Sequence[str], *, delta: int = 1
@@ -104,7 +138,7 @@ class UsageEngine:
         """
         _check_delta(delta)
         now = self._clock()
-        found: dict[str, list[tuple[Entitlement, CounterKey] | None]] = {}
+        found: dict[str, list[_Counted | None]] = {}
 
         def want(account: Account, catalog: Catalog) -> Iterator[CounterKey]:
             features = (catalog.feature(feature_id) for feature_id in feature_ids)
@@ -116,7 +150,7 @@ class UsageEngine:
         _check_all_found(user_ids, feature_ids, snapshot)
         return [[self._decide(counted, snapshot, delta) for counted in found[user_id]] for user_id in user_ids]
 
-    def _decide(self, counted: tuple[Entitlement, CounterKey] | None, snapshot: Snapshot, delta: int) -> Decision:
+    def _decide(self, counted: _Counted | None, snapshot: Snapshot, delta: int) -> Decision:
         if counted is None:
             self._meter.decision("check", "NO_SUBSCRIPTION")
             return DENIED
@@ -241,7 +275,7 @@ def _check_delta(delta: int) -> None:
         raise InvalidValue(f"delta must be 1 to {UNITS_MAX} in a check, got {delta}", field="delta")
 
 
-def _counted(entitlement: Entitlement | None, now: datetime) -> tuple[Entitlement, CounterKey] | None:
+def _counted(entitlement: Entitlement | None, now: datetime) -> _Counted | None:
     return None if entitlement is None else (entitlement, entitlement.counter_at(now))
 
 

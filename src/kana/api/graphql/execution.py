@@ -11,6 +11,7 @@ from graphql import (
     GraphQLLeafType,
     GraphQLObjectType,
     GraphQLResolveInfo,
+    GraphQLResolveInfoHelpers,
     GraphQLSchema,
     OperationType,
     Undefined,
@@ -88,6 +89,17 @@ class PlannedExecutor(Executor[Any]):
         )
         self._plan = plan
         self._relevant_sub_fields = plan.sub_fields
+
+    @property
+    def async_helpers(self) -> GraphQLResolveInfoHelpers:
+        """What a resolver may await with. Made when asked for: kept, it would hold the executor in a cycle.
+
+        The collector alone ends a cycle, so every request would leave garbage behind.
+        """
+        return GraphQLResolveInfoHelpers(gather=self.gather_async_work, track=self.track_async_work)
+
+    @async_helpers.setter
+    def async_helpers(self, _kept: GraphQLResolveInfoHelpers) -> None: ...
 
     async def run(self) -> ExecutionResult:
         """Execute the operation; a root field that may not be null and is, makes ``data`` null."""

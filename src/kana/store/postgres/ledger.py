@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kana.engine.batch import Batch, KeyUse, Person
+from kana.engine.gather import Gatherer
 from kana.engine.ports import Audit, Snapshot, Want
 from kana.errors import KanaError, OutcomeUnknown, Unavailable
 from kana.model.account import Account
@@ -20,7 +21,6 @@ from kana.store import insight_rows, rows
 from kana.store.postgres.accounts import find_user, find_users, load_accounts, lock_users
 from kana.store.postgres.catalogs import Catalogs
 from kana.store.postgres.database import CALL_S, TRANSACTION_S, CommitLost, Database, columns
-from kana.store.postgres.gather import Gatherer
 from kana.store.postgres.pool import Connection, fetch
 from kana.store.postgres.statements import SQL
 
