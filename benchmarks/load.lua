@@ -1,13 +1,13 @@
--- What wrk sends: a body of MODE for a user drawn at random from USERS, with the key in KEY.
+-- What wrk sends: a body of MODE for a user drawn at random from USERS, whose id is PREFIX and a number, with the key in KEY.
 local mode, users, key, path = os.getenv("MODE"), tonumber(os.getenv("USERS")), os.getenv("KEY"), os.getenv("TARGET")
 local head = { ["Content-Type"] = "application/json", ["Authorization"] = key }
-local run, number = os.getenv("RUN"), 0
+local run, number, prefix = os.getenv("RUN"), 0, os.getenv("PREFIX")
 
 local check = '{"query":"query check($user: String!, $feature: String!) { canUseFeature(userId: $user, featureId: $feature)'
-  .. ' { access reason consumption { used budget overageEnabled } } }","variables":{"user":"u%d","feature":"calls"}}'
+  .. ' { access reason consumption { used budget overageEnabled } } }","variables":{"user":"%s","feature":"calls"}}'
 local record = '{"query":"mutation record($input: CreateUsageEventInput!) { recordUsage(input: $input) { recorded reason } }",'
-  .. '"variables":{"input":{"userId":"u%d","featureId":"calls","delta":1,"idempotencyKey":"%s-%d"}}}'
-local plain = '{"user_id":"u%d","feature_id":"calls","delta":1,"key":"%s-%d"}'
+  .. '"variables":{"input":{"userId":"%s","featureId":"calls","delta":1,"idempotencyKey":"%s-%d"}}}'
+local plain = '{"user_id":"%s","feature_id":"calls","delta":1,"key":"%s-%d"}'
 
 function init()
   math.randomseed(os.time())
@@ -15,7 +15,7 @@ end
 
 function request()
   number = number + 1
-  local user, body = math.random(0, users - 1), nil
+  local user, body = prefix .. math.random(0, users - 1), nil
   if mode == "empty" then
     body = '{"query":"{ __typename }"}'
   elseif mode == "check" then

@@ -23,8 +23,10 @@ class Target:
     path: str = "/graphql"
 
 
-def requests_per_second(target: Target, mode: str, *, connections: int, users: int, seconds: float = 2) -> float:
-    """Return how many requests of a kind were answered in a second.
+def requests_per_second(
+    target: Target, mode: str, *, connections: int, users: int, seconds: float = 2, prefix: str = "u"
+) -> float:
+    """Return how many requests of a kind were answered in a second, for users ``prefix`` 0 to ``users``.
 
     Raises:
         RuntimeError: one was answered with anything but success.
@@ -33,6 +35,7 @@ def requests_per_second(target: Target, mode: str, *, connections: int, users: i
         **os.environ,
         "MODE": mode,
         "USERS": str(users),
+        "PREFIX": prefix,
         "KEY": target.key,
         "TARGET": target.path,
         "RUN": uuid.uuid4().hex[:12],

@@ -20,13 +20,13 @@ def measure(*, rounds: int, minutes: float) -> Part:
     part = Part("The process")
     with kana(None, users=USERS) as (target, server):
         part.add("start to first answer, existing database", "s", [_restart(server) for _ in range(rounds)])
-        at_rest = _megabytes(server.pid)
+        at_rest = megabytes(server.pid)
         part.add("memory at rest", "MB", [at_rest])
         _load(target, seconds=WARM_S)
-        warm = _megabytes(server.pid)
+        warm = megabytes(server.pid)
         part.add(f"memory after {WARM_S // 60} minutes of load", "MB", [warm])
         _load(target, seconds=minutes * 60)
-        part.add(f"memory after {minutes:g} minutes more", "MB", [_megabytes(server.pid)])
+        part.add(f"memory after {minutes:g} minutes more", "MB", [megabytes(server.pid)])
         growth = (part.series[-1].median - warm) * 10 / minutes
     part.ratios.append(Ratio(name="growth in 10 minutes of load, MB", value=growth, at_most=1.0))
     if minutes != 10:
@@ -48,6 +48,7 @@ def _load(target: object, *, seconds: float) -> None:
             requests_per_second(target, mode, connections=64, users=USERS, seconds=10)  # type: ignore[arg-type]
 
 
-def _megabytes(pid: int) -> float:
+def megabytes(pid: int) -> float:
+    """Return what a process holds in memory."""
     resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return resident * os.sysconf("SC_PAGE_SIZE") / 1e6

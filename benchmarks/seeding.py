@@ -32,6 +32,8 @@ from kana.store.statements import read_migrations
 
 ENVIRONMENT = Environment.TEST
 LIMIT = 1_000_000_000
+GROWN = "g"
+"""What the ids of users begin with that ``grow`` adds; those of ``seed`` begin with u."""
 _ACTOR = Actor(kind="cli", name="benchmark")
 
 
@@ -105,17 +107,17 @@ _EPOCH = system_clock() - timedelta(days=10)
 
 def _people(users: int) -> Iterator[_Person]:
     for number in range(users):
-        yield bucket_of(ENVIRONMENT, f"g{number}"), number + 1, number
+        yield bucket_of(ENVIRONMENT, f"{GROWN}{number}"), number + 1, number
 
 
 def _user(person: _Person) -> User:
     bucket, key, number = person
-    return User(environment=ENVIRONMENT, bucket=bucket, key=key, id=f"g{number}", metadata={}, created_at=_EPOCH)
+    return User(environment=ENVIRONMENT, bucket=bucket, key=key, id=f"{GROWN}{number}", metadata={}, created_at=_EPOCH)
 
 
 def _user_id_row(person: _Person) -> tuple[Any, ...]:
     bucket, key, number = person
-    return (bucket, ENVIRONMENT.value, f"g{number}", bucket, key)
+    return (bucket, ENVIRONMENT.value, f"{GROWN}{number}", bucket, key)
 
 
 def _subscription(person: _Person) -> Subscription:
