@@ -47,6 +47,7 @@ PAGES: tuple[str, ...] = (
     "/user?id=user-0",
     "/user/new",
     "/user/edit?id=user-0",
+    "/user/tokens?id=user-0",
     "/users/import",
 )
 """Pages below ``/test`` and ``/live``, as an owner opens them."""
@@ -60,9 +61,13 @@ PAGES_OUTSIDE: tuple[str, ...] = ("/login", "/login?next=%2Flive%2Ffeatures")
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """Fields by their labels, a button by its name, and what the next page says. ``True`` ticks a box."""
+    """Fields by their labels, a button by its name, and what the next page says. ``True`` ticks a box.
+
+    ``follow`` are links and menus that lead from the page to the form, by what their names begin with.
+    """
 
     page: str
+    follow: tuple[str, ...] = ()
     fill: Mapping[str, str | bool] = field(default_factory=dict)
     press: str
     says: str
@@ -94,7 +99,6 @@ FORMS: tuple[Form, ...] = (
     Form(page="/package/publish?id=gold", press="Publish", says="Gold is published"),
     Form(page="/package/duplicate?id=gold", press="Duplicate", says="Gold (copy) is made, as a draft."),
     Form(page="/package/delete?id=gold-copy", press="Delete", says="gold-copy is deleted."),
-    Form(page="/package/archive?id=gold", press="Archive", says="Gold is archived."),
     Form(
         page="/package/edit?id=basic",
         fill={"Limit of Messages": "5"},
@@ -110,9 +114,25 @@ FORMS: tuple[Form, ...] = (
         press="Create",
         says="Message sent is made.",
     ),
+    Form(
+        page="/integrations/segment/rules",
+        follow=("Edit Message sent",),
+        fill={"Rule name": "Messages"},
+        press="Save",
+        says="Messages is saved.",
+    ),
+    Form(
+        page="/integrations/segment/rules",
+        follow=("Delete Messages",),
+        press="Delete",
+        says="Messages is deleted.",
+    ),
     Form(page="/integrations/segment", fill={"Status": "Failed"}, press="Filter", says="No event has this status."),
     Form(page="/developer", fill={"Kind": "Public", "Name": "Shop"}, press="Make a key", says="Your new public key."),
+    Form(page="/developer", press="Rotate pub_", says="Your new public key."),
+    Form(page="/developer", follow=("Revoke pub_",), press="Revoke", says="is revoked."),
     Form(page="/developer", press="Make a new secret", says="older ones stay valid"),
+    Form(page="/developer", follow=("Revoke secret",), press="Revoke", says="is revoked."),
     Form(page="/developer", fill={"Let in user tokens only": True}, press="Save", says="lets in user tokens only"),
     Form(page="/developer", fill={"Let in user tokens only": False}, press="Save", says="user tokens and public keys"),
     Form(page="/log", fill={"Identifier of what was changed": "exports"}, press="Filter", says="Exports 2"),
@@ -145,5 +165,17 @@ FORMS: tuple[Form, ...] = (
         says="The limit of 10 is reached for this period: 1 used, 11 more would exceed it",
     ),
     Form(page="/subscribers", fill={"Package": "Basic Plan"}, press="Filter", says="ada@example.com"),
+    Form(page="/user?id=ada", fill={"Change Basic Plan to": "Gold"}, press="Change", says="Changed to gold."),
+    Form(
+        page="/user?id=ada",
+        follow=("Actions for Gold", "Cancel at period end"),
+        press="Cancel the subscription",
+        says="The subscription is cancelled.",
+    ),
+    Form(page="/user?id=ada", follow=("Revoke tokens",), press="Revoke", says="The tokens of ada are revoked."),
+    Form(page="/package/archive?id=gold", press="Archive", says="Gold is archived."),
 )
 """Sent in this order in each environment, by an owner."""
+
+OF_A_FILE = ("/users/import", "/users/import/carry-out")
+"""Forms with a file, which have a test of their own."""

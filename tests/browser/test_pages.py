@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
+from kana.dashboard.pages import ROUTES
 from kana.model.person import Role
-from tests.browser.pages import FORMS, PAGES, PAGES_EVERYWHERE, PAGES_OUTSIDE, Form
+from tests.browser.pages import FORMS, OF_A_FILE, PAGES, PAGES_EVERYWHERE, PAGES_OUTSIDE, Form
 from tests.browser.watching import grave_findings, watched
 from tests.dashboard.desk import Desk
 from tests.support.browser import open_browser
@@ -61,11 +63,15 @@ async def test_every_page_fits_a_phone(desk: Desk) -> None:
 @pytest.mark.parametrize("environment", ["test", "live"])
 async def test_every_form_works(desk: Desk, environment: str, *, scripts: bool) -> None:
     """Filled in and sent like a person does, each form does what it says, or says what is wrong."""
+    sent: set[str] = set()
     async with open_browser() as browser, watched(browser, desk.person(Role.OWNER), scripts=scripts) as (page, watch):
+        page.on("request", lambda request: sent.add(urlsplit(request.url).path) if request.method == "POST" else None)
         for form in FORMS:
             await send(page, environment, form)
         # A form that is refused is answered 400, which the browser notes as an error.
         watch.found = [line for line in watch.found if "status of 400" not in line]
+    there_are = {f"/{environment}{route.path}" for route in ROUTES if route.method == "POST" and route.in_environment}
+    assert sent == there_are - {f"/{environment}{path}" for path in OF_A_FILE}
 
 
 async def opened(page: Page, path: str) -> None:
@@ -75,10 +81,17 @@ async def opened(page: Page, path: str) -> None:
     assert answer.status == 200, path
 
 
+def named(main: Locator, words: str) -> Locator:
+    """What is called so, or so and what it is about: `Revoke` and `Revoke pub_test_…` are two things."""
+    return main.get_by_label(re.compile(f"^{re.escape(words)}")).or_(main.get_by_text(words, exact=True))
+
+
 async def send(page: Page, environment: str, form: Form) -> None:
     """Fill in one form, press its button, and see what it says."""
     await opened(page, f"/{environment}{form.page}")
     main = page.get_by_role("main")
+    for step in form.follow:
+        await main.locator("a, summary").and_(named(main, step)).first.click()
     for label, value in form.fill.items():
         field = main.get_by_label(label, exact=True).first
         if isinstance(value, bool):
@@ -87,7 +100,7 @@ async def send(page: Page, environment: str, form: Form) -> None:
             await field.select_option(label=value)
         else:
             await field.fill(value)
-    await main.get_by_role("button", name=form.press, exact=True).first.click()
+    await main.locator("button").and_(named(main, form.press)).first.click()
     await expect(main).to_contain_text(form.says)
     assert f"/{environment}/" in page.url
 

@@ -113,6 +113,36 @@ def test_secure_mode_and_the_secret_are_of_one_environment(desk: Desk, environme
     assert "user tokens and public keys" in owner.get(f"/{environment}/developer")
 
 
+def test_an_older_secret_is_revoked_after_a_yes(desk: Desk) -> None:
+    """The one that signs now has no button and stays, and a secret of the other environment is not there."""
+    owner, access = desk.person(Role.OWNER), desk.served.engine.access
+    [old] = [each for each in desk.served.run(access.signing_secrets()) if each.environment == TEST]
+    assert f"{old.id} " in text_of(owner.get("/test/developer"))
+    assert f"Revoke secret {old.id}" not in owner.get("/test/developer")
+    assert owner.post(f"/test/developer/secret/revoke?id={old.id}").status_code == 409
+    desk.served.clock.advance(seconds=1)
+    owner.post("/test/developer/secret")
+    assert f"Revoke secret {old.id}" in owner.get("/test/developer")
+    assert owner.post(f"/live/developer/secret/revoke?id={old.id}").status_code == 404
+    assert "open nothing any more" in owner.get(f"/test/developer/secret/revoke?id={old.id}")
+    assert owner.post(f"/test/developer/secret/revoke?id={old.id}").status_code == 303
+    assert f"Secret {old.id} is revoked." in owner.get("/test/developer")
+    states = {each.id: each.revoked_at is not None for each in desk.served.run(access.signing_secrets())}
+    assert states.pop(old.id)
+    assert not any(states.values())
+
+
+def test_the_tokens_of_a_user_are_revoked_after_a_yes(desk: Desk) -> None:
+    """What tokens must carry goes up, so that those that are out hold no more; a user who is not there has none."""
+    editor, served = desk.person(Role.EDITOR), desk.served
+    assert "Every user token that was made for them" in editor.get("/test/user/tokens?id=user-0")
+    before = served.run(served.store.user(TEST, "user-0")).token_version
+    assert editor.post("/test/user/tokens?id=user-0").status_code == 303
+    assert "The tokens of user-0 are revoked." in editor.get("/test/user?id=user-0")
+    assert served.run(served.store.user(TEST, "user-0")).token_version == before + 1
+    assert editor.post("/test/user/tokens?id=nobody").status_code == 404
+
+
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR])
 def test_who_is_no_owner_only_looks(desk: Desk, role: Role) -> None:
     """Keys are listed for all, without a button that would do something."""

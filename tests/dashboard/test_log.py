@@ -25,6 +25,8 @@ _TOLD = {
     "/user/cancel": ("updated", "subscription"),
     "/users/import/carry-out": ("imported", "users"),
     "/developer/secure-mode": ("updated", "settings"),
+    "/developer/secret/revoke": ("revoked", "signing secret"),
+    "/user/tokens": ("revoked", "user tokens"),
 }
 """Forms whose lines are looked at here."""
 
@@ -61,6 +63,11 @@ def lines(desk: Desk) -> dict[tuple[str, str], list[tuple[str, Any, Any]]]:
     number = re.findall(r"subscription=(\d+)", page)[-1]
     owner.post(f"/test/user/cancel?id=ada&subscription={number}")
     owner.post("/test/developer/secure-mode", required="on")
+    owner.post("/test/user/tokens?id=ada")
+    [older] = desk.served.run(desk.served.engine.access.signing_secrets())[:1]
+    desk.served.clock.advance(seconds=1)
+    owner.post(f"/{older.environment}/developer/secret")
+    owner.post(f"/{older.environment}/developer/secret/revoke?id={older.id}")
     files = {"file": ("new users.csv", b"id,name\nada,Ada\ngrace,Grace\n", "text/csv")}
     sent = owner.http.post("/test/users/import", data={"csrf": owner.csrf}, files=files)
     progress = sent.headers["location"]

@@ -17,6 +17,7 @@ from kana.dashboard.pages import (
     segment_rules,
     sign_in,
     subscribers,
+    tokens,
     user,
     user_actions,
     user_edit,
@@ -41,6 +42,7 @@ ROUTES: tuple[Route, ...] = (
     *integrations.ROUTES,
     *segment_rules.ROUTES,
     *developer.ROUTES,
+    *tokens.ROUTES,
     *console.ROUTES,
     *log.ROUTES,
 )

@@ -1,4 +1,4 @@
-"""What a program needs to come in: keys, who may ask the Client API, and the secret of user tokens."""
+"""What a program needs to come in: keys, who may ask the Client API, and the secrets of user tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kana.dashboard.pages.package_life import ConfirmPage
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
 from kana.errors import BadInput, Conflict, KeyNotFound
-from kana.model.key import ApiKey, EnvironmentSettings, KeyKind
+from kana.model.key import ApiKey, EnvironmentSettings, KeyKind, SigningSecret
 from kana.model.person import Role
 from kana.model.text import TEXT_LENGTH_MAX, shown
 
@@ -28,12 +28,13 @@ class MadeKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeveloperPage(Context):
-    """The keys and settings of an environment. ``secret_id`` names what user tokens are signed with now."""
+    """The keys, secrets and settings of an environment. ``signing_id`` names what user tokens are signed with now."""
 
     template = "developer.html"
     keys: Sequence[ApiKey]
     settings: EnvironmentSettings
-    secret_id: str
+    secrets: Sequence[SigningSecret]
+    signing_id: str
     origin: str
     made: MadeKey | None = None
     kinds: tuple[KeyKind, ...] = tuple(KeyKind)
@@ -99,19 +100,15 @@ async def change_secure_mode(visit: Visit) -> Response:
     return visit.go("/developer", said=f"The Client API lets in {lets_in}.")
 
 
-async def rotate_secret(visit: Visit) -> Response:
-    """Sign user tokens with a new secret."""
-    secret = await visit.engine.access.rotate_signing_secret(visit.environment, by=visit.actor)
-    return visit.go("/developer", said=f"New user tokens are signed with secret {secret.id}; older ones stay valid.")
-
-
 async def _show(visit: Visit, made: MadeKey | None = None) -> Response:
     keys = await _keys(visit)
+    secrets = await visit.engine.access.signing_secrets()
     keyring = await visit.engine.access.keyring()
     page = DeveloperPage(
         keys=sorted(keys, key=lambda key: key.revoked_at is not None),
         settings=keyring.environments[visit.environment],
-        secret_id=keyring.signing_secret(visit.environment).id,
+        secrets=[secret for secret in reversed(secrets) if secret.environment is visit.environment],
+        signing_id=keyring.signing_secret(visit.environment).id,
         origin=visit.site.origin,
         made=made,
     )
@@ -150,5 +147,4 @@ ROUTES = (
     get("/developer/revoke", show_revoke, needs=Role.OWNER),
     post("/developer/revoke", revoke_key, needs=Role.OWNER),
     post("/developer/secure-mode", change_secure_mode, needs=Role.OWNER),
-    post("/developer/secret", rotate_secret, needs=Role.OWNER),
 )
