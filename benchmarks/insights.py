@@ -94,7 +94,8 @@ def _fill(path: Path, now: datetime) -> None:
     start = to_milliseconds(now - _YEAR)
     people = sorted((bucket_of(ENVIRONMENT, f"g{number}"), number + 1, number) for number in range(USERS))
     for statement, rows in (
-        ("insert into users values (?, ?, 'test', ?, null, null, null, '{}', ?)",
+        ("insert into users (bucket, user_key, id, created_at, environment, metadata)"
+         " values (?, ?, ?, ?, 'test', '{}')",
          ((bucket, key, f"g{number}", start) for bucket, key, number in people)),
         ("insert into user_ids values (?, 'test', ?, ?, ?)",
          ((bucket, f"g{number}", bucket, key) for bucket, key, number in people)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import httpx
 
@@ -30,7 +31,7 @@ def measure(*, rounds: int) -> Part:
     return part
 
 
-def _ask(client: httpx.Client, body: dict[str, object]) -> float:
+def _ask(client: httpx.Client, body: Mapping[str, object]) -> float:
     started = time.perf_counter()
     answer = client.post("/graphql", json=body).json()
     seconds = time.perf_counter() - started
