@@ -330,12 +330,19 @@ from (
 
 -- name: load_near_limits
 -- ?2: [[package, feature, reset period, first moment that a current period can start at, used at least], ...]
+-- Taken out of JSON once, and all that is wanted of a subscription together: its totals lie side by side.
+with wanted as materialized (
+    select key, value ->> 0 as package_id, value ->> 1 as feature_id, value ->> 2 as reset_period,
+        value ->> 3 as period_start, value ->> 4 as used
+    from json_each(?2)
+)
 select u.id, s.started_at, c.feature_id, c.reset_period, c.period_start, c.used, w.key
-from json_each(?2) as w
-cross join subscriptions as s on s.environment = ?1 and s.package_id = w.value ->> 0
+from (select distinct package_id from wanted) as p
+cross join subscriptions as s on s.environment = ?1 and s.package_id = p.package_id
     and s.status in ('ACTIVE', 'TRIALING') and (s.ends_at is null or s.ends_at > ?3)
-cross join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.feature_id = w.value ->> 1
-    and c.reset_period = w.value ->> 2 and c.period_start >= w.value ->> 3 and c.used >= w.value ->> 4
+cross join wanted as w on w.package_id = s.package_id
+cross join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.feature_id = w.feature_id
+    and c.reset_period = w.reset_period and c.period_start >= w.period_start and c.used >= w.used
 cross join users as u on u.bucket = s.bucket and u.user_key = s.user_key;
 
 -- name: load_refusals
@@ -343,7 +350,8 @@ select u.id, r.feature_id, r.outcome, r.refused, r.last_at
 from (
     select bucket, user_key, feature_id, outcome, count(*) as refused, max(coalesce(timestamp, recorded_at)) as last_at
     from entries
-    where outcome <> 'RECORDED' and environment = ?1
+    -- None happens more than five minutes after it is recorded.
+    where outcome <> 'RECORDED' and environment = ?1 and recorded_at >= ?2 - 300000
         and coalesce(timestamp, recorded_at) >= ?2 and coalesce(timestamp, recorded_at) < ?3
         and (?4 is null or feature_id = ?4) and (?5 is null or (bucket = ?5 and user_key = ?6))
     group by bucket, user_key, feature_id, outcome
