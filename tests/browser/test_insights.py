@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from kana.model.person import Role
 from tests.browser.watching import grave_findings, watched
 from tests.dashboard.desk import Desk
 from tests.dashboard.usage import use
-from tests.support.browser import open_browser
 from tests.support.world import TEST
 
 PATHS = (
@@ -24,12 +23,13 @@ PATHS = (
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
-async def test_insights_with_usage_are_drawn_and_accessible(desk: Desk, *, dark: bool, phone: bool) -> None:
+async def test_insights_with_usage_are_drawn_and_accessible(
+    desk: Desk, browser: Browser, *, dark: bool, phone: bool
+) -> None:
     """Every page with something in it: nothing grave for axe-core, no error, and none scrolls sideways."""
     use(desk, TEST)
     found, wide = [], []
     async with (
-        open_browser() as browser,
         watched(browser, desk.person(Role.VIEWER), dark=dark, phone=phone) as (page, _),
     ):
         for path in PATHS:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from kana.model.person import Role
 from tests.browser.watching import grave_findings, watched
 from tests.dashboard.desk import Desk
 from tests.dashboard.segment import send
-from tests.support.browser import open_browser
 from tests.support.world import LIVE
 
 PATHS = ("", "/segment", "/segment/rules", "/segment/rule/new?property=object.name&value=message")
@@ -17,12 +16,11 @@ PATHS = ("", "/segment", "/segment/rules", "/segment/rule/new?property=object.na
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
-async def test_events_are_accessible(desk: Desk, *, dark: bool, phone: bool) -> None:
+async def test_events_are_accessible(desk: Desk, browser: Browser, *, dark: bool, phone: bool) -> None:
     """Every page with events in it: nothing grave for axe-core, no error, and none scrolls sideways."""
     send(desk, LIVE)
     found, wide = [], []
     async with (
-        open_browser() as browser,
         watched(browser, desk.person(Role.EDITOR), dark=dark, phone=phone) as (page, _),
     ):
         for path in PATHS:
@@ -34,11 +32,10 @@ async def test_events_are_accessible(desk: Desk, *, dark: bool, phone: bool) -> 
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-async def test_an_event_is_mapped_in_two_clicks(desk: Desk, *, scripts: bool) -> None:
+async def test_an_event_is_mapped_in_two_clicks(desk: Desk, browser: Browser, *, scripts: bool) -> None:
     """Map this, Create: what came before is usage then."""
     send(desk, LIVE)
     async with (
-        open_browser() as browser,
         watched(browser, desk.person(Role.EDITOR), scripts=scripts) as (page, _),
     ):
         await page.goto("/live/integrations/segment/rules")

@@ -6,14 +6,13 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from kana.dashboard.pages import ROUTES
 from kana.model.person import Role
 from tests.browser.pages import FORMS, OF_A_FILE, PAGES, PAGES_EVERYWHERE, PAGES_OUTSIDE, Form
 from tests.browser.watching import grave_findings, watched
 from tests.dashboard.desk import Desk
-from tests.support.browser import open_browser
 
 
 def pages_of(environment: str) -> list[str]:
@@ -22,24 +21,22 @@ def pages_of(environment: str) -> list[str]:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-async def test_every_page_opens_clean_and_accessible(desk: Desk, *, dark: bool) -> None:
+async def test_every_page_opens_clean_and_accessible(desk: Desk, browser: Browser, *, dark: bool) -> None:
     """No error, no request to another host, nothing serious for axe-core, in light and in dark."""
     owner, found = desk.person(Role.OWNER), []
-    async with open_browser() as browser:
-        for visitor, paths in ((owner, pages_of("live" if dark else "test")), (desk.guest(), PAGES_OUTSIDE)):
-            async with watched(browser, visitor, dark=dark) as (page, _):
-                for path in paths:
-                    await opened(page, path)
-                    theme = await page.evaluate("document.documentElement.dataset.bsTheme")
-                    assert theme == ("dark" if dark else "light")
-                    found += await grave_findings(page)
+    for visitor, paths in ((owner, pages_of("live" if dark else "test")), (desk.guest(), PAGES_OUTSIDE)):
+        async with watched(browser, visitor, dark=dark) as (page, _):
+            for path in paths:
+                await opened(page, path)
+                theme = await page.evaluate("document.documentElement.dataset.bsTheme")
+                assert theme == ("dark" if dark else "light")
+                found += await grave_findings(page)
     assert found == []
 
 
-async def test_every_page_is_whole_without_scripts(desk: Desk) -> None:
+async def test_every_page_is_whole_without_scripts(desk: Desk, browser: Browser) -> None:
     """With scripts switched off every page opens, has its heading, and shows no button that needs one."""
     async with (
-        open_browser() as browser,
         watched(browser, desk.person(Role.OWNER), scripts=False) as (page, _),
     ):
         for path in pages_of("test"):
@@ -48,9 +45,9 @@ async def test_every_page_is_whole_without_scripts(desk: Desk) -> None:
             assert await page.locator(".needs-script:visible").count() == 0, path
 
 
-async def test_every_page_fits_a_phone(desk: Desk) -> None:
+async def test_every_page_fits_a_phone(desk: Desk, browser: Browser) -> None:
     """On a screen of 360 pixels no page scrolls sideways."""
-    async with open_browser() as browser, watched(browser, desk.person(Role.OWNER), phone=True) as (page, _):
+    async with watched(browser, desk.person(Role.OWNER), phone=True) as (page, _):
         wide = []
         for path in pages_of("live"):
             await opened(page, path)
@@ -61,10 +58,10 @@ async def test_every_page_fits_a_phone(desk: Desk) -> None:
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 @pytest.mark.parametrize("environment", ["test", "live"])
-async def test_every_form_works(desk: Desk, environment: str, *, scripts: bool) -> None:
+async def test_every_form_works(desk: Desk, browser: Browser, environment: str, *, scripts: bool) -> None:
     """Filled in and sent like a person does, each form does what it says, or says what is wrong."""
     sent: set[str] = set()
-    async with open_browser() as browser, watched(browser, desk.person(Role.OWNER), scripts=scripts) as (page, watch):
+    async with watched(browser, desk.person(Role.OWNER), scripts=scripts) as (page, watch):
         page.on("request", lambda request: sent.add(urlsplit(request.url).path) if request.method == "POST" else None)
         for form in FORMS:
             await send(page, environment, form)
@@ -105,9 +102,9 @@ async def send(page: Page, environment: str, form: Form) -> None:
     assert f"/{environment}/" in page.url
 
 
-async def test_a_package_that_people_have_changes_after_a_yes(desk: Desk) -> None:
+async def test_a_package_that_people_have_changes_after_a_yes(desk: Desk, browser: Browser) -> None:
     """The change is shown with whom it reaches; going back keeps what was typed, and the yes makes it."""
-    async with open_browser() as browser, watched(browser, desk.person(Role.OWNER)) as (page, _):
+    async with watched(browser, desk.person(Role.OWNER)) as (page, _):
         await page.goto("/test/package/edit?id=basic")
         await page.get_by_label("Limit of Messages", exact=True).fill("7")
         await page.get_by_role("button", name="Save").click()
@@ -119,9 +116,9 @@ async def test_a_package_that_people_have_changes_after_a_yes(desk: Desk) -> Non
         await expect(page.get_by_role("main")).to_contain_text("7 per day")
 
 
-async def test_search_answers_as_one_types_and_sorting_is_a_link(desk: Desk) -> None:
+async def test_search_answers_as_one_types_and_sorting_is_a_link(desk: Desk, browser: Browser) -> None:
     """With scripts the table follows the search field, and the address follows the table."""
-    async with open_browser() as browser, watched(browser, desk.person(Role.VIEWER)) as (page, _):
+    async with watched(browser, desk.person(Role.VIEWER)) as (page, _):
         await page.goto("/test/packages")
         await page.get_by_label("Search packages").press_sequentially("pro")
         await expect(page.locator("#list")).to_contain_text("1 found")
@@ -133,9 +130,9 @@ async def test_search_answers_as_one_types_and_sorting_is_a_link(desk: Desk) -> 
         await expect(page.locator("tbody tr").first).to_contain_text("Pro & Co")
 
 
-async def test_a_button_copies_an_identifier(desk: Desk) -> None:
+async def test_a_button_copies_an_identifier(desk: Desk, browser: Browser) -> None:
     """What is copied is the identifier, slashes included, and the button says so."""
-    async with open_browser() as browser, watched(browser, desk.person(Role.VIEWER)) as (page, _):
+    async with watched(browser, desk.person(Role.VIEWER)) as (page, _):
         await page.goto("/test/package?id=pro%2F2026")
         button = page.get_by_role("button", name="Copy pro/2026")
         await button.click()
@@ -143,9 +140,9 @@ async def test_a_button_copies_an_identifier(desk: Desk) -> None:
         assert await page.evaluate("navigator.clipboard.readText()") == "pro/2026"
 
 
-async def test_a_menu_is_used_by_keyboard(desk: Desk) -> None:
+async def test_a_menu_is_used_by_keyboard(desk: Desk, browser: Browser) -> None:
     """Enter opens it, Escape closes it and gives the focus back; the first Tab leads past the menu of the page."""
-    async with open_browser() as browser, watched(browser, desk.person(Role.EDITOR)) as (page, _):
+    async with watched(browser, desk.person(Role.EDITOR)) as (page, _):
         await page.goto("/test/packages")
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -158,10 +155,9 @@ async def test_a_menu_is_used_by_keyboard(desk: Desk) -> None:
         await expect(menu).to_be_focused()
 
 
-async def test_light_or_dark_is_kept(desk: Desk) -> None:
+async def test_light_or_dark_is_kept(desk: Desk, browser: Browser) -> None:
     """What a person chooses stands above what the system prefers, without scripts too."""
     async with (
-        open_browser() as browser,
         watched(browser, desk.person(Role.VIEWER), scripts=False) as (page, _),
     ):
         await page.goto("/live/features")
@@ -171,16 +167,15 @@ async def test_light_or_dark_is_kept(desk: Desk) -> None:
         await expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
 
-async def test_what_goes_wrong_in_a_page_is_noticed(desk: Desk) -> None:
+async def test_what_goes_wrong_in_a_page_is_noticed(desk: Desk, browser: Browser) -> None:
     """A control: an error of a script, a request elsewhere, and an inline style, which the policy forbids, all fail."""
-    async with open_browser() as browser:
-        for fault, noticed in {
-            "setTimeout(() => { throw Error('lost') })": "script: lost",
-            "fetch('http://127.0.0.1:9/')": "connect-src 'self'",
-            "document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">')": "style-src",
-        }.items():
-            with pytest.raises(AssertionError, match=re.escape(noticed)):  # noqa: PT012 - it fails at its end
-                async with watched(browser, desk.person(Role.VIEWER)) as (page, _):
-                    await page.goto("/test/packages")
-                    await page.evaluate(f"() => {{ {fault} }}")
-                    await page.wait_for_timeout(300)
+    for fault, noticed in {
+        "setTimeout(() => { throw Error('lost') })": "script: lost",
+        "fetch('http://127.0.0.1:9/')": "connect-src 'self'",
+        "document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">')": "style-src",
+    }.items():
+        with pytest.raises(AssertionError, match=re.escape(noticed)):  # noqa: PT012 - it fails at its end
+            async with watched(browser, desk.person(Role.VIEWER)) as (page, _):
+                await page.goto("/test/packages")
+                await page.evaluate(f"() => {{ {fault} }}")
+                await page.wait_for_timeout(300)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from kana.dashboard.pages import ROUTES
 from kana.model.person import Role
 from tests.browser.watching import watched
 from tests.dashboard.desk import Desk
-from tests.support.browser import open_browser
 
 EMAIL = "new@example.com"
 FIRST, SECOND = "four plain words together", "other words that fit well"
@@ -38,11 +37,10 @@ async def says(page: Page, words: str) -> None:
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-async def test_somebody_is_invited_works_and_is_let_in_no_more(desk: Desk, *, scripts: bool) -> None:
+async def test_somebody_is_invited_works_and_is_let_in_no_more(desk: Desk, browser: Browser, *, scripts: bool) -> None:
     """A link that works once, a password, another role, another password, out everywhere, and the door closed."""
     sent: set[str] = set()
     async with (
-        open_browser() as browser,
         watched(browser, desk.person(Role.OWNER), scripts=scripts) as (owner, _),
         watched(browser, desk.guest(), scripts=scripts) as (guest, watch),
     ):

@@ -6,24 +6,23 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from playwright.async_api import FilePayload, expect
+from playwright.async_api import Browser, FilePayload, expect
 
 from kana.model.person import Role
 from kana.model.usage import Usage
 from tests.browser.watching import grave_findings, watched
 from tests.dashboard.desk import Desk
-from tests.support.browser import open_browser
 from tests.support.world import TEST
 
 TABLE = b"id,email\nada,ada@example.com\nuser-0,u@example.com\n"
 FILE = FilePayload(name="users.csv", mimeType="text/csv", buffer=TABLE)
 
 
-async def test_usage_over_time_is_drawn(desk: Desk) -> None:
+async def test_usage_over_time_is_drawn(desk: Desk, browser: Browser) -> None:
     """The chart is there with scripts, keeps to the page, and the table that says the same opens."""
     usage = Usage(environment=TEST, user_id="user-0", feature_id="message", delta=4)
     desk.served.run(desk.served.engine.usage.record(usage))
-    async with open_browser() as browser, watched(browser, desk.person(Role.VIEWER), phone=True) as (page, _):
+    async with watched(browser, desk.person(Role.VIEWER), phone=True) as (page, _):
         await page.goto("/test/user?id=user-0")
         await expect(page.locator(".kana-chart canvas")).to_be_visible()
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -33,9 +32,9 @@ async def test_usage_over_time_is_drawn(desk: Desk) -> None:
         assert await grave_findings(page) == []
 
 
-async def test_two_clicks_record_once(desk: Desk) -> None:
+async def test_two_clicks_record_once(desk: Desk, browser: Browser) -> None:
     """However often a form is sent, its key makes it count once."""
-    async with open_browser() as browser, watched(browser, desk.person(Role.EDITOR)) as (page, _):
+    async with watched(browser, desk.person(Role.EDITOR)) as (page, _):
         await page.goto("/test/user?id=user-0")
         await page.get_by_label("Reason").fill("a gift")
         await page.get_by_role("button", name="Record", exact=True).dblclick()
@@ -47,12 +46,11 @@ async def test_two_clicks_record_once(desk: Desk) -> None:
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 async def test_a_file_is_checked_and_taken_in(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, scripts: bool
+    desk: Desk, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, scripts: bool
 ) -> None:
     """From the list by way of the report to the users, and the page follows by itself."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     async with (
-        open_browser() as browser,
         watched(browser, desk.person(Role.EDITOR), scripts=scripts) as (page, _),
     ):
         await page.goto("/test/subscribers")

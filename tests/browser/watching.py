@@ -53,8 +53,10 @@ async def watched(
         await context.add_cookies([{"name": name, "value": value, "url": base, "httpOnly": True}])
     watch = Watch(context, urlsplit(base).netloc)
     page = await context.new_page()
-    yield page, watch
-    await context.close()
+    try:
+        yield page, watch
+    finally:
+        await context.close()
     assert not watch.found, "\n".join(watch.found)
 
 
