@@ -1,7 +1,8 @@
 """Records usage until told to cut the power, and writes each acknowledgement to a file on another disk.
 
-``python -m tests.reliability.acknowledge DATABASE SYNCHRONOUS ACKNOWLEDGED COUNT``: after COUNT acknowledgements
-it cuts the power of the database's disk from inside, in the middle of everything, and ends with 0.
+``python -m tests.reliability.acknowledge DATABASE SYNCHRONOUS ACKNOWLEDGED COUNT PAGES``: after COUNT acknowledgements
+it cuts the power of the database's disk from inside, in the middle of everything, and ends with 0. The log is
+brought into the file whenever it has grown by so many pages, which the writer does itself at four times as many.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from kana.engine.engine import Engine
 from kana.model.environment import Environment
 from kana.model.usage import Usage
-from kana.store.sqlite import SqliteStore
+from kana.store.sqlite import SqliteStore, checkpoints
 
 CALLERS = 8
 
@@ -64,4 +65,6 @@ async def _main(database: Path, synchronous: str, acknowledged: Path, count: int
 
 
 if __name__ == "__main__":
+    checkpoints.CHECKPOINT_PAGES = int(sys.argv[5])
+    checkpoints.LOG_PAGES_MAX = 4 * checkpoints.CHECKPOINT_PAGES
     asyncio.run(_main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])))

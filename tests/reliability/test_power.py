@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kana.store.sqlite import SqliteStore
+from kana.store.sqlite.checkpoints import CHECKPOINT_PAGES
 from tests.reliability.ledger import damage, read_lines
 from tests.reliability.machine import Disk, traced
 from tests.support.client import AdminClient
@@ -20,7 +21,9 @@ from tests.support.world import TESTER, World, a_package, allows
 SYSTEM_CALLS = "trace=pwrite64,fdatasync,write,writev,sendto,sendmsg"
 
 
-async def _lost_at_a_power_cut(disk: Disk, acknowledged: Path, *, synchronous: str, count: int) -> int:
+async def _lost_at_a_power_cut(
+    disk: Disk, acknowledged: Path, *, synchronous: str, count: int, pages: int = CHECKPOINT_PAGES
+) -> int:
     """Cut the power after so many acknowledgements; return how many of them are not there afterwards."""
     with disk.plugged_in() as folder:
         database = folder / "kana.db"
@@ -37,6 +40,7 @@ async def _lost_at_a_power_cut(disk: Disk, acknowledged: Path, *, synchronous: s
             synchronous,
             acknowledged,
             str(count),
+            str(pages),
         ]
         subprocess.run(command, cwd=ROOT, check=True)  # noqa: ASYNC221 - nobody else waits on this loop
     with disk.plugged_in() as folder:
@@ -51,6 +55,14 @@ async def _lost_at_a_power_cut(disk: Disk, acknowledged: Path, *, synchronous: s
 async def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path, count: int) -> None:
     """Recovered from what was on the disk at that moment, the ledger holds every acknowledged entry."""
     lost = await _lost_at_a_power_cut(Disk(tmp_path), tmp_path / "told", synchronous="FULL", count=count)
+    assert lost == 0
+
+
+@pytest.mark.parametrize("pages", [4, 16, 64])
+@pytest.mark.parametrize("count", [333, 757])
+async def test_a_power_cut_while_the_log_is_copied_loses_nothing(tmp_path: Path, count: int, pages: int) -> None:
+    """The same where the log is brought into the file beside the writer all the time."""
+    lost = await _lost_at_a_power_cut(Disk(tmp_path), tmp_path / "told", synchronous="FULL", count=count, pages=pages)
     assert lost == 0
 
 

@@ -23,7 +23,6 @@ BUSY_TIMEOUT_MS = 2000
 """How long a connection waits for another process to finish writing."""
 
 _CACHE_KIB = 16_384  # For each connection: the system keeps the file too, and memory should not grow with it.
-_CHECKPOINT_PAGES = 4000  # 16 MB of write-ahead log between two checkpoints.
 
 _LOST = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.ReadOnlyError)
 
@@ -54,7 +53,6 @@ def connect(path: str, *, synchronous: str = "FULL") -> apsw.Connection:
         connection.execute("pragma journal_mode = wal")
         connection.execute(f"pragma synchronous = {synchronous}")
         connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
-        connection.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     except apsw.Error as error:
         raise DatabaseRefused(f"cannot open the database {path}: {error}") from error
     return connection

@@ -4,7 +4,7 @@ All writes are on one connection, one transaction after another, and commit on t
 where nobody else waits for the disk. What is small is decided and written on the caller's thread
 before: handed over, each of its rows would wait for its turn with the interpreter, which costs more
 than writing it. Short reads run on the caller's thread too, on a connection of their own; long ones
-on a reader thread, so that nobody waits for them.
+on a reader thread, so that nobody waits for them. ``checkpoints.py`` has a thread of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TypeVar
 import apsw
 
 from kana.errors import DatabaseRefused, KanaError, OutcomeUnknown, Unavailable
+from kana.store.sqlite.checkpoints import Checkpointer
 from kana.store.sqlite.connection import (
     StorageLost,
     begin_at_once,
@@ -64,6 +65,7 @@ class Database:
         migrate(self._write_connection)
         if self._lock is not None:
             _sign(self._lock)
+        self._checkpointer = Checkpointer(path, self._write_connection, on_lost=self._lose)
         self._read_connection = connect(path)
         self._aside_connection = connect(path)
         self._file = _identity(path)
@@ -161,6 +163,7 @@ class Database:
         """
         for pool in (self._writer, self._aside):
             await asyncio.to_thread(pool.shutdown)
+        await asyncio.to_thread(self._checkpointer.close, keep_log=self._lost is not None)
         for connection in (self._read_connection, self._aside_connection, self._write_connection):
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, self._lost is not None)
             connection.close()
