@@ -46,7 +46,7 @@ test-setup: $(STAMPS)/dev $(STAMPS)/static $(STAMPS)/node-tests $(STAMPS)/postgr
 check: $(STAMPS)/dev ## Format, lint, types and import contracts; changes nothing
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy src tests benchmarks
+	@$(BIN)/mypy src tests
 	@$(BIN)/lint-imports
 
 format: $(STAMPS)/dev ## Format, and mend what ruff can mend

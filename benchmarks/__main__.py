@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 
 from benchmarks import bulk, clicking, dashboard, growth, insights, many, process, report, sdk, throughput
@@ -18,6 +19,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10, help="how long memory is watched under load")
     parser.add_argument("--write", action="store_true", help="write docs/ though only some parts are measured")
     given = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # Whoever installs Kana has its bytecode beside it.
     with PostgresServer() as postgres:
         parts: dict[str, Callable[[], Part]] = {
             "throughput": lambda: throughput.measure(postgres, rounds=given.rounds),
