@@ -65,7 +65,7 @@ def measure(*, rounds: int) -> Part:
         path = Path(folder, "kana.db")
         seed(f"sqlite:///{path}", users=0, features=FEATURES)
         now = system_clock()
-        _fill(path, now)
+        fill(path, now)
         taken = asyncio.run(_run(path, now, rounds))
     slowest = max(part.add(name, "ms", values).median for name, values in taken.items())
     part.ratios.append(Ratio(name="the slowest question, ms", value=slowest, at_most=WITHIN_MS))
@@ -86,7 +86,7 @@ async def _run(path: Path, now: datetime, rounds: int) -> dict[str, list[float]]
     return taken
 
 
-def _fill(path: Path, now: datetime) -> None:
+def fill(path: Path, now: datetime) -> None:
     """Write users, subscriptions, entries and totals straight into the tables."""
     connection = apsw.Connection(str(path))
     connection.execute("pragma synchronous = off")

@@ -18,7 +18,7 @@ USERS, ENTRIES = 20, 200
 
 def fill_a_year(path: Path) -> None:
     """As `benchmarks insights` does."""
-    insights._fill(path, system_clock())
+    insights.fill(path, system_clock())
 
 
 def grow_a_million(path: Path) -> None:

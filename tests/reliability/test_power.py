@@ -44,11 +44,20 @@ async def _lost_at_a_power_cut(
         ]
         subprocess.run(command, cwd=ROOT, check=True)  # noqa: ASYNC221 - nobody else waits on this loop
     with disk.plugged_in() as folder:
+        assert _times_begun_anew(folder / "kana.db-wal") > 0 or pages == CHECKPOINT_PAGES, "nothing was copied"
         assert damage(folder / "kana.db") == []
         kept = {line.id for line in read_lines(folder / "kana.db")}
     told = {int(line) for line in acknowledged.read_text().split()}  # noqa: ASYNC240
     assert len(told) == count
     return len(told - kept)
+
+
+def _times_begun_anew(log: Path) -> int:
+    """How often all that a log held was in the file, so that it could begin anew.
+
+    Source: sqlite.org/fileformat2.html, "WAL File Format": the header's checkpoint sequence number.
+    """
+    return int.from_bytes(log.read_bytes()[12:16], "big")
 
 
 @pytest.mark.parametrize("count", [150, 301, 452, 603, 754])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -12,15 +12,6 @@ import pytest
 from kana.errors import Conflict
 from kana.store.sqlite.connection import connect
 from kana.store.sqlite.database import Database
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    """A file with one table of notes."""
-    opened = Database(str(tmp_path / "kana.db"))
-    await opened.write(lambda connection: connection.execute("create table notes (text)"))
-    yield opened
-    await opened.close()
 
 
 def note(text: str) -> Callable[[apsw.Connection], None]:

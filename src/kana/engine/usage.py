@@ -84,7 +84,7 @@ class UsageEngine:
         self._recorder = recorder
         self._clock = clock
         self._meter = meter
-        self._checks = {each: Gatherer(partial(self._decide_each, each)) for each in Environment}
+        self._checks = {each: Gatherer(partial(self._answer_checks, each)) for each in Environment}
 
     async def check(self, environment: Environment, user_id: str, feature_id: str, *, delta: int = 1) -> Decision:
         """Return whether ``delta`` units, 1 or more, may be used now. A no is an answer with a reason.
@@ -98,7 +98,7 @@ class UsageEngine:
         _check_delta(delta)
         return await self._checks[environment].ask(_Check(user_id, feature_id, delta))
 
-    async def _decide_each(self, environment: Environment, checks: Sequence[_Check]) -> list[Decision | KanaError]:
+    async def _answer_checks(self, environment: Environment, checks: Sequence[_Check]) -> list[Decision | KanaError]:
         """Answer the checks that arrived together, with one reading for all of them."""
         now = self._clock()
         asked: dict[str, set[str]] = {}
@@ -116,9 +116,9 @@ class UsageEngine:
                         yield counted[1]
 
         snapshot = await self._ledger.snapshot(environment, list(asked), want)
-        return [self._decision(check, found, snapshot) for check in checks]
+        return [self._answer_check(check, found, snapshot) for check in checks]
 
-    def _decision(
+    def _answer_check(
         self, check: _Check, found: Mapping[tuple[str, str], _Counted | None], snapshot: Snapshot
     ) -> Decision | KanaError:
         try:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from kana.dashboard.confirmation import ask
 from kana.dashboard.context import Context
-from kana.dashboard.pages.package_life import ConfirmPage
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
 from kana.errors import BadInput, Conflict, KeyNotFound
@@ -70,18 +70,15 @@ async def show_revoke(visit: Visit) -> Response:
     """Ask whether to revoke a key."""
     key = await _key(visit, visit.id)
     called = f", called {key.name}" if key.name else ""
-    page = ConfirmPage(
-        title=f"Revoke {key.masked}",
-        lines=(
-            f"This {key.kind} key{called} opens nothing any more, within a second. This is for good.",
-            "Programs that still send it are refused.",
-        ),
+    return ask(
+        visit,
+        f"Revoke {key.masked}",
+        f"This {key.kind} key{called} opens nothing any more, within a second. This is for good.",
+        "Programs that still send it are refused.",
         action=visit.url("/developer/revoke", id=key.masked),
         button="Revoke",
-        tone="danger",
         back=visit.url("/developer"),
     )
-    return visit.show(page)
 
 
 async def revoke_key(visit: Visit) -> Response:
@@ -102,12 +99,12 @@ async def change_secure_mode(visit: Visit) -> Response:
 
 async def _show(visit: Visit, made: MadeKey | None = None) -> Response:
     keys = await _keys(visit)
-    secrets = await visit.engine.access.signing_secrets()
     keyring = await visit.engine.access.keyring()
+    secrets = [secret for secret in keyring.signing_secrets if secret.environment is visit.environment]
     page = DeveloperPage(
         keys=sorted(keys, key=lambda key: key.revoked_at is not None),
         settings=keyring.environments[visit.environment],
-        secrets=[secret for secret in reversed(secrets) if secret.environment is visit.environment],
+        secrets=sorted(secrets, key=lambda secret: secret.created_at, reverse=True),
         signing_id=keyring.signing_secret(visit.environment).id,
         origin=visit.site.origin,
         made=made,

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from starlette.responses import Response
 
-from kana.dashboard.context import Context
+from kana.dashboard.confirmation import Tone, ask
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
 from kana.errors import Conflict
 from kana.model.package import Package, PackageStatus
 from kana.model.person import Role
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfirmPage(Context):
-    """A question, what a yes does, and two ways on. ``tone`` is "primary" or "danger"."""
-
-    template = "confirm.html"
-    title: str
-    lines: Sequence[str]
-    action: str
-    button: str
-    tone: str
-    back: str
 
 
 async def show_publish(visit: Visit) -> Response:
@@ -84,16 +68,16 @@ async def _package(visit: Visit, status: PackageStatus) -> Package:
     return package
 
 
-def _ask(visit: Visit, package: Package, verb: str, lines: Sequence[str], *, tone: str = "primary") -> Response:
-    page = ConfirmPage(
-        title=f"{verb.capitalize()} {package.name}?",
-        lines=lines,
+def _ask(visit: Visit, package: Package, verb: str, lines: tuple[str, ...], *, tone: Tone = "primary") -> Response:
+    return ask(
+        visit,
+        f"{verb.capitalize()} {package.name}?",
+        *lines,
         action=visit.url(f"/package/{verb}", id=package.id),
         button=verb.capitalize(),
-        tone=tone,
         back=visit.url("/package", id=package.id),
+        tone=tone,
     )
-    return visit.show(page)
 
 
 ROUTES = (

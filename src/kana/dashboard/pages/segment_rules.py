@@ -8,9 +8,9 @@ from difflib import get_close_matches
 
 from starlette.responses import Response
 
+from kana.dashboard.confirmation import ask
 from kana.dashboard.context import Context
 from kana.dashboard.forms import Errors
-from kana.dashboard.pages.package_life import ConfirmPage
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
 from kana.engine.mapping import UnmappedEventName, UnmappedProperty
@@ -160,15 +160,14 @@ async def update_rule(visit: Visit) -> Response:
 async def show_delete_rule(visit: Visit) -> Response:
     """Ask whether to delete a rule."""
     rule = await _rule(visit)
-    page = ConfirmPage(
-        title=f"Delete the rule {rule.name}",
-        lines=("Events like these are no usage any more. What was recorded stays.",),
+    return ask(
+        visit,
+        f"Delete the rule {rule.name}",
+        "Events like these are no usage any more. What was recorded stays.",
         action=visit.url("/integrations/segment/rule/delete", id=rule.id),
         button="Delete",
-        tone="danger",
         back=visit.url("/integrations/segment/rules"),
     )
-    return visit.show(page)
 
 
 async def delete_rule(visit: Visit) -> Response:

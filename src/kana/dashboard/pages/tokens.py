@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from kana.dashboard.pages.package_life import ConfirmPage
+from kana.dashboard.confirmation import ask
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
 from kana.errors import KeyNotFound
@@ -22,18 +22,15 @@ async def rotate_secret(visit: Visit) -> Response:
 async def show_revoke_secret(visit: Visit) -> Response:
     """Ask whether to revoke a secret."""
     secret = await _secret(visit)
-    page = ConfirmPage(
-        title=f"Revoke secret {secret.id}",
-        lines=(
-            "User tokens that are signed with it open nothing any more, within a second. This is for good.",
-            "Browsers that hold one are refused until your server makes them another.",
-        ),
+    return ask(
+        visit,
+        f"Revoke secret {secret.id}",
+        "User tokens that are signed with it open nothing any more, within a second. This is for good.",
+        "Browsers that hold one are refused until your server makes them another.",
         action=visit.url("/developer/secret/revoke", id=secret.id),
         button="Revoke",
-        tone="danger",
         back=visit.url("/developer"),
     )
-    return visit.show(page)
 
 
 async def revoke_secret(visit: Visit) -> Response:
@@ -58,18 +55,15 @@ async def _secret(visit: Visit) -> SigningSecret:
 async def show_revoke_tokens(visit: Visit) -> Response:
     """Ask whether to revoke the tokens of a user."""
     user = await visit.engine.accounts.user(visit.environment, visit.id)
-    page = ConfirmPage(
-        title=f"Revoke the tokens of {user.name or user.id}",
-        lines=(
-            "Every user token that was made for them until now opens nothing any more. This is for good.",
-            "What they may use stays as it is; your server can make them a new token at once.",
-        ),
+    return ask(
+        visit,
+        f"Revoke the tokens of {user.name or user.id}",
+        "Every user token that was made for them until now opens nothing any more. This is for good.",
+        "What they may use stays as it is; your server can make them a new token at once.",
         action=visit.url("/user/tokens", id=user.id),
         button="Revoke",
-        tone="danger",
         back=visit.url("/user", id=user.id),
     )
-    return visit.show(page)
 
 
 async def revoke_tokens(visit: Visit) -> Response:

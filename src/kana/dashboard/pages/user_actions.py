@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from kana.dashboard.pages.package_life import ConfirmPage
+from kana.dashboard.confirmation import ask
 from kana.dashboard.pages.user import UsageForm, new_key, user_page
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
@@ -94,15 +94,14 @@ async def show_cancel(visit: Visit) -> Response:
     ]
     if not package.is_addon:
         lines.append("Add-ons that they have end with it.")
-    page = ConfirmPage(
-        title=f"Cancel {package.name}{' at the end of the period' if later else ' now'}?",
-        lines=lines,
+    return ask(
+        visit,
+        f"Cancel {package.name}{' at the end of the period' if later else ' now'}?",
+        *lines,
         action=visit.url("/user/cancel", id=held.user_id, subscription=held.subscription.id, when=visit.asked("when")),
         button="Cancel the subscription",
-        tone="danger",
         back=visit.url("/user", id=held.user_id),
     )
-    return visit.show(page)
 
 
 async def cancel(visit: Visit) -> Response:

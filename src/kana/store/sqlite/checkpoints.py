@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import apsw
 
-from kana.store.sqlite.connection import StorageLost, connect, translated
+from kana.store.sqlite.connection import StorageLost, translated
 
 CHECKPOINT_PAGES = 4000
 """How long the log grows before it is copied beside the writer: 16 MB."""
@@ -24,13 +24,15 @@ _LEFT = 50  # Pages that the next pass would hardly be quicker for.
 
 
 class Checkpointer:
-    """Watches the commits of one connection. ``on_lost`` is told when the storage fails for good."""
+    """Watches the commits of ``writer`` and copies on ``connection``, which is its own.
 
-    def __init__(self, path: str, writer: apsw.Connection, *, on_lost: Callable[[str], None]) -> None:
-        self._path = path
+    ``on_lost`` is told when the storage fails for good.
+    """
+
+    def __init__(self, connection: apsw.Connection, *, writer: apsw.Connection, on_lost: Callable[[str], None]) -> None:
+        self._connection = connection
         self._on_lost = on_lost
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="kana-checkpoint")
-        self._connection: apsw.Connection | None = None
         self._under_way = False
         self._due = CHECKPOINT_PAGES
         writer.set_wal_hook(self._committed)
@@ -49,8 +51,6 @@ class Checkpointer:
     def _copy(self) -> None:
         """Copy the log, and what came meanwhile, until so little is left that the writer can begin it anew."""
         try:
-            if self._connection is None:
-                self._connection = connect(self._path)
             for _ in range(_PASSES):
                 pages, copied = self._connection.wal_checkpoint()
                 self._due = pages + CHECKPOINT_PAGES
@@ -67,9 +67,6 @@ class Checkpointer:
             if isinstance(reason, StorageLost):  # All else, another process's checkpoint above all, passes.
                 self._on_lost(reason.message)
 
-    def close(self, *, keep_log: bool) -> None:
-        """Finish what is under way and let go of the file; with ``keep_log`` its log is left as it is."""
+    def finish(self) -> None:
+        """Return when what is under way is done; no commit may follow."""
         self._thread.shutdown()
-        if self._connection is not None:
-            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep_log)
-            self._connection.close()

@@ -65,9 +65,10 @@ class Database:
         migrate(self._write_connection)
         if self._lock is not None:
             _sign(self._lock)
-        self._checkpointer = Checkpointer(path, self._write_connection, on_lost=self._lose)
         self._read_connection = connect(path)
         self._aside_connection = connect(path)
+        self._copy_connection = connect(path)
+        self._checkpointer = Checkpointer(self._copy_connection, writer=self._write_connection, on_lost=self._lose)
         self._file = _identity(path)
 
     async def write(self, work: Callable[[apsw.Connection], _Result], *, is_small: bool = False) -> _Result:
@@ -163,8 +164,13 @@ class Database:
         """
         for pool in (self._writer, self._aside):
             await asyncio.to_thread(pool.shutdown)
-        await asyncio.to_thread(self._checkpointer.close, keep_log=self._lost is not None)
-        for connection in (self._read_connection, self._aside_connection, self._write_connection):
+        await asyncio.to_thread(self._checkpointer.finish)
+        for connection in (
+            self._read_connection,
+            self._aside_connection,
+            self._copy_connection,
+            self._write_connection,
+        ):
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, self._lost is not None)
             connection.close()
         if self._lock is not None:

@@ -1,0 +1,33 @@
+"""A question before what is not taken back: what a yes does, and two ways on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.responses import Response
+
+from kana.dashboard.context import Context
+from kana.dashboard.visit import Visit
+
+Tone = Literal["primary", "danger"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Confirmation(Context):
+    """The question, and the form that ``button`` sends to ``action``."""
+
+    template = "confirm.html"
+    title: str
+    lines: Sequence[str]
+    action: str
+    button: str
+    tone: Tone
+    back: str
+
+
+def ask(visit: Visit, title: str, *lines: str, action: str, button: str, back: str, tone: Tone = "danger") -> Response:
+    """Show a question with ``lines`` on what a yes does; ``action`` takes the yes, ``back`` is for a no."""
+    page = _Confirmation(title=title, lines=lines, action=action, button=button, tone=tone, back=back)
+    return visit.show(page)
