@@ -10,8 +10,8 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 STAMPS := $(VENV)/stamps
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --no-config --python $(BIN)/python --require-hashes
-# One worker more than there are processors: tests wait for servers and browsers. Two more gain nothing.
-PYTEST_ARGS ?= -n 3 --dist loadgroup
+# Two workers more than the two processors that this is meant for: tests wait for servers, browsers and disks.
+PYTEST_ARGS ?= -n 4 --dist loadgroup
 TESTS ?=
 
 export UV_LINK_MODE ?= copy
@@ -41,7 +41,7 @@ test: test-setup ## Install what tests need and run them (TESTS='tests/model -k 
 coverage: test-setup ## Prove that the tests of the core take every branch of it
 	@scripts/core-coverage $(PYTEST_ARGS)
 
-test-setup: $(STAMPS)/dev $(STAMPS)/static $(STAMPS)/node-tests $(STAMPS)/postgres $(STAMPS)/chromium
+test-setup: $(STAMPS)/dev $(STAMPS)/static $(STAMPS)/node-tests $(STAMPS)/postgres $(STAMPS)/programs
 
 check: $(STAMPS)/dev ## Format, lint, types and import contracts; changes nothing
 	@$(BIN)/ruff format --check .
@@ -113,6 +113,6 @@ $(STAMPS)/postgres: $(STAMPS)/dev requirements/postgres.txt tests/support/postgr
 	fi
 	@touch $@
 
-$(STAMPS)/chromium: $(STAMPS)/dev scripts/need
-	@scripts/need chromium
+$(STAMPS)/programs: $(STAMPS)/dev scripts/need
+	@for program in chromium curl strace; do scripts/need $$program || exit 1; done
 	@touch $@

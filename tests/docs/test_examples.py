@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.programs import curl
 from tests.support.server import KanaServer
 from tests.support.tree import ROOT, text, tracked
 
@@ -25,7 +26,7 @@ WITH_EXAMPLES = [path for path in DOCUMENTS if "```sh\n" in text(path)]
 
 def run(script: str, server: KanaServer) -> str:
     """What a shell prints, with ``KANA_KEY`` and ``KANA_PUBLIC_KEY`` set as the documents ask; curl is the real one."""
-    assert shutil.which("curl"), "curl is needed. On Debian: apt-get install curl"
+    curl()
     assert shutil.which("bash"), "bash is needed. On Debian: apt-get install bash"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, server.address)],

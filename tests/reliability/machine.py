@@ -1,6 +1,6 @@
 """What only an administrator of the machine can do to a server: file systems that fail, and system calls that do.
 
-Where this machine does not allow it, the test is skipped and says why.
+Where this machine does not allow it, as to who is not root, the test is skipped and says why.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.support.programs import strace
 
 
 class Disk:
@@ -69,10 +71,8 @@ def _mounted(place: Path, *arguments: str) -> Iterator[None]:
 @contextmanager
 def traced(pid: int, output: Path, *options: str) -> Iterator[None]:
     """Watch, or make fail, the system calls of a process that runs, all its threads included."""
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed on this machine (Debian: apt-get install strace)")
     said = output.with_suffix(".strace")
-    command = ["strace", "-f", "-s", "24", "-p", str(pid), "-o", str(output), *options]
+    command = [str(strace()), "-f", "-s", "24", "-p", str(pid), "-o", str(output), *options]
     with said.open("wb") as errors:
         tracer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=errors)
     try:

@@ -67,7 +67,7 @@ async def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path, c
     assert lost == 0
 
 
-@pytest.mark.parametrize("pages", [4, 16, 64])
+@pytest.mark.parametrize("pages", [4, 16, 32])
 @pytest.mark.parametrize("count", [333, 757])
 async def test_a_power_cut_while_the_log_is_copied_loses_nothing(tmp_path: Path, count: int, pages: int) -> None:
     """The same where the log is brought into the file beside the writer all the time."""

@@ -37,6 +37,16 @@ def chromium() -> Path:
     return _find("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+def strace() -> Path:
+    """What watches the system calls of a process, and makes them fail."""
+    return _find("strace")
+
+
+def curl() -> Path:
+    """curl, as the documentation has it typed."""
+    return _find("curl")
+
+
 def _find(*names: str) -> Path:
     folder = Path(sys.executable).parent
     for name in names:
