@@ -1,25 +1,34 @@
-"""Bulk against the raw limit: the engine's batches, and the same rows written by the bare driver in as many."""
+"""Bulk against the raw limit: batches as `recordUsageBatch` records them, and the same rows from the bare driver.
+
+Both write one batch after another. The bare driver reads nothing and decides nothing: its rows stand
+ready, and go into the same four tables in one transaction for each batch.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
 import time
-from itertools import count
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
 import asyncpg
+from prometheus_client import CollectorRegistry
 
 from benchmarks.figures import Part, Ratio
 from benchmarks.seeding import ENVIRONMENT, seed
+from kana.api.metrics import Metrics
 from kana.app import open_store, spare_collector, system_clock
 from kana.engine.batch import Batch
 from kana.engine.ids import IdMaker
-from kana.model.entitlement import CounterKey
-from kana.model.usage import Entry, Usage
+from kana.engine.ports import Ledger
+from kana.engine.recorder import Recorder
+from kana.errors import KanaError
+from kana.model.environment import Environment
+from kana.model.usage import Usage
 from kana.settings import Settings
-from kana.store import rows
+from kana.store import insight_rows, rows
 from kana.store.sqlite.connection import connect
 from kana.store.sqlite.statements import SQL
 from tests.support.postgres import Postgres
@@ -27,6 +36,17 @@ from tests.support.postgres import Postgres
 USERS = 1000
 BATCH = 1000
 BATCHES = 20
+
+_STATEMENTS = {
+    "entries": "add_entry",
+    "counters": "put_total",
+    "usage_days": "add_usage_day",
+    "usage_hours": "add_usage_hour",
+}
+"""The tables that a batch writes, and SQLite's statement for a row of each."""
+
+_Rows = dict[str, list[rows.Row]]
+"""The rows of one batch, by table."""
 
 
 def measure(postgres: Postgres, *, rounds: int) -> Part:
@@ -44,6 +64,21 @@ def measure(postgres: Postgres, *, rounds: int) -> Part:
     return part
 
 
+class _Witness:
+    """The ledger of a store, which keeps what is written to it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.written: list[Batch] = []
+
+    def lane(self, environment: Environment, user_id: str) -> int:
+        return self._ledger.lane(environment, user_id)
+
+    async def append(self, batch: Batch) -> None:
+        await self._ledger.append(batch)
+        self.written.append(batch)
+
+
 def _usages(number: int) -> list[Usage]:
     return [
         Usage(
@@ -53,20 +88,38 @@ def _usages(number: int) -> list[Usage]:
     ]
 
 
-async def _record(url: str) -> tuple[float, list[list[Entry]], list[dict[CounterKey, int]]]:
-    """Return how many entries a second the engine writes, and what it wrote."""
+async def _record(url: str) -> tuple[float, list[_Rows]]:
+    """Return how many entries a second are recorded, and what each batch wrote."""
     store = await open_store(Settings(database_url=url))
-    ids = IdMaker(system_clock)
-    written, totals = [], []
+    witness = _Witness(store)
+    recorder = Recorder(
+        witness,  # type: ignore[arg-type]  # All that a recorder asks of a ledger.
+        clock=system_clock,
+        reserve_ids=IdMaker(system_clock).reserve,
+        meter=Metrics(CollectorRegistry()),
+    )
+    batches: list[Sequence[Batch]] = []
     started = time.perf_counter()
     for number in range(BATCHES):
-        batch = Batch(_usages(number), now=system_clock(), next_id=count(ids.reserve(BATCH)).__next__)
-        await store.append(batch)
-        written.append(batch.entries)
-        totals.append(batch.totals)
+        answers = await recorder.record_many(_usages(number))
+        assert not any(isinstance(answer, KanaError) for answer in answers), answers
+        batches.append(witness.written)
+        witness.written = []
     seconds = time.perf_counter() - started
     await store.close()
-    return BATCH * BATCHES / seconds, written, totals
+    return BATCH * BATCHES / seconds, [_rows_of(parts) for parts in batches]
+
+
+def _rows_of(parts: Sequence[Batch]) -> _Rows:
+    """Return the rows of one call, which a store may have written in several parts."""
+    return {
+        "entries": [rows.entry_row(entry) for part in parts for entry in part.entries],
+        "counters": [(*rows.counter_row(key), used) for part in parts for key, used in part.totals.items()],
+        "usage_days": [row for part in parts for row in insight_rows.day_rows(part.tallies)],
+        "usage_hours": [
+            row for bucket, part in enumerate(parts) for row in insight_rows.hour_rows(part.tallies, bucket=bucket)
+        ],
+    }
 
 
 def _sqlite_round() -> tuple[float, float]:
@@ -74,22 +127,17 @@ def _sqlite_round() -> tuple[float, float]:
         ours, twin = Path(folder, "ours.db"), Path(folder, "twin.db")
         for path in (ours, twin):
             seed(f"sqlite:///{path}", users=USERS)
-        rate, written, totals = asyncio.run(_record(f"sqlite:///{ours}"))
-        return rate, _write_bare_sqlite(twin, written, totals)
+        rate, batches = asyncio.run(_record(f"sqlite:///{ours}"))
+        return rate, _write_bare_sqlite(twin, batches)
 
 
-def _write_bare_sqlite(path: Path, written: list[list[Entry]], totals: list[dict[CounterKey, int]]) -> float:
-    """Write the same rows with the bare driver: they stand ready, and nothing is decided."""
-    batches = [
-        ([rows.entry_row(entry) for entry in entries], [(*rows.counter_row(key), used) for key, used in total.items()])
-        for entries, total in zip(written, totals, strict=True)
-    ]
+def _write_bare_sqlite(path: Path, batches: Sequence[_Rows]) -> float:
     connection: apsw.Connection = connect(str(path))
     started = time.perf_counter()
-    for entries, counters in batches:
+    for batch in batches:
         connection.execute("begin immediate")
-        connection.executemany(SQL["add_entry"], entries)
-        connection.executemany(SQL["put_total"], counters)
+        for table, statement in _STATEMENTS.items():
+            connection.executemany(SQL[statement], batch[table])
         connection.execute("commit")
     seconds = time.perf_counter() - started
     connection.close()
@@ -100,43 +148,31 @@ def _postgres_round(postgres: Postgres) -> tuple[float, float]:
     ours, twin = postgres.create_database(), postgres.create_database()
     for url in (ours, twin):
         seed(url, users=USERS)
-    rate, written, totals = asyncio.run(_record(ours))
-    return rate, asyncio.run(_write_bare_postgres(twin, written, totals))
+    rate, batches = asyncio.run(_record(ours))
+    return rate, asyncio.run(_write_bare_postgres(twin, batches))
 
 
-async def _write_bare_postgres(url: str, written: list[list[Entry]], totals: list[dict[CounterKey, int]]) -> float:
-    connection = await asyncpg.connect(url)
-    schema = await connection.fetchval(
-        "select table_schema from information_schema.tables where table_name = 'entries'"
-    )
-    columns = "bucket, subscription_id, feature_id, reset_period, period_start, used"
-    await connection.execute(f"create temp table staged (like {schema}.counters)")
-    batches = [
-        ([rows.entry_row(entry) for entry in entries], [(*rows.counter_row(key), used) for key, used in total.items()])
-        for entries, total in zip(written, totals, strict=True)
-    ]
-    names = [row["attname"] for row in await connection.fetch(_COLUMNS, f"{schema}.entries")]
-    batches = [([_typed(entry, names) for entry in entries], counters) for entries, counters in batches]
+async def _write_bare_postgres(url: str, batches: Sequence[_Rows]) -> float:
+    connection = await asyncpg.connect(url, server_settings={"search_path": "kana"})
+    for table in _MERGES:
+        await connection.execute(f"create temp table staged_{table} (like {table})")
     started = time.perf_counter()
-    for entries, counters in batches:
+    for batch in batches:
         async with connection.transaction():
-            await connection.copy_records_to_table("entries", schema_name=schema, records=entries)
-            await connection.execute("truncate staged")
-            await connection.copy_records_to_table("staged", records=counters)
-            await connection.execute(
-                f"insert into {schema}.counters ({columns}) select {columns} from staged"
-                " on conflict (bucket, subscription_id, feature_id, reset_period, period_start)"
-                " do update set used = excluded.used"
-            )
+            await connection.copy_records_to_table("entries", records=batch["entries"])
+            for table, merge in _MERGES.items():
+                await connection.execute(f"truncate staged_{table}")
+                await connection.copy_records_to_table(f"staged_{table}", records=batch[table])
+                await connection.execute(f"insert into {table} as t select * from staged_{table} on conflict {merge}")
     seconds = time.perf_counter() - started
     await connection.close()
     return BATCH * BATCHES / seconds
 
 
-_COLUMNS = "select attname from pg_attribute where attrelid = $1::regclass and attnum > 0 order by attnum"
-
-
-def _typed(row: rows.Row, names: list[str]) -> tuple[object, ...]:
-    """Return a row with a boolean where PostgreSQL has one."""
-    at = names.index("overage_enabled")
-    return (*row[:at], None if row[at] is None else bool(row[at]), *row[at + 1 :])
+_ADD = ", ".join(f"{column} = t.{column} + excluded.{column}" for column in ("units", "entries", "refusals"))
+_MERGES = {
+    "counters": "(bucket, subscription_id, feature_id, reset_period, period_start) do update set used = excluded.used",
+    "usage_days": f"(bucket, user_key, feature_id, day, package_id) do update set {_ADD}",
+    "usage_hours": f"(environment, feature_id, package_id, hour, bucket) do update set {_ADD}",
+}
+"""What becomes of a row, copied in beside, whose key is there already."""

@@ -128,7 +128,7 @@ def test_decisions_and_batches_are_counted() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     for _ in range(2):
-        metrics.decision("record", "LIMIT_REACHED")
+        metrics.decided("record", ["LIMIT_REACHED"])
     metrics.batch(3, 0.004)
     sample = registry.get_sample_value
     assert sample("kana_decisions_total", {"operation": "record", "reason": "LIMIT_REACHED"}) == 2.0

@@ -32,6 +32,16 @@ def test_nouns_are_found_by_id() -> None:
         CATALOG.package("Basic")
 
 
+def test_a_feature_is_found_as_a_package_holds_it() -> None:
+    """What a package allows of a feature; None where it does not hold it, an error where there is no such package."""
+    for package in CATALOG.packages.values():
+        for held in package.features:
+            assert CATALOG.held(package.id, held.feature_id) is held
+        assert CATALOG.held(package.id, "none") is None
+    with pytest.raises(PackageNotFound, match="Package not found: 'Basic'"):
+        CATALOG.held("Basic", "message")
+
+
 def test_packages_that_hold_a_feature_come_in_order() -> None:
     """Those without it are left out."""
     catalog = CATALOG.with_new_package(a_package("another", holds("chat")))

@@ -12,6 +12,7 @@ import fcntl
 import os
 import struct
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def _clock() -> datetime:
 
 
 class _Unmetered:
-    def decision(self, operation: str, reason: str) -> None:
+    def decided(self, operation: str, reasons: Iterable[str]) -> None:
         pass
 
     def batch(self, size: int, seconds: float) -> None:

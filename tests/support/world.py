@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -61,8 +61,8 @@ class NotedMeter:
     decisions: list[tuple[str, str]] = field(default_factory=list)
     commits: list[int] = field(default_factory=list)
 
-    def decision(self, operation: str, reason: str) -> None:
-        self.decisions.append((operation, reason))
+    def decided(self, operation: str, reasons: Iterable[str]) -> None:
+        self.decisions += [(operation, reason) for reason in reasons]
 
     def batch(self, size: int, seconds: float) -> None:
         assert seconds >= 0

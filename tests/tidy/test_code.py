@@ -106,6 +106,17 @@ def test_the_core_imports_the_standard_library_only(layer: str) -> None:
     assert found == []
 
 
+def test_the_core_makes_values_in_one_way() -> None:
+    """Model and engine take their dataclasses from ``model/value.py``, which says what a value is."""
+    found = [
+        name
+        for name, tree in modules()
+        if name.startswith(("model/", "engine/")) and name != "model/value.py"
+        if "dataclasses.dataclass" in imports(tree)
+    ]
+    assert found == []
+
+
 def test_the_sdk_knows_nothing_of_the_server() -> None:
     """Who imports the SDK gets the errors and the SDK, never the server's modules and what they load."""
     found = [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0)
@@ -54,13 +57,14 @@ class Metrics:
             histogram = self._seconds_children[operation] = self._seconds.labels(operation)
         histogram.observe(seconds)
 
-    def decision(self, operation: str, reason: str) -> None:
-        """Count one decision: ``operation`` is check or record, ``reason`` a name of the model's enum."""
-        counter = self._decision_children.get((operation, reason))
-        if counter is None:
-            counter = self._decisions.labels(operation, reason)
-            self._decision_children[operation, reason] = counter
-        counter.inc()
+    def decided(self, operation: str, reasons: Iterable[str]) -> None:
+        """Count decisions: ``operation`` is check or record, a reason is a name of the model's enum."""
+        for reason, count in collections.Counter(reasons).items():
+            counter = self._decision_children.get((operation, reason))
+            if counter is None:
+                counter = self._decisions.labels(operation, reason)
+                self._decision_children[operation, reason] = counter
+            counter.inc(count)
 
     def batch(self, size: int, seconds: float) -> None:
         """Count one committed transaction of ``size`` entries that took ``seconds``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -106,7 +106,7 @@ class _Member:
 class _Quiet:
     """Takes note of nothing."""
 
-    def decision(self, operation: str, reason: str) -> None:
+    def decided(self, operation: str, reasons: Iterable[str]) -> None:
         """See the port."""
 
     def batch(self, size: int, seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kana.engine.key_uses import KeyUses
 from kana.engine.ports import Clock, KeyStore
@@ -24,6 +24,7 @@ from kana.model.key import (
     hash_key,
 )
 from kana.model.text import shown
+from kana.model.value import dataclass
 
 KEYRING_AGE_MAX_S = 0.5
 """How old the keyring may be that a caller is let in by: what another process revokes holds here after that long."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kana.engine.ports import CatalogStore, Clock
 from kana.errors import Conflict, InvalidValue
@@ -13,6 +12,7 @@ from kana.model.change import Change, Verb, describe
 from kana.model.config import Config
 from kana.model.environment import Actor, Environment
 from kana.model.plan import Plan, plan
+from kana.model.value import dataclass
 from kana.model.word import Word
 
 CAPS_COUNTED_MAX = 20

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from kana.engine.ids import IdMaker
 from kana.engine.ports import AccountStore, Clock, Ledger, Merge, Signed
@@ -15,6 +14,7 @@ from kana.model.roster import Fate, Row, WrongRow, fate_of, merged
 from kana.model.search import UserOrder, UserSearch
 from kana.model.subscription import Subscription
 from kana.model.user import User
+from kana.model.value import dataclass
 
 CHUNK = 500
 """How many rows of a roster are looked at in one go."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kana.engine.access import AccessEngine
 from kana.engine.accounts import AccountEngine
 from kana.engine.catalog import CatalogEngine
@@ -18,6 +16,7 @@ from kana.engine.recorder import Recorder
 from kana.engine.replay import Replayer
 from kana.engine.segment import SegmentEngine
 from kana.engine.usage import UsageEngine
+from kana.model.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from kana.engine.ports import AccountStore, Clock, Ledger
 from kana.model.account import Account
@@ -13,6 +12,7 @@ from kana.model.environment import Environment
 from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature
 from kana.model.user import User
+from kana.model.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

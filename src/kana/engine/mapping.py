@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 
@@ -23,6 +23,7 @@ from kana.model.segment import (
     properties_of,
 )
 from kana.model.text import TEXT_LENGTH_MAX, shown
+from kana.model.value import dataclass
 
 LIST_MAX = 1000
 """Most events, names or properties that one list answers."""

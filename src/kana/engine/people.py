@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import Protocol
 
@@ -25,6 +25,7 @@ from kana.model.person import (
     normalized,
     password,
 )
+from kana.model.value import dataclass
 
 SEEN_STEP_S = 60.0
 """A session's last use is written at most this often, so that looking around writes next to nothing."""

@@ -11,7 +11,6 @@ Any method may raise ``Unavailable`` (nothing was written) and, if it writes,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -29,6 +28,7 @@ from kana.model.segment import EventStatus, MappingRule, SegmentEvent
 from kana.model.subscription import Subscription
 from kana.model.usage import Entry
 from kana.model.user import User
+from kana.model.value import dataclass
 
 if TYPE_CHECKING:
     from kana.engine.batch import Batch
@@ -56,8 +56,8 @@ class Clock(Protocol):
 class Meter(Protocol):
     """Takes note of what happens, for those who watch."""
 
-    def decision(self, operation: str, reason: str) -> None:
-        """One decision of ``check`` or ``record``, and its stable reason."""
+    def decided(self, operation: str, reasons: Iterable[str]) -> None:
+        """Decisions of ``check`` or ``record`` that were made together, each by its stable reason."""
         ...
 
     def batch(self, size: int, seconds: float) -> None:

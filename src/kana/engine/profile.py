@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from kana.engine.ports import AccountStore, Clock, Ledger
 from kana.errors import UserNotFound
@@ -19,6 +18,7 @@ from kana.model.subscription import Subscription
 from kana.model.text import shown
 from kana.model.usage import Entry
 from kana.model.user import User
+from kana.model.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

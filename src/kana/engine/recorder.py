@@ -21,7 +21,28 @@ BATCH_MAX = 1000
 PENDING_MAX = 8192
 """Most usages waiting in one lane; the next is told to come back."""
 
-_Waiting = tuple[Usage, "asyncio.Future[Receipt]"]
+
+class _Call:
+    """Usages that came together, and their answers: the caller waits once, for the last of them."""
+
+    __slots__ = ("_missing", "answered", "answers")
+
+    def __init__(self, size: int) -> None:
+        self.answers: list[Receipt | Exception | None] = [None] * size
+        self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._missing = size
+
+    def answer(self, at: int, answer: Receipt | Exception) -> None:
+        """Give one usage its answer, which it has not had before."""
+        self.answers[at] = answer
+        self._missing -= 1
+        if not self._missing:
+            with suppress(asyncio.InvalidStateError):  # The caller may have gone away.
+                self.answered.set_result(None)
+
+
+_Waiting = tuple[Usage, _Call, int]
+"""A usage, the call that it came with, and its place there."""
 
 
 class Recorder:
@@ -44,30 +65,32 @@ class Recorder:
             KanaError: this usage's own error, or the store's.
             RateLimited: too many wait already; nothing was recorded.
         """
-        return await self._submit(usage)
+        call = _Call(1)
+        self._submit(usage, call, 0)
+        await call.answered
+        return _told(call.answers[0])
 
     async def record_many(self, usages: Sequence[Usage]) -> list[Receipt | KanaError]:
         """Return the answers to usages in their order; one that is wrong never fails its neighbours."""
-        return [await _settled(waiting) for waiting in [self._submit_or_fail(usage) for usage in usages]]
+        if not usages:
+            return []
+        call = _Call(len(usages))
+        for at, usage in enumerate(usages):
+            try:
+                self._submit(usage, call, at)
+            except RateLimited as error:
+                call.answer(at, error)
+        await call.answered
+        return [answer if isinstance(answer, KanaError) else _told(answer) for answer in call.answers]
 
-    def _submit_or_fail(self, usage: Usage) -> asyncio.Future[Receipt]:
-        try:
-            return self._submit(usage)
-        except RateLimited as error:
-            future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-            future.set_exception(error)
-            return future
-
-    def _submit(self, usage: Usage) -> asyncio.Future[Receipt]:
+    def _submit(self, usage: Usage, call: _Call, at: int) -> None:
         lane = self._ledger.lane(usage.environment, usage.user_id)
         pending = self._pending.setdefault(lane, [])
         if len(pending) >= PENDING_MAX:
             raise RateLimited(f"{PENDING_MAX} usages are waiting to be recorded; retry shortly", retry_after_s=1)
-        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        pending.append((usage, future))
+        pending.append((usage, call, at))
         if lane not in self._running:
             self._running[lane] = asyncio.create_task(self._run(lane))
-        return future
 
     async def drain(self) -> None:
         """Return when all that was accepted is on disk or refused."""
@@ -86,22 +109,19 @@ class Recorder:
             del self._running[lane]
 
     async def _commit(self, taken: list[_Waiting]) -> None:
-        batch = Batch([usage for usage, _ in taken], now=self._clock(), next_id=self._ids(len(taken)).__next__)
+        batch = Batch([usage for usage, _, _ in taken], now=self._clock(), next_id=self._ids(len(taken)).__next__)
         started = time.perf_counter()
         try:
             await self._ledger.append(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to every caller of the batch.
-            for _, future in taken:
-                _fail(future, error)
+            for _, call, at in taken:
+                call.answer(at, error)
             return
         self._meter.batch(len(batch.entries), time.perf_counter() - started)
-        for (_, future), answer in zip(taken, batch.answers, strict=True):
-            if isinstance(answer, KanaError):
-                _fail(future, answer)
-            else:
-                self._meter.decision("record", answer.entry.outcome)
-                with suppress(asyncio.InvalidStateError):
-                    future.set_result(answer)
+        answers = batch.answers
+        self._meter.decided("record", [each.entry.outcome for each in answers if isinstance(each, Receipt)])
+        for (_, call, at), answer in zip(taken, answers, strict=True):
+            call.answer(at, answer)
 
     def _ids(self, count: int) -> Iterator[int]:
         """Yield ids, reserved so many at a time: a store that decides a batch again gets none twice."""
@@ -110,13 +130,9 @@ class Recorder:
             yield from range(first, first + count)
 
 
-async def _settled(future: asyncio.Future[Receipt]) -> Receipt | KanaError:
-    try:
-        return await future
-    except KanaError as error:
-        return error
-
-
-def _fail(future: asyncio.Future[Receipt], error: Exception) -> None:
-    with suppress(asyncio.InvalidStateError):
-        future.set_exception(error)
+def _told(answer: Receipt | Exception | None) -> Receipt:
+    """Return a receipt as it is; raise what stands in its place."""
+    if isinstance(answer, Receipt):
+        return answer
+    assert answer is not None, "a call is answered when all of its usages are"
+    raise answer

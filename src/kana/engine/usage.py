@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -28,6 +27,7 @@ from kana.model.feature import Feature, FeatureType
 from kana.model.period import Period, periods_before
 from kana.model.text import UNITS_MAX, shown
 from kana.model.usage import Receipt, Usage
+from kana.model.value import dataclass
 
 PAST_PERIODS = 24
 """How many finished periods ``show`` answers unless asked otherwise."""
@@ -116,16 +116,9 @@ class UsageEngine:
                         yield counted[1]
 
         snapshot = await self._ledger.snapshot(environment, list(asked), want)
-        return [self._answer_check(check, found, snapshot) for check in checks]
-
-    def _answer_check(
-        self, check: _Check, found: Mapping[tuple[str, str], _Counted | None], snapshot: Snapshot
-    ) -> Decision | KanaError:
-        try:
-            _check_all_found((check.user_id,), (check.feature_id,), snapshot)
-        except KanaError as error:
-            return error
-        return self._decide(found[check.user_id, check.feature_id], snapshot, check.delta)
+        answers = [_answer_check(check, found, snapshot) for check in checks]
+        self._count(answer for answer in answers if isinstance(answer, Decision))
+        return answers
 
     async def check_many(
         self, environment: Environment, user_ids: Sequence[str], feature_ids: Sequence[str], *, delta: int = 1
@@ -148,16 +141,12 @@ class UsageEngine:
 
         snapshot = await self._ledger.snapshot(environment, user_ids, want)
         _check_all_found(user_ids, feature_ids, snapshot)
-        return [[self._decide(counted, snapshot, delta) for counted in found[user_id]] for user_id in user_ids]
+        table = [[_decide(counted, snapshot, delta) for counted in found[user_id]] for user_id in user_ids]
+        self._count(decision for row in table for decision in row)
+        return table
 
-    def _decide(self, counted: _Counted | None, snapshot: Snapshot, delta: int) -> Decision:
-        if counted is None:
-            self._meter.decision("check", "NO_SUBSCRIPTION")
-            return DENIED
-        entitlement, counter = counted
-        decision = entitlement.decide(delta, used=snapshot.used.get(counter, 0))
-        self._meter.decision("check", "ALLOWED" if decision.access else "LIMIT_EXCEEDED")
-        return decision
+    def _count(self, decisions: Iterable[Decision]) -> None:
+        self._meter.decided("check", map(_word, decisions))
 
     async def record(self, usage: Usage) -> Receipt:
         """Decide and record in one durable step; answer after the entry is on disk. A refusal is an answer.
@@ -245,7 +234,7 @@ def _history(account: Account, catalog: Catalog, feature: Feature, *, past: int,
     answering = effective(account, catalog, feature, now=now)
     finished: list[tuple[Entitlement, Period, Period]] = []
     for subscription in account.subscriptions:
-        held = catalog.package(subscription.package_id).feature(feature.id)
+        held = catalog.held(subscription.package_id, feature.id)
         if answering is not None and subscription is answering.subscription:
             finished += islice(_finished(answering, now=now), past)
         elif held is not None:
@@ -277,6 +266,30 @@ def _check_delta(delta: int) -> None:
 
 def _counted(entitlement: Entitlement | None, now: datetime) -> _Counted | None:
     return None if entitlement is None else (entitlement, entitlement.counter_at(now))
+
+
+def _answer_check(
+    check: _Check, found: Mapping[tuple[str, str], _Counted | None], snapshot: Snapshot
+) -> Decision | KanaError:
+    try:
+        _check_all_found((check.user_id,), (check.feature_id,), snapshot)
+    except KanaError as error:
+        return error
+    return _decide(found[check.user_id, check.feature_id], snapshot, check.delta)
+
+
+def _decide(counted: _Counted | None, snapshot: Snapshot, delta: int) -> Decision:
+    if counted is None:
+        return DENIED
+    entitlement, counter = counted
+    return entitlement.decide(delta, used=snapshot.used.get(counter, 0))
+
+
+def _word(decision: Decision) -> str:
+    """Return the stable reason of a decision."""
+    if decision.access:
+        return "ALLOWED"
+    return "NO_SUBSCRIPTION" if decision is DENIED else "LIMIT_EXCEEDED"
 
 
 def _check_all_found(user_ids: Sequence[str], feature_ids: Sequence[str], snapshot: Snapshot) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from kana.errors import Conflict, SubscriptionNotFound, SubscriptionRefused
@@ -12,6 +12,7 @@ from kana.model.package import Package, PackageStatus
 from kana.model.period import ResetPeriod, period_at
 from kana.model.subscription import Subscription, SubscriptionStatus
 from kana.model.user import UserRef
+from kana.model.value import dataclass
 
 _LONGEST_FIRST = (ResetPeriod.YEAR, ResetPeriod.MONTH, ResetPeriod.DAY)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kana.model.period import ResetPeriod
 from kana.model.text import UNITS_MAX, units
+from kana.model.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ store applies in one transaction; what differs is what it writes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -15,8 +15,9 @@ from kana.errors import Conflict, FeatureNotFound, InvalidValue, PackageNotFound
 from kana.model.allowance import UNLIMITED
 from kana.model.environment import Environment
 from kana.model.feature import Feature, FeatureType
-from kana.model.package import Package, PackageStatus
+from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.text import shown
+from kana.model.value import dataclass
 
 _Noun = TypeVar("_Noun", Feature, Package)
 
@@ -29,6 +30,11 @@ class Catalog:
     version: int = 0
     features: Mapping[str, Feature] = field(default_factory=dict)
     packages: Mapping[str, Package] = field(default_factory=dict)
+    _held: Mapping[str, Mapping[str, PackageFeature]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        held = {id_: {each.feature_id: each for each in package.features} for id_, package in self.packages.items()}
+        object.__setattr__(self, "_held", held)
 
     def feature(self, feature_id: str) -> Feature:
         """Return the feature.
@@ -49,6 +55,17 @@ class Catalog:
         """
         try:
             return self.packages[package_id]
+        except KeyError:
+            raise PackageNotFound(f"Package not found: {shown(package_id)}") from None
+
+    def held(self, package_id: str, feature_id: str) -> PackageFeature | None:
+        """Return a feature as it sits in a package, or None when the package does not hold it.
+
+        Raises:
+            PackageNotFound: no package has this id.
+        """
+        try:
+            return self._held[package_id].get(feature_id)
         except KeyError:
             raise PackageNotFound(f"Package not found: {shown(package_id)}") from None
 

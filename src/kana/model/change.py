@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog, difference
 from kana.model.feature import FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus
+from kana.model.value import dataclass
 from kana.model.word import Word
 
 

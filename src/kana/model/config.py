@@ -9,7 +9,6 @@ Source: docs.usekana.com/cli; strictness is ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from typing import Any, NoReturn, TypeVar
@@ -19,6 +18,7 @@ from kana.model.feature import FeatureType
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
 from kana.model.text import identifier, shown, units
+from kana.model.value import dataclass
 
 ITEMS_MAX = 1_000
 """Most items of any list in a configuration: features, packages of one kind and status, features of a package."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from kana.model.feature import Feature, FeatureType
 from kana.model.package import Package
 from kana.model.period import Period, ResetPeriod, period_at, period_start_at
 from kana.model.subscription import Subscription
+from kana.model.value import dataclass
 
 ALLOWED_CONSUMABLE = (
     "The user has a subcription to a package with this consumable feature"
@@ -66,8 +67,8 @@ class Entitlement:
 
     def counter_at(self, moment: datetime) -> CounterKey:
         """Return the key of the running total that a moment belongs to."""
-        start, reset = self.subscription.start, self.allowance.reset_period
-        return self._counter(period_start_at(start, reset, max(start, moment)))
+        start = self.subscription.start
+        return self._counter(period_start_at(start, self.allowance.reset_period, max(start, moment)))
 
     def counter_of(self, period: Period) -> CounterKey:
         """Return the key of the running total of one of its periods."""
@@ -112,31 +113,40 @@ def effective(account: Account, catalog: Catalog, feature: Feature, *, now: date
 
     Source: docs.usekana.com/kana-concepts, "Entitlements"; ties settled by us.
     """
-    found = _candidates(account, catalog, feature, now)
+    found = _holding(account, catalog, feature, now)
     if not found:
         return None
     # Of equals ``max`` keeps the first, and the oldest subscription stands first.
-    _, allowance, subscription = found[0] if len(found) == 1 else max(found, key=_generosity)
+    allowance, subscription = found[0] if len(found) == 1 else max(found, key=_generosity(catalog))
     return Entitlement(feature, subscription, allowance)
 
 
 def candidates(account: Account, catalog: Catalog, feature: Feature, *, now: datetime) -> list[Candidate]:
     """Return all that could answer for this feature, the one that does first, by the rule of ``effective``."""
-    return sorted(_candidates(account, catalog, feature, now), key=_generosity, reverse=True)
-
-
-def _candidates(account: Account, catalog: Catalog, feature: Feature, now: datetime) -> list[Candidate]:
+    found = sorted(_holding(account, catalog, feature, now), key=_generosity(catalog), reverse=True)
     return [
-        Candidate(package, held.allowance, subscription)
-        for subscription in account.subscriptions
-        if subscription.gives_access(now)
-        and (held := (package := catalog.package(subscription.package_id)).feature(feature.id)) is not None
+        Candidate(catalog.package(subscription.package_id), allowance, subscription)
+        for allowance, subscription in found
     ]
 
 
-def _generosity(candidate: Candidate) -> tuple[tuple[int, bool], bool]:
-    package, allowance, _ = candidate
-    return allowance.rank, not package.is_addon
+_Holding = tuple[Allowance, Subscription]
+
+
+def _holding(account: Account, catalog: Catalog, feature: Feature, now: datetime) -> list[_Holding]:
+    return [
+        (held.allowance, subscription)
+        for subscription in account.subscriptions
+        if subscription.gives_access(now) and (held := catalog.held(subscription.package_id, feature.id)) is not None
+    ]
+
+
+def _generosity(catalog: Catalog) -> Callable[[_Holding], tuple[tuple[int, bool], bool]]:
+    def of(holding: _Holding) -> tuple[tuple[int, bool], bool]:
+        allowance, subscription = holding
+        return allowance.rank, not catalog.package(subscription.package_id).is_addon
+
+    return of
 
 
 def limit_reason(delta: int, *, used: int, limit: int | None) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 
+from kana.model.value import dataclass
 from kana.model.word import Word
 
 BUCKETS = 1024

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kana.model.allowance import Allowance
 from kana.model.entitlement import Candidate
+from kana.model.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -12,6 +11,7 @@ from kana.model.allowance import Allowance
 from kana.model.period import Period, from_milliseconds, to_milliseconds
 from kana.model.tally import DAY_MS, HOUR_MS
 from kana.model.usage import Outcome
+from kana.model.value import dataclass
 from kana.model.word import Word
 
 STEPS_MAX = 10_000

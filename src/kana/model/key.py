@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
 from kana.model.environment import Environment
+from kana.model.value import dataclass
 from kana.model.word import Word
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

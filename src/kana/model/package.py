@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from kana.errors import InvalidValue
 from kana.model.allowance import UNLIMITED, Allowance
 from kana.model.text import identifier, metadata, optional_identifier
+from kana.model.value import dataclass
 from kana.model.word import Word
 
 

@@ -10,14 +10,15 @@ Source: docs.usekana.com/reference, enums "ResetPeriod"; end of month settled by
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from kana.model.value import dataclass
 from kana.model.word import Word
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _DAY = timedelta(days=1)
+_DAYS_OF_EVERY_MONTH = 28
 _MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -48,7 +49,7 @@ def to_milliseconds(moment: datetime) -> int:
 
 def from_milliseconds(milliseconds: int) -> datetime:
     """Return the aware UTC time of ``to_milliseconds``."""
-    return _EPOCH + timedelta(milliseconds=milliseconds)
+    return _EPOCH + milliseconds * _MILLISECOND
 
 
 def to_precision(moment: datetime) -> datetime:
@@ -67,7 +68,13 @@ def period_at(anchor: datetime, reset: ResetPeriod | None, moment: datetime) -> 
 
 def period_start_at(anchor: datetime, reset: ResetPeriod | None, moment: datetime) -> datetime:
     """Return only the start of ``period_at``, which is all that a running total is kept by."""
-    return anchor if reset is None else _number_and_start(anchor, reset, moment)[1]
+    if reset is None:
+        return anchor
+    if reset is ResetPeriod.MONTH and anchor.day <= _DAYS_OF_EVERY_MONTH:
+        # Nearly all there are: no month need be counted, and most often one date is made.
+        start = anchor.replace(moment.year, moment.month)
+        return start if start <= moment else _add_months(start, -1)
+    return _number_and_start(anchor, reset, moment)[1]
 
 
 def periods_before(anchor: datetime, reset: ResetPeriod | None, moment: datetime) -> Iterator[Period]:
@@ -83,20 +90,23 @@ def _number_and_start(anchor: datetime, reset: ResetPeriod, moment: datetime) ->
     if reset is ResetPeriod.DAY:
         number = (moment - anchor) // _DAY
         return number, anchor + number * _DAY
-    months = (moment.year - anchor.year) * 12 + moment.month - anchor.month
-    number = months // 12 if reset is ResetPeriod.YEAR else months
+    number = (moment.year - anchor.year) * 12 + moment.month - anchor.month
+    if reset is ResetPeriod.YEAR:
+        number //= 12
     start = _start(anchor, reset, number)
     return (number, start) if start <= moment else (number - 1, _start(anchor, reset, number - 1))
 
 
 def _start(anchor: datetime, reset: ResetPeriod, number: int) -> datetime:
-    if reset is ResetPeriod.DAY:
-        return anchor + number * _DAY
-    return _add_months(anchor, number * 12 if reset is ResetPeriod.YEAR else number)
+    if reset is ResetPeriod.MONTH:
+        return _add_months(anchor, number)
+    return _add_months(anchor, number * 12) if reset is ResetPeriod.YEAR else anchor + number * _DAY
 
 
 def _add_months(anchor: datetime, months: int) -> datetime:
     """Return the anchor's day of the month so many months on, or that month's last day where it has no such day."""
     year, month = divmod(anchor.year * 12 + anchor.month - 1 + months, 12)
+    if anchor.day <= _DAYS_OF_EVERY_MONTH:
+        return anchor.replace(year, month + 1)
     last = 29 if month == 1 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else _MONTH_DAYS[month]
-    return anchor.replace(year=year, month=month + 1, day=min(anchor.day, last))
+    return anchor.replace(year, month + 1, min(anchor.day, last))

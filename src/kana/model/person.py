@@ -6,12 +6,13 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 from kana.errors import Conflict, InvalidValue, NotFound
 from kana.model.text import TEXT_LENGTH_MAX, identifier, shown
+from kana.model.value import dataclass
 from kana.model.word import Word
 
 SESSION_IDLE = timedelta(minutes=30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from kana.model.change import noun_of
 from kana.model.config import Config, ConfigFeature, ConfigHeld, ConfigPackage
 from kana.model.feature import Feature, FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus
+from kana.model.value import dataclass
 
 _Item = TypeVar("_Item")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 
 from kana.model.environment import Environment, bucket_of
 from kana.model.user import User
+from kana.model.value import dataclass
 from kana.model.word import Word
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from kana.model.environment import Environment
 from kana.model.user import User
+from kana.model.value import dataclass
 from kana.model.word import Word
 
 

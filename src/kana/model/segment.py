@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
@@ -16,6 +16,7 @@ from kana.model.environment import Environment, bucket_of
 from kana.model.text import identifier, optional_identifier, shown
 from kana.model.usage import Usage
 from kana.model.user import User
+from kana.model.value import dataclass
 from kana.model.word import Word
 
 RULES_MAX = 500

@@ -47,17 +47,14 @@ class Tallies:
             self._moment = moment
             self._day, self._hour = milliseconds // DAY_MS * DAY_MS, milliseconds // HOUR_MS * HOUR_MS
         environment, feature_id, change = entry.environment, entry.feature_id, entry.change
-        recorded = entry.recorded
-        day: DayKey = (entry.bucket, entry.user_key, feature_id, self._day, package_id, environment)
-        hour: HourKey = (environment, feature_id, package_id, self._hour)
-        for tally in (_of(self.days, day), _of(self.hours, hour)):
-            tally[0] += change
-            tally[1] += recorded
-            tally[2] += not recorded
+        place = 1 if entry.recorded else 2
+        _add(self.days, (entry.bucket, entry.user_key, feature_id, self._day, package_id, environment), change, place)
+        _add(self.hours, (environment, feature_id, package_id, self._hour), change, place)
 
 
-def _of(tallies: dict[_Key, list[int]], key: _Key) -> list[int]:
-    found = tallies.get(key)
-    if found is None:
-        found = tallies[key] = [0, 0, 0]
-    return found
+def _add(tallies: dict[_Key, list[int]], key: _Key, change: int, place: int) -> None:
+    tally = tallies.get(key)
+    if tally is None:
+        tally = tallies[key] = [0, 0, 0]
+    tally[0] += change
+    tally[place] += 1

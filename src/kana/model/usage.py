@@ -7,7 +7,7 @@ so that the same idempotency key gets the first answer again, word for word.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from kana.errors import InvalidValue
@@ -21,6 +21,7 @@ from kana.model.entitlement import (
 from kana.model.environment import Environment
 from kana.model.text import UNITS_MAX, idempotency_key, key_digest, metadata
 from kana.model.user import UserRef
+from kana.model.value import dataclass
 from kana.model.word import Word
 
 FUTURE_MAX = timedelta(minutes=5)

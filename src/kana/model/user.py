@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from kana.model.environment import Environment
 from kana.model.text import identifier, metadata, optional_identifier
+from kana.model.value import dataclass
 
 
 class UserRef(NamedTuple):

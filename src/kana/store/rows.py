@@ -374,8 +374,33 @@ def entry_from(row: Row) -> Entry:
     )
 
 
+ENTRY_COLUMNS = (
+    "bucket",
+    "user_key",
+    "id",
+    "environment",
+    "feature_id",
+    "action",
+    "delta",
+    "outcome",
+    "reason",
+    "change",
+    "subscription_id",
+    "reset_period",
+    "period_start",
+    "used",
+    "budget",
+    "overage_enabled",
+    "key",
+    "timestamp",
+    "metadata",
+    "recorded_at",
+)
+"""The columns of the ledger, as ``entry_row`` has them."""
+
+
 def entry_row(entry: Entry) -> Row:
-    """Write a row of ``add_entry``."""
+    """Write a row of ``entries``."""
     counter, consumption = entry.counter, entry.consumption
     return (
         entry.bucket,

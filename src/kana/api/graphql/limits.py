@@ -202,31 +202,42 @@ def check_variables(variables: Mapping[str, Any], limits: Limits, longer: Mappin
     """
     keys = len(variables)
     for name, value in variables.items():
-        if isinstance(value, str | list | dict):
-            if name in longer and isinstance(value, list):
-                _require(f"items of ${name}", len(value), longer[name])
-                for item in value:
-                    _require("variable keys", _count_keys(item, limits, name), limits.variable_keys)
-            else:
-                keys += _count_keys(value, limits, name)
+        if name in longer and isinstance(value, list):
+            _require(f"items of ${name}", len(value), longer[name])
+            for item in value:
+                _require("variable keys", _count_keys(item, limits, name), limits.variable_keys)
+        else:
+            keys += _count_keys(value, limits, name)
     _require("variable keys", keys, limits.variable_keys)
+
+
+_CONTAINERS = (list, dict)
 
 
 def _count_keys(value: Any, limits: Limits, name: str) -> int:
     """How many keys ``value`` holds in all, its strings, lists and depth being within the limits."""
+    if isinstance(value, str):
+        _check_string(value, limits, name)
     keys = 0
-    todo: list[tuple[Any, int]] = [(value, 1)]
+    todo: list[tuple[Any, int]] = [(value, 1)] if isinstance(value, _CONTAINERS) else []
     while todo:
-        value, depth = todo.pop()
-        if isinstance(value, str):
-            if len(value) * 4 > limits.string_bytes:
-                _require(f"bytes of ${name}", len(value.encode("utf-8", "replace")), limits.string_bytes)
-            continue
-        _require(f"depth of ${name}", depth, limits.variable_depth)
-        if isinstance(value, list):
-            _require(f"items of ${name}", len(value), limits.list_items)
-            todo.extend((item, depth + 1) for item in value if isinstance(item, str | list | dict))
-        elif isinstance(value, dict):
-            keys += len(value)
-            todo.extend((item, depth + 1) for item in value.values() if isinstance(item, str | list | dict))
+        container, depth = todo.pop()
+        if depth > limits.variable_depth:
+            raise too_complex(f"depth of ${name}", value=depth, allowed=limits.variable_depth)
+        items: Iterable[Any] = container
+        if isinstance(container, dict):
+            keys += len(container)
+            items = container.values()
+        elif len(container) > limits.list_items:
+            raise too_complex(f"items of ${name}", value=len(container), allowed=limits.list_items)
+        for item in items:
+            if isinstance(item, str):
+                _check_string(item, limits, name)
+            elif isinstance(item, _CONTAINERS):
+                todo.append((item, depth + 1))
     return keys
+
+
+def _check_string(value: str, limits: Limits, name: str) -> None:
+    if len(value) * 4 > limits.string_bytes:
+        _require(f"bytes of ${name}", len(value.encode("utf-8", "replace")), limits.string_bytes)

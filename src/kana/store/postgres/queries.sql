@@ -1,5 +1,6 @@
 -- Every statement of the PostgreSQL store, by name; SQLite has the same names.
--- A batch comes as one array for each column, so that a batch of any size is one statement.
+-- A batch comes as one array for each column, so that a batch of any size is one statement; its entries are
+-- copied in, which needs none.
 -- Joins keep to one bucket: on a sharded database they keep to one shard.
 
 -- name: load_workspace
@@ -212,17 +213,6 @@ select
     bucket, user_key, id, environment, feature_id, action, delta, outcome, reason, change, subscription_id,
     reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata, recorded_at
 from entries where bucket = $1 and user_key = $2 and id < $3 order by id desc limit $4;
-
--- name: add_entry
-insert into entries (
-    bucket, user_key, id, environment, feature_id, action, delta, outcome, reason, change, subscription_id,
-    reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata, recorded_at
-)
-select * from unnest(
-    $1::smallint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
-    $9::text[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[],
-    $16::smallint[], $17::bytea[], $18::bigint[], $19::json[], $20::bigint[]
-);
 
 -- name: put_total
 insert into counters (bucket, subscription_id, feature_id, reset_period, period_start, used)

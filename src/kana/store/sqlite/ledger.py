@@ -104,20 +104,17 @@ class SqliteLedger:
 
 def _load_totals(connection: apsw.Connection, counters: Iterable[CounterKey]) -> dict[CounterKey, int]:
     """Return the totals that there are of those asked for."""
-    totals = {}
-    for counter in counters:
-        used = connection.execute(SQL["load_total"], rows.counter_row(counter)).get
-        if used is not None:
-            totals[counter] = used
-    return totals
+    wanted = list(counters)
+    asked = [(*rows.counter_row(counter), number) for number, counter in enumerate(wanted)]
+    return {wanted[number]: used for number, used in connection.executemany(SQL["load_total"], asked)}
 
 
 def _load_earlier(connection: apsw.Connection, batch: Batch, accounts: Mapping[Person, Account]) -> dict[KeyUse, Entry]:
     """Return the entries that hold the batch's idempotency keys already."""
-    earlier = {}
-    for person, digest in batch.keys:
-        if person in accounts:
-            user = accounts[person].user
-            for row in connection.execute(SQL["load_entry_by_key"], (user.bucket, user.key, digest)):
-                earlier[user.key, digest] = rows.entry_from(row)
-    return earlier
+    asked = [
+        (accounts[person].user.bucket, accounts[person].user.key, digest)
+        for person, digest in batch.keys
+        if person in accounts
+    ]
+    found = map(rows.entry_from, connection.executemany(SQL["load_entry_by_key"], asked))
+    return {(entry.user_key, entry.key): entry for entry in found if entry.key is not None}

@@ -136,8 +136,8 @@ select bucket, user_key, environment, id, billing_id, name, email, metadata, cre
 from users where environment = ?1 and id > ?2 order by id limit ?3;
 
 -- name: load_account
--- ?1, ?2, ?3: bucket, environment, id; ?4: whether ended subscriptions are wanted too.
-select i.home_bucket, i.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
+-- ?1, ?2, ?3: bucket, environment, id; ?4: whether ended subscriptions are wanted too; ?5: its number among those asked.
+select ?5, i.home_bucket, i.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
 from user_ids as i
 left join subscriptions as s on s.bucket = i.home_bucket and s.user_key = i.user_key
     and (?4 or s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED'))
@@ -168,7 +168,7 @@ join subscriptions as s on s.bucket = u.bucket and s.user_key = u.user_key
 where u.bucket = ?1 and u.user_key = ?2 and s.id > ?3 order by s.id limit ?4;
 
 -- name: load_total
-select used from counters
+select ?6, used from counters
 where bucket = ?1 and subscription_id = ?2 and feature_id = ?3 and reset_period = ?4 and period_start = ?5;
 
 -- name: load_entry_by_key

@@ -1,0 +1,71 @@
+"""Values: equal by their fields, and guarded by mypy where Python's own frozen dataclasses guard at run time."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from mypy import api as mypy
+
+from kana.model import value
+from kana.model.value import dataclass
+
+MODULE = """
+from dataclasses import replace
+from kana.model.entitlement import Consumption
+
+used = Consumption(used=1, budget=2, overage_enabled=False)
+{line}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value of two numbers."""
+
+    x: int
+    y: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """A thing that is only ever itself."""
+
+    x: int
+
+
+def test_values_of_the_same_fields_are_equal_and_hash_alike() -> None:
+    """A value can be a key, and two that say the same are one."""
+    assert Point(1, 2) == Point(1, 2) != Point(2, 1)
+    assert {Point(1, 2): "here"}[Point(1, 2)] == "here"
+
+
+def test_what_does_not_compare_by_its_fields_is_only_itself() -> None:
+    """With ``eq=False`` neither equality nor the hash looks at the fields."""
+    node = Node(1)
+
+    assert node != Node(1)
+    assert {node: "here"}[node] == "here"
+
+
+def test_a_value_has_no_other_attributes() -> None:
+    """Slots: a misspelt field is an error at run time too."""
+    with pytest.raises(AttributeError):
+        Point(1, 2).z = 3  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("options", [{"frozen": False, "slots": True}, {"frozen": True, "slots": False}])
+def test_a_class_that_says_it_is_no_value_is_refused(options: dict[str, bool]) -> None:
+    """Whoever reads ``frozen=True`` can rely on it: nothing else can be said here."""
+    with pytest.raises(TypeError, match="frozen"):
+        cast(Any, value.dataclass)(**options)
+
+
+@pytest.mark.parametrize(("line", "refused"), [("used.used = 3", "read-only"), ("used = replace(used, used=3)", None)])
+def test_mypy_refuses_to_set_a_field_of_a_value(line: str, refused: str | None) -> None:
+    """The guard that is left: assigning to a field is an error of ``make check``, and making another value is none."""
+    told, trouble, status = mypy.run(["--cache-dir=/dev/null", "-c", MODULE.format(line=line)])
+
+    assert trouble == ""
+    assert status == (refused is not None), told
+    assert refused is None or refused in told
