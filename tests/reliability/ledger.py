@@ -1,4 +1,4 @@
-"""Reads a SQLite database as any program may, without Kana's code, and holds it against what callers were told."""
+"""Reads a database as any program may, without Kana's code, and holds it against what callers were told."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import asyncpg
 
 _LINES = """
 select e.id, u.id, e.feature_id, e.delta, e.outcome, e.change, e.subscription_id, e.period_start, e.used,
@@ -79,15 +80,26 @@ def read_lines(path: Path) -> list[Line]:
         connection.close()
 
 
+async def read_lines_of(url: str) -> list[Line]:
+    """Return the same of the database that a server was given."""
+    if url.startswith("sqlite:///"):
+        return read_lines(Path(url.removeprefix("sqlite:///")))
+    connection = await asyncpg.connect(url, server_settings={"search_path": "kana"})
+    try:
+        return [Line(*row) for row in await connection.fetch(_LINES)]
+    finally:
+        await connection.close()
+
+
 def faults(path: Path, journal: Journal) -> list[str]:
     """Return everything that is wrong with a database, given what callers were told; empty where nothing is."""
     lines = read_lines(path)
-    return [*damage(path), *_lost(lines, journal), *_double(lines, journal)]
+    return [*damage(path), *told_faults(lines, journal)]
 
 
 def damage(path: Path) -> list[str]:
     """Return what contradicts itself within a database, whatever callers were told; empty where nothing does."""
-    return [*_file_faults(path), *_line_faults(read_lines(path))]
+    return [*_file_faults(path), *line_faults(read_lines(path))]
 
 
 def _file_faults(path: Path) -> Iterator[str]:
@@ -100,7 +112,7 @@ def _file_faults(path: Path) -> Iterator[str]:
         connection.close()
 
 
-def _line_faults(lines: list[Line]) -> Iterator[str]:
+def line_faults(lines: list[Line]) -> Iterator[str]:
     """Each line's total is the sum of the lines before it, and no hard limit was ever passed by a grant."""
     totals: Counter[tuple[int | None, str, int | None]] = Counter()
     for line in lines:
@@ -113,6 +125,12 @@ def _line_faults(lines: list[Line]) -> Iterator[str]:
         over = line.budget is not None and line.used > line.budget and not line.overage_enabled
         if line.outcome == "RECORDED" and line.delta > 0 and over:
             yield f"line {line.id} was granted above the limit: {line.used} of {line.budget}"
+
+
+def told_faults(lines: list[Line], journal: Journal) -> Iterator[str]:
+    """What callers were told and does not stand in the ledger, or stands there otherwise or twice."""
+    yield from _lost(lines, journal)
+    yield from _double(lines, journal)
 
 
 def _lost(lines: list[Line], journal: Journal) -> Iterator[str]:

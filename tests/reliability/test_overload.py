@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.reliability.ledger import damage, read_lines
+from tests.reliability.ledger import line_faults, read_lines_of
 from tests.support.client import AdminClient
 from tests.support.forge import Forge
+from tests.support.postgres import Postgres
 from tests.support.server import KanaServer
 
 CAPACITY = 16
@@ -24,21 +26,22 @@ mutation record($input: CreateUsageEventInput!) { recordUsage(input: $input) { r
 """
 
 
-def _serve(forge: Forge, requests_max: int) -> Iterator[KanaServer]:
-    with KanaServer(forge=forge, settings={"KANA_REQUESTS_MAX": str(requests_max)}) as server:
-        yield server
+Serve = Callable[[int], AbstractContextManager[KanaServer]]
 
 
-@pytest.fixture
-def small(forge: Forge) -> Iterator[KanaServer]:
-    """A server that takes sixteen requests at once."""
-    yield from _serve(forge, CAPACITY)
+@pytest.fixture(params=["sqlite", "postgres"])
+def serve(request: pytest.FixtureRequest, forge: Forge) -> Serve:
+    """Starts a server on a new database that takes so many requests at once."""
+    postgres: Postgres | None = request.getfixturevalue("postgres_server") if request.param == "postgres" else None
 
+    @contextmanager
+    def start(requests_max: int) -> Iterator[KanaServer]:
+        url = None if postgres is None else postgres.create_database()
+        settings = {"KANA_REQUESTS_MAX": str(requests_max)}
+        with KanaServer(forge=forge, database_url=url, settings=settings) as server:
+            yield server
 
-@pytest.fixture
-def large(forge: Forge) -> Iterator[KanaServer]:
-    """One that takes more than ever come."""
-    yield from _serve(forge, CLIENTS * 2)
+    return start
 
 
 async def _hammer(server: KanaServer) -> tuple[Counter[int], set[str], Counter[str]]:
@@ -72,22 +75,25 @@ def _megabytes(pid: int) -> float:
     return int(line.split()[1]) / 1000
 
 
-async def test_what_is_accepted_is_answered_and_the_rest_told_to_come_back(small: KanaServer) -> None:
+async def test_what_is_accepted_is_answered_and_the_rest_told_to_come_back(serve: Serve) -> None:
     """Each call ends in an answer or in 503 with Retry-After; the answered are kept, once; memory is bounded."""
-    before = _megabytes(small.pid)
-    statuses, told, advice = await _hammer(small)
-    assert set(statuses) == {200, 503}
-    assert statuses.total() == CLIENTS * CALLS
-    assert set(advice) == {"1"}
-    assert len(told) == statuses[200]
-    assert _megabytes(small.pid) - before < GROWTH_MAX_MB
-    lines = read_lines(small.database)
-    assert {str(line.id) for line in lines} == told
-    assert damage(small.database) == []
+    with serve(CAPACITY) as small:
+        before = _megabytes(small.pid)
+        statuses, told, advice = await _hammer(small)
+        assert set(statuses) == {200, 503}
+        assert statuses.total() == CLIENTS * CALLS
+        assert set(advice) == {"1"}
+        assert len(told) == statuses[200]
+        assert _megabytes(small.pid) - before < GROWTH_MAX_MB
+        lines = await read_lines_of(small.database_url)
+        assert {str(line.id) for line in lines} == told
+        assert list(line_faults(lines)) == []
+        assert small.kana("audit").returncode == 0
 
 
-async def test_a_server_with_room_turns_nobody_away(large: KanaServer) -> None:
+async def test_a_server_with_room_turns_nobody_away(serve: Serve) -> None:
     """The control: the same crowd is served whole where it fits, so the refusals above are the bound's."""
-    statuses, told, _ = await _hammer(large)
+    with serve(CLIENTS * 2) as large:
+        statuses, told, _ = await _hammer(large)
     assert statuses == {200: CLIENTS * CALLS}
     assert len(told) == CLIENTS * CALLS

@@ -7,12 +7,10 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-import asyncpg
 import pytest
 
 from kana.model.text import key_digest
-from tests.reliability import ledger
-from tests.reliability.ledger import Journal, Line
+from tests.reliability.ledger import Journal, Line, line_faults, read_lines_of, told_faults
 from tests.reliability.load import Load, furnish
 from tests.support.client import AdminClient, Refused
 from tests.support.forge import Forge
@@ -60,7 +58,7 @@ async def test_ten_kills_of_postgresql_lose_nothing_and_count_nothing_twice(
     answered = [call for call in load.journal.acknowledged if call.key is not None][::50]
     repeated = await load.repeat(answered)
     audit = kana.kana("audit")
-    lines = await _read_lines(kana.database_url)
+    lines = await read_lines_of(kana.database_url)
 
     assert repeated == [{**(call.answer or {}), "duplicate": True} for call in answered]
     assert audit.returncode == 0, audit.stdout
@@ -115,20 +113,12 @@ async def _answers_again(kana: KanaServer) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _read_lines(url: str) -> list[Line]:
-    connection = await asyncpg.connect(url, server_settings={"search_path": "kana"})
-    try:
-        return [Line(*row) for row in await connection.fetch(ledger._LINES)]
-    finally:
-        await connection.close()
-
-
 def _faults(lines: list[Line], journal: Journal) -> list[str]:
     """What is wrong with a ledger, but for the calls by which the test saw that the server answers again."""
     told = {call.key for call in journal.calls}
     assert "again" not in told
     mine = [line for line in lines if line.user_id != "ada" or line.key != _AGAIN]
-    return [*ledger._line_faults(lines), *ledger._lost(mine, journal), *ledger._double(mine, journal)]
+    return [*line_faults(lines), *told_faults(mine, journal)]
 
 
 _AGAIN = key_digest("again")
