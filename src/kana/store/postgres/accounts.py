@@ -19,7 +19,8 @@ from kana.model.text import shown
 from kana.model.user import User, UserRef
 from kana.store import rows
 from kana.store.postgres.catalogs import Catalogs
-from kana.store.postgres.database import Database, columns
+from kana.store.postgres.columns import columns
+from kana.store.postgres.database import Database
 from kana.store.postgres.directory import Directory
 from kana.store.postgres.pool import Connection, fetch, fetch_one
 from kana.store.postgres.statements import SQL

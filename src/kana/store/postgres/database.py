@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
@@ -137,11 +137,6 @@ class Database:
     async def close(self) -> None:
         """Finish what is in flight and end every connection."""
         await self._pool.close()
-
-
-def columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
-    """Return rows turned into columns, as statements over ``unnest`` take them; there is at least one row."""
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def _undo(connection: Connection, error: BaseException) -> None:

@@ -10,7 +10,8 @@ from kana.model.environment import Environment, bucket_of
 from kana.model.search import UserSearch
 from kana.model.user import User
 from kana.store import directory, rows
-from kana.store.postgres.database import Database, columns
+from kana.store.postgres.columns import columns
+from kana.store.postgres.database import Database
 from kana.store.postgres.pool import Connection, fetch
 from kana.store.postgres.statements import DIRECTORY, SQL
 

@@ -122,27 +122,27 @@ from found as f join users as u on u.bucket = f.bucket and u.user_key = f.user_k
 -- name: load_users
 select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
     u.token_version
-from unnest($1::smallint[], $2::bigint[]) as w (bucket, user_key)
+from unnest($1::text::smallint[], $2::text::bigint[]) as w (bucket, user_key)
 join users as u on u.bucket = w.bucket and u.user_key = w.user_key;
 
 -- name: lock_users
 -- The same, and nobody else writes them before the transaction ends.
 select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
     u.token_version
-from unnest($1::smallint[], $2::bigint[]) as w (bucket, user_key)
+from unnest($1::text::smallint[], $2::text::bigint[]) as w (bucket, user_key)
 join users as u on u.bucket = w.bucket and u.user_key = w.user_key
 order by u.bucket, u.user_key
 for update of u;
 
 -- name: add_user_ids
 insert into user_ids (bucket, environment, id, home_bucket, user_key)
-select * from unnest($1::smallint[], $2::text[], $3::text[], $4::smallint[], $5::bigint[])
+select * from unnest($1::text::smallint[], $2::text::text[], $3::text::text[], $4::text::smallint[], $5::text::bigint[])
 on conflict (bucket, environment, id) do nothing;
 
 -- name: put_users
 insert into users (bucket, user_key, environment, id, billing_id, name, email, metadata, created_at)
 select * from unnest(
-    $1::smallint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::json[], $9::bigint[]
+    $1::text::smallint[], $2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::text[], $7::text::text[], $8::text::json[], $9::text::bigint[]
 )
 on conflict (bucket, user_key) do update set
     billing_id = excluded.billing_id, name = excluded.name, email = excluded.email, metadata = excluded.metadata;

@@ -14,7 +14,8 @@ from kana.model.log import LogLine
 from kana.model.period import to_milliseconds
 from kana.store import insight_rows, rows
 from kana.store.postgres.accounts import find_user
-from kana.store.postgres.database import Database, columns
+from kana.store.postgres.columns import columns
+from kana.store.postgres.database import Database
 from kana.store.postgres.pool import Connection, fetch
 from kana.store.postgres.statements import SQL
 

@@ -20,7 +20,8 @@ from kana.model.user import UserRef
 from kana.store import insight_rows, rows
 from kana.store.postgres.accounts import find_user, find_users, load_accounts, lock_users
 from kana.store.postgres.catalogs import Catalogs
-from kana.store.postgres.database import CALL_S, TRANSACTION_S, CommitLost, Database, columns
+from kana.store.postgres.columns import columns
+from kana.store.postgres.database import CALL_S, TRANSACTION_S, CommitLost, Database
 from kana.store.postgres.pool import Connection, fetch
 from kana.store.postgres.statements import SQL
 

@@ -1,6 +1,6 @@
 -- Every statement of the PostgreSQL store, by name; SQLite has the same names.
--- A batch comes as one array for each column, so that a batch of any size is one statement; its entries are
--- copied in, which needs none.
+-- A batch comes as the text of one array for each column (columns.py), so that one of any size is one
+-- statement; its entries are copied in, which needs none.
 -- Joins keep to one bucket: on a sharded database they keep to one shard.
 
 -- name: load_workspace
@@ -136,14 +136,14 @@ from users where environment = $1 and id > $2 order by id limit $3;
 -- name: load_accounts
 -- Where the data of each of these users is kept; those who do not exist are left out.
 select w.number::integer, i.home_bucket, i.user_key
-from unnest($1::smallint[], $2::text[], $3::text[]) with ordinality as w (bucket, environment, id, number)
+from unnest($1::text::smallint[], $2::text::text[], $3::text::text[]) with ordinality as w (bucket, environment, id, number)
 join user_ids as i on i.bucket = w.bucket and i.environment = w.environment and i.id = w.id;
 
 -- name: lock_accounts
 -- The same, and nobody else decides on them before the transaction ends. Every process takes the
 -- locks in this one order, so that none waits for another in a circle.
 select w.number::integer, i.home_bucket, i.user_key
-from unnest($1::smallint[], $2::text[], $3::text[]) with ordinality as w (bucket, environment, id, number)
+from unnest($1::text::smallint[], $2::text::text[], $3::text::text[]) with ordinality as w (bucket, environment, id, number)
 join user_ids as i on i.bucket = w.bucket and i.environment = w.environment and i.id = w.id
 order by i.bucket, i.environment, i.id
 for update of i;
@@ -151,7 +151,7 @@ for update of i;
 -- name: lock_accounts_of_bucket
 -- The same for users of one bucket: a sharded database takes locks on one shard a statement.
 select w.number::integer, i.home_bucket, i.user_key
-from unnest($2::text[], $3::text[]) with ordinality as w (environment, id, number)
+from unnest($2::text::text[], $3::text::text[]) with ordinality as w (environment, id, number)
 join user_ids as i on i.bucket = $1 and i.environment = w.environment and i.id = w.id
 where i.bucket = $1
 order by i.bucket, i.environment, i.id
@@ -160,7 +160,7 @@ for update of i;
 -- name: load_held_subscriptions
 -- Of each account those that have not ended, or with its flag all of them; the oldest first.
 select w.number::integer, s.id, s.package_id, s.status, s.started_at, s.ends_at
-from unnest($1::smallint[], $2::bigint[], $3::boolean[]) with ordinality as w (bucket, user_key, history, number)
+from unnest($1::text::smallint[], $2::text::bigint[], $3::text::boolean[]) with ordinality as w (bucket, user_key, history, number)
 join subscriptions as s on s.bucket = w.bucket and s.user_key = w.user_key
     and (w.history or s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED'))
 order by w.number, s.id;
@@ -190,7 +190,7 @@ where u.bucket = $1 and u.user_key = $2 and s.id > $3 order by s.id limit $4;
 
 -- name: load_totals
 select w.number::integer, c.used
-from unnest($1::smallint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[]) with ordinality
+from unnest($1::text::smallint[], $2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::bigint[]) with ordinality
     as w (bucket, subscription_id, feature_id, reset_period, period_start, number)
 join counters as c on c.bucket = w.bucket and c.subscription_id = w.subscription_id
     and c.feature_id = w.feature_id and c.reset_period = w.reset_period and c.period_start = w.period_start;
@@ -202,7 +202,7 @@ select
     e.bucket, e.user_key, e.id, e.environment, e.feature_id, e.action, e.delta, e.outcome, e.reason, e.change,
     e.subscription_id, e.reset_period, e.period_start, e.used, e.budget, e.overage_enabled, e.key, e.timestamp,
     e.metadata, e.recorded_at
-from unnest($1::smallint[], $2::bigint[], $3::bytea[]) as w (bucket, user_key, key)
+from unnest($1::text::smallint[], $2::text::bigint[], $3::text::bytea[]) as w (bucket, user_key, key)
 join entries as e on e.bucket = w.bucket and e.key = w.key and e.user_key - w.user_key = 0;
 
 -- name: has_entry
@@ -216,7 +216,7 @@ from entries where bucket = $1 and user_key = $2 and id < $3 order by id desc li
 
 -- name: put_total
 insert into counters (bucket, subscription_id, feature_id, reset_period, period_start, used)
-select * from unnest($1::smallint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
+select * from unnest($1::text::smallint[], $2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::bigint[])
 on conflict (bucket, subscription_id, feature_id, reset_period, period_start) do update set used = excluded.used;
 
 -- name: count_entries
@@ -242,8 +242,8 @@ order by bucket, subscription_id, feature_id, reset_period, period_start;
 -- A sum that 64 bits cannot hold stays at the bound: no total may ever refuse a usage.
 insert into usage_days as t (bucket, user_key, feature_id, day, package_id, environment, units, entries, refusals)
 select * from unnest(
-    $1::smallint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
-    $9::bigint[]
+    $1::text::smallint[], $2::text::bigint[], $3::text::text[], $4::text::bigint[], $5::text::text[], $6::text::text[], $7::text::bigint[], $8::text::bigint[],
+    $9::text::bigint[]
 )
 on conflict (bucket, user_key, feature_id, day, package_id) do update set
     units = greatest(-9000000000000000000, least(9000000000000000000, t.units::numeric + excluded.units))::bigint,
@@ -252,7 +252,7 @@ on conflict (bucket, user_key, feature_id, day, package_id) do update set
 -- name: add_usage_hour
 insert into usage_hours as t (environment, feature_id, package_id, hour, bucket, units, entries, refusals)
 select * from unnest(
-    $1::text[], $2::text[], $3::text[], $4::bigint[], $5::smallint[], $6::bigint[], $7::bigint[], $8::bigint[]
+    $1::text::text[], $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::smallint[], $6::text::bigint[], $7::text::bigint[], $8::text::bigint[]
 )
 on conflict (environment, feature_id, package_id, hour, bucket) do update set
     units = greatest(-9000000000000000000, least(9000000000000000000, t.units::numeric + excluded.units))::bigint,
@@ -346,7 +346,7 @@ order by t.units desc, u.id limit $5;
 -- $2: of each entitlement package, $4: feature, $5: reset period, $6: first moment that a current period can
 -- start at, $7: used at least.
 select u.id, s.started_at, c.feature_id, c.reset_period, c.period_start, c.used, w.number::integer - 1
-from unnest($2::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[]) with ordinality
+from unnest($2::text::text[], $4::text::text[], $5::text::text[], $6::text::bigint[], $7::text::bigint[]) with ordinality
     as w (package_id, feature_id, reset_period, since, used, number)
 join subscriptions as s on s.environment = $1 and s.package_id = w.package_id
     and s.status in ('ACTIVE', 'TRIALING') and (s.ends_at is null or s.ends_at > $3)
@@ -462,7 +462,7 @@ on conflict (bucket, environment, message_id) do nothing;
 -- name: load_segment_event
 select e.bucket, e.environment, e.message_id, e.id, e.type, e.user_id, e.event, e.status, e.reason, e.feature_id,
     e.rule_id, e.delta, e.happened_at, e.received_at, e.raw
-from unnest($1::smallint[], $2::text[], $3::text[]) as w (bucket, environment, message_id)
+from unnest($1::text::smallint[], $2::text::text[], $3::text::text[]) as w (bucket, environment, message_id)
 join segment_events as e on e.bucket = w.bucket and e.environment = w.environment and e.message_id = w.message_id;
 
 -- name: settle_segment_event

@@ -12,7 +12,8 @@ from kana.model.period import to_milliseconds
 from kana.model.segment import EventStatus, MappingRule, SegmentEvent
 from kana.model.user import User
 from kana.store import segment_rows as rows
-from kana.store.postgres.database import Database, columns
+from kana.store.postgres.columns import columns
+from kana.store.postgres.database import Database
 from kana.store.postgres.pool import Connection, fetch
 from kana.store.postgres.statements import SESSION, SQL
 from kana.store.rows import user_from

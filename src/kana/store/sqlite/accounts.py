@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import starmap
 
 import apsw
 
@@ -152,17 +151,16 @@ def load_accounts(
         (bucket_of(environment, user_id), environment.value, user_id, history, number)
         for number, (environment, user_id) in enumerate(people)
     ]
-    found: dict[int, list[rows.Row]] = {}
-    for number, *row in connection.executemany(SQL["load_account"], asked):
-        found.setdefault(number, []).append(row)
-    return {people[number]: _account_from(people[number], held) for number, held in found.items()}
-
-
-def _account_from(person: tuple[Environment, str], held: Sequence[rows.Row]) -> Account:
-    environment, user_id = person
-    bucket, user_key, first, *_ = held[0]
-    subscriptions = () if first is None else tuple(starmap(rows.subscription, held))
-    return Account(UserRef(environment, bucket, user_key, user_id), subscriptions)
+    accounts: dict[tuple[Environment, str], Account] = {}
+    for number, bucket, user_key, *held in connection.executemany(SQL["load_account"], asked):
+        person = people[number]
+        subscriptions = () if held[0] is None else (rows.subscription(bucket, user_key, *held),)
+        known = accounts.get(person)
+        if known is None:
+            accounts[person] = Account(UserRef(person[0], bucket, user_key, person[1]), subscriptions)
+        else:
+            accounts[person] = Account(known.user, known.subscriptions + subscriptions)
+    return accounts
 
 
 def load_user_ref(connection: apsw.Connection, environment: Environment, user_id: str) -> UserRef:
