@@ -63,11 +63,11 @@ async def test_those_that_come_while_groups_are_under_way_form_the_next(
     oracle.open.clear()
     asked = []
     for _ in range(AT_ONCE_MAX):
-        asked.append(asyncio.create_task(gatherer.ask(2)))
+        asked.append(asyncio.ensure_future(gatherer.ask(2)))
         for _ in range(3):
             await asyncio.sleep(0)
     assert oracle.groups == [[2]] * AT_ONCE_MAX
-    asked += [asyncio.create_task(gatherer.ask(4)) for _ in range(GATHERED_MAX + 1)]
+    asked += [asyncio.ensure_future(gatherer.ask(4)) for _ in range(GATHERED_MAX + 1)]
     await asyncio.sleep(0.01)
     assert len(oracle.groups) == AT_ONCE_MAX
     oracle.open.set()
@@ -78,8 +78,8 @@ async def test_those_that_come_while_groups_are_under_way_form_the_next(
 async def test_whoever_goes_away_keeps_no_one_from_an_answer(oracle: Oracle, gatherer: Gatherer[int, int]) -> None:
     """A cancelled question, answered or refused, is dropped, and its neighbours get theirs."""
     oracle.open.clear()
-    gone = [asyncio.create_task(gatherer.ask(number)) for number in (2, 3)]
-    stays = asyncio.create_task(gatherer.ask(6))
+    gone = [asyncio.ensure_future(gatherer.ask(number)) for number in (2, 3)]
+    stays = asyncio.ensure_future(gatherer.ask(6))
     await oracle.asked.wait()
     for task in gone:
         task.cancel()

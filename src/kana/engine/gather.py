@@ -28,15 +28,18 @@ class Gatherer(Generic[_Question, _Answer]):
         self._pending: list[tuple[_Question, asyncio.Future[_Answer]]] = []
         self._running: set[asyncio.Task[None]] = set()
 
-    async def ask(self, question: _Question) -> _Answer:
-        """Return the answer to one question, or raise what it is answered with."""
+    def ask(self, question: _Question) -> asyncio.Future[_Answer]:
+        """Return what is, or raises, the answer to one question when awaited.
+
+        A future and not a coroutine: on the way of a request each of those takes a microsecond to be woken.
+        """
         future: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         self._pending.append((question, future))
         if len(self._running) < AT_ONCE_MAX:
             task = asyncio.create_task(self._run())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-        return await future
+        return future
 
     async def _run(self) -> None:
         # Those that became ready in the same turn of the loop join the first of them.

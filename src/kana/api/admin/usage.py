@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from ariadne import MutationType, QueryType
@@ -52,12 +53,12 @@ class DecisionRow:
 
 
 @query.field("canUseFeature")
-async def can_use_feature(
+def can_use_feature(
     _root: object, info: Info, *, user_id: str, feature_id: str, delta: int | None = None
-) -> Decision:
+) -> Awaitable[Decision]:
     """Translate, ask the engine, hand back its answer. A refusal is data, with its reason."""
     context = info.context
-    return await context.engine.usage.check(
+    return context.engine.usage.check(
         context.environment,
         given_id(user_id, field="userId"),
         given_id(feature_id, field="featureId"),
