@@ -177,9 +177,10 @@ async def test_a_file_may_be_called_anything(world: World) -> None:
 
 
 async def test_changed_settings_are_told(world: World) -> None:
-    """With what they were; each environment's among its own lines."""
+    """With what they were; each environment's among its own lines. What stands as it stood is no change."""
     old = (await world.access.keyring()).environments[TEST]
-    await world.access.change_settings(TEST, requires_secure_mode=True, by=OWNER)
+    for _ in range(2):
+        await world.access.change_settings(TEST, requires_secure_mode=True, by=OWNER)
     before = {"environment": "test", "app_id": old.app_id, "requires_secure_mode": False}
     assert await told(world) == [
         a_line("updated", "settings", "test", before, before | {"requires_secure_mode": True}),

@@ -148,12 +148,13 @@ class AccessEngine:
     async def change_settings(
         self, environment: Environment, *, requires_secure_mode: bool, by: Actor
     ) -> EnvironmentSettings:
-        """Set whether the environment's Client API lets in user tokens only."""
+        """Set whether the environment's Client API lets in user tokens only; setting it again changes nothing."""
         self._forget()
         old = (await self.keyring()).environments[environment]
         settings = replace(old, requires_secure_mode=requires_secure_mode)
-        await self._store.change_settings(settings, by=by, now=self._clock())
-        self._forget()
+        if settings != old:
+            await self._store.change_settings(settings, by=by, now=self._clock())
+            self._forget()
         return settings
 
     async def rotate_signing_secret(self, environment: Environment, *, by: Actor) -> SigningSecret:
