@@ -177,9 +177,10 @@ async def test_a_masked_key_that_fits_two_is_not_guessed(doors: Doors) -> None:
 
 
 async def test_secure_mode_is_a_switch_of_each_environment(doors: Doors) -> None:
-    """Switched in one, it holds there at once and in another process when its keyring is read anew."""
+    """Switched in one, it holds there at once and in another process when its keyring is read anew; twice is once."""
     settings = await doors.first.change_settings(LIVE, requires_secure_mode=True, by=TESTER)
     assert settings.requires_secure_mode
+    assert await doors.first.change_settings(LIVE, requires_secure_mode=True, by=TESTER) == settings
     for door in (doors.first, doors.second):
         environments = (await door.keyring()).environments
         assert [environments[each].requires_secure_mode for each in (LIVE, TEST)] == [True, False]
