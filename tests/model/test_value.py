@@ -15,7 +15,8 @@ from dataclasses import replace
 from kana.model.entitlement import Consumption
 
 used = Consumption(used=1, budget=2, overage_enabled=False)
-{line}
+used = replace(used, used=2)
+used.used = 3
 """
 
 
@@ -61,11 +62,11 @@ def test_a_class_that_says_it_is_no_value_is_refused(options: dict[str, bool]) -
         cast(Any, value.dataclass)(**options)
 
 
-@pytest.mark.parametrize(("line", "refused"), [("used.used = 3", "read-only"), ("used = replace(used, used=3)", None)])
-def test_mypy_refuses_to_set_a_field_of_a_value(line: str, refused: str | None) -> None:
+def test_mypy_refuses_to_set_a_field_of_a_value() -> None:
     """The guard that is left: assigning to a field is an error of ``make check``, and making another value is none."""
-    told, trouble, status = mypy.run(["--cache-dir=/dev/null", "-c", MODULE.format(line=line)])
+    told, trouble, _ = mypy.run(["--cache-dir=/dev/null", "-c", MODULE])
 
     assert trouble == ""
-    assert status == (refused is not None), told
-    assert refused is None or refused in told
+    assert [line for line in told.splitlines() if ": error:" in line] == [
+        '<string>:7: error: Property "used" defined in "Consumption" is read-only  [misc]'
+    ]
