@@ -123,6 +123,10 @@ def marked(side: Side, answer: httpx.Response) -> list[str]:
     return [*sorted(amounts), *(mark for mark in side.marks() if mark in shown)]
 
 
+LATER = {("keys", "used_at")}
+"""Columns that are written up to a minute after the call that they tell of, and so perhaps during another's."""
+
+
 def rows_of(side: Side, path: Path) -> str:
     """A digest of every row that is not the other side's, table by table, read from the file behind the server."""
     other = TEST if side.environment is LIVE else LIVE
@@ -131,7 +135,8 @@ def rows_of(side: Side, path: Path) -> str:
     tables = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table' order by 1")]
     for table in tables:
         columns = [row[1] for row in connection.execute(f"pragma table_info({table})")]
-        for row in connection.execute(f"select * from {table} where {_of(table, columns, other)} order by 1, 2"):
+        told = ", ".join(column for column in columns if (table, column) not in LATER)
+        for row in connection.execute(f"select {told} from {table} where {_of(table, columns, other)} order by 1, 2"):
             digest.update(repr((table, row)).encode())
     connection.close()
     return digest.hexdigest()
