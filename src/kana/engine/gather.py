@@ -31,7 +31,7 @@ class Gatherer(Generic[_Question, _Answer]):
     def ask(self, question: _Question) -> asyncio.Future[_Answer]:
         """Return what is, or raises, the answer to one question when awaited.
 
-        A future and not a coroutine: on the way of a request each of those takes a microsecond to be woken.
+        A future and not a coroutine: one layer less to wake through on the way of each request.
         """
         future: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         self._pending.append((question, future))

@@ -1,6 +1,6 @@
 """What a value is: a dataclass whose fields are set once, which mypy watches over and Python does not.
 
-Python's own frozen dataclasses guard each field at run time, and making one costs three times as much,
+Python's own frozen dataclasses guard each field at run time, and making one costs two to three times as much,
 several of which are made for every usage. Nothing but our own typed code ever holds a value, so the guard
 that ``make check`` is says the same at no cost. The words are the standard library's, so that mypy,
 ``replace`` and a reader take it for what it is.

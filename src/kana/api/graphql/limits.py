@@ -26,6 +26,8 @@ from kana.errors import QueryTooComplex
 
 INTROSPECTION_FIELDS = frozenset({"__schema", "__type"})
 
+_CONTAINERS = (list, dict)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -209,9 +211,6 @@ def check_variables(variables: Mapping[str, Any], limits: Limits, longer: Mappin
         else:
             keys += _count_keys(value, limits, name)
     _require("variable keys", keys, limits.variable_keys)
-
-
-_CONTAINERS = (list, dict)
 
 
 def _count_keys(value: Any, limits: Limits, name: str) -> int:

@@ -96,7 +96,7 @@ class PostgresLedger:
         earlier = await _load_earlier(connection, batch, users)
         batch.decide(await _load_totals(connection, batch.place(catalogs, accounts, earlier)))
         if batch.entries:
-            # COPY takes 14 microseconds less for an entry than an insert of arrays, at any size of a batch.
+            # COPY took three quarters of the time of an insert from arrays for 8 entries, and 0.6 for 1,000.
             lines = [rows.entry_row(entry) for entry in batch.entries]
             await connection.copy_records_to_table("entries", columns=rows.ENTRY_COLUMNS, records=lines)
         if batch.totals:
