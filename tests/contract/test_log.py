@@ -16,7 +16,7 @@ from kana.model.environment import Actor, Environment
 from kana.model.key import EnvironmentSettings, KeyKind
 from kana.model.log import LogLine
 from kana.model.roster import Row, WrongRow
-from kana.store import rows
+from kana.store import log
 from tests.support.stores import Place
 from tests.support.world import LIVE, NOON, TEST, TESTER, World, a_package, allows
 
@@ -313,7 +313,7 @@ async def test_what_cannot_be_told_is_not_done(world: World, name: str, monkeypa
     before = await all_of(world)
     [taken] = await world.store.log(TEST, limit=1, before=None, subject_id=None, shared=True)
     with monkeypatch.context() as patched:
-        patched.setattr(rows, "_LOG_LINES", repeat(taken.id))
+        patched.setattr(log, "_LINES", repeat(taken.id))
         with pytest.raises((KanaError, apsw.ConstraintError), match="admin_log"):
             await DONE[name](world)
     assert await all_of(world) == before

@@ -8,7 +8,8 @@ from datetime import datetime
 from kana.model.environment import Actor
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.person import SESSION_AGE, SESSION_IDLE, TRIES_WINDOW, Invitation, Person, Role, Session
-from kana.store.rows import Row, log_row
+from kana.store.log import log_row
+from kana.store.session import Row
 
 
 def people_from(found: Iterable[Row]) -> Mapping[str, Person]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import count
-from typing import Any
 
 from kana.engine.ports import Drift, Signed, Subscribed
 from kana.model.account import Account
@@ -18,118 +15,22 @@ from kana.model.catalog import Catalog, CatalogChange
 from kana.model.entitlement import Consumption, CounterKey
 from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature, FeatureType
-from kana.model.key import ApiKey, EnvironmentSettings, KeyKind, Keyring, SigningSecret
 from kana.model.package import Package, PackageFeature, PackagePrice, PackageStatus
 from kana.model.period import ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
 from kana.model.subscription import Subscription, SubscriptionStatus
 from kana.model.usage import Action, Entry, Outcome
 from kana.model.user import User
+from kana.store.log import log_row as log_row  # noqa: PLC0414 - for those that still take it from here
+from kana.store.log import verb
+from kana.store.session import Row as Row  # noqa: PLC0414 - for those that still take it from here
+from kana.store.values import NO_RESET as NO_RESET  # noqa: PLC0414 - for those that still take it from here
+from kana.store.values import RESETS as RESETS  # noqa: PLC0414 - for those that still take it from here
+from kana.store.values import optional_milliseconds, optional_moment
+from kana.store.values import to_json as to_json  # noqa: PLC0414 - for those that still take it from here
 
-Row = Sequence[Any]
-
-NO_RESET = "NONE"
-"""Stands for no reset period, as a primary key holds no null."""
-
-_LOG_LINES = count(secrets.randbits(21))
-"""Tells lines of one millisecond apart; at random to begin with, as other processes write lines too."""
-
-RESETS: dict[str, ResetPeriod | None] = {NO_RESET: None, **{reset.value: reset for reset in ResetPeriod}}
 LONGEST_PERIODS = {ResetPeriod.DAY: timedelta(1), ResetPeriod.MONTH: timedelta(31), ResetPeriod.YEAR: timedelta(366)}
 _FIRST_MOMENT = -(2**62)
 _STATUSES = {status.value: status for status in SubscriptionStatus}
-
-
-to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-"""Returns compact JSON. One encoder for all: ``json.dumps`` would make one for each call."""
-
-
-def _optional_milliseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else to_milliseconds(moment)
-
-
-def _optional_moment(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else from_milliseconds(milliseconds)
-
-
-def settings_from(row: Row) -> EnvironmentSettings:
-    """Read a row of ``load_environments``."""
-    return EnvironmentSettings(environment=Environment(row[0]), app_id=row[1], requires_secure_mode=bool(row[2]))
-
-
-def settings_row(settings: EnvironmentSettings) -> Row:
-    """Write a row of ``add_environment`` and ``change_environment``."""
-    return (settings.environment, settings.app_id, int(settings.requires_secure_mode))
-
-
-def key_from(row: Row) -> ApiKey:
-    """Read a row of ``load_keys``."""
-    return ApiKey(
-        hash=bytes(row[0]),
-        environment=Environment(row[1]),
-        kind=KeyKind(row[2]),
-        prefix=row[3],
-        last_four=row[4],
-        name=row[5],
-        created_at=from_milliseconds(row[6]),
-        revoked_at=_optional_moment(row[7]),
-        used_at=_optional_moment(row[8]),
-    )
-
-
-def key_row(key: ApiKey) -> Row:
-    """Write a row of ``add_key``."""
-    return (
-        key.hash,
-        key.environment,
-        key.kind,
-        key.prefix,
-        key.last_four,
-        key.name,
-        to_milliseconds(key.created_at),
-        _optional_milliseconds(key.revoked_at),
-    )
-
-
-def key_use_rows(uses: Mapping[bytes, datetime]) -> list[Row]:
-    """Write rows of ``use_key``, in the order of hashes so that two processes cannot wait for each other."""
-    return [(hashed, to_milliseconds(at)) for hashed, at in sorted(uses.items())]
-
-
-def signing_secret_from(row: Row) -> SigningSecret:
-    """Read a row of ``load_signing_secrets``."""
-    return SigningSecret(
-        id=row[0],
-        environment=Environment(row[1]),
-        secret=bytes(row[2]),
-        created_at=from_milliseconds(row[3]),
-        revoked_at=_optional_moment(row[4]),
-    )
-
-
-def keyring_from(
-    workspace: str,
-    settings: Iterable[EnvironmentSettings],
-    keys: Iterable[ApiKey],
-    signing_secrets: Iterable[SigningSecret],
-) -> Keyring:
-    """Put the parts of a keyring together."""
-    return Keyring(
-        workspace=workspace,
-        environments={each.environment: each for each in settings},
-        keys={key.hash: key for key in keys},
-        signing_secrets=tuple(signing_secrets),
-    )
-
-
-def signing_secret_row(secret: SigningSecret) -> Row:
-    """Write a row of ``add_signing_secret``."""
-    return (
-        secret.id,
-        secret.environment,
-        secret.secret,
-        to_milliseconds(secret.created_at),
-        _optional_milliseconds(secret.revoked_at),
-    )
 
 
 def catalog_from(
@@ -306,7 +207,7 @@ def subscription(
         package_id=package_id,
         status=_STATUSES[status],
         start=from_milliseconds(started_at),
-        ends_at=_optional_moment(ends_at),
+        ends_at=optional_moment(ends_at),
     )
 
 
@@ -325,7 +226,7 @@ def subscription_row(environment: Environment, subscription: Subscription) -> Ro
         subscription.package_id,
         subscription.status,
         to_milliseconds(subscription.start),
-        _optional_milliseconds(subscription.ends_at),
+        optional_milliseconds(subscription.ends_at),
     )
 
 
@@ -347,7 +248,7 @@ def drift_from(row: Row) -> Drift:
 def entry_from(row: Row) -> Entry:
     """Read a row of ``load_entries_by_key`` and ``list_entries``."""
     bucket, feature_id, subscription_id, used = row[0], row[4], row[10], row[13]
-    recorded_at, timestamp = from_milliseconds(row[19]), _optional_moment(row[17])
+    recorded_at, timestamp = from_milliseconds(row[19]), optional_moment(row[17])
     counter = consumption = None
     if subscription_id is not None:
         counter = _counter_from((bucket, subscription_id, feature_id, row[11], row[12]))
@@ -420,46 +321,10 @@ def entry_row(entry: Entry) -> Row:
         None if consumption is None else consumption.budget,
         None if consumption is None else int(consumption.overage_enabled),
         entry.key,
-        _optional_milliseconds(entry.timestamp),
+        optional_milliseconds(entry.timestamp),
         None if entry.metadata is None else to_json(entry.metadata),
         to_milliseconds(entry.recorded_at),
     )
-
-
-def log_row(
-    action: str,
-    subject: tuple[str, str],
-    *,
-    environment: Environment | None,
-    before: object,
-    after: object,
-    by: Actor,
-    now: datetime,
-) -> Row:
-    """Write a row of ``add_log_line``; ``subject`` is its kind and id. Lines sort by time."""
-    return (
-        to_milliseconds(now) << 21 | next(_LOG_LINES) % (1 << 21),
-        None if environment is None else environment,
-        to_milliseconds(now),
-        by.kind,
-        by.name,
-        action,
-        *subject,
-        _described(before),
-        _described(after),
-    )
-
-
-def workspace_log_row(workspace: str, *, by: Actor, now: datetime) -> Row:
-    """Write the first line of the administrative log."""
-    subject = ("workspace", workspace)
-    return log_row("created", subject, environment=None, before=None, after={"name": workspace}, by=by, now=now)
-
-
-def key_log_row(action: str, key: ApiKey, *, by: Actor, now: datetime) -> Row:
-    """Write the line for a key made or revoked; the key itself is nowhere in it."""
-    after = {"kind": key.kind, "name": key.name}
-    return log_row(action, ("key", key.masked), environment=key.environment, before=None, after=after, by=by, now=now)
 
 
 def tokens_log_row(user: User, *, by: Actor, now: datetime) -> Row:
@@ -468,20 +333,12 @@ def tokens_log_row(user: User, *, by: Actor, now: datetime) -> Row:
     return log_row("revoked", subject, environment=user.environment, before=None, after=None, by=by, now=now)
 
 
-def settings_log_row(
-    old: EnvironmentSettings | None, settings: EnvironmentSettings, *, by: Actor, now: datetime
-) -> Row:
-    """Write the line for an environment's settings changed."""
-    subject = ("settings", settings.environment)
-    return log_row("updated", subject, environment=settings.environment, before=old, after=settings, by=by, now=now)
-
-
 def user_log_row(old: User | None, new: User, signed: Signed) -> Row:
     """Write the line for a user made or changed, under the id that they have now."""
     before = None if old is None else _told_user(old)
     after, subject = _told_user(new), ("user", new.id)
     return log_row(
-        _verb(before, after), subject, environment=new.environment, before=before, after=after, **signed._asdict()
+        verb(before, after), subject, environment=new.environment, before=before, after=after, **signed._asdict()
     )
 
 
@@ -498,7 +355,7 @@ def subscription_log_rows(
     subject = ("subscription", old.user.id)
     return [
         log_row(
-            _verb(held.get(each.id), each),
+            verb(held.get(each.id), each),
             subject,
             environment=environment,
             before=held.get(each.id),
@@ -520,12 +377,6 @@ def import_log_row(environment: Environment, source: str, *, made: int, changed:
     return log_row("imported", ("users", source), environment=environment, before=None, after=after, **signed._asdict())
 
 
-def signing_secret_log_row(action: str, secret: SigningSecret, *, by: Actor, now: datetime) -> Row:
-    """Write the line for a signing secret made or revoked; the secret itself is nowhere in it."""
-    subject = ("signing secret", secret.id)
-    return log_row(action, subject, environment=secret.environment, before=None, after=None, by=by, now=now)
-
-
 def catalog_log_rows(old: Catalog, new: Catalog, change: CatalogChange, *, by: Actor, now: datetime) -> list[Row]:
     """Write a line of the administrative log for each feature and package that a change touches."""
     touched = [("feature", item.id, old.features.get(item.id), item) for item in change.features]
@@ -533,19 +384,7 @@ def catalog_log_rows(old: Catalog, new: Catalog, change: CatalogChange, *, by: A
     touched += [("package", key, old.packages[key], None) for key in change.deleted_package_ids]  # type: ignore[misc]
     return [
         log_row(
-            _verb(before, after), (kind, key), environment=new.environment, before=before, after=after, by=by, now=now
+            verb(before, after), (kind, key), environment=new.environment, before=before, after=after, by=by, now=now
         )
         for kind, key, before, after in touched
     ]
-
-
-def _verb(before: object, after: object) -> str:
-    if before is None:
-        return "created"
-    return "deleted" if after is None else "updated"
-
-
-def _described(value: Any) -> str | None:
-    if value is None:
-        return None
-    return json.dumps(asdict(value) if is_dataclass(value) else value, default=str, ensure_ascii=False)  # type: ignore[arg-type]

@@ -11,7 +11,9 @@ from kana.engine.ports import EventMapper
 from kana.model.environment import Actor, Environment
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.segment import EventStatus, MappingRule, MessageType, PropertyCondition, SegmentEvent
-from kana.store.rows import Row, log_row, to_json
+from kana.store.log import log_row
+from kana.store.session import Row
+from kana.store.values import to_json
 
 NUMBER_MAX = 2**63 - 1
 """Stands for no number to begin before."""

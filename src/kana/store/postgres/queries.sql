@@ -3,49 +3,6 @@
 -- statement; its entries are copied in, which needs none.
 -- Joins keep to one bucket: on a sharded database they keep to one shard.
 
--- name: load_workspace
-select name from workspace;
-
--- name: load_environments
-select environment, app_id, requires_secure_mode from environments;
-
--- name: load_keys
-select hash, environment, kind, prefix, last_four, name, created_at, revoked_at, used_at from keys;
-
--- name: load_signing_secrets
-select id, environment, secret, created_at, revoked_at from signing_secrets order by id;
-
--- name: add_workspace
-insert into workspace (one, name, created_at) values (1, $1, $2);
-
--- name: add_environment
-insert into environments (environment, app_id, requires_secure_mode, catalog_version) values ($1, $2, $3, 0);
-
--- name: change_environment
-update environments set app_id = $2, requires_secure_mode = $3 where environment = $1;
-
--- name: add_key
-insert into keys (hash, environment, kind, prefix, last_four, name, created_at, revoked_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8);
-
--- name: revoke_key
-update keys set revoked_at = $2 where hash = $1 and revoked_at is null returning 1;
-
--- name: use_key
--- Of several processes the latest use stands.
-update keys set used_at = greatest(used_at, $2) where hash = $1;
-
--- name: add_signing_secret
-insert into signing_secrets (id, environment, secret, created_at, revoked_at) values ($1, $2, $3, $4, $5);
-
--- name: revoke_signing_secret
-update signing_secrets set revoked_at = $2 where id = $1 and revoked_at is null returning 1;
-
--- name: add_log_line
-insert into admin_log (
-    id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after
-) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
-
 -- name: load_catalog_version
 select environment, catalog_version from environments;
 
@@ -368,13 +325,6 @@ from (
 ) as r
 join users as u on u.bucket = r.bucket and u.user_key = r.user_key
 order by r.refused desc, r.last_at desc, u.id, r.feature_id, r.outcome;
-
--- name: list_log
-select id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after
-from admin_log
-where id < $2 and (environment = $1 or (environment is null and $5::boolean))
-    and ($3::text is null or subject_id = $3)
-order by id desc limit $4;
 
 -- name: load_people
 select email, role, password_hash, created_at, disabled_at from people order by created_at, email;

@@ -1,9 +1,9 @@
-"""The statements of queries.sql, session.sql and directory.sql, by name."""
+"""The statements of this database by name: those that both share, and its own."""
 
 from __future__ import annotations
 
-from kana.store.statements import read_statements
+from kana.store.statements import read_all, read_statements
 
-SQL = read_statements("kana.store.postgres")
+SQL = read_all("kana.store.postgres")
 SESSION = read_statements("kana.store.postgres", "session.sql")
 DIRECTORY = read_statements("kana.store.postgres", "directory.sql")

@@ -1,8 +1,8 @@
-"""The statements of queries.sql and directory.sql, by name."""
+"""The statements of this database by name: those that both share, in SQLite's words, and its own."""
 
 from __future__ import annotations
 
-from kana.store.statements import read_statements
+from kana.store.statements import for_sqlite, read_all, read_statements
 
-SQL = read_statements("kana.store.sqlite")
+SQL = read_all("kana.store.sqlite", translate=for_sqlite)
 DIRECTORY = read_statements("kana.store.sqlite", "directory.sql")

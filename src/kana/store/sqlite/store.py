@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kana.store.keys import Keys
 from kana.store.sqlite.accounts import Accounts
 from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.insights import Insights
-from kana.store.sqlite.keys import Keys
 from kana.store.sqlite.ledger import SqliteLedger
 from kana.store.sqlite.people import People
 from kana.store.sqlite.segment import Segment
+from kana.store.sqlite.session import SqliteTransactions
 
 
 class SqliteStore(Catalogs, Accounts, SqliteLedger, Insights, Keys, People, Segment):
@@ -37,7 +38,7 @@ class SqliteStore(Catalogs, Accounts, SqliteLedger, Insights, Keys, People, Segm
         Accounts.__init__(self, database, self)
         SqliteLedger.__init__(self, database, self)
         Insights.__init__(self, database)
-        Keys.__init__(self, database)
+        Keys.__init__(self, SqliteTransactions(database))
         People.__init__(self, database)
         Segment.__init__(self, database)
 

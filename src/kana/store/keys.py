@@ -1,0 +1,205 @@
+"""Keys, settings of environments and signing secrets: who may come in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from kana.model.environment import Actor, Environment
+from kana.model.key import ApiKey, EnvironmentSettings, KeyKind, Keyring, SigningSecret
+from kana.model.period import from_milliseconds, to_milliseconds
+from kana.store.log import log_row
+from kana.store.session import Lock, Row, Session, Transactions
+from kana.store.values import optional_milliseconds, optional_moment
+
+
+class Keys:
+    """Keeps the keyring. What each call promises is said by ``KeyStore``."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def initialise(self, keyring: Keyring, *, by: Actor, now: datetime) -> bool:
+        """Write the first keyring, unless there is one."""
+
+        async def work(session: Session) -> bool:
+            await session.lock(Lock.WORKSPACE)
+            if await session.row("load_workspace") is not None:
+                return False
+            await session.execute("add_workspace", keyring.workspace, to_milliseconds(now))
+            await session.many("add_environment", [_settings_row(each) for each in keyring.environments.values()])
+            await session.many("add_key", [_key_row(key) for key in keyring.keys.values()])
+            await session.many("add_signing_secret", [_signing_secret_row(each) for each in keyring.signing_secrets])
+            await session.execute("add_log_line", *_workspace_log_row(keyring.workspace, by=by, now=now))
+            return True
+
+        return await self._transactions.write(work)
+
+    async def keyring(self) -> Keyring | None:
+        """Return all of it, as last committed by any process."""
+        return await self._transactions.read(_load_keyring)
+
+    async def add_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
+        """Add a key."""
+
+        async def work(session: Session) -> None:
+            await session.execute("add_key", *_key_row(key))
+            await session.execute("add_log_line", *_key_log_row("created", key, by=by, now=now))
+
+        await self._transactions.write(work)
+
+    async def revoke_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
+        """Revoke a key, once."""
+
+        async def work(session: Session) -> None:
+            if await session.execute("revoke_key", key.hash, to_milliseconds(now)):
+                await session.execute("add_log_line", *_key_log_row("revoked", key, by=by, now=now))
+
+        await self._transactions.write(work)
+
+    async def use_keys(self, uses: Mapping[bytes, datetime]) -> None:
+        """Note when keys were last used."""
+        used = _key_use_rows(uses)
+
+        async def work(session: Session) -> None:
+            await session.many("use_key", used)
+
+        await self._transactions.write(work)
+
+    async def change_settings(self, settings: EnvironmentSettings, *, by: Actor, now: datetime) -> None:
+        """Replace the settings of one environment."""
+
+        async def work(session: Session) -> None:
+            # Two changes at once would both tell of the same settings as those before.
+            await session.value("lock_environment", settings.environment)
+            kept = map(_settings_from, await session.rows("load_environments"))
+            old = next((each for each in kept if each.environment is settings.environment), None)
+            await session.execute("change_environment", *_settings_row(settings))
+            await session.execute("add_log_line", *_settings_log_row(old, settings, by=by, now=now))
+
+        await self._transactions.write(work)
+
+    async def add_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:
+        """Add a secret, which signs from now on."""
+
+        async def work(session: Session) -> None:
+            await session.execute("add_signing_secret", *_signing_secret_row(secret))
+            await session.execute("add_log_line", *_signing_secret_log_row("created", secret, by=by, now=now))
+
+        await self._transactions.write(work)
+
+    async def revoke_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:
+        """Revoke a secret, once."""
+
+        async def work(session: Session) -> None:
+            if await session.execute("revoke_signing_secret", secret.id, to_milliseconds(now)):
+                await session.execute("add_log_line", *_signing_secret_log_row("revoked", secret, by=by, now=now))
+
+        await self._transactions.write(work)
+
+
+async def _load_keyring(session: Session) -> Keyring | None:
+    workspace = await session.value("load_workspace")
+    if workspace is None:
+        return None
+    settings = map(_settings_from, await session.rows("load_environments"))
+    keys = map(_key_from, await session.rows("load_keys"))
+    secrets = map(_signing_secret_from, await session.rows("load_signing_secrets"))
+    return Keyring(
+        workspace=workspace,
+        environments={each.environment: each for each in settings},
+        keys={key.hash: key for key in keys},
+        signing_secrets=tuple(secrets),
+    )
+
+
+def _settings_from(row: Row) -> EnvironmentSettings:
+    """Read a row of ``load_environments``."""
+    return EnvironmentSettings(environment=Environment(row[0]), app_id=row[1], requires_secure_mode=bool(row[2]))
+
+
+def _settings_row(settings: EnvironmentSettings) -> Row:
+    """Write a row of ``add_environment`` and ``change_environment``."""
+    return (settings.environment, settings.app_id, int(settings.requires_secure_mode))
+
+
+def _key_from(row: Row) -> ApiKey:
+    """Read a row of ``load_keys``."""
+    return ApiKey(
+        hash=bytes(row[0]),
+        environment=Environment(row[1]),
+        kind=KeyKind(row[2]),
+        prefix=row[3],
+        last_four=row[4],
+        name=row[5],
+        created_at=from_milliseconds(row[6]),
+        revoked_at=optional_moment(row[7]),
+        used_at=optional_moment(row[8]),
+    )
+
+
+def _key_row(key: ApiKey) -> Row:
+    """Write a row of ``add_key``."""
+    return (
+        key.hash,
+        key.environment,
+        key.kind,
+        key.prefix,
+        key.last_four,
+        key.name,
+        to_milliseconds(key.created_at),
+        optional_milliseconds(key.revoked_at),
+    )
+
+
+def _key_use_rows(uses: Mapping[bytes, datetime]) -> list[Row]:
+    """Write rows of ``use_key``, in the order of hashes so that two processes cannot wait for each other."""
+    return [(hashed, to_milliseconds(at)) for hashed, at in sorted(uses.items())]
+
+
+def _signing_secret_from(row: Row) -> SigningSecret:
+    """Read a row of ``load_signing_secrets``."""
+    return SigningSecret(
+        id=row[0],
+        environment=Environment(row[1]),
+        secret=bytes(row[2]),
+        created_at=from_milliseconds(row[3]),
+        revoked_at=optional_moment(row[4]),
+    )
+
+
+def _signing_secret_row(secret: SigningSecret) -> Row:
+    """Write a row of ``add_signing_secret``."""
+    return (
+        secret.id,
+        secret.environment,
+        secret.secret,
+        to_milliseconds(secret.created_at),
+        optional_milliseconds(secret.revoked_at),
+    )
+
+
+def _workspace_log_row(workspace: str, *, by: Actor, now: datetime) -> Row:
+    """Write the first line of the administrative log."""
+    subject = ("workspace", workspace)
+    return log_row("created", subject, environment=None, before=None, after={"name": workspace}, by=by, now=now)
+
+
+def _key_log_row(action: str, key: ApiKey, *, by: Actor, now: datetime) -> Row:
+    """Write the line for a key made or revoked; the key itself is nowhere in it."""
+    after = {"kind": key.kind, "name": key.name}
+    return log_row(action, ("key", key.masked), environment=key.environment, before=None, after=after, by=by, now=now)
+
+
+def _settings_log_row(
+    old: EnvironmentSettings | None, settings: EnvironmentSettings, *, by: Actor, now: datetime
+) -> Row:
+    """Write the line for an environment's settings changed."""
+    subject = ("settings", settings.environment)
+    return log_row("updated", subject, environment=settings.environment, before=old, after=settings, by=by, now=now)
+
+
+def _signing_secret_log_row(action: str, secret: SigningSecret, *, by: Actor, now: datetime) -> Row:
+    """Write the line for a signing secret made or revoked; the secret itself is nowhere in it."""
+    subject = ("signing secret", secret.id)
+    return log_row(action, subject, environment=secret.environment, before=None, after=None, by=by, now=now)

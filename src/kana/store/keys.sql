@@ -1,0 +1,39 @@
+-- Keys, settings of environments, signing secrets.
+
+-- name: load_workspace
+select name from workspace;
+
+-- name: load_environments
+select environment, app_id, requires_secure_mode from environments;
+
+-- name: load_keys
+select hash, environment, kind, prefix, last_four, name, created_at, revoked_at, used_at from keys;
+
+-- name: load_signing_secrets
+select id, environment, secret, created_at, revoked_at from signing_secrets order by id;
+
+-- name: add_workspace
+insert into workspace (one, name, created_at) values (1, $1, $2);
+
+-- name: add_environment
+insert into environments (environment, app_id, requires_secure_mode, catalog_version) values ($1, $2, $3, 0);
+
+-- name: change_environment
+update environments set app_id = $2, requires_secure_mode = $3 where environment = $1;
+
+-- name: add_key
+insert into keys (hash, environment, kind, prefix, last_four, name, created_at, revoked_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: revoke_key
+update keys set revoked_at = $2 where hash = $1 and revoked_at is null;
+
+-- name: use_key
+-- Of several processes the latest use stands.
+update keys set used_at = case when used_at > $2 then used_at else $2 end where hash = $1;
+
+-- name: add_signing_secret
+insert into signing_secrets (id, environment, secret, created_at, revoked_at) values ($1, $2, $3, $4, $5);
+
+-- name: revoke_signing_secret
+update signing_secrets set revoked_at = $2 where id = $1 and revoked_at is null;

@@ -1,0 +1,13 @@
+-- The administrative log.
+
+-- name: add_log_line
+insert into admin_log (
+    id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after
+) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- name: list_log
+select id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after
+from admin_log
+where id < $2 and (environment = $1 or (environment is null and $5::boolean))
+    and ($3::text is null or subject_id = $3)
+order by id desc limit $4;

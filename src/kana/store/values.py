@@ -1,0 +1,29 @@
+"""What single columns hold, for every noun: moments, periods, JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from kana.model.period import ResetPeriod, from_milliseconds, to_milliseconds
+
+NO_RESET = "NONE"
+"""Stands for no reset period, as a primary key holds no null."""
+
+RESETS: dict[str, ResetPeriod | None] = {NO_RESET: None, **{reset.value: reset for reset in ResetPeriod}}
+
+ID_MAX = 2**63 - 1
+"""Lists that go backwards begin here."""
+
+to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Returns compact JSON. One encoder for all: ``json.dumps`` would make one for each call."""
+
+
+def optional_milliseconds(moment: datetime | None) -> int | None:
+    """Write a moment that may be missing."""
+    return None if moment is None else to_milliseconds(moment)
+
+
+def optional_moment(milliseconds: int | None) -> datetime | None:
+    """Read a moment that may be missing."""
+    return None if milliseconds is None else from_milliseconds(milliseconds)
