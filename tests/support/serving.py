@@ -135,11 +135,17 @@ class Served:
         self.store = await self._place.open()
         self.engine = Engine.over(self.store, clock=self.clock, meter=NotedMeter())
         initialised = await self.engine.access.initialise("tests", by=TESTER)
-        assert initialised is not None
-        self.keys = initialised.keys
+        self.keys = initialised.keys if initialised is not None else await self._new_keys()
         app = create_app(self._settings, self.store, clock=self.clock)
         self._server = PromptServer(server(app, port=0).config, ready=self._listening)
         await self._server.serve()
+
+    async def _new_keys(self) -> dict[Environment, dict[KeyKind, str]]:
+        """Make keys in a workspace that was there before."""
+        make = self.engine.access.create_key
+        return {
+            env: {kind: (await make(env, kind, name="tests", by=TESTER))[0] for kind in KeyKind} for env in Environment
+        }
 
     def _listening(self, host: str, port: int) -> None:
         self.url = f"http://{host}:{port}"
