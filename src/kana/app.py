@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from importlib.resources import files
 
 from prometheus_client import CollectorRegistry
-from starlette.types import ASGIApp
 
 from kana.api import admin, client, config, health, insights, segment
 from kana.api.access import Door
@@ -108,7 +107,7 @@ def create_people(store: PeopleStore, *, clock: Clock = system_clock) -> PeopleE
 
 def create_app(
     settings: Settings, store: Store, *, clock: Clock = system_clock, registry: CollectorRegistry | None = None
-) -> ASGIApp:
+) -> Router:
     """Return the application over an open store, which it closes when it ends."""
     metrics = Metrics(registry or CollectorRegistry())
     engine = Engine.over(store, clock=clock, meter=metrics)

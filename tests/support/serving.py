@@ -136,8 +136,8 @@ class Served:
         self.engine = Engine.over(self.store, clock=self.clock, meter=NotedMeter())
         initialised = await self.engine.access.initialise("tests", by=TESTER)
         self.keys = initialised.keys if initialised is not None else await self._new_keys()
-        app = create_app(self._settings, self.store, clock=self.clock)
-        self._server = PromptServer(server(app, port=0).config, ready=self._listening)
+        self.app = create_app(self._settings, self.store, clock=self.clock)
+        self._server = PromptServer(server(self.app, port=0).config, ready=self._listening)
         await self._server.serve()
 
     async def _new_keys(self) -> dict[Environment, dict[KeyKind, str]]:

@@ -132,6 +132,11 @@ class Router:
         self._lifespan = lifespan or _no_lifespan
         self._log_requests = log_requests
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The whole paths that are answered here; the fallback has its own."""
+        return tuple(self._routes)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan of the process."""
         if scope["type"] == "http":

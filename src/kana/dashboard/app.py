@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kana.dashboard.assets import PREFIX, answer_asset
+from kana.dashboard.assets import PREFIX, answer_asset, assets
 from kana.dashboard.imports import Imports
 from kana.dashboard.pages import ROUTES
 from kana.dashboard.pages.problem import ProblemPage
@@ -89,7 +89,7 @@ class Dashboard:
             await visit.form.close()  # Files that were uploaded.
 
     async def _visit(self, request: Request, site: Site) -> Visit:
-        environment, path = _split(request.url.path)
+        environment, path = _split(request.scope["path"])
         token = request.cookies.get(cookie_name("session", site), "")
         person = await self._house.people.person_of(token) if token else None
         return Visit(
@@ -154,9 +154,8 @@ def _split(path: str) -> tuple[Environment | None, str]:
 
 
 def _to_sign_in(visit: Visit) -> Response:
-    path = visit.request.url.path
-    wanted = f"{path}?{visit.request.url.query}" if visit.request.url.query else path
-    where = f"/login?next={quote(wanted, safe='')}" if visit.request.method == "GET" and path != "/" else "/login"
+    is_page = visit.request.method == "GET" and visit.here != "/"
+    where = f"/login?next={quote(visit.here, safe='')}" if is_page else "/login"
     if "hx-request" in visit.request.headers:
         return Response(status_code=204, headers={"hx-redirect": where})
     return RedirectResponse(where, status_code=303)
@@ -200,6 +199,7 @@ def create_dashboard(
 
     ``definitions`` is the schema of the Admin API, as the console shows it.
     """
+    assets()  # Read here, once, so that no request ever looks for a file.
     house = House(
         engine=engine,
         config=config,

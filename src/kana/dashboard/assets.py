@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,16 +27,22 @@ class Asset:
     tag: str
 
 
-@lru_cache(maxsize=256)
-def asset(name: str) -> Asset | None:
-    """Return a file of the static folder by its path in it; None where there is none.
+@cache
+def assets() -> Mapping[str, Asset]:
+    """Return every file of the static folder by its path in it, as it was when this was first asked.
 
-    Those of other makers are copied to ``vendor/`` by ``make static`` and when a wheel is built. Without
-    them everything but looks works.
+    Nothing else is ever served: a name from outside is looked up here and reaches no file system. Files of
+    other makers are copied to ``vendor/`` by ``make static`` and when a wheel is built. Without them
+    everything but looks works.
     """
-    path = FOLDER / name
-    if ".." in Path(name).parts or path.suffix == ".gz" or not path.is_file():
-        return None
+    return {
+        path.relative_to(FOLDER).as_posix(): _read(path)
+        for path in FOLDER.rglob("*")
+        if path.is_file() and path.suffix != ".gz"
+    }
+
+
+def _read(path: Path) -> Asset:
     body, packed = path.read_bytes(), path.with_name(f"{path.name}.gz")
     content_type = mimetypes.types_map.get(path.suffix, "application/octet-stream")
     if content_type.startswith("text/"):
@@ -45,13 +52,13 @@ def asset(name: str) -> Asset | None:
 
 def asset_url(name: str) -> str:
     """Return the address of a file, which changes when the file does."""
-    found = asset(name)
+    found = assets().get(name)
     return f"{PREFIX}{name}" if found is None else f"{PREFIX}{name}?v={found.tag}"
 
 
 def answer_asset(request: Request) -> Response:
     """Answer a request for a file; the address with its tag may be kept for ever."""
-    found = asset(request.url.path.removeprefix(PREFIX))
+    found = assets().get(request.scope["path"].removeprefix(PREFIX))
     if found is None:
         return Response(status_code=404)
     headers = {"etag": f'"{found.tag}"', "cache-control": "no-cache", "vary": "accept-encoding"}

@@ -67,7 +67,7 @@ def listing(
         pages=pages,
         search=search,
         sort=sort if key is not None else "",
-        path=visit.request.url.path,
+        path=visit.request.scope["path"],
         query=dict(visit.request.query_params),
     )
 

@@ -83,6 +83,12 @@ class Visit:
         """
         return self.asked("id") or self._missing("id")
 
+    @property
+    def here(self) -> str:
+        """The path and the query that were asked for: of the request's line alone, whatever Host says."""
+        query = self.request.scope["query_string"].decode("latin-1")
+        return f"{self.request.scope['path']}?{query}" if query else self.request.scope["path"]
+
     def asked(self, name: str, default: str = "") -> str:
         """Return a value of the address's query."""
         return self.request.query_params.get(name, default)
@@ -171,7 +177,7 @@ class Visit:
             notice=self._notice(),
             menu=menu_of(self.visitor, self.environment, self.path) if self.visitor else (),
             path=self.path,
-            here=self.request.url.path + (f"?{self.request.url.query}" if self.request.url.query else ""),
+            here=self.here,
         )
 
     def _notice(self) -> Notice | None:

@@ -74,7 +74,7 @@ async def show_subscribers(visit: Visit) -> Response:
         after=after,
         search=search,
         sort=order,
-        path=visit.request.url.path,
+        path=visit.request.scope["path"],
         query=dict(visit.request.query_params),
     )
     packages = [each for each in catalog.packages.values() if each.status is not PackageStatus.DRAFT]
