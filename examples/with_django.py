@@ -1,6 +1,6 @@
 """A print shop behind Django: pages are counted, previews are in some plans only.
 
-Run it with ``python with_django.py runserver``, and KANA_API_KEY and KANA_ENDPOINT in the environment.
+Run it with ``python with_django.py runserver`` and the private key of the test environment in KANA_KEY; see README.md.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ from django.core.management import execute_from_command_line
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
+from django.views.decorators.http import require_POST, require_safe
+from print_shop import ENDPOINT, KEY, REPORTS, set_up
 
 from kana.sdk import KanaAdmin
 from kana.sdk.django import gate
 
-REPORTS = {"sales": "Sales were up.", "costs": "Costs were down."}
-
 settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1"], SECRET_KEY=os.urandom(32).hex())
 
-kana = KanaAdmin(api_key=os.environ["KANA_API_KEY"], endpoint=os.environ["KANA_ENDPOINT"])
+kana = KanaAdmin(api_key=KEY, endpoint=ENDPOINT)
+set_up()
 
 
-def signed_in(request: HttpRequest) -> str:
-    """Say who asks. In a real program this is ``request.user``."""
-    return str(request.headers["X-User-Id"])
+def signed_in(request: HttpRequest) -> str | None:
+    """Say who asks, None for nobody. In a real program this is ``request.user.pk``."""
+    user_id: str | None = request.headers.get("X-User-Id")
+    return user_id
 
 
 def copies(request: HttpRequest) -> str:
@@ -34,6 +36,7 @@ def copies(request: HttpRequest) -> str:
     return str(request.GET.get("copies", "1"))
 
 
+@require_POST
 @gate(kana, "pages", user=signed_in, amount=copies)
 def print_report(_request: HttpRequest, name: str) -> JsonResponse:
     """Print a report: one page for each copy, counted when it worked."""
@@ -42,6 +45,7 @@ def print_report(_request: HttpRequest, name: str) -> JsonResponse:
     return JsonResponse({"printed": REPORTS[name]})
 
 
+@require_safe
 @gate(kana, "preview", user=signed_in)
 def preview_report(_request: HttpRequest, name: str) -> JsonResponse:
     """Show the beginning of a report."""

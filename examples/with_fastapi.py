@@ -1,23 +1,21 @@
 """A print shop behind FastAPI: pages are counted, previews are in some plans only.
 
-Run it with ``uvicorn with_fastapi:app``, and KANA_API_KEY and KANA_ENDPOINT in the environment.
+Run it with ``uvicorn with_fastapi:app`` and the private key of the test environment in KANA_KEY; see README.md.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import FastAPI, Header, HTTPException
+from print_shop import ENDPOINT, KEY, REPORTS, set_up
 
 from kana.sdk import AsyncKanaAdmin
 from kana.sdk.fastapi import gate
 
-REPORTS = {"sales": "Sales were up.", "costs": "Costs were down."}
-
-kana = AsyncKanaAdmin(api_key=os.environ["KANA_API_KEY"], endpoint=os.environ["KANA_ENDPOINT"])
+kana = AsyncKanaAdmin(api_key=KEY, endpoint=ENDPOINT)
 
 
 @asynccontextmanager
@@ -27,11 +25,12 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
+set_up()
 app = FastAPI(lifespan=lifespan)
 
 
-def signed_in(x_user_id: Annotated[str, Header()]) -> str:
-    """Say who asks. In a real program this is the session's user."""
+def signed_in(x_user_id: Annotated[str | None, Header()] = None) -> str | None:
+    """Say who asks, None for nobody. In a real program this is the session's user."""
     return x_user_id
 
 

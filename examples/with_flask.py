@@ -1,26 +1,24 @@
 """A print shop behind Flask: pages are counted, previews are in some plans only.
 
-Run it with ``flask --app with_flask run``, and KANA_API_KEY and KANA_ENDPOINT in the environment.
+Run it with ``flask --app with_flask run`` and the private key of the test environment in KANA_KEY; see README.md.
 """
 
 from __future__ import annotations
 
-import os
-
 from flask import Flask, Request, abort
+from print_shop import ENDPOINT, KEY, REPORTS, set_up
 
 from kana.sdk import KanaAdmin
 from kana.sdk.flask import gate
 
-REPORTS = {"sales": "Sales were up.", "costs": "Costs were down."}
-
-kana = KanaAdmin(api_key=os.environ["KANA_API_KEY"], endpoint=os.environ["KANA_ENDPOINT"])
+kana = KanaAdmin(api_key=KEY, endpoint=ENDPOINT)
 app = Flask(__name__)
+set_up()
 
 
-def signed_in(request: Request) -> str:
-    """Say who asks. In a real program this is the session's user."""
-    return request.headers["X-User-Id"]
+def signed_in(request: Request) -> str | None:
+    """Say who asks, None for nobody. In a real program this is the session's user."""
+    return request.headers.get("X-User-Id")
 
 
 def copies(request: Request) -> str:

@@ -177,7 +177,7 @@ def test_the_console_says_the_same_for_a_terminal_and_shows_the_schema(desk: Des
     """Without scripts there is the question, its variables, a command without any key, and all definitions."""
     page = text_of(desk.person(Role.VIEWER).get("/live/console?example=1"))
     assert "mutation Record($input: CreateUsageEventInput!)" in page
-    assert f'curl {desk.served.url}/graphql -H "Authorization: $KANA_PRIVATE_KEY"' in page
+    assert f'curl {desk.served.url}/graphql -H "Authorization: $KANA_KEY"' in page
     assert "type Mutation {" in page
     assert not _KEY.search(page)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,37 +12,29 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
+from flask import Flask
 
-from kana.sdk import Grant, KanaAdmin
+from kana.sdk import KanaAdmin
+from kana.sdk.flask import gate
+from tests.support.programs import curl
 from tests.support.server import KanaServer
-from tests.support.tree import ROOT
+from tests.support.tree import ROOT, text
 
 START_TIMEOUT_S = 60.0
 PROGRAMS = {
-    "fastapi": ["-m", "uvicorn", "with_fastapi:app", "--port", "{port}", "--log-level", "warning"],
+    "fastapi": ["-m", "uvicorn", "with_fastapi:app", "--port", "{port}"],
     "flask": ["-m", "flask", "--app", "with_flask", "run", "--port", "{port}"],
     "django": ["with_django.py", "runserver", "--noreload", "127.0.0.1:{port}"],
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def catalogue(server: KanaServer) -> None:
-    """The features of the print shop, and a package with 5 pages a month and previews."""
-    with KanaAdmin(api_key=server.private_key, endpoint=server.address) as kana:
-        kana.features.create(id="pages", type="CONSUMABLE")
-        kana.features.create(id="preview", type="BINARY")
-        kana.packages.create(
-            id="printing", features=[Grant(id="pages", limit=5, reset_period="MONTH"), Grant(id="preview")]
-        )
-        kana.packages.publish(id="printing")
-
-
 @pytest.fixture(scope="module", params=PROGRAMS)
-def shop(request: pytest.FixtureRequest, server: KanaServer, catalogue: None) -> Iterator[httpx.Client]:
-    """A client of an example program, which runs in a process of its own."""
+def shop(request: pytest.FixtureRequest, server: KanaServer) -> Iterator[httpx.Client]:
+    """A client of an example program, which runs in a process of its own and made its features itself."""
     with program(request.param, endpoint=server.address, api_key=server.private_key) as client:
         yield client
 
@@ -52,7 +46,7 @@ class program:  # noqa: N801 - reads as what it is: with program(...) as client
         self._process = subprocess.Popen(
             [sys.executable, *(part.format(port=port) for part in PROGRAMS[framework])],
             cwd=ROOT / "examples",
-            env=os.environ | {"KANA_API_KEY": api_key, "KANA_ENDPOINT": endpoint},
+            env=os.environ | {"KANA_KEY": api_key, "KANA_ENDPOINT": endpoint},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -162,7 +156,66 @@ def test_an_amount_that_is_none_is_400(shop: httpx.Client, kana: KanaAdmin, read
     assert used(kana, reader) == 0
 
 
-def test_a_wrong_key_is_an_error_and_not_an_open_door(server: KanaServer, reader: str) -> None:
+@pytest.mark.parametrize("framework", PROGRAMS)
+def test_an_example_is_run_as_its_readme_says(framework: str) -> None:
+    """On an empty server, the command of the table starts it, and its curl lines are answered as shown; twice."""
+    readme = text(ROOT / "examples" / "README.md")
+    assert f"`../.venv/bin/python {' '.join(PROGRAMS[framework]).format(port=8000)}`" in readme
+    [script] = re.findall(r"^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    [answers] = re.findall(r"^```json\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    with KanaServer() as server, program(framework, endpoint=server.address, api_key=server.private_key) as shop:
+        said = shown_by(script, shop)
+        assert [answer | {"resetsAt": "…"} if "resetsAt" in answer else answer for answer in said] == [
+            json.loads(line) for line in answers.splitlines()
+        ]
+        with program(framework, endpoint=server.address, api_key=server.private_key) as again:
+            preview = again.get("/reports/sales/preview", headers={"x-user-id": "reader"})
+            assert preview.json() == {"preview": "Sales"}
+
+
+def shown_by(script: str, shop: httpx.Client) -> list[dict[str, Any]]:
+    """What the lines of a shell print, each of them JSON, with the address of a program that runs."""
+    curl()
+    command = script.replace("http://127.0.0.1:8000", str(shop.base_url).rstrip("/"))
+    done = subprocess.run(["bash", "-euc", command], capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines() if line]
+
+
+@pytest.mark.parametrize("framework", PROGRAMS)
+def test_an_example_without_a_key_says_which(framework: str) -> None:
+    """A newcomer who has set nothing is told what to set, in a sentence."""
+    names = {name: value for name, value in os.environ.items() if not name.startswith("KANA_")}
+    module = f"with_{framework}"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import {module}"],
+        cwd=ROOT / "examples",
+        env=names,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = "Put the private key of the test environment, which `make serve` printed, into KANA_KEY.\n"
+    assert (ended.returncode, ended.stderr) == (1, said)
+
+
+def test_a_request_of_nobody_is_401(shop: httpx.Client) -> None:
+    """Whoever does not say who they are is told to, in the framework's words."""
+    assert shop.post("/reports/sales/print").status_code == 401
+    assert shop.get("/reports/sales/preview").status_code == 401
+
+
+def test_a_program_with_a_wrong_key_does_not_start(server: KanaServer) -> None:
+    """It cannot set up what it needs, and says so at once."""
+    with (
+        pytest.raises(RuntimeError, match="does not answer"),
+        program("flask", endpoint=server.address, api_key="prv_test_wrong"),
+    ):
+        pass
+
+
+def test_a_wrong_key_is_an_error_and_not_an_open_door(server: KanaServer) -> None:
     """A gate that cannot ask lets nobody in unless it was told to."""
-    with program("flask", endpoint=server.address, api_key="prv_test_wrong") as shop:
-        assert shop.post("/reports/sales/print", headers={"x-user-id": reader}).status_code == 500
+    app = Flask("shop")
+    with KanaAdmin(api_key="prv_test_wrong", endpoint=server.address) as wrong:
+        app.add_url_rule("/", view_func=gate(wrong, "pages", user=lambda _: "reader")(lambda: "done"))
+        assert app.test_client().get("/").status_code == 500

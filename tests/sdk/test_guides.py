@@ -25,7 +25,7 @@ def test_each_guide_prints_what_it_shows() -> None:
         for guide in GUIDES:
             ended = subprocess.run(
                 [sys.executable, "-c", blocks(guide, "python")],
-                env=os.environ | {"KANA_API_KEY": server.private_key, "KANA_ENDPOINT": server.address},
+                env=os.environ | {"KANA_KEY": server.private_key, "KANA_ENDPOINT": server.address},
                 cwd=ROOT,
                 capture_output=True,
                 text=True,

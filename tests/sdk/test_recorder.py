@@ -298,7 +298,7 @@ EXIT = """
 import os, sys
 from kana.sdk import KanaAdmin
 
-kana = KanaAdmin(api_key=os.environ["KANA_API_KEY"], endpoint=os.environ["KANA_ENDPOINT"])
+kana = KanaAdmin(api_key=os.environ["KANA_KEY"], endpoint=os.environ["KANA_ENDPOINT"])
 recorder = kana.recorder(linger_s=60)
 for _ in range(100):
     recorder.record(user_id=sys.argv[1], feature_id=sys.argv[2])
@@ -321,7 +321,7 @@ def test_what_waits_is_sent_at_exit(
     """A program that ends without closing its recorder loses nothing; a forked child sends its own usage only."""
     ended = subprocess.run(
         [sys.executable, "-c", program, counter, meter(counter)],
-        env=os.environ | {"KANA_API_KEY": server.private_key, "KANA_ENDPOINT": server.address},
+        env=os.environ | {"KANA_KEY": server.private_key, "KANA_ENDPOINT": server.address},
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
+from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse
 
 from kana.errors import InvalidValue
 from kana.sdk.admin import AsyncKanaAdmin, KanaAdmin, WhenUnreachable
 from kana.sdk.batch import Unrecorded, log_unrecorded
-from kana.sdk.gates import MEDIA_TYPE, Gate, Problem
+from kana.sdk.gates import MEDIA_TYPE, Gate, Problem, UserId, is_counted, is_open, user_id_of
 from kana.sdk.wire import Units
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -22,16 +22,18 @@ def gate(
     client: KanaAdmin | AsyncKanaAdmin,
     feature_id: str,
     *,
-    user: Callable[[HttpRequest], str],
+    user: Callable[[HttpRequest], UserId],
     amount: Callable[[HttpRequest], Units] = lambda _: 1,
     when_unreachable: WhenUnreachable = "raise",
     on_unrecorded: Callable[[Unrecorded], None] = log_unrecorded,
 ) -> Callable[[View], View]:
     """Let a view run only for users who may use the feature, and record what they used when it succeeds.
 
-    ``user`` and ``amount`` take the user's id and the units from the request. Who may not gets
-    problem details, 402 or 403; see ``kana.sdk.gates.Problem``. A view has succeeded when its
-    answer's status is below 400. A request that is sent again runs the view again, and counts again.
+    ``user`` and ``amount`` take the user's id and the units from the request. A ``user`` of None is
+    answered 401. Who may not gets problem details, 402 or 403; see ``kana.sdk.gates.Problem``. A
+    view has succeeded when its answer's status is below 400. HEAD is checked and never counted;
+    OPTIONS goes to the view unasked, so say which methods a view takes (``require_POST``). A
+    request that is sent again runs the view again, and counts again.
 
     Raises:
         InvalidValue: an async view is given a KanaAdmin, or another view an AsyncKanaAdmin.
@@ -49,13 +51,18 @@ def gate(
 
 def _blocking(view: Any, guard: Any, user: Any, amount: Any) -> Any:
     @wraps(view)
-    def gated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        user_id, delta = user(request), amount(request)
+    def gated(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if is_open(request.method):
+            return view(request, *args, **kwargs)
+        user_id = user_id_of(user(request))
+        if user_id is None:
+            return _nobody()
+        delta = amount(request)
         problem = guard.enter(user_id, delta)
         if problem is not None:
             return _answer(problem)
         response = view(request, *args, **kwargs)
-        if response.status_code < 400:
+        if response.status_code < 400 and is_counted(request.method):
             guard.leave(user_id, delta)
         return response
 
@@ -64,17 +71,26 @@ def _blocking(view: Any, guard: Any, user: Any, amount: Any) -> Any:
 
 def _awaiting(view: Any, guard: Any, user: Any, amount: Any) -> Any:
     @wraps(view)
-    async def gated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        user_id, delta = user(request), amount(request)
+    async def gated(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if is_open(request.method):
+            return await view(request, *args, **kwargs)
+        user_id = user_id_of(user(request))
+        if user_id is None:
+            return _nobody()
+        delta = amount(request)
         problem = await guard.enter(user_id, delta)
         if problem is not None:
             return _answer(problem)
         response = await view(request, *args, **kwargs)
-        if response.status_code < 400:
+        if response.status_code < 400 and is_counted(request.method):
             await guard.leave(user_id, delta)
         return response
 
     return gated
+
+
+def _nobody() -> HttpResponse:
+    return HttpResponse("Unauthorized", status=401, content_type="text/plain")
 
 
 def _answer(problem: Problem) -> HttpResponse:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from kana.errors import InvalidValue, KanaError, UserNotFound
 from kana.sdk.admin import Admin, WhenUnreachable
@@ -20,6 +21,35 @@ from kana.sdk.results import Action, Check, Source
 from kana.sdk.wire import Units
 
 MEDIA_TYPE: Final = "application/problem+json"
+
+UserId = str | int | UUID | None
+"""A user's id as programs keep it. None, and an empty text, say that nobody is signed in."""
+
+_OPEN: Final = "OPTIONS"
+_UNCOUNTED: Final = frozenset({"HEAD", _OPEN})
+
+
+def is_open(method: str | None) -> bool:
+    """Whether a request passes without asking Kana: OPTIONS, which browsers send ahead and without the user."""
+    return method == _OPEN
+
+
+def is_counted(method: str | None) -> bool:
+    """Whether a request that succeeds is a use. HEAD is checked as GET is; it brings nothing, so nothing is used."""
+    return method not in _UNCOUNTED
+
+
+def user_id_of(found: UserId) -> str | None:
+    """Return the id to ask Kana about, or None where nobody is signed in.
+
+    Raises:
+        InvalidValue: it is something else, such as the user's whole record.
+    """
+    if found is None or found == "":
+        return None
+    if isinstance(found, bool) or not isinstance(found, str | int | UUID):
+        raise InvalidValue(f"user must return the user's id, or None for nobody; got {type(found).__name__}")
+    return str(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

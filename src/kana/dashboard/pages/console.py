@@ -127,7 +127,7 @@ def _command(origin: str, example: Example) -> str:
         body["variables"] = json.loads(example.variables)
     sent = shlex.quote(json.dumps(body, ensure_ascii=False))
     return (
-        f'curl {shlex.quote(f"{origin}/graphql")} -H "Authorization: $KANA_PRIVATE_KEY" '
+        f'curl {shlex.quote(f"{origin}/graphql")} -H "Authorization: $KANA_KEY" '
         f"-H 'Content-Type: application/json' --data {sent}"
     )
 
