@@ -15,6 +15,7 @@ from kana.model.text import (
     METADATA_BYTES_MAX,
     METADATA_DEPTH_MAX,
     UNITS_MAX,
+    first_repeated,
     idempotency_key,
     identifier,
     metadata,
@@ -184,3 +185,9 @@ def test_long_values_are_cut_in_messages() -> None:
     assert shown("x" * 58) == f"'{'x' * 58}'"
     assert shown("x" * 59) == f"'{'x' * 59}… (61 characters)"
     assert shown("é\n") == "'\\xe9\\n'"
+
+
+@pytest.mark.parametrize(("values", "repeated"), [([], ""), (["a"], ""), (["a", "b", "b", "a"], "b")])
+def test_the_first_to_stand_twice_is_found(values: list[str], repeated: str) -> None:
+    """The one whose second place comes first; nothing where all differ."""
+    assert first_repeated(values) == repeated

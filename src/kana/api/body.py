@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from starlette.types import Receive
 
 from kana.errors import InvalidValue
+from kana.model.text import first_repeated
 
 BYTES_MAX = 102_400
 """What a request may send, in bytes, unless its route says otherwise: 100 KB."""
+
+
+_SHOWN_MAX = 64
+_PATH_MAX = 200
 
 
 class BodyTooLarge(InvalidValue):
@@ -87,7 +94,7 @@ def read_json(text: bytes | str, *, what: str = "body") -> Any:
     except ValueError:
         # Python says so, in a plain ValueError, of an integer with more than 4,300 digits.
         raise InvalidValue(f"{what} holds a number with too many digits") from None
-    if "\\ud" in text or "\\uD" in text:
+    if _HALF_SURROGATE(text):
         _refuse_half_surrogates(value, what)
     return value
 
@@ -99,9 +106,8 @@ class _Refused(Exception):
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise _Refused(f"the key {ascii(twice)[:64]} stands twice in one object")
+        twice = first_repeated(key for key, _ in pairs)
+        raise _Refused(f"the key {ascii(twice[:_SHOWN_MAX])[:_SHOWN_MAX]} stands twice in one object")
     return value
 
 
@@ -119,20 +125,40 @@ def _constant(name: str) -> NoReturn:
 _decode = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_constant).decode
 
 
-def _refuse_half_surrogates(value: Any, path: str) -> None:
-    """Walk ``value`` and name the place of the first string that UTF-8 cannot carry."""
-    todo: list[tuple[Any, str]] = [(value, path)]
-    while todo:
-        value, path = todo.pop()
-        if isinstance(value, str):
-            if not _is_utf8(value):
+# What can be read without half of a pair, and then an escape, which is half of one. Possessive: it never goes back.
+_HALF_SURROGATE = re.compile(
+    r"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)*+\\u", re.DOTALL
+).match
+
+
+def _refuse_half_surrogates(value: Any, what: str) -> None:
+    """Walk ``value`` and name the place of the first string that UTF-8 cannot carry.
+
+    A place is put into words for that one alone: words for every element would take a multiple of the body.
+    """
+    inside: list[tuple[str | int, Iterator[tuple[str | int, Any]]]] = [("", iter([(what, value)]))]
+    while inside:
+        key, item = next(inside[-1][1], (None, None))
+        if key is None:
+            inside.pop()
+        elif isinstance(item, str):
+            if not _is_utf8(item):
+                path = _path(inside, key)
                 raise InvalidValue(f"{path} holds half of a surrogate pair, which is no character", field=path)
-        elif isinstance(value, dict):
-            if not all(map(_is_utf8, value)):
+        elif isinstance(item, dict):
+            if not all(map(_is_utf8, item)):
+                path = _path(inside, key)
                 raise InvalidValue(f"a key in {path} holds half of a surrogate pair", field=path)
-            todo.extend((item, f"{path}.{key}") for key, item in value.items())
-        elif isinstance(value, list):
-            todo.extend((item, f"{path}[{index}]") for index, item in enumerate(value))
+            inside.append((key, iter(item.items())))
+        elif isinstance(item, list):
+            inside.append((key, enumerate(item)))
+
+
+def _path(inside: Iterable[tuple[str | int, object]], last: str | int) -> str:
+    """Return the place of a value as ``body.items[3].name``, cut in the middle where it is long."""
+    keys = [*[key for key, _ in inside][1:], last]
+    path = "".join(f"[{key}]" if isinstance(key, int) else f".{key[:_PATH_MAX]}" for key in keys)[1:]
+    return path if len(path) <= _PATH_MAX else f"{path[: _PATH_MAX // 2]}…{path[-_PATH_MAX // 2 :]}"
 
 
 def _is_utf8(text: str) -> bool:

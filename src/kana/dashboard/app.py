@@ -18,7 +18,7 @@ from kana.dashboard.pages import ROUTES
 from kana.dashboard.pages.problem import ProblemPage
 from kana.dashboard.rendering import load_templates
 from kana.dashboard.route import Route
-from kana.dashboard.security import HEADERS, STRICT_TRANSPORT_SECURITY, Site, is_csrf_token
+from kana.dashboard.security import HEADERS, STRICT_TRANSPORT_SECURITY, Site, cookie_of, is_csrf_token
 from kana.dashboard.visit import House, Visit, cookie_name
 from kana.engine.config import ConfigEngine
 from kana.engine.engine import Engine
@@ -90,7 +90,7 @@ class Dashboard:
 
     async def _visit(self, request: Request, site: Site) -> Visit:
         environment, path = _split(request.scope["path"])
-        token = request.cookies.get(cookie_name("session", site), "")
+        token = cookie_of(request, cookie_name("session", site)) or ""
         person = await self._house.people.person_of(token) if token else None
         return Visit(
             house=self._house,

@@ -59,6 +59,21 @@ class Site:
         return origin is None or origin.lower() == self.origin or (origin == "null" and fetch_site == "same-origin")
 
 
+def cookie_of(request: Request, name: str) -> str | None:
+    """Return a cookie as the browser sends it, the last of its name; None where there is none.
+
+    Not by way of ``request.cookies``: the standard library takes the square of a header's length
+    to unquote it, and nothing that we set needs more than to lose the quotes around it.
+    """
+    found = None
+    for header in request.headers.getlist("cookie"):
+        for pair in header.split(";"):
+            key, _, value = pair.strip().partition("=")
+            if key == name:
+                found = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+    return found
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from kana.dashboard.context import Context, Frame, Notice, address
 from kana.dashboard.imports import Imports
 from kana.dashboard.menu import menu_of
-from kana.dashboard.security import Site, csrf_token
+from kana.dashboard.security import Site, cookie_of, csrf_token
 from kana.engine.config import ConfigEngine
 from kana.engine.engine import Engine
 from kana.engine.people import PeopleEngine, SignedIn
@@ -161,7 +161,7 @@ class Visit:
 
     def cookie(self, name: str) -> str | None:
         """Return one of our cookies."""
-        return self.request.cookies.get(self._cookie(name))
+        return cookie_of(self.request, self._cookie(name))
 
     def _cookie(self, name: str) -> str:
         return cookie_name(name, self.site)

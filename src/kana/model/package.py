@@ -6,7 +6,7 @@ from datetime import datetime
 
 from kana.errors import InvalidValue
 from kana.model.allowance import UNLIMITED, Allowance
-from kana.model.text import identifier, metadata, optional_identifier
+from kana.model.text import first_repeated, identifier, metadata, optional_identifier
 from kana.model.value import dataclass
 from kana.model.word import Word
 
@@ -96,5 +96,4 @@ class Package:
 
 def _refuse_repeats(ids: list[str] | tuple[str, ...], *, field: str) -> None:
     if len(set(ids)) < len(ids):
-        repeated = next(item for item in ids if list(ids).count(item) > 1)
-        raise InvalidValue(f"{field} must name each id once, got {repeated!r} more than once", field=field)
+        raise InvalidValue(f"{field} must name each id once, got {first_repeated(ids)!r} more than once", field=field)

@@ -10,6 +10,7 @@ import json
 import math
 import re
 import unicodedata
+from collections.abc import Iterable
 from hashlib import sha256
 
 from kana.errors import InvalidValue
@@ -34,6 +35,16 @@ def shown(value: object) -> str:
     """Return a value as an error message may show it: quoted, escaped, and cut where it is long."""
     text = ascii(value)
     return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(text)} characters)"
+
+
+def first_repeated(values: Iterable[str]) -> str:
+    """Return the first of ``values`` that stood among them before, having looked at each once; "" where none did."""
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    return ""
 
 
 def identifier(value: str, *, field: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from kana.engine.accounts import LIST_MAX
 from kana.errors import InvalidValue
-from kana.model.text import identifier, shown
+from kana.model.text import first_repeated, identifier, shown
 
 Input = dict[str, Any]
 """An input object: fields in snake case, those left out are missing."""
@@ -33,8 +33,8 @@ def given_ids(values: list[str], *, field: str, most: int = 100) -> list[str]:
     if not 1 <= len(values) <= most:
         raise InvalidValue(f"{field} must hold 1 to {most} ids, got {len(values)}", field=field)
     if len(set(values)) < len(values):
-        repeated = next(value for value in values if values.count(value) > 1)
-        raise InvalidValue(f"{field} must name each id once, got {shown(repeated)} more than once", field=field)
+        repeated = shown(first_repeated(values))
+        raise InvalidValue(f"{field} must name each id once, got {repeated} more than once", field=field)
     return [identifier(value, field=field) for value in values]
 
 
