@@ -24,6 +24,7 @@ from kana.model.period import to_precision
 from kana.settings import Settings
 from kana.store.moving import Rows, Tables, move
 from kana.store.sqlite import SqliteStore
+from kana.store.sqlite.files import readable_by_others
 from kana.store.sqlite.moving import SqliteTables
 
 WAIT_S = 60.0
@@ -52,19 +53,23 @@ async def open_store(
     exclusive: bool = False,
     on_lost: Callable[[str], None] = lambda _: None,
     on_wait: Callable[[str], None] = lambda _: None,
+    on_warning: Callable[[str], None] = lambda _: None,
 ) -> Store:
     """Open the database that the settings name, brought to this program's tables.
 
     ``exclusive`` is for a server: a second one on the same SQLite file is refused, and a PostgreSQL that
     is down is waited for, a minute at most; ``on_wait`` is told why. ``on_lost`` is told once when the
-    storage fails for good.
+    storage fails for good, ``on_warning`` of what is not as safe as it could be.
 
     Raises:
         DatabaseRefused: it cannot be opened, is not ours, is newer, or has its server already.
         Unavailable: PostgreSQL did not come up.
     """
     if settings.sqlite_path is not None:
-        return SqliteStore(str(settings.sqlite_path), exclusive=exclusive, on_lost=on_lost)
+        store = SqliteStore(str(settings.sqlite_path), exclusive=exclusive, on_lost=on_lost)
+        if (warning := readable_by_others(str(settings.sqlite_path))) is not None:
+            on_warning(warning)
+        return store
     from kana.store.postgres import PostgresStore  # Its driver costs a start on a file too much time.
 
     return await PostgresStore.open(settings.database_url, wait_s=WAIT_S if exclusive else 0.0, on_wait=on_wait)

@@ -83,7 +83,7 @@ async def _serve(settings: Settings, listening: socket.socket, *, parent: int | 
         if running is not None:
             running.should_exit = True
 
-    store = await open_store(settings, exclusive=True, on_lost=stop, on_wait=_say)
+    store = await open_store(settings, exclusive=True, on_lost=stop, on_wait=_say, on_warning=_warn)
     address = _address(listening)
     if parent is None:
         await _greet(store, settings, address)
@@ -130,6 +130,10 @@ async def _greet_before(settings: Settings, address: str) -> None:
 
 def _say(message: str) -> None:
     click.echo(message, err=True)
+
+
+def _warn(message: str) -> None:
+    _say(f"Warning: {message}.")
 
 
 def _bounds(settings: Settings) -> Bounds:

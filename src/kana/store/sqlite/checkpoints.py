@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import apsw
 
 from kana.store.sqlite.connection import StorageLost, translated
+from kana.store.sqlite.files import Files
 
 CHECKPOINT_PAGES = 4000
 """How long the log grows before it is copied beside the writer: 16 MB."""
@@ -34,6 +35,7 @@ class Checkpointer:
         self._on_lost = on_lost
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="kana-checkpoint")
         self._under_way = False
+        self._is_rescued = False
         self._due = CHECKPOINT_PAGES
         writer.set_wal_hook(self._committed)
 
@@ -66,6 +68,15 @@ class Checkpointer:
             reason = translated(error)
             if isinstance(reason, StorageLost):  # All else, another process's checkpoint above all, passes.
                 self._on_lost(reason.message)
+
+    def rescue(self, files: Files) -> None:
+        """Bring into the file what the log still holds, through what is open of both, if that can be done.
+
+        For files that were taken away: what was acknowledged before would be gone with this process.
+        """
+        if not self._is_rescued:
+            self._is_rescued = True
+            self._thread.submit(self._guarded, lambda: files.is_log_ours() and self._connection.wal_checkpoint())
 
     def finish(self) -> None:
         """Return when what is under way is done; no commit may follow."""

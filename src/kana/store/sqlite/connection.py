@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
@@ -21,6 +22,8 @@ APPLICATION_ID = 0x4B414E41  # "KANA"
 
 BUSY_TIMEOUT_MS = 2000
 """How long a connection waits for another process to finish writing."""
+
+_PAUSE_MS = 10
 
 _CACHE_KIB = 16_384  # For each connection: the system keeps the file too, and memory should not grow with it.
 
@@ -50,12 +53,25 @@ def connect(path: str, *, synchronous: str = "FULL") -> apsw.Connection:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         if not _is_ours(connection):
             raise DatabaseRefused("the file is another program's database; Kana needs one of its own")
-        connection.execute("pragma journal_mode = wal")
+        _keep_a_log(connection)
         connection.execute(f"pragma synchronous = {synchronous}")
         connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
     except apsw.Error as error:
         raise DatabaseRefused(f"cannot open the database {path}: {error}") from error
     return connection
+
+
+def _keep_a_log(connection: apsw.Connection) -> None:
+    """Have the file written by way of a log; of processes that say so of a new one at once, one goes first.
+
+    SQLite does not wait for that one: both hold a lock that the other would have to wait for.
+    """
+    for _ in range(BUSY_TIMEOUT_MS // _PAUSE_MS):
+        with suppress(apsw.BusyError):
+            connection.execute("pragma journal_mode = wal")
+            return
+        time.sleep(_PAUSE_MS / 1000)
+    connection.execute("pragma journal_mode = wal")
 
 
 def _is_ours(connection: apsw.Connection) -> bool:

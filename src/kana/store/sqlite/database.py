@@ -10,18 +10,18 @@ on a reader thread, so that nobody waits for them. ``checkpoints.py`` has a thre
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
+from threading import Event, Thread
 from typing import TypeVar
 
 import apsw
 
-from kana.errors import DatabaseRefused, KanaError, OutcomeUnknown, Unavailable
+from kana.errors import KanaError, OutcomeUnknown, Unavailable
 from kana.store.sqlite.checkpoints import Checkpointer
 from kana.store.sqlite.connection import (
     StorageLost,
@@ -33,7 +33,11 @@ from kana.store.sqlite.connection import (
     roll_back,
     run_begun,
 )
+from kana.store.sqlite.files import Files, ServerLock, make_private
 from kana.store.sqlite.migrate import migrate
+
+WATCH_S = 0.5
+"""How often a server looks whether its files are still the same, when nobody writes."""
 
 _Result = TypeVar("_Result")
 
@@ -55,21 +59,34 @@ class Database:
     ) -> None:
         self._on_lost = on_lost
         self._lost: str | None = None
-        self._path = path
-        self._lock = _take_lock(path) if exclusive else None
+        self._is_moved = False
+        self._lock = ServerLock(path) if exclusive else None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="kana-writer")
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="kana-reader")
         self._outstanding: deque[None] = deque()  # One for each job that the writer thread has not done.
         self._process = os.getpid()
+        try:
+            self._open(path, synchronous)
+        except BaseException:
+            if self._lock is not None:
+                self._lock.close()
+            raise
+        self._ending = Event()
+        self._watch = Thread(target=self._keep_watch, name="kana-watch", daemon=True)
+        if exclusive:
+            self._watch.start()
+
+    def _open(self, path: str, synchronous: str) -> None:
+        make_private(path)
         self._write_connection = connect(path, synchronous=synchronous)
         migrate(self._write_connection)
         if self._lock is not None:
-            _sign(self._lock)
+            self._lock.sign()
         self._read_connection = connect(path)
         self._aside_connection = connect(path)
         self._copy_connection = connect(path)
         self._checkpointer = Checkpointer(self._copy_connection, writer=self._write_connection, on_lost=self._lose)
-        self._file = _identity(path)
+        self._files = Files(path)
 
     async def write(self, work: Callable[[apsw.Connection], _Result], *, is_small: bool = False) -> _Result:
         """Run work in a write transaction; return its result after the commit is on disk.
@@ -86,9 +103,11 @@ class Database:
             return await self._write_here(work)
 
         def run() -> _Result:
-            self._watch_file()
+            self._check_files()
             transaction = partial(in_transaction, connection, work, begin="begin immediate")
-            return self._guarded(transaction, answer=OutcomeUnknown)
+            result = self._guarded(transaction, answer=OutcomeUnknown)
+            self._check_files(answer=OutcomeUnknown)
+            return result
 
         return await self._hand_over(run)
 
@@ -96,15 +115,18 @@ class Database:
         """Run work in the transaction that has begun, and commit it on the writer thread."""
         connection = self._write_connection
         try:
-            self._watch_file()
+            self._check_files()
             result = self._guarded(partial(run_begun, connection, work), answer=OutcomeUnknown)
         except BaseException:
             roll_back(connection)
             raise
+
+        def end() -> None:
+            self._guarded(partial(commit, connection), answer=OutcomeUnknown)
+            self._check_files(answer=OutcomeUnknown)
+
         # Whoever goes away must not keep the commit from being made: the transaction would stay open.
-        await asyncio.shield(
-            self._hand_over(partial(self._guarded, partial(commit, connection), answer=OutcomeUnknown))
-        )
+        await asyncio.shield(self._hand_over(end))
         return result
 
     def _hand_over(self, job: Callable[[], _Result]) -> asyncio.Future[_Result]:
@@ -138,10 +160,24 @@ class Database:
         if os.getpid() != self._process:
             raise Unavailable("this process was forked from the one that opened the database")
 
-    def _watch_file(self) -> None:
-        """Notice that the file was taken away: what is written to it then is gone with this process."""
-        if self._lost is None and _identity(self._path) != self._file:
-            self._lose(f"the database file {self._path} was replaced or removed while open")
+    def _check_files(self, *, answer: type[KanaError] = Unavailable) -> None:
+        """Notice that a file was taken away: what is written to it then is gone with this process.
+
+        Looked at before a transaction and again before its answer, which must not tell of what has no name.
+        """
+        fault = None if self._is_moved else self._files.fault()
+        if fault is not None:
+            self._is_moved = True
+            self._checkpointer.rescue(self._files)
+            self._lose(fault)
+        if self._is_moved:
+            raise answer(f"{self._lost}; nothing is acknowledged until a restart")
+
+    def _keep_watch(self) -> None:
+        """Look at the files when nobody writes: what was acknowledged is in the log, and can still be saved."""
+        while not self._ending.wait(WATCH_S):
+            with suppress(KanaError):
+                self._check_files()
 
     def _lose(self, reason: str) -> None:
         self._lost = reason
@@ -153,67 +189,29 @@ class Database:
         Raises:
             Unavailable: it cannot, or is not.
         """
-        self._watch_file()
+        self._check_files()
         self.read(lambda connection: number(connection, "schema_version"))
 
     async def close(self) -> None:
         """Finish what is in flight, bring the log into the file, and let go of it.
 
         After the storage has failed the file is left as it is: what of the log reached the disk is
-        for the next process to find out.
+        for the next process to find out. Files that were taken away hold what they held, and the log is
+        brought into the file it belongs to, whatever that is called now; it must not be taken for another's.
         """
+        self._ending.set()
+        if self._watch.ident is not None:
+            await asyncio.to_thread(self._watch.join)
         for pool in (self._writer, self._aside):
             await asyncio.to_thread(pool.shutdown)
         await asyncio.to_thread(self._checkpointer.finish)
-        for connection in (
-            self._read_connection,
-            self._aside_connection,
-            self._copy_connection,
-            self._write_connection,
-        ):
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, self._lost is not None)
+        for connection in (self._read_connection, self._aside_connection, self._copy_connection):
             connection.close()
+        if self._is_moved and self._files.is_log_ours():
+            with suppress(apsw.Error):
+                self._write_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self._write_connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, self._lost is not None)
+        self._write_connection.close()
+        self._files.close()
         if self._lock is not None:
-            os.close(self._lock)
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _take_lock(path: str) -> int:
-    """Return the open lock file of a server on this database; ``_sign`` it when the database is there.
-
-    Raises:
-        DatabaseRefused: another server has it, the folder cannot be written, or a server kept a database
-            here before and it is gone: an empty one in its place would look like data lost.
-    """
-    try:
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise DatabaseRefused(f"cannot open the database {path}: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.read(lock, 32).decode().strip()
-        os.close(lock)
-        raise DatabaseRefused(
-            f"the database {path} is served by process {holder} already; SQLite takes one server,"
-            " PostgreSQL many (KANA_DATABASE_URL=postgresql://…)"
-        ) from error
-    if os.fstat(lock).st_size and not Path(path).exists():
-        os.close(lock)
-        raise DatabaseRefused(
-            f"the database {path} is gone, though a server kept one here; restore it, or begin anew with `kana init`"
-        )
-    return lock
-
-
-def _sign(lock: int) -> None:
-    """Write into the lock file who serves the database, which is there by now."""
-    os.truncate(lock, 0)
-    os.pwrite(lock, str(os.getpid()).encode(), 0)
+            self._lock.close()
