@@ -246,8 +246,8 @@ async def test_subscriptions_come_back_as_they_were_put(world: World, place: Pla
     await another.close()
 
 
-async def test_a_change_sees_what_has_not_ended_and_the_newest_catalogue(world: World) -> None:
-    """The account under its lock, the oldest subscription first; what the change returns is written and returned."""
+async def test_a_change_sees_the_whole_account_and_the_newest_catalogue(world: World) -> None:
+    """The account under its lock, ended subscriptions too; what the change returns is written and returned."""
     await world.furnish(a_package("basic", allows(1, DAY)), a_package("extra", is_addon=True))
     user = await world.subscribed_user("ada", "basic", "extra")
     [base, addon] = [held.subscription for held in await world.accounts.subscriptions(TEST, user_id="ada")]
@@ -263,7 +263,8 @@ async def test_a_change_sees_what_has_not_ended_and_the_newest_catalogue(world: 
     account, catalog = seen[-1]
     assert (account.user.environment, account.user.id, account.user.key) == (TEST, "ada", user.key)
     assert account.user.bucket == user.bucket
-    assert account.subscriptions == (base,)
+    assert [each.id for each in account.subscriptions] == [base.id, addon.id]
+    assert account.standing(NOON) == [base]
     assert "pro" in catalog.packages
     assert (await world.store.subscription(TEST, base.id)).subscription.ends_at == NOON + ONE_DAY
 

@@ -45,7 +45,7 @@ async def _furnished(world: World) -> None:
 
 
 async def append(world: World, *usages: Usage, store: Store | None = None) -> list[Receipt | KanaError]:
-    batch = Batch(usages, now=world.clock(), next_id=world.ids)
+    batch = Batch(usages, clock=world.clock, next_id=world.ids)
     await (store or world.store).append(batch)
     return batch.answers
 
@@ -272,7 +272,7 @@ async def test_a_batch_that_cannot_be_decided_writes_nothing(world: World) -> No
         raise LookupError("no id")
 
     with pytest.raises(LookupError, match="no id"):
-        await world.store.append(Batch([a_usage()], now=NOON, next_id=fails))
+        await world.store.append(Batch([a_usage()], clock=world.clock, next_id=fails))
     assert (await world.store.audit()).entries == 0
     assert [outcome(answer) for answer in await append(world, a_usage(10))] == [Outcome.RECORDED]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 
 import pytest
 
@@ -11,7 +12,7 @@ from kana.engine import accounts as module
 from kana.engine.accounts import parse_subscription_id
 from kana.engine.ids import bucket_of_id
 from kana.engine.ports import Store, Subscribed
-from kana.errors import Conflict, InvalidValue, SubscriptionNotFound, SubscriptionRefused, UserNotFound
+from kana.errors import Conflict, InvalidValue, SubscriptionNotFound, SubscriptionRefused, Unavailable, UserNotFound
 from kana.model.environment import bucket_of
 from kana.model.subscription import SubscriptionStatus
 from tests.support.world import DAY, LIVE, NOON, ONE_DAY, TEST, TESTER, World, a_package, allows
@@ -182,6 +183,43 @@ async def test_two_who_cancel_at_once_both_get_an_answer(
     monkeypatch.setattr(store, "subscription", read_then_lose_the_race)
     answer = await world.accounts.cancel_subscription(TEST, number)
     assert (answer.subscription.id, answer.subscription.status) == (number, SubscriptionStatus.CANCELLED)
+
+
+@pytest.mark.parametrize("times", [1, 4])
+async def test_cancelling_finds_a_user_who_is_renamed_meanwhile(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """The subscription is named by its own id: whatever its user is called by now, it is theirs and ends."""
+    await world.subscribed_user("ada 0")
+    [held] = await world.accounts.subscriptions(TEST)
+    await rename_whenever_read(world, store, monkeypatch, times)
+    answer = await world.accounts.cancel_subscription(TEST, held.subscription.id)
+    assert (answer.user_id, answer.subscription.status) == (f"ada {times}", SubscriptionStatus.CANCELLED)
+
+
+async def test_cancelling_does_not_run_after_a_user_for_ever(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is renamed each time is tried again later; nothing has changed."""
+    await world.subscribed_user("ada 0")
+    [held] = await world.accounts.subscriptions(TEST)
+    await rename_whenever_read(world, store, monkeypatch, 5)
+    with pytest.raises(Unavailable, match="cancel again"):
+        await world.accounts.cancel_subscription(TEST, held.subscription.id)
+    assert (await world.accounts.subscription(TEST, held.subscription.id)).subscription == held.subscription
+
+
+async def rename_whenever_read(world: World, store: Store, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Have ada's id change right after each of the next so many times that her subscription is looked up."""
+    read, ids = store.subscription, iter(range(times))
+
+    async def read_and_rename(*asked: object) -> Subscribed:
+        found = await read(*asked)  # type: ignore[arg-type]
+        for number in islice(ids, 1):
+            await world.accounts.update_user(TEST, f"ada {number}", {"id": f"ada {number + 1}"})
+        return found
+
+    monkeypatch.setattr(store, "subscription", read_and_rename)
 
 
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("0", 0), (str(2**63 - 1), 2**63 - 1)])

@@ -43,7 +43,7 @@ def decided(
     *usages: Usage, used: Mapping[CounterKey, int] | None = None, earlier: Mapping[KeyUse, Entry] | None = None
 ) -> Batch:
     """A batch that a store has driven."""
-    batch = Batch(usages, now=NOW, next_id=count(1).__next__)
+    batch = Batch(usages, clock=lambda: NOW, next_id=count(1).__next__)
     batch.place({TEST: CATALOG}, ACCOUNTS, earlier or {})
     batch.decide(used or {})
     return batch
@@ -54,14 +54,15 @@ def entries(batch: Batch) -> list[Entry]:
 
 
 def test_a_batch_says_what_it_needs() -> None:
-    """Whose catalogues, whose accounts, and which keys' entries."""
+    """Whose catalogues, whose accounts, whose ended subscriptions, and which keys' entries."""
     batch = Batch(
-        [a_usage(key="k"), a_usage(), a_usage(user_id="bob", key="k"), a_usage(environment=LIVE)],
-        now=NOW,
+        [a_usage(key="k"), a_usage(), a_usage(user_id="bob", key="k"), a_usage(environment=LIVE, timestamp=NOON)],
+        clock=lambda: NOW,
         next_id=count().__next__,
     )
     assert batch.environments == {TEST, LIVE}
     assert batch.people == {(TEST, "ada"), (TEST, "bob"), (LIVE, "ada")}
+    assert batch.late == {(LIVE, "ada")}
     assert batch.keys == [((TEST, "ada"), key_digest("k")), ((TEST, "bob"), key_digest("k"))]
 
 
@@ -75,7 +76,7 @@ def test_place_names_the_totals_that_deciding_needs() -> None:
             a_usage(user_id="bob"),
             a_usage(user_id="nobody"),
         ],
-        now=NOW,
+        clock=lambda: NOW,
         next_id=count().__next__,
     )
     assert batch.place({TEST: CATALOG}, ACCOUNTS, {}) == {MESSAGES, replace_feature(MESSAGES, "photo")}
@@ -111,7 +112,7 @@ def test_one_bad_usage_never_fails_its_neighbours() -> None:
         a_usage(user_id="nobody\n"),
         a_usage(feature_id="none"),
         a_usage(timestamp=NOW + timedelta(minutes=5, milliseconds=1)),
-        a_usage(timestamp=NOON - timedelta(milliseconds=1)),
+        a_usage(timestamp=NOON - timedelta(minutes=5, milliseconds=1)),
         a_usage(1),
     )
     assert [type(answer) for answer in batch.answers] == [
@@ -128,7 +129,7 @@ def test_late_usage_counts_in_the_period_it_belongs_to() -> None:
     """The current month has its own total; without a subscription a timestamp is held to the clock alone."""
     later = NOON + timedelta(days=40)
     batch = Batch([a_usage(5, timestamp=NOON), a_usage(6), a_usage(user_id="bob", timestamp=NOON - 99 * ONE_DAY)],
-                  now=later, next_id=count(1).__next__)  # fmt: skip
+                  clock=lambda: later, next_id=count(1).__next__)  # fmt: skip
     wanted = batch.place({TEST: CATALOG}, ACCOUNTS, {})
     assert {counter.period_start for counter in wanted} == {NOON, NOON + timedelta(days=31)}
     batch.decide({MESSAGES: 5})
@@ -137,11 +138,21 @@ def test_late_usage_counts_in_the_period_it_belongs_to() -> None:
     assert {entry.recorded_at for entry in batch.entries} == {later}
 
 
+def test_the_clock_is_read_when_a_batch_is_placed() -> None:
+    """Under the locks, and again when a transaction is tried again: of two who decide the second is the later one."""
+    moments = iter([NOON + ONE_DAY, NOON + 2 * ONE_DAY])
+    batch = Batch([a_usage()], clock=lambda: next(moments), next_id=count(1).__next__)
+    for day in (1, 2):
+        batch.place({TEST: CATALOG}, ACCOUNTS, {})
+        batch.decide({})
+        assert [entry.recorded_at for entry in batch.entries] == [NOON + day * ONE_DAY]
+
+
 def test_a_key_that_came_before_gets_the_first_answer_again() -> None:
     """The very entry, marked as a duplicate, without a new one, even where its timestamp would be refused now."""
     [first] = decided(a_usage(3, key="k", timestamp=NOON)).entries
     cancelled = {(TEST, "ada"): an_account(a_subscription(2, start=NOW))}
-    batch = Batch([a_usage(3, key="k", timestamp=NOON), a_usage(1)], now=NOW, next_id=count(50).__next__)
+    batch = Batch([a_usage(3, key="k", timestamp=NOON), a_usage(1)], clock=lambda: NOW, next_id=count(50).__next__)
     batch.place({TEST: CATALOG}, cancelled, {(1, key_digest("k")): first})
     batch.decide({})
     assert batch.answers[0] == Receipt(first, duplicate=True)
@@ -184,7 +195,7 @@ def test_a_key_twice_in_one_batch_counts_once() -> None:
 def test_a_batch_can_be_placed_and_decided_again() -> None:
     """A store that must retry its transaction gets answers of the second try alone, errors and keys included."""
     usages = [a_usage(2, key="k"), a_usage(2, key="k"), a_usage(user_id="eve"), a_usage(1), a_usage(1, user_id="bob")]
-    batch = Batch(usages, now=NOW, next_id=count(1).__next__)
+    batch = Batch(usages, clock=lambda: NOW, next_id=count(1).__next__)
     batch.place({TEST: CATALOG}, ACCOUNTS, {})
     batch.decide({MESSAGES: 9})
     assert [type(answer) for answer in batch.answers] == [Receipt, Receipt, UserNotFound, Receipt, Receipt]
@@ -204,4 +215,4 @@ def test_a_batch_can_be_placed_and_decided_again() -> None:
 def test_a_defect_while_placing_is_raised() -> None:
     """Only Kana's own errors are answers: a catalogue that was not read is a defect of the store."""
     with pytest.raises(KeyError):
-        Batch([a_usage()], now=NOW, next_id=count().__next__).place({}, ACCOUNTS, {})
+        Batch([a_usage()], clock=lambda: NOW, next_id=count().__next__).place({}, ACCOUNTS, {})

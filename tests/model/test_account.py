@@ -270,3 +270,24 @@ def test_a_subscription_to_nothing_is_an_error() -> None:
     """A package that somebody holds cannot vanish; where the data says so, nothing is decided on it."""
     with pytest.raises(PackageNotFound):
         subscribed(an_account(a_subscription(1, "vanished")), "extra")
+
+
+def test_the_time_of_a_change_is_never_before_an_earlier_one() -> None:
+    """A clock behind the newest start or end is taken to be there; an end still to come says nothing of now."""
+    later = NOON + ONE_DAY
+    ahead = a_subscription(start=NOON, ends_at=later)
+    ended = replace(ahead, status=CANCELLED)
+    assert an_account().time(NOON) == NOON
+    assert an_account(ahead).time(NOON - ONE_DAY) == NOON
+    assert an_account(ahead).time(NOON + MILLISECOND) == NOON + MILLISECOND
+    assert an_account(ended).time(NOON) == later
+    assert an_account(ended, a_subscription(2, start=later + ONE_DAY)).time(NOON) == later + ONE_DAY
+    assert an_account(replace(ended, ends_at=None)).time(NOON - ONE_DAY) == NOON
+
+
+def test_somebody_is_subscribed_since_the_first_that_gave_access() -> None:
+    """Ended ones count, one that never gave access does not."""
+    expired = a_subscription(1, start=NOON - ONE_DAY, status=SubscriptionStatus.INCOMPLETE_EXPIRED)
+    ended = a_subscription(2, status=CANCELLED, ends_at=NOON + ONE_DAY)
+    assert an_account(expired, ended, a_subscription(3, start=NOON + 3 * ONE_DAY)).subscribed_since == NOON
+    assert an_account(expired).subscribed_since is None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from kana.model.allowance import Allowance
-from kana.model.entitlement import Consumption, CounterKey, Decision, Entitlement, effective
+from kana.model.entitlement import Consumption, CounterKey, Decision, Entitlement, effective, effective_at
 from kana.model.package import Package
-from kana.model.subscription import SubscriptionStatus
+from kana.model.period import CLOCKS_APART
+from kana.model.subscription import Subscription, SubscriptionStatus
 from tests.support.world import (
     DAY,
+    MILLISECOND,
     MONTH,
     NOON,
     ONE_DAY,
@@ -78,6 +80,66 @@ def test_what_ended_does_not_answer() -> None:
     account = an_account(a_subscription(ends_at=NOON + ONE_DAY))
     assert effective(account, catalog, MESSAGE, now=NOON) is not None
     assert effective(account, catalog, MESSAGE, now=NOON + ONE_DAY) is None
+
+
+PAST = a_catalog(
+    MESSAGE,
+    a_package("basic", allows(10)),
+    a_package("pro", allows(100)),
+    a_package("extra", allows(50), is_addon=True),
+    a_package("chat", is_addon=True),
+)
+
+
+def at(moment: datetime, *subscriptions: Subscription) -> int | None:
+    """The number of the subscription that answered at a moment."""
+    found = effective_at(an_account(*subscriptions), PAST, MESSAGE, moment=moment)
+    return None if found is None else found.subscription.id
+
+
+def test_what_held_then_answers_for_then() -> None:
+    """Before an upgrade the old package, from its instant on the new one; an add-on while it was held."""
+    cancelled = SubscriptionStatus.CANCELLED
+    upgrade = NOON + 10 * ONE_DAY
+    basic = a_subscription(1, "basic", status=cancelled, ends_at=upgrade)
+    extra = a_subscription(2, "extra", start=NOON + ONE_DAY, status=cancelled, ends_at=NOON + 2 * ONE_DAY)
+    pro = a_subscription(3, "pro", start=upgrade, status=cancelled, ends_at=upgrade + ONE_DAY)
+    expected = {
+        NOON: 1,
+        NOON + ONE_DAY: 2,
+        NOON + 2 * ONE_DAY - MILLISECOND: 2,
+        NOON + 2 * ONE_DAY: 1,
+        upgrade - MILLISECOND: 1,
+        upgrade: 3,
+        upgrade + ONE_DAY - MILLISECOND: 3,
+        upgrade + ONE_DAY: None,
+    }
+    assert {moment: at(moment, basic, extra, pro) for moment in expected} == expected
+
+
+def test_soon_before_a_subscription_counts_as_its_start() -> None:
+    """Five minutes and not a millisecond more, where nothing with the feature held; the next to begin answers."""
+    first = a_subscription(1, "basic", status=SubscriptionStatus.CANCELLED, ends_at=NOON + ONE_DAY)
+    again = a_subscription(2, "basic", start=NOON + 2 * ONE_DAY)
+    later = a_subscription(3, "extra", start=NOON + 2 * ONE_DAY + MILLISECOND)
+    for begin, number in ((NOON, 1), (again.start, 2)):
+        assert at(begin - MILLISECOND, first, again, later) == number
+        assert at(begin - CLOCKS_APART, first, again, later) == number
+        assert at(begin - CLOCKS_APART - MILLISECOND, first, again, later) is None
+    assert at(NOON + ONE_DAY, first, again, later) is None
+
+
+def test_soon_before_an_add_on_counts_as_its_start_where_only_it_has_the_feature() -> None:
+    """A base package with the feature answers for its own time, and one without it does not stand in the way."""
+    extra = a_subscription(2, "extra", start=NOON + ONE_DAY)
+    assert at(extra.start - MILLISECOND, a_subscription(1, "chat"), extra) == 2
+    assert at(extra.start - MILLISECOND, a_subscription(1, "basic"), extra) == 1
+
+
+def test_of_those_that_begin_together_the_most_generous_answers() -> None:
+    """As from their first moment on; one that ended as it began is not among them."""
+    empty = a_subscription(1, "pro", status=SubscriptionStatus.CANCELLED, ends_at=NOON)
+    assert at(NOON - MILLISECOND, empty, a_subscription(2, "basic"), a_subscription(3, "extra")) == 3
 
 
 def test_totals_belong_to_subscription_feature_and_period() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kana.errors import InvalidValue
 from kana.model.environment import bucket_of
@@ -29,6 +32,8 @@ from kana.model.segment import (
     usage_key,
 )
 from tests.support.world import NOON, TEST, a_user
+
+HOUR = timedelta(hours=1)
 
 
 def a_message(kind: MessageType = MessageType.TRACK, **changes: Any) -> Message:
@@ -53,6 +58,34 @@ def a_rule(event_name: str | None = "Sent", *conditions: tuple[str, str], **chan
 def kept(message: Message, *rules: MappingRule) -> SegmentEvent:
     """A message as it is kept at noon."""
     return received(message, rules, environment=TEST, number=5, now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ({}, NOON),
+        ({"timestamp": NOON - HOUR, "original_timestamp": NOON, "sent_at": NOON}, NOON - HOUR),
+        ({"original_timestamp": NOON - HOUR}, NOON - HOUR),
+        ({"sent_at": NOON - HOUR}, NOON),
+        ({"original_timestamp": NOON - 9 * HOUR, "sent_at": NOON - 8 * HOUR}, NOON - HOUR),
+        ({"original_timestamp": NOON + 8 * HOUR, "sent_at": NOON + 9 * HOUR}, NOON - HOUR),
+        ({"original_timestamp": NOON + HOUR, "sent_at": NOON - HOUR}, NOON),
+        ({"original_timestamp": datetime.min.replace(tzinfo=UTC), "sent_at": NOON}, datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_the_senders_clock_may_be_wrong(times: dict[str, Any], expected: datetime) -> None:
+    """The timestamp holds; without one, as long before now as it was old when it was sent, and never ahead."""
+    assert kept(a_message(**times)).happened_at == expected
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.datetimes(timezones=st.just(UTC)), st.timedeltas(HOUR * -99, HOUR * 99))
+def test_any_two_times_of_a_sender_are_a_time(original: datetime, sent: datetime, wrong: timedelta) -> None:
+    """Between 1970 and now, and the same however wrong the sender's clock is."""
+    expected = kept(a_message(original_timestamp=original, sent_at=sent)).happened_at
+    assert datetime(1970, 1, 1, tzinfo=UTC) <= expected <= NOON
+    with suppress(OverflowError):
+        shifted = a_message(original_timestamp=original + wrong, sent_at=sent + wrong)
+        assert kept(shifted).happened_at == expected
 
 
 def test_a_track_is_kept_with_all_that_its_usage_needs() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from kana.model.subscription import SubscriptionStatus
-from tests.support.world import MILLISECOND, NOON, a_subscription
+from tests.support.world import MILLISECOND, NOON, ONE_DAY, a_subscription
 
 S = SubscriptionStatus
 
@@ -40,6 +41,25 @@ def test_the_end_is_exact() -> None:
     assert subscription.at(before) is subscription
     assert (subscription.stands(NOON), subscription.gives_access(NOON)) == (False, False)
     assert subscription.at(NOON) == replace(subscription, status=S.CANCELLED)
+
+
+@pytest.mark.parametrize("status", S)
+@pytest.mark.parametrize("ends_at", [None, NOON + ONE_DAY])
+def test_what_gave_access_at_a_moment(status: S, ends_at: datetime | None) -> None:
+    """ACTIVE, TRIALING and what was cancelled, from the start to the millisecond before the end, if it has one."""
+    subscription = a_subscription(status=status, ends_at=ends_at)
+    gave = status in {S.ACTIVE, S.TRIALING} or (status is S.CANCELLED and ends_at is not None)
+    assert subscription.ever_gave_access is gave
+    asked = [NOON - MILLISECOND, NOON, NOON + ONE_DAY - MILLISECOND, NOON + ONE_DAY]
+    assert [subscription.gave_access(moment) for moment in asked] == [False, gave, gave, gave and ends_at is None]
+
+
+@pytest.mark.parametrize("ends_at", [NOON, NOON - MILLISECOND])
+def test_what_ended_as_it_began_never_gave_access(ends_at: datetime) -> None:
+    """There is no moment that it held."""
+    subscription = a_subscription(status=S.CANCELLED, ends_at=ends_at)
+    assert not subscription.ever_gave_access
+    assert not subscription.gave_access(NOON)
 
 
 def test_what_has_ended_keeps_its_status() -> None:

@@ -13,9 +13,22 @@ from hypothesis import strategies as st
 from kana.errors import InvalidValue
 from kana.model.allowance import Allowance
 from kana.model.entitlement import Consumption, CounterKey, Entitlement
+from kana.model.subscription import SubscriptionStatus
 from kana.model.text import UNITS_MAX, key_digest
 from kana.model.usage import Action, Entry, Outcome, Place, Usage, check_time, judge, settle
-from tests.support.world import MILLISECOND, MONTH, NOON, TEST, a_feature, a_ref, a_subscription, a_usage, examples
+from tests.support.world import (
+    MILLISECOND,
+    MONTH,
+    NOON,
+    ONE_DAY,
+    TEST,
+    a_feature,
+    a_ref,
+    a_subscription,
+    a_usage,
+    an_account,
+    examples,
+)
 
 ADD, SET = Action.ADD, Action.SET
 TEN = Allowance(limit=10, reset_period=MONTH)
@@ -69,32 +82,40 @@ def test_usage_that_is_let_in(changes: dict[str, Any]) -> None:
     assert {name: getattr(usage, name) for name in changes} == changes
 
 
-@pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(0), timedelta(days=-400), None])
-def test_timestamps_may_be_late_or_a_little_ahead(ahead: timedelta | None) -> None:
-    """Clocks differ by up to five minutes; lateness is bounded by the subscription's start alone."""
-    check_time(a_usage(timestamp=None if ahead is None else NOON + ahead), None, now=NOON)
+@pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(0), timedelta(days=-400)])
+def test_timestamps_may_be_late_or_a_little_ahead(ahead: timedelta) -> None:
+    """Clocks differ by up to five minutes; of somebody who never was subscribed any earlier time is let in."""
+    check_time(NOON + ahead, an_account(), now=NOON)
+    check_time(NOON + ahead, an_account(a_subscription(start=NOON - timedelta(days=400))), now=NOON)
 
 
 def test_timestamps_too_far_ahead_are_refused() -> None:
     """A millisecond past five minutes names both times."""
     with pytest.raises(InvalidValue) as raised:
-        check_time(a_usage(timestamp=NOON + timedelta(minutes=5) + MILLISECOND), entitled(), now=NOON)
+        check_time(NOON + timedelta(minutes=5) + MILLISECOND, an_account(), now=NOON)
     assert raised.value.message == (
         "timestamp must be at most 5 minutes ahead of 2026-03-10T12:00:00+00:00, got 2026-03-10T12:05:00.001000+00:00"
     )
 
 
-def test_timestamps_before_the_subscription_are_refused() -> None:
-    """The start itself is the first that counts; without a timestamp there is nothing to refuse."""
-    entitlement = entitled()
-    check_time(a_usage(timestamp=NOON), entitlement, now=NOON)
-    check_time(a_usage(), entitlement, now=NOON)
+def test_timestamps_before_anything_was_subscribed_to_are_refused() -> None:
+    """Five minutes before the first subscription, ended or not, are its start; a millisecond more says since when."""
+    first = a_subscription(1, start=NOON, ends_at=NOON + ONE_DAY, status=SubscriptionStatus.CANCELLED)
+    account = an_account(first, a_subscription(2, start=NOON + 9 * ONE_DAY))
+    check_time(NOON - timedelta(minutes=5), account, now=NOON)
     with pytest.raises(InvalidValue) as raised:
-        check_time(a_usage(timestamp=NOON - MILLISECOND), entitlement, now=NOON)
+        check_time(NOON - timedelta(minutes=5) - MILLISECOND, account, now=NOON)
     assert raised.value.message == (
-        "timestamp must not be before the subscription's start 2026-03-10T12:00:00+00:00,"
-        " got 2026-03-10T11:59:59.999000+00:00"
+        "timestamp must not be before 2026-03-10T12:00:00+00:00, since when the user has been subscribed,"
+        " got 2026-03-10T11:54:59.999000+00:00"
     )
+
+
+def test_a_usage_is_never_recorded_before_its_subscription_began() -> None:
+    """Where another machine's clock was ahead when it subscribed the user, that moment is when it is recorded."""
+    for now in (NOON - timedelta(seconds=2), NOON, NOON + timedelta(seconds=2)):
+        entry = settle(a_usage(), a_ref(), placed(), used=0, entry_id=1, now=now)
+        assert (entry.recorded_at, entry.occurred_at) == (max(now, NOON), max(now, NOON))
 
 
 FREE = Allowance()

@@ -15,6 +15,7 @@ from dateutil.relativedelta import relativedelta
 
 STEPS = {"DAY": relativedelta(days=1), "MONTH": relativedelta(months=1), "YEAR": relativedelta(years=1)}
 TOTAL_MAX = 2**53 - 1
+CLOCKS_APART = timedelta(minutes=5)
 
 
 class Refused(Exception):
@@ -37,6 +38,9 @@ class Held:
 
     def stands(self, now: datetime) -> bool:
         return not self.over and not (self.ends and self.ends <= now)
+
+    def held(self, moment: datetime) -> bool:
+        return self.start <= moment and (self.ends is None or moment < self.ends)
 
 
 @dataclass
@@ -103,7 +107,13 @@ class Reference:
             raise Refused("UserNotFound")
         return self.users[name]
 
+    def time(self, user: str, clock: datetime) -> datetime:
+        """Never before what was done to the user earlier, wherever the clock was set meanwhile."""
+        done = [held.start for held in self.user(user)] + [held.ends for held in self.user(user) if held.over]
+        return max(clock, *[moment for moment in done if moment]) if any(done) else clock
+
     def subscribe(self, user: str, names: list[str], now: datetime) -> list[Held]:
+        now = self.time(user, now)
         mine = [held for held in self.user(user) if held.stands(now)]
         if not names or any(self.packages.get(name, {}).get("status") != "PUBLISHED" for name in names):
             raise Refused("SubscriptionRefused")
@@ -128,6 +138,7 @@ class Reference:
         return held
 
     def change_base(self, user: str, name: str, now: datetime) -> Held:
+        now = self.time(user, now)
         mine = [held for held in self.user(user) if held.stands(now)]
         package = self.packages.get(name)
         if package is None or package["status"] != "PUBLISHED" or package["addon"]:
@@ -143,6 +154,9 @@ class Reference:
 
     def cancel(self, user: str, number: int, now: datetime, *, at_period_end: bool) -> None:
         held = self.users[user][number]
+        if not held.stands(now):
+            return
+        now = self.time(user, now)
         if not held.stands(now):
             return
         ends = now
@@ -162,10 +176,22 @@ class Reference:
     # --- usage
 
     def _answering(self, user: str, feature: str, now: datetime) -> tuple[Held, tuple[float, bool, str | None]] | None:
+        return self._best([held for held in self.users[user] if held.stands(now)], feature)
+
+    def _answering_at(
+        self, user: str, feature: str, at: datetime
+    ) -> tuple[Held, tuple[float, bool, str | None]] | None:
+        """What held then; else what began first within five minutes, and with it what began with it."""
+        found = self._best([held for held in self.users[user] if held.held(at)], feature)
+        for later in sorted({held.start for held in self.users[user] if at < held.start <= at + CLOCKS_APART}):
+            found = found or self._best([h for h in self.users[user] if h.start == later and h.held(later)], feature)
+        return found
+
+    def _best(self, mine: list[Held], feature: str) -> tuple[Held, tuple[float, bool, str | None]] | None:
         candidates = []
-        for held in self.users[user]:
+        for held in mine:
             package = self.packages[held.package]
-            if held.stands(now) and feature in package["features"]:
+            if feature in package["features"]:
                 limit, overage, reset = package["features"][feature]
                 limit = inf if limit is None else limit
                 candidates.append((-limit, not overage, package["addon"], held.number, held, (limit, overage, reset)))
@@ -189,9 +215,11 @@ class Reference:
             if first != content:
                 raise Refused("IdempotencyKeyReused")
             return (*answer, "duplicate")
-        found = self._answering(user, feature, now)
-        if at is not None and (at > now + timedelta(minutes=5) or (found and at < found[0].start)):
-            raise Refused("InvalidValue")
+        if at is not None:
+            begun = [held.start for held in self.users[user] if held.held(held.start)]
+            if at > now + CLOCKS_APART or (begun and at < min(begun) - CLOCKS_APART):
+                raise Refused("InvalidValue")
+        found = self._answering(user, feature, now) if at is None else self._answering_at(user, feature, at)
         answer = self._decide(found, feature, delta, action, at or now)
         self.entries += 1
         if key:
@@ -266,6 +294,10 @@ class Reference:
                 break
             start, end = period(held.start, reset, end)
         newest = lines[::-1][:past]
+        if held.ends and not answers:  # What was counted after it: told to happen ahead, or from a clock that is.
+            start, _ = period(held.start, reset, max(held.start, held.ends + CLOCKS_APART))
+            if start >= held.ends:
+                newest.append((start, start, self.used.get((held.number, feature, reset, start)), limit, overage))
         return [(a, b, used or 0, c, d) for a, b, used, c, d in newest if answers or used is not None]
 
 

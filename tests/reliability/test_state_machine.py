@@ -57,7 +57,7 @@ features_of = st.builds(
 )
 deltas = st.sampled_from([1, 1, 1, 2, 3, 5, 10, 11, -1, -3, 0, 2**53 - 2])
 keys = st.one_of(st.none(), st.sampled_from(["k1", "k2", "k3"]))
-lateness = st.sampled_from([None, None, None, None, -86_400, -3_600, 0, 120, 300, 301, -86_400 * 31])
+lateness = st.sampled_from([None, None, None, None, -86_400, -3_600, -2, -0.84, 0, 120, 300, 301, -86_400 * 31])
 steps = st.sampled_from([1, 3_600, 86_400, 86_400 * 28, 86_400 * 31, 86_400 * 366, 0.001])
 
 
@@ -219,7 +219,7 @@ class Machine(RuleBasedStateMachine):
         user=user_names, feature=feature_names, delta=deltas, add=st.sampled_from([True, True, True, False]),
         key=keys, late=lateness,
     )  # fmt: skip
-    def record(self, user: str, feature: str, delta: int, add: bool, key: str | None, late: int | None) -> None:
+    def record(self, user: str, feature: str, delta: int, add: bool, key: str | None, late: float | None) -> None:
         timestamp = None if late is None else self.clock.now + timedelta(seconds=late)
         action = "ADD" if add else "SET"
 

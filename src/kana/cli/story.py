@@ -209,7 +209,7 @@ class Story:
             lanes.setdefault(self._store.lane(ENVIRONMENT, usage.user_id), []).append(usage)
         members = {member.id: member for member in self._members}
         for mine in lanes.values():
-            batch = Batch(mine, now=self.time, next_id=count(self._ids.reserve(len(mine))).__next__)
+            batch = Batch(mine, clock=lambda: self.time, next_id=count(self._ids.reserve(len(mine))).__next__)
             await self._store.append(batch)
             self.entries += len(batch.entries)
             for usage, answer in zip(mine, batch.answers, strict=True):

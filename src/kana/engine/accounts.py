@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import TypedDict, TypeVar
 
 from kana.engine.ids import IdMaker
 from kana.engine.ports import AccountStore, Clock, Signed, Subscribed
-from kana.errors import InvalidValue, SubscriptionNotFound
+from kana.errors import InvalidValue, SubscriptionNotFound, Unavailable, UserNotFound
 from kana.model import account as rules
 from kana.model.account import Account
 from kana.model.catalog import Catalog
@@ -22,7 +24,9 @@ LIST_MAX = 10_000
 
 _Row = TypeVar("_Row")
 _NextId = Callable[[], int]
-_Change = Callable[[Account, Catalog], Sequence[Subscription]]
+_Change = Callable[[Account, Catalog, datetime], Sequence[Subscription]]
+
+_TRIES = 5
 
 
 class UserChanges(TypedDict, total=False):
@@ -132,9 +136,8 @@ class AccountEngine:
 
         Source: docs.usekana.com/reference, mutations "subscribe".
         """
-        now = self._clock()
 
-        def change(account: Account, catalog: Catalog) -> list[Subscription]:
+        def change(account: Account, catalog: Catalog, now: datetime) -> list[Subscription]:
             next_id = self._next_id(account)
             return rules.subscribe(account, catalog, package_ids, now=now, next_id=next_id)
 
@@ -149,9 +152,8 @@ class AccountEngine:
             UserNotFound: none has this id.
             SubscriptionRefused: there is nothing to change from, or nothing to change to.
         """
-        now = self._clock()
 
-        def change(account: Account, catalog: Catalog) -> list[Subscription]:
+        def change(account: Account, catalog: Catalog, now: datetime) -> list[Subscription]:
             next_id = self._next_id(account)
             return rules.change_base(account, catalog, package_id, now=now, next_id=next_id)
 
@@ -168,19 +170,19 @@ class AccountEngine:
             SubscriptionNotFound: none has this id.
             Conflict: there is no period end to wait for.
         """
-        now = self._clock()
-        held = await self.subscription(environment, subscription_id)
-        if not held.subscription.stands(now):
-            return held
 
-        def change(account: Account, catalog: Catalog) -> list[Subscription]:
+        def change(account: Account, catalog: Catalog, now: datetime) -> list[Subscription]:
             return rules.cancel(account, catalog, subscription_id, at_period_end=at_period_end, now=now)
 
-        try:
-            changed = await self._change(environment, held.user_id, change, by)
-        except SubscriptionNotFound:  # Another call ended it in between.
-            changed = []
-        return changed[0] if changed else await self.subscription(environment, subscription_id)
+        for _ in range(_TRIES):
+            held = await self.subscription(environment, subscription_id)
+            if not held.subscription.stands(self._clock()):
+                return held
+            # Meanwhile another call may end it, or give its user another id: then it is looked at anew.
+            with suppress(SubscriptionNotFound, UserNotFound):
+                changed = await self._change(environment, held.user_id, change, by)
+                return changed[0] if changed else await self.subscription(environment, subscription_id)
+        raise Unavailable("the user is being renamed by others; cancel again", retry_after_s=1)
 
     async def subscription(self, environment: Environment, subscription_id: int) -> Subscribed:
         """Return a subscription as it stands now.
@@ -215,12 +217,17 @@ class AccountEngine:
         return lambda: self._ids.with_bucket(account.user.bucket)
 
     def _signed(self, by: Actor | None) -> Signed | None:
-        return None if by is None else Signed(by, self._clock())
+        return None if by is None else Signed(by, self._clock)
 
     async def _change(
         self, environment: Environment, user_id: str, change: _Change, by: Actor | None
     ) -> list[Subscribed]:
-        changed = await self._store.change_subscriptions(environment, user_id, change, signed=self._signed(by))
+        """Change an account at its own time, which is read under its lock."""
+
+        def change_now(account: Account, catalog: Catalog) -> Sequence[Subscription]:
+            return change(account, catalog, account.time(self._clock()))
+
+        changed = await self._store.change_subscriptions(environment, user_id, change_now, signed=self._signed(by))
         return [Subscribed(user_id, subscription) for subscription in changed]
 
 

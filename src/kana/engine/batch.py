@@ -1,8 +1,9 @@
 """A batch: usages that are decided and written in one transaction, without I/O of its own.
 
-A store drives it: it reads the accounts of ``people`` under their locks and the entries that
-hold ``keys``, calls ``place``, reads the totals that this names, calls ``decide``, writes
-``entries``, ``totals`` and ``tallies``, and commits. Only then are ``answers`` true.
+A store drives it: it reads the accounts of ``people`` under their locks, with ended subscriptions for
+those who are ``late``, and the entries that hold ``keys``, calls ``place``, reads the totals that this
+names, calls ``decide``, writes ``entries``, ``totals`` and ``tallies``, and commits. Only then are
+``answers`` true.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime
 from kana.errors import IdempotencyKeyReused, KanaError, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import CounterKey, effective
+from kana.model.entitlement import CounterKey, effective, effective_at
 from kana.model.environment import Environment
 from kana.model.tally import NO_PACKAGE, Tallies
 from kana.model.text import shown
@@ -30,9 +31,10 @@ KeyUse = tuple[int, bytes]
 class Batch:
     """Usages in order of arrival, and what becomes of each. One that is wrong never fails its neighbours."""
 
-    def __init__(self, usages: Sequence[Usage], *, now: datetime, next_id: Callable[[], int]) -> None:
+    def __init__(self, usages: Sequence[Usage], *, clock: Callable[[], datetime], next_id: Callable[[], int]) -> None:
         self.usages = usages
-        self.now = now
+        self._clock = clock
+        self._now: datetime
         self.entries: list[Entry] = []
         self.totals: dict[CounterKey, int] = {}
         self.tallies = Tallies()
@@ -50,6 +52,11 @@ class Batch:
     def people(self) -> set[Person]:
         """Whose accounts are needed."""
         return {(usage.environment, usage.user_id) for usage in self.usages}
+
+    @property
+    def late(self) -> set[Person]:
+        """Who of them tells when a usage happened, so that ended subscriptions may answer for it."""
+        return {(usage.environment, usage.user_id) for usage in self.usages if usage.timestamp is not None}
 
     @property
     def keys(self) -> list[tuple[Person, bytes]]:
@@ -71,7 +78,12 @@ class Batch:
         accounts: Mapping[Person, Account],
         earlier: Mapping[KeyUse, Entry],
     ) -> set[CounterKey]:
-        """Find the entitlement that answers for each usage; return the totals that deciding needs."""
+        """Find the entitlement that answers for each usage; return the totals that deciding needs.
+
+        This is the moment at which they are decided: whoever calls it has the locks, so that of two who change
+        an account the second one sees a later time than the first.
+        """
+        self._now = self._clock()
         self._earlier = dict(earlier)
         self._placed = []
         counters: set[CounterKey] = set()
@@ -92,12 +104,18 @@ class Batch:
         account = accounts.get((usage.environment, usage.user_id))
         if account is None:
             raise UserNotFound(f"User not found: {shown(usage.user_id)}")
-        entitlement = effective(account, catalog, catalog.feature(usage.feature_id), now=self.now)
-        if usage.timestamp is not None and self._first(usage, account.user) is None:
-            check_time(usage, entitlement, now=self.now)
+        feature = catalog.feature(usage.feature_id)
+        moment = usage.timestamp
+        if moment is None:
+            moment = self._now
+            entitlement = effective(account, catalog, feature, now=moment)
+        else:
+            if self._first(usage, account.user) is None:
+                check_time(moment, account, now=self._now)
+            entitlement = effective_at(account, catalog, feature, moment=moment)
         if entitlement is None:
             return account.user, None
-        return account.user, Place(entitlement, entitlement.counter_at(usage.timestamp or self.now))
+        return account.user, Place(entitlement, entitlement.counter_at(moment))
 
     def _first(self, usage: Usage, user: UserRef) -> Entry | None:
         """Return the entry that holds this usage's idempotency key already."""
@@ -120,7 +138,7 @@ class Batch:
         if place is not None:
             known = self.totals.get(place.counter)
             total = used.get(place.counter, 0) if known is None else known
-        entry = settle(usage, user, place, used=total, entry_id=self._next_id(), now=self.now)
+        entry = settle(usage, user, place, used=total, entry_id=self._next_id(), now=self._now)
         self.entries.append(entry)
         self.tallies.add(entry, NO_PACKAGE if place is None else place.entitlement.subscription.package_id)
         if entry.key is not None:

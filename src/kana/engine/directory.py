@@ -135,7 +135,7 @@ class DirectoryEngine:
                 done += len(chunk)
                 on_chunk(done)
 
-        signed = None if by is None else Signed(by, self._clock())
+        signed = None if by is None else Signed(by, self._clock)
         await self._store.merge_users(environment, chunks, source=_plain(source), signed=signed)
 
     def _merge(self, environment: Environment, row: Row | WrongRow) -> Merge:

@@ -164,10 +164,10 @@ class CatalogStore(Protocol):
 
 
 class Signed(NamedTuple):
-    """Who makes a change, and when, as the administrative log tells it."""
+    """Who makes a change, as the administrative log tells it, and the clock that says when: asked under the lock."""
 
     by: Actor
-    now: datetime
+    clock: Clock
 
 
 class AccountStore(Protocol):
@@ -224,7 +224,10 @@ class AccountStore(Protocol):
         *,
         signed: Signed | None = None,
     ) -> list[Subscription]:
-        """Apply a pure change to an account under its lock: new and changed subscriptions are written and returned.
+        """Apply a change to an account under its lock: new and changed subscriptions are written and returned.
+
+        The account holds ended subscriptions too. ``change`` may be called again on a newer one; whatever asks
+        for the time in it asks under the lock.
 
         Raises:
             UserNotFound: none has this id.
@@ -287,7 +290,8 @@ class Ledger(Protocol):
     async def append(self, batch: Batch) -> None:
         """Decide and write a batch in one transaction; return after the commit is on disk.
 
-        Reads the newest catalogues, and the batch's accounts under their locks; calls ``batch.place``,
+        Reads the newest catalogues, and the batch's accounts under their locks, of those who are ``batch.late``
+        with ended subscriptions; calls ``batch.place``,
         reads the totals it asks for, calls ``batch.decide``, writes ``batch.entries`` and ``batch.totals``.
         """
         ...

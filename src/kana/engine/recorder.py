@@ -109,7 +109,7 @@ class Recorder:
             del self._running[lane]
 
     async def _commit(self, taken: list[_Waiting]) -> None:
-        batch = Batch([usage for usage, _, _ in taken], now=self._clock(), next_id=self._ids(len(taken)).__next__)
+        batch = Batch([usage for usage, _, _ in taken], clock=self._clock, next_id=self._ids(len(taken)).__next__)
         started = time.perf_counter()
         try:
             await self._ledger.append(batch)

@@ -24,7 +24,7 @@ from kana.model.entitlement import (
 )
 from kana.model.environment import Environment
 from kana.model.feature import Feature, FeatureType
-from kana.model.period import Period, periods_before
+from kana.model.period import CLOCKS_APART, Period, periods_before
 from kana.model.text import UNITS_MAX, shown
 from kana.model.usage import Receipt, Usage
 from kana.model.value import dataclass
@@ -238,8 +238,22 @@ def _history(account: Account, catalog: Catalog, feature: Feature, *, past: int,
         if answering is not None and subscription is answering.subscription:
             finished += islice(_finished(answering, now=now), past)
         elif held is not None:
-            finished += islice(_finished(Entitlement(feature, subscription, held.allowance), now=now), past)
+            entitlement = Entitlement(feature, subscription, held.allowance)
+            finished += [*_beyond_end(entitlement), *islice(_finished(entitlement, now=now), past)]
     return _History(answering, answering.period_at(now) if answering else None, tuple(finished))
+
+
+def _beyond_end(entitlement: Entitlement) -> Iterator[tuple[Entitlement, Period, Period]]:
+    """Yield the period after a subscription's end in which usage may have been counted all the same.
+
+    It was told to happen a little ahead, or was decided by a machine whose clock is. Shown, that period
+    ends as it begins.
+    """
+    ends_at = entitlement.subscription.ends_at
+    if ends_at is not None:
+        counted = entitlement.period_at(ends_at + CLOCKS_APART)
+        if ends_at <= counted.start:
+            yield entitlement, counted, Period(counted.start, counted.start)
 
 
 def _finished(entitlement: Entitlement, *, now: datetime) -> Iterator[tuple[Entitlement, Period, Period]]:

@@ -10,7 +10,7 @@ from kana.errors import Conflict, SubscriptionNotFound, SubscriptionRefused
 from kana.model.catalog import Catalog
 from kana.model.package import Package, PackageStatus
 from kana.model.period import ResetPeriod, period_at
-from kana.model.subscription import Subscription, SubscriptionStatus
+from kana.model.subscription import ENDED, Subscription, SubscriptionStatus
 from kana.model.user import UserRef
 from kana.model.value import dataclass
 
@@ -19,7 +19,7 @@ _LONGEST_FIRST = (ResetPeriod.YEAR, ResetPeriod.MONTH, ResetPeriod.DAY)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user and their subscriptions that have not ended, the oldest first.
+    """A user and their subscriptions, the oldest first: those that have not ended, or where wanted all of them.
 
     What is kept together is decided together: a store locks an account while one decides on it.
     """
@@ -30,6 +30,21 @@ class Account:
     def standing(self, now: datetime) -> list[Subscription]:
         """Return the subscriptions that have not ended by now."""
         return [subscription for subscription in self.subscriptions if subscription.stands(now)]
+
+    @property
+    def subscribed_since(self) -> datetime | None:
+        """When the first of all subscriptions began that ever gave access; None where none did."""
+        return min((each.start for each in self.subscriptions if each.ever_gave_access), default=None)
+
+    def time(self, clock: datetime) -> datetime:
+        """Return the time for a change of this account: what a clock says, but never before an earlier change.
+
+        Machines' clocks differ, and one may be set back: no subscription may end before it starts for that.
+        All subscriptions must be known, ended ones too.
+        """
+        starts = [each.start for each in self.subscriptions]
+        ends = [each.ends_at for each in self.subscriptions if each.status in ENDED and each.ends_at is not None]
+        return max((clock, *starts, *ends))
 
 
 def subscribe(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature, FeatureType
 from kana.model.package import Package
-from kana.model.period import Period, ResetPeriod, period_at, period_start_at
+from kana.model.period import CLOCKS_APART, Period, ResetPeriod, period_at, period_start_at
 from kana.model.subscription import Subscription
 from kana.model.value import dataclass
 
@@ -113,7 +113,24 @@ def effective(account: Account, catalog: Catalog, feature: Feature, *, now: date
 
     Source: docs.usekana.com/kana-concepts, "Entitlements"; ties settled by us.
     """
-    found = _holding(account, catalog, feature, now)
+    return _most_generous(_holding(account, catalog, feature, now), catalog, feature)
+
+
+def effective_at(account: Account, catalog: Catalog, feature: Feature, *, moment: datetime) -> Entitlement | None:
+    """Return the entitlement that answered at a moment, by the rule of ``effective`` among those that held then.
+
+    The account must hold ended subscriptions too. Where none held, the next one answers that began soon
+    after, from its first moment on: callers cut times to seconds, and clocks differ.
+    """
+    ever = _with_feature([each for each in account.subscriptions if each.ever_gave_access], catalog, feature)
+    found = [holding for holding in ever if holding[1].gave_access(moment)]
+    if not found:
+        starts = [held.start for _, held in ever if moment < held.start and held.start - moment <= CLOCKS_APART]
+        found = [holding for holding in ever if holding[1].start == min(starts, default=None)]
+    return _most_generous(found, catalog, feature)
+
+
+def _most_generous(found: Sequence[_Holding], catalog: Catalog, feature: Feature) -> Entitlement | None:
     if not found:
         return None
     # Of equals ``max`` keeps the first, and the oldest subscription stands first.
@@ -134,10 +151,14 @@ _Holding = tuple[Allowance, Subscription]
 
 
 def _holding(account: Account, catalog: Catalog, feature: Feature, now: datetime) -> list[_Holding]:
+    return _with_feature([each for each in account.subscriptions if each.gives_access(now)], catalog, feature)
+
+
+def _with_feature(subscriptions: Sequence[Subscription], catalog: Catalog, feature: Feature) -> list[_Holding]:
     return [
         (held.allowance, subscription)
-        for subscription in account.subscriptions
-        if subscription.gives_access(now) and (held := catalog.held(subscription.package_id, feature.id)) is not None
+        for subscription in subscriptions
+        if (held := catalog.held(subscription.package_id, feature.id)) is not None
     ]
 
 

@@ -15,6 +15,9 @@ from datetime import UTC, datetime, timedelta
 from kana.model.value import dataclass
 from kana.model.word import Word
 
+CLOCKS_APART = timedelta(minutes=5)
+"""How far a caller's clock may be from ours, either way: what they say beyond that is refused."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _DAY = timedelta(days=1)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from kana.errors import InvalidValue
 from kana.model.environment import Environment, bucket_of
+from kana.model.period import from_milliseconds
 from kana.model.text import identifier, optional_identifier, shown
 from kana.model.usage import Usage
 from kana.model.user import User
@@ -63,7 +64,11 @@ class EventStatus(Word):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message as it came. ``raw`` is its JSON text; ``problem`` what of it cannot be used, if anything."""
+    """One message as it came. ``raw`` is its JSON text; ``problem`` what of it cannot be used, if anything.
+
+    ``timestamp`` is when it happened. Where there is none, ``original_timestamp`` and ``sent_at`` say so by the
+    sender's clock, which may be wrong.
+    """
 
     id: str
     type: MessageType
@@ -72,8 +77,26 @@ class Message:
     properties: Mapping[str, object]
     traits: Mapping[str, object]
     timestamp: datetime | None
+    original_timestamp: datetime | None = None
+    sent_at: datetime | None = None
     raw: str
     problem: str | None = None
+
+    def happened_at(self, now: datetime) -> datetime:
+        """Return when it happened, for a message that is received now.
+
+        How long it had happened when it was sent is right by a clock that is wrong too: so long before now it was.
+
+        Source: segment.com, "Spec: Common Fields", timestamps.
+        """
+        if self.timestamp is not None:
+            return self.timestamp
+        if self.original_timestamp is None:
+            return now
+        if self.sent_at is None:
+            return self.original_timestamp
+        ago = max(self.sent_at - self.original_timestamp, timedelta())
+        return now - min(ago, now - from_milliseconds(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +219,7 @@ def received(
         user_id=message.user_id,
         event=message.event,
         status=EventStatus.PENDING,
-        happened_at=message.timestamp or now,
+        happened_at=message.happened_at(now),
         received_at=now,
         raw=message.raw,
     )

@@ -26,6 +26,7 @@ class SubscriptionStatus(Word):
 
 GIVES_ACCESS = frozenset({SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING})
 ENDED = frozenset({SubscriptionStatus.CANCELLED, SubscriptionStatus.INCOMPLETE_EXPIRED})
+_GAVE_ACCESS = GIVES_ACCESS | {SubscriptionStatus.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +58,19 @@ class Subscription:
     def gives_access(self, now: datetime) -> bool:
         """Whether its package's features may be used now."""
         return self.status in GIVES_ACCESS and (self.ends_at is None or now < self.ends_at)
+
+    @property
+    def ever_gave_access(self) -> bool:
+        """Whether there was a time in which its package's features could be used, as far as is known.
+
+        What was cancelled gave access until its end. How long another status has stood is not kept, so that
+        one which gives none now is taken to have given none.
+        """
+        if self.ends_at is None:
+            return self.status in GIVES_ACCESS
+        return self.start < self.ends_at and self.status in _GAVE_ACCESS
+
+    def gave_access(self, moment: datetime) -> bool:
+        """Whether its package's features could be used at a moment, which may be long ago."""
+        held = self.start <= moment and (self.ends_at is None or moment < self.ends_at)
+        return held and self.ever_gave_access

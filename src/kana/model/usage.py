@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from kana.errors import InvalidValue
+from kana.model.account import Account
 from kana.model.entitlement import (
     NO_SUBSCRIPTION,
     Consumption,
@@ -19,13 +20,11 @@ from kana.model.entitlement import (
     limit_reason,
 )
 from kana.model.environment import Environment
+from kana.model.period import CLOCKS_APART
 from kana.model.text import UNITS_MAX, idempotency_key, key_digest, metadata
 from kana.model.user import UserRef
 from kana.model.value import dataclass
 from kana.model.word import Word
-
-FUTURE_MAX = timedelta(minutes=5)
-"""How far ahead of our clock a caller's timestamp may be."""
 
 
 class Action(Word):
@@ -169,7 +168,8 @@ def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry
     """Return the entry for a usage: recorded or refused, with its answer. No place: no subscription answers.
 
     ``used`` is the total of the period that the usage belongs to. Everything a store
-    needs to write is in the entry.
+    needs to write is in the entry. It is never recorded before its subscription's start, which another
+    machine's clock may have set a little ahead.
     """
     counter = consumption = None
     outcome: Outcome = Outcome.NO_SUBSCRIPTION
@@ -177,6 +177,7 @@ def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry
     change = 0
     if place is not None:
         counter = place.counter
+        now = max(now, place.entitlement.subscription.start)
         outcome, reason, change = judge(usage, place.entitlement, used=used)
         consumption = place.entitlement.consumption(used + change)
     return Entry(
@@ -200,21 +201,23 @@ def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry
     )
 
 
-def check_time(usage: Usage, entitlement: Entitlement | None, *, now: datetime) -> None:
-    """Refuse a timestamp that is too far ahead, or from before the subscription that would answer for it.
+def check_time(timestamp: datetime, account: Account, *, now: datetime) -> None:
+    """Refuse a timestamp that is too far ahead, or from before the user was subscribed to anything.
+
+    The account must hold ended subscriptions too. Somebody who never was subscribed is refused by having none.
 
     Raises:
-        InvalidValue: it is more than five minutes ahead of ``now``, or earlier than the subscription's start.
+        InvalidValue: it is more than five minutes ahead of ``now``, or before the first subscription.
     """
-    given = usage.timestamp
-    if given is not None and given > now + FUTURE_MAX:
+    if timestamp > now + CLOCKS_APART:
         raise InvalidValue(
-            f"timestamp must be at most 5 minutes ahead of {now.isoformat()}, got {given.isoformat()}",
+            f"timestamp must be at most 5 minutes ahead of {now.isoformat()}, got {timestamp.isoformat()}",
             field="timestamp",
         )
-    if given is not None and entitlement is not None and given < entitlement.subscription.start:
-        start = entitlement.subscription.start.isoformat()
+    since = account.subscribed_since
+    if since is not None and timestamp < since and since - timestamp > CLOCKS_APART:
         raise InvalidValue(
-            f"timestamp must not be before the subscription's start {start}, got {given.isoformat()}",
+            f"timestamp must not be before {since.isoformat()}, since when the user has been subscribed,"
+            f" got {timestamp.isoformat()}",
             field="timestamp",
         )

@@ -338,7 +338,13 @@ def user_log_row(old: User | None, new: User, signed: Signed) -> Row:
     before = None if old is None else _told_user(old)
     after, subject = _told_user(new), ("user", new.id)
     return log_row(
-        verb(before, after), subject, environment=new.environment, before=before, after=after, **signed._asdict()
+        verb(before, after),
+        subject,
+        environment=new.environment,
+        before=before,
+        after=after,
+        by=signed.by,
+        now=signed.clock(),
     )
 
 
@@ -352,7 +358,7 @@ def subscription_log_rows(
 ) -> list[Row]:
     """Write a line for each subscription begun, changed or ended, under the id of the user."""
     held = {subscription.id: _told_subscription(subscription) for subscription in old.subscriptions}
-    subject = ("subscription", old.user.id)
+    subject, now = ("subscription", old.user.id), signed.clock()
     return [
         log_row(
             verb(held.get(each.id), each),
@@ -360,7 +366,8 @@ def subscription_log_rows(
             environment=environment,
             before=held.get(each.id),
             after=_told_subscription(each),
-            **signed._asdict(),
+            by=signed.by,
+            now=now,
         )
         for each in changed
     ]
@@ -373,8 +380,10 @@ def _told_subscription(subscription: Subscription) -> dict[str, object]:
 
 def import_log_row(environment: Environment, source: str, *, made: int, changed: int, signed: Signed) -> Row:
     """Write the one line for a whole file of users."""
-    after = {"made": made, "changed": changed}
-    return log_row("imported", ("users", source), environment=environment, before=None, after=after, **signed._asdict())
+    after, subject = {"made": made, "changed": changed}, ("users", source)
+    return log_row(
+        "imported", subject, environment=environment, before=None, after=after, by=signed.by, now=signed.clock()
+    )
 
 
 def catalog_log_rows(old: Catalog, new: Catalog, change: CatalogChange, *, by: Actor, now: datetime) -> list[Row]:

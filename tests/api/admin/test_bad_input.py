@@ -223,9 +223,9 @@ def test_what_breaks_inside_says_nothing_outside(shared: Served, monkeypatch: py
             " got 2026-03-10T12:05:00.001000+00:00",
         ),
         (
-            {"timestamp": "2026-03-10T11:59:59.999Z"},
-            "timestamp must not be before the subscription's start 2026-03-10T12:00:00+00:00,"
-            " got 2026-03-10T11:59:59.999000+00:00",
+            {"timestamp": "2026-03-10T11:54:59.999Z"},
+            "timestamp must not be before 2026-03-10T12:00:00+00:00, since when the user has been subscribed,"
+            " got 2026-03-10T11:54:59.999000+00:00",
         ),
     ],
 )

@@ -72,13 +72,38 @@ def test_the_time_is_the_messages_own(served: Served) -> None:
     }
 
 
+def test_without_a_timestamp_the_senders_clock_is_corrected(served: Served) -> None:
+    """A message's own time of sending comes before its batch's; with a timestamp neither is looked at."""
+    served.clock.advance(hours=3)
+    original = {**TRACK, "type": "track", "originalTimestamp": "2026-03-10T07:00:00.250Z"}
+    messages = [
+        {**original, "messageId": "own", "sentAt": "2026-03-10T08:00:00.250Z"},
+        {**original, "messageId": "batch"},
+        {**original, "messageId": "null", "timestamp": None, "sentAt": None},
+        {**original, "messageId": "timestamp", "timestamp": "2026-03-10T13:00:00Z", "sentAt": "x"},
+        {**original, "messageId": "wrong", "sentAt": "x"},
+    ]
+    assert post(served, "/v1/batch", {"batch": messages, "sentAt": "2026-03-10T09:00:00Z"}).status_code == 200
+    webhook(served, **original, messageId="alone")
+    assert {event["messageId"]: (event["timestamp"], event["status"]) for event in events(served)} == {
+        "own": ("2026-03-10T14:00:00.000Z", "RECORDED"),
+        "batch": ("2026-03-10T13:00:00.250Z", "RECORDED"),
+        "null": ("2026-03-10T13:00:00.250Z", "RECORDED"),
+        "timestamp": ("2026-03-10T13:00:00.000Z", "RECORDED"),
+        "wrong": ("2026-03-10T07:00:00.250Z", "FAILED"),
+        "alone": ("2026-03-10T07:00:00.250Z", "FAILED"),
+    }
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"timestamp": (NOON - timedelta(1)).isoformat()}, "timestamp must not be before the subscription's start"),
+        ({"timestamp": (NOON - timedelta(1)).isoformat()}, "timestamp must not be before 2026-03-10T12:00:00+00:00"),
         ({"timestamp": (NOON + timedelta(1)).isoformat()}, "timestamp must be at most 5 minutes ahead"),
         ({"timestamp": "2026-02-30T00:00:00Z"}, "timestamp must be RFC 3339"),
         ({"timestamp": 7}, "timestamp must be RFC 3339"),
+        ({"originalTimestamp": 7}, "originalTimestamp must be RFC 3339"),
+        ({"sentAt": "2026-02-30T00:00:00Z"}, "sentAt must be RFC 3339"),
         ({"event": 7}, "event must be a text, got 7"),
         ({"event": "a\0"}, "event must not hold control characters"),
         ({"properties": [1]}, "properties must be a JSON object"),

@@ -65,14 +65,15 @@ def read_batch(value: object) -> Read:
     Raises:
         InvalidValue: it is no batch, or nothing in it can be kept.
     """
-    batch = _object(value, "body").get("batch")
+    body = _object(value, "body")
+    batch = body.get("batch")
     if not isinstance(batch, list) or not 1 <= len(batch) <= MESSAGES_MAX:
         raise InvalidValue(f"batch must be an array of 1 to {MESSAGES_MAX} messages", field="batch")
     read = Read([], [])
     for index, item in enumerate(batch):
         try:
             fields = _object(item, "message")
-            read.messages.append(_read_message(fields, _type_of(fields)))
+            read.messages.append(_read_message(fields, _type_of(fields), sent_at=body.get("sentAt")))
         except KanaError as error:
             read.rejected.append((index, error.message))
     if not read.messages:
@@ -80,8 +81,10 @@ def read_batch(value: object) -> Read:
     return read
 
 
-def _read_message(fields: Mapping[str, Any], kind: MessageType) -> Message:
+def _read_message(fields: Mapping[str, Any], kind: MessageType, *, sent_at: object = None) -> Message:
     """Return a message. What cannot be kept is refused; what can be kept but not used is its problem.
+
+    ``sent_at`` is what its batch says, which holds for a message that says nothing itself.
 
     Raises:
         InvalidValue: it is too long or too deep, or its id is none.
@@ -95,7 +98,7 @@ def _read_message(fields: Mapping[str, Any], kind: MessageType) -> Message:
     problems = _Problems()
     user_id = problems.collect(_user_id, fields.get("userId"))
     event = problems.collect(_event, fields.get("event"))
-    timestamp = problems.collect(_timestamp, fields.get("timestamp"))
+    times = _times(problems, fields, sent_at)
     properties = problems.collect(_properties, fields.get("properties"))
     traits = problems.collect(_traits, fields.get("traits"))
     return Message(
@@ -105,7 +108,7 @@ def _read_message(fields: Mapping[str, Any], kind: MessageType) -> Message:
         event=event,
         properties=properties or {},
         traits=traits or {},
-        timestamp=timestamp,
+        **times,
         raw=raw,
         problem=problems.first,
     )
@@ -169,13 +172,29 @@ def _event(value: object) -> str | None:
     return identifier(value, field="event")
 
 
-def _timestamp(value: object) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        return read_time(value)
-    except GraphQLError as error:
-        raise InvalidValue(error.message.replace("DateTime", "timestamp", 1), field="timestamp") from None
+def _times(problems: _Problems, fields: Mapping[str, Any], sent_at: object) -> dict[str, datetime | None]:
+    """Return when a message says that it happened, and only without that what its sender's clock said."""
+    if fields.get("timestamp") is not None:
+        return {"timestamp": problems.collect(_time_of("timestamp"), fields["timestamp"])}
+    if fields.get("sentAt") is not None:
+        sent_at = fields["sentAt"]
+    return {
+        "timestamp": None,
+        "original_timestamp": problems.collect(_time_of("originalTimestamp"), fields.get("originalTimestamp")),
+        "sent_at": problems.collect(_time_of("sentAt"), sent_at),
+    }
+
+
+def _time_of(field: str) -> Callable[[object], datetime | None]:
+    def read(value: object) -> datetime | None:
+        if value is None:
+            return None
+        try:
+            return read_time(value)
+        except GraphQLError as error:
+            raise InvalidValue(error.message.replace("DateTime", field, 1), field=field) from None
+
+    return read
 
 
 def _object(value: object, what: str) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class Accounts(Directory):
 
         async def work(connection: Connection) -> list[Subscription]:
             user = await _lock_user(connection, environment, user_id)
-            [account] = await load_accounts(connection, [user])
+            [account] = await load_accounts(connection, [user], history=[True])
             catalogs = await self._catalogs.read_catalogs(connection, [environment])
             changed = list(change(account, catalogs[environment]))
             changed_rows = [rows.subscription_row(environment, subscription) for subscription in changed]

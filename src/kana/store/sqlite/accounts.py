@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 import apsw
 
+from kana.engine.batch import Person
 from kana.engine.ids import bucket_of_id
 from kana.engine.ports import Signed, Subscribed
 from kana.errors import Conflict, SubscriptionNotFound, UserNotFound
@@ -100,7 +101,8 @@ class Accounts(Directory):
         """See the port."""
 
         def work(connection: apsw.Connection) -> list[Subscription]:
-            accounts = load_accounts(connection, [(environment, user_id)])
+            people = [(environment, user_id)]
+            accounts = load_accounts(connection, people, history=people)
             if not accounts:
                 raise UserNotFound(f"User not found: {shown(user_id)}")
             catalog = self._catalogs.read_catalog(connection, environment)
@@ -141,17 +143,17 @@ class Accounts(Directory):
 
 
 def load_accounts(
-    connection: apsw.Connection, people: Sequence[tuple[Environment, str]], *, history: bool = False
-) -> dict[tuple[Environment, str], Account]:
-    """Return the accounts of those of the people who exist.
+    connection: apsw.Connection, people: Sequence[Person], *, history: Collection[Person] = ()
+) -> dict[Person, Account]:
+    """Return the accounts of those of the people who exist; for those in ``history`` with ended subscriptions too.
 
     One look-up after another: in this process they cost less than JSON for all of them would.
     """
     asked = [
-        (bucket_of(environment, user_id), environment.value, user_id, history, number)
-        for number, (environment, user_id) in enumerate(people)
+        (bucket_of(*person), person[0].value, person[1], person in history, number)
+        for number, person in enumerate(people)
     ]
-    accounts: dict[tuple[Environment, str], Account] = {}
+    accounts: dict[Person, Account] = {}
     for number, bucket, user_key, *held in connection.executemany(SQL["load_account"], asked):
         person = people[number]
         subscriptions = () if held[0] is None else (rows.subscription(bucket, user_key, *held),)

@@ -45,7 +45,7 @@ class SqliteLedger:
 
     def _append(self, connection: apsw.Connection, batch: Batch) -> None:
         catalogs = {env: self._catalogs.read_catalog(connection, env) for env in batch.environments}
-        accounts = load_accounts(connection, list(batch.people))
+        accounts = load_accounts(connection, list(batch.people), history=batch.late)
         earlier = _load_earlier(connection, batch, accounts)
         batch.decide(_load_totals(connection, batch.place(catalogs, accounts, earlier)))
         connection.executemany(SQL["add_entry"], [rows.entry_row(entry) for entry in batch.entries])
@@ -67,7 +67,7 @@ class SqliteLedger:
         def work(connection: apsw.Connection) -> Snapshot:
             catalog = self._catalogs.read_catalog(connection, environment)
             people = [(environment, user_id) for user_id in user_ids]
-            accounts = load_accounts(connection, people, history=history)
+            accounts = load_accounts(connection, people, history=people if history else ())
             wanted = [counter for account in accounts.values() for counter in want(account, catalog)]
             used = _load_totals(connection, wanted)
             return Snapshot(catalog, {user_id: account for (_, user_id), account in accounts.items()}, used)
