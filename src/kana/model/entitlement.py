@@ -122,7 +122,11 @@ def effective_at(account: Account, catalog: Catalog, feature: Feature, *, moment
     The account must hold ended subscriptions too. Where none held, the next one answers that began soon
     after, from its first moment on: callers cut times to seconds, and clocks differ.
     """
-    ever = _with_feature([each for each in account.subscriptions if each.ever_gave_access], catalog, feature)
+    ever = [
+        (held.allowance, subscription)
+        for subscription in account.subscriptions
+        if subscription.ever_gave_access and (held := catalog.held(subscription.package_id, feature.id)) is not None
+    ]
     found = [holding for holding in ever if holding[1].gave_access(moment)]
     if not found:
         starts = [held.start for _, held in ever if moment < held.start and held.start - moment <= CLOCKS_APART]
@@ -151,14 +155,10 @@ _Holding = tuple[Allowance, Subscription]
 
 
 def _holding(account: Account, catalog: Catalog, feature: Feature, now: datetime) -> list[_Holding]:
-    return _with_feature([each for each in account.subscriptions if each.gives_access(now)], catalog, feature)
-
-
-def _with_feature(subscriptions: Sequence[Subscription], catalog: Catalog, feature: Feature) -> list[_Holding]:
     return [
         (held.allowance, subscription)
-        for subscription in subscriptions
-        if (held := catalog.held(subscription.package_id, feature.id)) is not None
+        for subscription in account.subscriptions
+        if subscription.gives_access(now) and (held := catalog.held(subscription.package_id, feature.id)) is not None
     ]
 
 

@@ -177,7 +177,9 @@ def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry
     change = 0
     if place is not None:
         counter = place.counter
-        now = max(now, place.entitlement.subscription.start)
+        start = place.entitlement.subscription.start
+        if now < start:
+            now = start
         outcome, reason, change = judge(usage, place.entitlement, used=used)
         consumption = place.entitlement.consumption(used + change)
     return Entry(
