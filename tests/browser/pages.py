@@ -103,7 +103,7 @@ FORMS: tuple[Form, ...] = (
         page="/package/edit?id=basic",
         fill={"Limit of Messages": "5"},
         press="Save",
-        says="3 subscribers have this package, and all of them feel this at once.",
+        says="3 subscribers have this package, and it changes for all of them at once.",
     ),
     Form(page="/insights", fill={"By the": "Week", "Feature": "Messages"}, press="Show", says="Units by package"),
     Form(page="/insights/users", fill={"Feature": "Messages"}, press="Show", says="Nobody used it in these days."),

@@ -145,7 +145,7 @@ def test_what_people_have_changes_only_after_a_yes(desk: Desk) -> None:
     }  # fmt: skip
     answer = editor.post("/test/package/edit?id=basic", **fields)
     said = text_of(answer.text)
-    assert "3 subscribers have this package, and all of them feel this at once." in said
+    assert "3 subscribers have this package, and it changes for all of them at once." in said
     assert "Warning. Package 'basic' loses 'support': this touches 3 subscribers." in said
     assert "changes 'message' from 10 per day to 5 per day (at once for 3 subscribers)" in said
     assert desk.served.run(desk.served.engine.catalog.read(TEST)).package("basic").feature("message") == allows(10, DAY)

@@ -207,12 +207,14 @@ def test_an_exchange_of_roles_needs_no_order() -> None:
         (held(overage_enabled=True), "changes 'message' from 50 per month to 50 per month with overage", False),
         (
             held(reset_period="DAY"),
-            "changes 'message' from 50 per month to 50 per day, where usage counts from zero",
+            "changes 'message' from 50 per month to 50 per day, where usage starts at zero or, if it was counted"
+            " per day before in the current period, goes on from there",
             True,
         ),
         (
             held(reset_period=None),
-            "changes 'message' from 50 per month to 50 in all, where usage counts from zero",
+            "changes 'message' from 50 per month to 50 in all, where usage starts at zero or, if it was counted"
+            " without a reset before, goes on from there",
             True,
         ),
     ],

@@ -188,7 +188,7 @@ def _errors(catalog: Catalog, config: Config, planned: Plan, app_id: str) -> tup
 
 def _line(change: Change, subscribers: int, over: int | None) -> Line:
     reach = f" (at once for {_counted(subscribers)})" if change.reaches_subscribers else ""
-    if change.verb is Verb.ARCHIVE:
+    if change.keeps:
         reach = f" ({_counted(subscribers)} {'keeps' if subscribers == 1 else 'keep'} it)"
     text = f"{change.subject} {change.what}{reach}."
     return Line(severity=Severity.CHANGE, text=text, change=change, subscribers=subscribers, over=over)

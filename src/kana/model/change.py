@@ -34,8 +34,10 @@ class Cap(NamedTuple):
 class Change:
     """One difference. ``what`` completes the sentence that the noun and the id begin.
 
-    ``reaches_subscribers`` where people may hold the package already; ``takes`` where it leaves
-    them with less, or with usage that is counted anew; ``cap`` where that is a limit.
+    ``reaches_subscribers`` where people may hold the package already, and ``keeps`` where those
+    keep what they have; ``takes`` where it leaves them with less, or counts their usage by other
+    periods; ``cap`` where that is a limit. What a change says is held against what then happens by
+    tests/contract/test_review.py: a new sentence needs its proof there.
     """
 
     verb: Verb
@@ -43,6 +45,7 @@ class Change:
     id: str
     what: str
     reaches_subscribers: bool = False
+    keeps: bool = False
     takes: bool = False
     cap: Cap | None = None
 
@@ -83,7 +86,7 @@ def _package_changes(old: Package | None, new: Package, catalog: Catalog) -> Ite
         yield _package(Verb.UPDATE, new, f"was {noun_of(old)} and becomes {noun_of(new)}")
     if old.base_package_ids != new.base_package_ids:
         what = f"goes with {_bases(new)}; until now with {_bases(old)}"
-        yield _package(Verb.UPDATE, new, what, reaches=reaches)
+        yield _package(Verb.UPDATE, new, what, reaches=reaches, keeps=reaches)
     yield from _held_changes(old, new, catalog, reaches=reaches)
     if old.status is not new.status:
         yield _moved(new)
@@ -99,7 +102,8 @@ def _created(package: Package, catalog: Catalog) -> Change:
 def _moved(package: Package) -> Change:
     if package.status is PackageStatus.PUBLISHED:
         return _package(Verb.PUBLISH, package, "is published: users can subscribe to it")
-    return _package(Verb.ARCHIVE, package, "is archived: nobody new can subscribe to it", reaches=True, takes=True)
+    what = "is archived: nobody new can subscribe to it"
+    return _package(Verb.ARCHIVE, package, what, reaches=True, keeps=True, takes=True)
 
 
 def _held_changes(old: Package, new: Package, catalog: Catalog, *, reaches: bool) -> Iterator[Change]:
@@ -116,8 +120,8 @@ def _held_changes(old: Package, new: Package, catalog: Catalog, *, reaches: bool
 
 def _allowance_change(package: Package, old: PackageFeature, new: PackageFeature, *, reaches: bool) -> Change:
     what = f"changes {new.feature_id!r} from {in_words(old.allowance)} to {in_words(new.allowance)}"
-    if old.allowance.reset_period is not new.allowance.reset_period:
-        what += ", where usage counts from zero"
+    if reaches and old.allowance.reset_period is not new.allowance.reset_period:
+        what += f", where usage starts at zero or, if it was counted {_before(new.allowance)}, goes on from there"
     takes = reaches and _is_less(old.allowance, new.allowance)
     cap = Cap(new.feature_id, new.allowance) if takes and new.allowance.limit is not None else None
     return _package(Verb.UPDATE, package, what, reaches=reaches, takes=takes, cap=cap)
@@ -130,6 +134,13 @@ def _is_less(old: Allowance, new: Allowance) -> bool:
     if new.limit is None:
         return False
     return old.limit is None or new.limit < old.limit or (old.overage_enabled and not new.overage_enabled)
+
+
+def _before(allowance: Allowance) -> str:
+    """Return by which totals usage may have been counted: they stay when a package leaves a reset period."""
+    if allowance.reset_period is None:
+        return "without a reset before"
+    return f"per {allowance.reset_period.lower()} before in the current period"
 
 
 def in_words(allowance: Allowance) -> str:
@@ -162,8 +173,22 @@ def _feature(verb: Verb, feature_id: str, what: str) -> Change:
 
 
 def _package(
-    verb: Verb, package: Package, what: str, *, reaches: bool = False, takes: bool = False, cap: Cap | None = None
+    verb: Verb,
+    package: Package,
+    what: str,
+    *,
+    reaches: bool = False,
+    keeps: bool = False,
+    takes: bool = False,
+    cap: Cap | None = None,
 ) -> Change:
     return Change(
-        verb=verb, noun=noun_of(package), id=package.id, what=what, reaches_subscribers=reaches, takes=takes, cap=cap
+        verb=verb,
+        noun=noun_of(package),
+        id=package.id,
+        what=what,
+        reaches_subscribers=reaches,
+        keeps=keeps,
+        takes=takes,
+        cap=cap,
     )
