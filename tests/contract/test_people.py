@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
 from kana.engine.ports import Store
 from kana.errors import Conflict, NotFound
 from kana.model.person import Invitation, Person, Role, Session, changed_person, hash_token
+from kana.model.throttle import TRIES_KEPT, Patience, Throttle
 from tests.support.stores import Place
 from tests.support.world import MILLISECOND, NOON, ONE_DAY, TESTER
 
 ADA = Person(email="ada@example.com", role=Role.OWNER, password_hash="$argon2id$1", created_at=NOON)
 BOB = Person(email="bob@example.com", role=Role.VIEWER, password_hash=None, created_at=NOON + MILLISECOND)
-WINDOW = timedelta(minutes=15)
 
 
 def an_invitation(token: str = "one", **changes: object) -> Invitation:
@@ -56,7 +57,7 @@ async def test_people_come_back_as_they_were_put(store: Store, place: Place) -> 
 async def test_a_refused_change_writes_nothing(store: Store) -> None:
     """What the rule raises is raised, and sessions stay."""
     await put(store, ADA)
-    await store.add_session(a_session())
+    await store.add_session(a_session(), ADA)
     with pytest.raises(Conflict, match=r"nobody but ada@example\.com is an owner"):
         await store.change_people(
             lambda people: changed_person(people, ADA.email, role=Role.VIEWER), by=TESTER, now=NOON
@@ -85,7 +86,7 @@ async def test_of_two_owners_who_go_at_once_one_stays(store: Store, place: Place
 async def test_an_invitation_is_used_once(store: Store, place: Place) -> None:
     """Of many who come with one link, over two stores, one gets in; the earlier sessions of that person end."""
     await put(store, ADA)
-    await store.add_session(a_session())
+    await store.add_session(a_session(), ADA)
     await store.add_invitation(an_invitation(), by=TESTER, now=NOON)
     another = await place.open()
     accepted = replace(ADA, password_hash="$argon2id$2")
@@ -138,7 +139,7 @@ async def test_sessions_are_kept_seen_and_ended(store: Store) -> None:
     await put(store, ADA)
     await put(store, BOB)
     for token, email in (("one", ADA.email), ("two", ADA.email), ("three", ADA.email), ("bob", BOB.email)):
-        await store.add_session(a_session(token, email=email))
+        assert await store.add_session(a_session(token, email=email), ADA if email == ADA.email else BOB)
     await store.touch_session(hash_token("one"), now=NOON + ONE_DAY)
     await store.touch_session(hash_token("one"), now=NOON)
     assert await store.session(hash_token("one")) == (a_session(seen_at=NOON + ONE_DAY), ADA)
@@ -150,19 +151,124 @@ async def test_sessions_are_kept_seen_and_ended(store: Store) -> None:
     assert await store.session(hash_token("three")) is None
     assert await store.session(hash_token("bob")) == (a_session("bob", email=BOB.email), BOB)
     late = NOON + timedelta(minutes=30)
-    await store.add_session(a_session("late", started_at=late, seen_at=late))
+    await store.add_session(a_session("late", started_at=late, seen_at=late), ADA)
     assert await store.session(hash_token("bob")) is None
 
 
-async def test_tries_are_counted_from_the_first_on(store: Store, place: Place) -> None:
-    """A window ends a quarter of an hour after its first try, whatever came later; every process counts."""
+async def test_a_session_is_for_who_is_still_as_they_were(store: Store) -> None:
+    """Whoever was disabled, or got another password, between being looked up and being let in, is not let in."""
+    await put(store, ADA)
+    await put(store, BOB)
+    assert not await store.add_session(a_session("old"), replace(ADA, password_hash="$argon2id$0"))
+    assert await store.session(hash_token("old")) is None
+    assert await store.add_session(a_session("bob", email=BOB.email), BOB)
+    await put(store, replace(BOB, disabled_at=NOON))
+    assert not await store.add_session(a_session("late", email=BOB.email), BOB)
+    assert not await store.add_session(
+        a_session("nobody", email="no@example.com"), replace(BOB, email="no@example.com")
+    )
+
+
+@pytest.mark.parametrize("change", [{"role": Role.VIEWER}, {"disabled_at": NOON}, {"password_hash": "$argon2id$3"}])
+async def test_links_end_with_what_they_rested_on(store: Store, change: dict[str, Any]) -> None:
+    """Any change of a person ends the links to them; those they made end when they may invite no more."""
+    await put(store, ADA)
+    await put(store, replace(BOB, role=Role.OWNER))
+    links = {
+        "to ada": an_invitation("to ada"),
+        "from ada": an_invitation("from ada", email="eve@example.com", invited_by=ADA.email),
+        "from bob": an_invitation("from bob", email="dan@example.com", invited_by=BOB.email),
+        "from the command": an_invitation("from the command", email="fay@example.com"),
+    }
+    for each in links.values():
+        await store.add_invitation(each, by=TESTER, now=NOON)
+    await put(store, replace(ADA, **change))
+    stays = {"from bob", "from the command"} | ({"from ada"} if "password_hash" in change else set())
+    assert {each.hash for each in await store.invitations()} == {links[name].hash for name in stays}
+
+
+async def test_a_refused_change_leaves_links(store: Store) -> None:
+    """The only owner stays one, and the link to them works on."""
+    await put(store, ADA)
+    await store.add_invitation(an_invitation(), by=TESTER, now=NOON)
+    with pytest.raises(Conflict):
+        await store.change_people(partial(_disabled, ADA.email), by=TESTER, now=NOON)
+    assert await store.invitations() == [an_invitation()]
+
+
+async def test_a_link_for_the_first_owner_ends_when_there_is_anybody(store: Store) -> None:
+    """It has done its work, or somebody else came first."""
+    await store.add_invitation(an_invitation("first", email=None), by=TESTER, now=NOON)
+    await put(store, ADA)
+    assert await store.invitations() == []
+
+
+async def test_a_link_is_withdrawn_once(store: Store) -> None:
+    """What was withdrawn is returned and opens nothing; the second time there is nothing."""
+    await store.add_invitation(an_invitation(), by=TESTER, now=NOON)
+    assert await store.withdraw_invitation(hash_token("one"), by=TESTER, now=NOON) == an_invitation()
+    assert await store.withdraw_invitation(hash_token("one"), by=TESTER, now=NOON) is None
+    assert await store.withdraw_invitation(b"", by=TESTER, now=NOON) is None
+    assert await store.invitation(hash_token("one")) is None
+
+
+async def test_of_a_link_and_a_change_at_once_the_change_wins(store: Store, place: Place) -> None:
+    """Over two stores: whichever comes first, whoever was disabled stays disabled, or was let in before it."""
     another = await place.open()
-    counts = await asyncio.gather(*(each.take_try(b"a" * 32, now=NOON) for each in (store, another) * 4))
-    assert sorted(counts) == list(range(1, 9))
-    assert await store.take_try(b"a" * 32, now=NOON + WINDOW - MILLISECOND) == 9
-    assert await store.take_try(b"b" * 32, now=NOON + WINDOW - MILLISECOND) == 1
-    assert await store.take_try(b"a" * 32, now=NOON + WINDOW) == 1
-    assert await store.take_try(b"b" * 32, now=NOON + WINDOW) == 2
-    await store.forget_tries(b"b" * 32)
-    assert await store.take_try(b"b" * 32, now=NOON + WINDOW) == 1
+    await put(store, ADA)
+    for number in range(6):
+        token = f"race {number}"
+        await put(store, replace(BOB, password_hash="$argon2id$1"))
+        await store.add_invitation(an_invitation(token, email=BOB.email), by=TESTER, now=NOON)
+        await asyncio.gather(
+            another.accept_invitation(hash_token(token), lambda _, __: BOB, now=NOON),
+            store.change_people(partial(_disabled, BOB.email), by=TESTER, now=NOON),
+            return_exceptions=True,
+        )
+        if (await store.people())[BOB.email].is_enabled:
+            await store.change_people(partial(_disabled, BOB.email), by=TESTER, now=NOON)
+        with pytest.raises(NotFound):
+            await another.accept_invitation(hash_token(token), lambda _, __: BOB, now=NOON)
     await another.close()
+
+
+PATIENCE = Patience(free=3, first_s=10, longest_s=60, is_own=True)
+OWN, OTHERS = Throttle(b"a" * 32, PATIENCE), Throttle(b"b" * 32, replace(PATIENCE, free=5, is_own=False))
+
+
+async def test_of_tries_at_once_no_more_go_through_than_are_free(store: Store, place: Place) -> None:
+    """Every process counts, and who has to wait is not counted."""
+    another = await place.open()
+    waits = await asyncio.gather(*(each.take_try([OWN], now=NOON) for each in (store, another) * 5))
+    assert sorted(waits) == [0] * 3 + [10] * 7
+    await another.close()
+
+
+async def test_a_try_waits_for_the_longest_of_its_throttles(store: Store) -> None:
+    """And then counts against none of them, nor does a right one against what others share."""
+    assert [await store.take_try([OWN, OTHERS], now=NOON) for _ in range(3)] == [0, 0, 0]
+    assert await store.take_try([OWN, OTHERS], now=NOON) == 10
+    assert [await store.take_try([OTHERS], now=NOON) for _ in range(3)] == [0, 0, 10]
+    later = NOON + timedelta(seconds=10)
+    assert await store.take_try([OWN, OTHERS], now=later) == 0
+    await store.return_try([OWN, OTHERS])
+    assert [await store.take_try([OWN], now=later) for _ in range(4)] == [0, 0, 0, 10]
+    assert await store.take_try([OTHERS], now=later) == 10, "five others' failures stand"
+    await store.return_try([OTHERS, Throttle(b"c" * 32, OTHERS.patience)])
+    assert await store.take_try([OTHERS], now=later) == 0
+
+
+async def test_tries_are_forgotten_after_an_hour_and_when_there_are_too_many(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest go first, so that no stranger fills the disk."""
+    for _ in range(3):
+        await store.take_try([OWN], now=NOON)
+    assert await store.take_try([OWN], now=NOON + TRIES_KEPT - MILLISECOND) == 0
+    assert await store.take_try([OWN], now=NOON + TRIES_KEPT) == 20
+    assert await store.take_try([OWN], now=NOON + 2 * TRIES_KEPT - MILLISECOND) == 0
+    assert [await store.take_try([OWN], now=NOON + 3 * TRIES_KEPT) for _ in range(4)] == [0, 0, 0, 10]
+    monkeypatch.setattr("kana.store.people.TRIES_KEPT_MAX", 4)
+    for number in range(20):
+        await store.take_try([Throttle(bytes([number]) * 32, PATIENCE)], now=NOON + 3 * TRIES_KEPT + MILLISECOND)
+    assert await store.take_try([OWN], now=NOON + 3 * TRIES_KEPT + MILLISECOND) == 0

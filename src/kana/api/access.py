@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address
 
 from starlette.types import Scope
 
@@ -15,6 +14,7 @@ from kana.engine.access import AccessEngine, Caller
 from kana.engine.ports import Clock
 from kana.errors import RateLimited, Unauthenticated
 from kana.model.key import KeyKind
+from kana.model.throttle import network_of
 
 FAILURES_MAX = 10
 """How often one address may come without a valid key in a minute before it is told to wait."""
@@ -70,7 +70,7 @@ class Door:
     def refusal(self, scope: Scope, error: Unauthenticated) -> Unauthenticated | RateLimited:
         """Count a failure of the request's address; return what it is answered."""
         now = self._clock()
-        failures = self._failures_of(_address(scope), now)
+        failures = self._failures_of(_network(scope), now)
         failures.count += 1
         if failures.count <= FAILURES_MAX:
             return error
@@ -93,13 +93,6 @@ class Door:
         return found
 
 
-def _address(scope: Scope) -> str:
-    """Return whom a failure counts against: an IPv4 address, or the 64 bits of an IPv6 one that its owner is given."""
+def _network(scope: Scope) -> str:
     client = scope.get("client")
-    try:
-        address = ip_address(client[0] if client else "")
-    except ValueError:
-        return ""
-    if isinstance(address, IPv6Address):
-        return address.exploded[:19] if address.ipv4_mapped is None else str(address.ipv4_mapped)
-    return str(address)
+    return network_of(client[0]) if client else ""

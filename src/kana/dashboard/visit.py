@@ -84,6 +84,12 @@ class Visit:
         return self.asked("id") or self._missing("id")
 
     @property
+    def client(self) -> str:
+        """The address that the request comes from; "" where it has none."""
+        client = self.request.client
+        return client.host if client else ""
+
+    @property
     def here(self) -> str:
         """The path and the query that were asked for: of the request's line alone, whatever Host says."""
         query = self.request.scope["query_string"].decode("latin-1")
@@ -135,6 +141,8 @@ class Visit:
         """Give the browser its new session, in place of any it had."""
         self.token = signed_in.token
         self.keep_cookie(response, "session", signed_in.token, age_s=int(SESSION_AGE.total_seconds()))
+        if signed_in.mark:
+            self.keep_cookie(response, "known", signed_in.mark, age_s=_YEAR_S)
         return response
 
     def leave(self, response: Response) -> Response:

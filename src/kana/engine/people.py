@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hmac
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from typing import Protocol
 
 from kana.engine.ports import Clock, PeopleStore
@@ -12,8 +13,6 @@ from kana.errors import InvalidValue, NotFound, RateLimited, Unauthenticated
 from kana.model.environment import Actor
 from kana.model.person import (
     INVITATION_AGE,
-    TRIES_MAX,
-    TRIES_WINDOW,
     Invitation,
     Person,
     Role,
@@ -25,6 +24,8 @@ from kana.model.person import (
     normalized,
     password,
 )
+from kana.model.text import shown
+from kana.model.throttle import Throttle, network_of, own_throttle, throttles_of
 from kana.model.value import dataclass
 
 SEEN_STEP_S = 60.0
@@ -32,6 +33,8 @@ SEEN_STEP_S = 60.0
 
 REFUSED = "The e-mail address and the password do not belong together."
 """For an unknown address, a wrong password and a disabled person alike."""
+
+_log = logging.getLogger("kana.people")
 
 
 class Passwords(Protocol):
@@ -48,10 +51,15 @@ class Passwords(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session just begun: ``token`` is its id, for the browser alone."""
+    """A session just begun: ``token`` is its id, for the browser alone.
+
+    ``mark`` tells this browser from a stranger's when its person comes again, and lets nobody in by itself. It is
+    empty where no password was shown.
+    """
 
     token: str
     person: Person
+    mark: str = ""
 
 
 class PeopleEngine:
@@ -85,9 +93,35 @@ class PeopleEngine:
 
     async def _invite(self, email: str | None, role: Role, *, by: Actor) -> str:
         token, now = generate_token(), self._clock()
-        invitation = Invitation(hash=hash_token(token), email=email, role=role, expires_at=now + INVITATION_AGE)
+        invitation = Invitation(
+            hash=hash_token(token),
+            email=email,
+            role=role,
+            expires_at=now + INVITATION_AGE,
+            invited_by=by.name if by.kind == "person" else "",
+        )
         await self._store.add_invitation(invitation, by=by, now=now)
         return token
+
+    async def open_invitations(self) -> list[Invitation]:
+        """Return the links that still work, those that expire first first."""
+        now = self._clock()
+        return [each for each in await self._store.invitations() if each.expires_at > now]
+
+    async def withdraw_invitation(self, hash_text: str, *, by: Actor) -> Invitation:
+        """Make a link work no more, named by the hexadecimal text of its hash.
+
+        Raises:
+            NotFound: it was used or withdrawn already, or never was.
+        """
+        try:
+            hashed = bytes.fromhex(hash_text)
+        except ValueError:
+            hashed = b""
+        withdrawn = await self._store.withdraw_invitation(hashed, by=by, now=self._clock())
+        if withdrawn is None:
+            raise NotFound("this link was used or withdrawn already")
+        return withdrawn
 
     async def invitation(self, token: str) -> Invitation:
         """Return the invitation behind a link.
@@ -126,27 +160,36 @@ class PeopleEngine:
         person = await self._store.accept_invitation(hash_token(token), accept, now=now)
         return await self._begin(person)
 
-    async def sign_in(self, email: str, password_text: str, *, address: str) -> SignedIn:
-        """Begin a session, with a new id. ``address`` is where the try comes from.
+    async def sign_in(self, email: str, password_text: str, *, address: str, mark: str = "") -> SignedIn:
+        """Begin a session, with a new id. ``address`` is where the try comes from, ``mark`` what the browser shows.
+
+        A browser that its person has signed in with before waits for its own failures alone: nobody else's guesses
+        keep the owner of an account out.
 
         Raises:
-            RateLimited: too many tries for this account from there; nothing was looked at.
+            RateLimited: too many tries for this account, from there, or both; nothing was looked at.
             Unauthenticated: unknown, wrong or disabled; all read the same and take as long.
         """
         email = email.strip().lower()
-        key = sha256(f"{email}\n{address}".encode("utf-8", "replace")).digest()
-        if await self._store.take_try(key, now=self._clock()) > TRIES_MAX:
-            minutes = int(TRIES_WINDOW.total_seconds()) // 60
-            raise RateLimited(
-                f"Too many tries. Wait {minutes} minutes, then try again.",
-                retry_after_s=int(TRIES_WINDOW.total_seconds()),
-            )
         person = (await self._store.people()).get(email)
+        is_known = person is not None and _is_mark(mark, person)
+        throttles = own_throttle("browser", email, mark) if is_known else throttles_of(email, address)
+        await self._take_try(throttles, email=email, address=address)
         hashed = person.password_hash if person is not None and person.is_enabled else None
         if not await self._passwords.verify(normalized(password_text), hashed) or person is None:
+            _note_failure("wrong password", email=email, address=address)
             raise Unauthenticated(REFUSED)
-        await self._store.forget_tries(key)
+        await self._store.return_try(throttles)
         return await self._begin(person)
+
+    async def _take_try(self, throttles: Sequence[Throttle], *, email: str, address: str) -> None:
+        wait_s = await self._store.take_try(throttles, now=self._clock())
+        if wait_s:
+            _note_failure("too many tries", email=email, address=address)
+            raise RateLimited(
+                f"Too many tries. Wait {wait_s} {'second' if wait_s == 1 else 'seconds'}, then try again.",
+                retry_after_s=wait_s,
+            )
 
     async def sign_in_by_provider(self, email: str) -> SignedIn:
         """Begin a session for somebody whose address a provider of identity vouches for.
@@ -177,8 +220,9 @@ class PeopleEngine:
     async def _begin(self, person: Person) -> SignedIn:
         token, now = generate_token(), self._clock()
         session = Session(hash=hash_token(token), email=person.email, started_at=now, seen_at=now)
-        await self._store.add_session(session)
-        return SignedIn(token, person)
+        if not await self._store.add_session(session, person):
+            raise Unauthenticated(REFUSED)  # Disabled, or another password, while this one was compared.
+        return SignedIn(token, person, _new_mark(person))
 
     async def person_of(self, token: str) -> Person | None:
         """Return whose session this is, and note its use; None where it is over or the person disabled."""
@@ -201,7 +245,7 @@ class PeopleEngine:
         await self._store.end_sessions(person.email)
 
     async def change_role(self, email: str, role: Role, *, by: Actor) -> Person:
-        """Give a person another role; they sign in anew.
+        """Give a person another role; they sign in anew, and open links to them end.
 
         Raises:
             NotFound: nobody has this address.
@@ -212,7 +256,7 @@ class PeopleEngine:
         )
 
     async def disable(self, email: str, *, by: Actor) -> Person:
-        """Let a person in no more, from now on. Their name stays in the log of changes.
+        """Let a person in no more, from now on; links to them and from them end too. Their name stays in the log.
 
         Raises:
             NotFound: nobody has this address.
@@ -223,16 +267,51 @@ class PeopleEngine:
             lambda people: changed_person(people, email, disabled_at=now), by=by, now=now
         )
 
-    async def change_password(self, person: Person, *, old: str, new: str, by: Actor) -> SignedIn:
+    async def change_password(self, person: Person, *, old: str, new: str, by: Actor, address: str = "") -> SignedIn:
         """Give a person another password; every session ends, and a new one begins.
 
         Raises:
+            RateLimited: too many wrong old passwords; nothing was looked at.
             InvalidValue: the old password is wrong, or the new one too short.
         """
+        chosen, throttles = password(new), own_throttle("old password", person.email)
+        await self._take_try(throttles, email=person.email, address=address)
         if not await self._passwords.verify(normalized(old), person.password_hash):
+            _note_failure("wrong old password", email=person.email, address=address)
             raise InvalidValue("the present password is not this one", field="old")
-        hashed = await self._passwords.hash(password(new))
+        await self._store.return_try(throttles)
+        hashed = await self._passwords.hash(chosen)
         changed = await self._store.change_people(
             lambda people: replace(people[person.email], password_hash=hashed), by=by, now=self._clock()
         )
         return await self._begin(changed)
+
+
+def _new_mark(person: Person) -> str:
+    nonce = generate_token()
+    return f"{nonce}.{_signature(nonce, person)}" if person.password_hash is not None else ""
+
+
+def _is_mark(mark: str, person: Person) -> bool:
+    """Whether a browser got this at an earlier sign-in of the person, with the password that they still have."""
+    nonce, _, signature = mark.partition(".")
+    if person.password_hash is None:
+        return False
+    return hmac.compare_digest(signature.encode("utf-8", "replace"), _signature(nonce, person).encode())
+
+
+def _signature(nonce: str, person: Person) -> str:
+    """Return what only we can make: the hash of a password is as secret as a key, and changes with it."""
+    said = f"{nonce}\n{person.email}".encode("utf-8", "replace")
+    return hmac.new((person.password_hash or "").encode(), said, "sha256").hexdigest()
+
+
+def _note_failure(why: str, *, email: str, address: str) -> None:
+    """Leave a line in the log: who watches it sees guesses. What is no e-mail address may be a password."""
+    try:
+        account = shown(email_address(email))
+    except InvalidValue:
+        account = "no e-mail address"
+    _log.warning(
+        "sign-in failed: %s", why, extra={"account": account, "address": network_of(address) and address[:100]}
+    )

@@ -26,6 +26,7 @@ from kana.model.person import Invitation, Person, Session
 from kana.model.search import UserSearch
 from kana.model.segment import EventStatus, MappingRule, SegmentEvent
 from kana.model.subscription import Subscription
+from kana.model.throttle import Throttle
 from kana.model.usage import Entry
 from kana.model.user import User
 from kana.model.value import dataclass
@@ -464,7 +465,9 @@ class PeopleStore(Protocol):
     async def change_people(
         self, change: Callable[[Mapping[str, Person]], Person], *, by: Actor, now: datetime
     ) -> Person:
-        """Apply a pure change to one person under a lock and log it; the sessions of that person end.
+        """Apply a pure change to one person under a lock and log it; what rested on how they were ends with it.
+
+        That is their sessions, the open links to their address, and those they made where they may invite no more.
 
         ``change`` may be called again on newer people. What it raises is raised, and nothing is written.
         """
@@ -472,6 +475,14 @@ class PeopleStore(Protocol):
 
     async def add_invitation(self, invitation: Invitation, *, by: Actor, now: datetime) -> None:
         """Add an invitation in place of earlier ones to the same address, and forget those that have expired."""
+        ...
+
+    async def invitations(self) -> list[Invitation]:
+        """Return all that were not used, expired ones included, those that expire first first."""
+        ...
+
+    async def withdraw_invitation(self, hashed: bytes, *, by: Actor, now: datetime) -> Invitation | None:
+        """Delete an invitation and log it; None where it was used, withdrawn, or never was."""
         ...
 
     async def invitation(self, hashed: bytes) -> Invitation | None:
@@ -485,7 +496,7 @@ class PeopleStore(Protocol):
     async def accept_invitation(
         self, hashed: bytes, accept: Callable[[Invitation, Mapping[str, Person]], Person], *, now: datetime
     ) -> Person:
-        """Use up an invitation and write the person that ``accept`` returns, whose earlier sessions end.
+        """Use up an invitation and write the person that ``accept`` returns, as ``change_people`` writes one.
 
         Of two who come with one link, one gets in. What ``accept`` raises is raised, and nothing is written.
 
@@ -494,8 +505,11 @@ class PeopleStore(Protocol):
         """
         ...
 
-    async def add_session(self, session: Session) -> None:
-        """Add a session, and forget those that are over."""
+    async def add_session(self, session: Session, person: Person) -> bool:
+        """Add a session, and forget those that are over.
+
+        False, and none is added, where the person was disabled or got another password since they were read.
+        """
         ...
 
     async def session(self, hashed: bytes) -> tuple[Session, Person] | None:
@@ -514,12 +528,15 @@ class PeopleStore(Protocol):
         """End every session of a person."""
         ...
 
-    async def take_try(self, key: bytes, *, now: datetime) -> int:
-        """Count one try to sign in and return the count within the window, from the first try on."""
+    async def take_try(self, throttles: Sequence[Throttle], *, now: datetime) -> int:
+        """Count a try as failed against each throttle and return 0; or return how many seconds it has to wait.
+
+        Then nothing was counted. Of tries at one moment no more are let through than one after the other would be.
+        """
         ...
 
-    async def forget_tries(self, key: bytes) -> None:
-        """Begin counting anew."""
+    async def return_try(self, throttles: Sequence[Throttle]) -> None:
+        """Take back a try that was right after all; counts that are a person's own begin anew."""
         ...
 
 

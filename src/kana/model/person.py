@@ -24,12 +24,6 @@ SESSION_AGE = timedelta(hours=12)
 INVITATION_AGE = timedelta(days=3)
 """How long the link of an invitation works."""
 
-TRIES_MAX = 5
-"""How many passwords may be tried for one account from one address within ``TRIES_WINDOW``."""
-
-TRIES_WINDOW = timedelta(minutes=15)
-"""From the first try on; after that the count begins anew."""
-
 PASSWORD_LENGTH_MIN = 10
 PASSWORD_LENGTH_MAX = 256
 
@@ -70,6 +64,11 @@ class Person:
         """Whether the person may sign in."""
         return self.disabled_at is None
 
+    @property
+    def may_invite(self) -> bool:
+        """Whether the person may let others in."""
+        return self.is_enabled and self.role is Role.OWNER
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
@@ -89,13 +88,23 @@ class Session:
 class Invitation:
     """A link that lets somebody choose a password, once. ``email=None`` lets them say who they are: the first owner.
 
-    For somebody who has an account it sets a new password, and the role.
+    For somebody who has an account it sets a new password, and the role. ``invited_by`` is the address of the person
+    who made it, and empty where nobody of the dashboard did: it is worth no more than their right to invite.
     """
 
     hash: bytes
     email: str | None
     role: Role
     expires_at: datetime
+    invited_by: str = ""
+
+    def ends_with(self, person: Person) -> bool:
+        """Whether it ends when a person is changed to this: it is to them, they may invite no more, or all have come.
+
+        A link for the first owner has done its work when there is anybody.
+        """
+        is_theirs = self.invited_by == person.email and not person.may_invite
+        return self.email in (None, person.email) or is_theirs
 
     def __post_init__(self) -> None:
         if self.email is not None:
@@ -162,4 +171,4 @@ def changed_person(
 
 
 def _has_owner(people: Mapping[str, Person]) -> bool:
-    return any(person.role is Role.OWNER and person.is_enabled for person in people.values())
+    return any(person.may_invite for person in people.values())

@@ -12,15 +12,16 @@ from kana.dashboard.forms import Errors
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
 from kana.errors import BadInput, InvalidValue
-from kana.model.person import INVITATION_AGE, Person, Role
+from kana.model.person import INVITATION_AGE, Invitation, Person, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeoplePage(Context):
-    """Everybody, and the form that invites another. ``link`` is the invitation just made, shown once."""
+    """Everybody, links that still work, and the form that invites another. ``link`` was just made, and shows once."""
 
     template = "people.html"
     people: Sequence[Person]
+    invitations: Sequence[Invitation] = ()
     roles: tuple[Role, ...] = tuple(Role)
     email: str = ""
     link: str = ""
@@ -56,9 +57,18 @@ async def disable(visit: Visit) -> Response:
     return visit.go("/people", said=f"{person.email} is let in no more.", everywhere=True)
 
 
+async def withdraw(visit: Visit) -> Response:
+    """Make a link work no more."""
+    link = await visit.house.people.withdraw_invitation(visit.text("link"), by=visit.actor)
+    return visit.go("/people", said=f"The link to {link.email or 'the first owner'} works no more.", everywhere=True)
+
+
 async def _page(visit: Visit, *, email: str = "", link: str = "", errors: Errors | None = None) -> PeoplePage:
     people = tuple((await visit.house.people.people()).values())
-    return PeoplePage(people=people, email=email, link=link, errors=errors.by_field if errors else {})
+    invitations = await visit.house.people.open_invitations()
+    return PeoplePage(
+        people=people, invitations=invitations, email=email, link=link, errors=errors.by_field if errors else {}
+    )
 
 
 def _role(visit: Visit) -> Role:
@@ -72,5 +82,6 @@ ROUTES = (
     get("/people", show_people, needs=Role.OWNER, in_environment=False),
     post("/people/invite", invite, needs=Role.OWNER, in_environment=False),
     post("/people/role", change_role, needs=Role.OWNER, in_environment=False),
+    post("/people/withdraw", withdraw, needs=Role.OWNER, in_environment=False),
     post("/people/disable", disable, needs=Role.OWNER, in_environment=False),
 )

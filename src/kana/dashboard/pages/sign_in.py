@@ -62,10 +62,10 @@ async def login(visit: Visit) -> Response:
     """Begin a session where address and password belong together."""
     if not visit.site.may_sign_in:
         return visit.show(_login(visit), status=403)
-    email, client = visit.text("email"), visit.request.client
+    email = visit.text("email")
     try:
         signed_in = await visit.house.people.sign_in(
-            email, visit.secret("password"), address=client.host if client else ""
+            email, visit.secret("password"), address=visit.client, mark=visit.cookie("known") or ""
         )
     except (Unauthenticated, RateLimited) as error:
         status = 429 if isinstance(error, RateLimited) else 401
@@ -141,7 +141,7 @@ async def change_password(visit: Visit) -> Response:
     """Give the person another password; other sessions end."""
     try:
         signed_in = await visit.house.people.change_password(
-            visit.person, old=visit.secret("old"), new=visit.secret("password"), by=visit.actor
+            visit.person, old=visit.secret("old"), new=visit.secret("password"), by=visit.actor, address=visit.client
         )
     except KanaError as error:
         if not isinstance(error, BadInput):

@@ -10,6 +10,7 @@ import asyncpg
 
 from kana.errors import DatabaseRefused
 from kana.store.keys import Keys
+from kana.store.people import People
 from kana.store.postgres.accounts import Accounts
 from kana.store.postgres.catalogs import Catalogs
 from kana.store.postgres.database import TRANSACTION_S, Database
@@ -18,7 +19,6 @@ from kana.store.postgres.insights import Insights
 from kana.store.postgres.ledger import PostgresLedger
 from kana.store.postgres.migrate import check_server, migrate, read_lanes
 from kana.store.postgres.moving import PostgresTables
-from kana.store.postgres.people import People
 from kana.store.postgres.pool import CONNECT_S, Connection, Pool
 from kana.store.postgres.segment import Segment
 from kana.store.postgres.session import PostgresTransactions
@@ -61,7 +61,7 @@ class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, 
         PostgresLedger.__init__(self, database, self, lanes=lanes)
         Insights.__init__(self, database)
         Keys.__init__(self, PostgresTransactions(database))
-        People.__init__(self, database)
+        People.__init__(self, PostgresTransactions(database))
         Segment.__init__(self, database)
 
     @classmethod

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kana.store.keys import Keys
+from kana.store.people import People
 from kana.store.sqlite.accounts import Accounts
 from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.insights import Insights
 from kana.store.sqlite.ledger import SqliteLedger
-from kana.store.sqlite.people import People
 from kana.store.sqlite.segment import Segment
 from kana.store.sqlite.session import SqliteTransactions
 
@@ -39,7 +39,7 @@ class SqliteStore(Catalogs, Accounts, SqliteLedger, Insights, Keys, People, Segm
         SqliteLedger.__init__(self, database, self)
         Insights.__init__(self, database)
         Keys.__init__(self, SqliteTransactions(database))
-        People.__init__(self, database)
+        People.__init__(self, SqliteTransactions(database))
         Segment.__init__(self, database)
 
     async def probe(self) -> None:
