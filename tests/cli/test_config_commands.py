@@ -19,6 +19,7 @@ from tests.cli.conftest import Kana
 from tests.support.client import AdminClient
 from tests.support.forge import Forge
 from tests.support.server import KanaServer
+from tests.support.stranger import stranger
 
 SETUP = """\
 version: 1.0.0
@@ -277,6 +278,29 @@ def test_the_key_and_the_address_may_stand_in_dotenv(
     assert kana("pull").exit_code == 1
 
 
+def test_the_name_that_all_else_goes_by_is_taken_too(
+    kana: Kana, setup: Path, server: KanaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KANA_KEY and KANA_ENDPOINT are enough; a key of the other environment is never taken for this one's."""
+    monkeypatch.delenv("KANA_DEV_KEY")
+    monkeypatch.delenv("KANA_LIVE_KEY")
+    monkeypatch.delenv("KANA_DEV_URL")
+    monkeypatch.setenv("KANA_ENDPOINT", server.address)
+    for environment, options, other in (("test", (), ("--live",)), ("live", ("--live",), ())):
+        monkeypatch.setenv("KANA_KEY", server.keys["environments"][environment]["private_key"])
+        assert kana("pull", *options).exit_code == 0
+        assert "apikey is required" in kana("pull", *other).stderr
+
+
+@pytest.mark.parametrize("tail", ["", "/", "/cli", "/cli/", "/graphql"])
+def test_the_address_may_end_in_a_path_of_ours_or_not(
+    kana: Kana, setup: Path, server: KanaServer, monkeypatch: pytest.MonkeyPatch, tail: str
+) -> None:
+    """One address serves everything."""
+    monkeypatch.setenv("KANA_DEV_URL", f"{server.address}{tail}")
+    assert kana("pull").exit_code == 0
+
+
 def test_dotenv_is_read_as_shells_read_it(tmp_path: Path) -> None:
     """Quotes go, comments go, lines that assign nothing are skipped."""
     (tmp_path / ".env").write_text(
@@ -314,15 +338,17 @@ def test_no_server_is_told(kana: Kana, setup: Path, monkeypatch: pytest.MonkeyPa
     assert result.stderr.startswith(f"✖ [ERROR]: request to http://127.0.0.1:{port}/cli/pull failed, reason: ")
 
 
-@pytest.mark.parametrize("path", ["healthz", "metrics"])
+@pytest.mark.parametrize("content", [b"<!doctype html><h1>Welcome</h1>", b"[]", b"ok"])
 def test_a_server_that_is_no_kana_is_told(
-    kana: Kana, setup: Path, server: KanaServer, monkeypatch: pytest.MonkeyPatch, path: str
+    kana: Kana, setup: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     """Whatever it answers, the file is not overwritten."""
-    monkeypatch.setenv("KANA_DEV_URL", f"{server.address}/{path}#")
-    result = kana("pull")
+    with stranger(content) as address:
+        monkeypatch.setenv("KANA_DEV_URL", address)
+        result = kana("pull")
     assert result.exit_code == 1
-    assert result.stderr.startswith("✖ [ERROR]: ")
+    words = f"{address}/cli/pull answered nothing that a Kana server says: is KANA_DEV_URL the address of one?"
+    assert result.stderr == f"✖ [ERROR]: {words}\n"
     assert setup.read_text() == SETUP
 
 
@@ -366,4 +392,5 @@ def test_the_root_is_this_machine_unless_named() -> None:
     """Kana's own host is gone; its variable still names the root."""
     assert ROOT == "http://127.0.0.1:8080/cli"
     assert Remote({"KANA_DEV_KEY": "k"}, live=False).schema_url == "http://127.0.0.1:8080/schema/kana.json"
-    assert Remote({"KANA_DEV_KEY": "k", "KANA_DEV_URL": "http://h/x/"}, live=False).schema_url is None
+    behind = Remote({"KANA_DEV_KEY": "k", "KANA_DEV_URL": "http://h/x/"}, live=False)
+    assert behind.schema_url == "http://h/x/schema/kana.json"

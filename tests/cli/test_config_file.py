@@ -40,15 +40,59 @@ def test_scalars_are_what_they_look_like(text: str, value: Any) -> None:
     assert (read, type(read)) == (value, type(value))
 
 
+@given(st.integers(-(10**15), 10**15))
+def test_a_number_may_be_grouped_by_thousands(number: int) -> None:
+    """1_000_000 is a million, and in quotes it is text, of which a limit says that it is to be without."""
+    assert read_yaml(f"a: {number:_}".encode()).value == read_yaml(f"a: {number}".encode()).value == {"a": number}
+    assert read_yaml(f"a: '{number:_}'".encode()).value == {"a": f"{number:_}"}
+
+
+@pytest.mark.parametrize("limit", ["'1000000'", "'1_000_000'", '"7"'])
+def test_a_limit_in_quotes_is_told_to_be_without(limit: str) -> None:
+    """What looks like a number and is text has its own words, with the place."""
+    file = f"""
+features: [{{id: message, type: CONSUMABLE}}]
+packages:
+  published:
+    - id: basic
+      features:
+        - id: message
+          limit: {limit}
+"""
+    with pytest.raises(ConfigInvalid, match=r"^line 8, column 11: .*limit must be a whole number without quotes"):
+        check(read_yaml(file.encode()), lambda _: None)
+
+
 @pytest.mark.parametrize(
-    "text", ["1.10", "0123", "1e3", "0x1f", "0o17", "0b1", "1_000", ".5", "5.", "+5", ".inf", "-.INF", ".nan", "1E+3"]
+    "text",
+    [
+        "1.10",
+        "0123",
+        "1e3",
+        "0x1f",
+        "0o17",
+        "0b1",
+        "1_00",
+        "1__000",
+        "1_000_",
+        "0_000",
+        "1_000.5",
+        ".5",
+        "5.",
+        "+5",
+        ".inf",
+        "-.INF",
+        ".nan",
+        "1E+3",
+    ],
 )
 def test_what_readers_disagree_about_is_refused(text: str) -> None:
     """1.10 is 1.1 to one and text to another; the message shows how to write it as text."""
     with pytest.raises(YamlRefused) as refused:
         read_yaml(f"a:\n  - id: {text}".encode())
     assert refused.value.message == (
-        f"line 2, column 9: {text} may be read as a number or as text: write '{text}' if it is text"
+        f"line 2, column 9: {text} may be read as a number or as text:"
+        f" a whole number is written as 1000000 or 1_000_000, and text in quotes: '{text}'"
     )
 
 
@@ -155,7 +199,7 @@ def checked(text: str) -> tuple[str, list[str]]:
         (FEATURES + PACKAGE.replace("limit: 5", "limit: -5"),
          'line 11, column 11: all package features of "CONSUMABLE" type must be defined with null or a positive'
          " numeric value", 5),
-        (FEATURES + PACKAGE.replace("limit: 5", "limit: '5'"),
+        (FEATURES + PACKAGE.replace("limit: 5", "limit: five"),
          'line 11, column 11: all package features of "CONSUMABLE" type must be defined with null or a positive'
          " numeric value", 5),
         (FEATURES + PACKAGE.replace("          limit: 5\n", ""),

@@ -331,7 +331,7 @@ def test_a_wrong_key_and_a_wrong_address_say_so(server: KanaServer) -> None:
         stranger.features.list()
     with KanaAdmin(api_key=server.private_key, endpoint=f"{server.address}/graphql") as exact:
         assert isinstance(exact.features.list(), list)
-    for endpoint in ("", "127.0.0.1:8080", "ftp://127.0.0.1"):
+    for endpoint in ("", "127.0.0.1:8080", "ftp://127.0.0.1", "http://x?y", "http://x/#y", "http://a:b@x", "http://[x"):
         with pytest.raises(InvalidValue, match=r"^endpoint must be"):
             KanaAdmin(api_key="prv_test_x", endpoint=endpoint)
     for api_key in ("", "prv\nx", "schlüssel"):

@@ -218,8 +218,14 @@ def _switch(value: object, path: str) -> bool:
 
 def _limit(value: object, path: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        _refuse(value, path, "a whole number of 0 or more, or null for unlimited")
+        how = " without quotes" if looks_whole(value) else ""
+        _refuse(value, path, f"a whole number{how} of 0 or more, or null for unlimited")
     return units(value, field=path)
+
+
+def looks_whole(value: object) -> bool:
+    """Whether a value is text that somebody meant as a number."""
+    return isinstance(value, str) and value.replace("_", "").isdecimal()
 
 
 def _refuse(value: object, path: str, allowed: str) -> NoReturn:

@@ -122,9 +122,9 @@ def _connection(api_key: str, endpoint: str) -> Connection:
 class KanaAdmin(Admin[SyncDriver]):
     """A blocking client of the Admin API. Threads may share one; make one for the whole program.
 
-    ``api_key`` is a private key, ``endpoint`` the server's address. ``timeout_s`` bounds each
-    phase (connect, send, wait) of one attempt, ``retry`` says how often and how long a call is
-    tried. Leaving a ``with`` block, or ``close()``, closes its connections.
+    ``api_key`` is a private key, ``endpoint`` the server's address, with or without
+    ``/graphql``. ``timeout_s`` bounds each phase (connect, send, wait) of one attempt, ``retry`` says
+    how often and how long a call is tried. Leaving a ``with`` block, or ``close()``, closes its connections.
 
     Raises:
         InvalidValue: the address or the key cannot be one.

@@ -41,11 +41,13 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What an HTTP server answered, Kana or not."""
+    """What an HTTP server answered at ``url``, Kana or not."""
 
     status: int
     body: bytes
     retry_after: str | None = None
+    url: str = ""
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,10 +193,22 @@ def _unreadable(reply: Reply, cause: Exception) -> Failed:
 
     A proxy that answers 5xx, or 200 in its own words, may have passed the request on.
     """
-    message = f"HTTP {reply.status} and not Kana's answer: {reply.body[:80].decode(errors='replace')!r}"
+    message = _described(reply)
     if reply.status == 429:
         seconds = int(reply.retry_after) if reply.retry_after and reply.retry_after.isdecimal() else None
         return Failed(error=RateLimited(message, retry_after_s=seconds), fate=Fate.NOTHING)
     error = NetworkError(message) if reply.status >= 500 else UnexpectedAnswer(message)
     error.__cause__ = cause
     return Failed(error=error, fate=Fate.UNKNOWN if reply.status < 300 or reply.status >= 500 else Fate.FINAL)
+
+
+def _described(reply: Reply) -> str:
+    """Say what answered instead of Kana, and what to look at; a page's text would say nothing to a program."""
+    if 300 <= reply.status < 400 and reply.location:
+        return f"HTTP {reply.status}: {reply.url} leads to {reply.location}; give the address of the server itself"
+    if reply.body.lstrip()[:1] == b"<":
+        return (
+            f"HTTP {reply.status}: {reply.url} answered with a web page and not as Kana does;"
+            " endpoint must be the address of a Kana server, such as http://127.0.0.1:8080"
+        )
+    return f"HTTP {reply.status} and not Kana's answer from {reply.url}: {reply.body[:80].decode(errors='replace')!r}"

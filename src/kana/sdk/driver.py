@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
-from urllib.parse import urlsplit
 
 from kana.errors import InvalidValue
+from kana.sdk.address import address_of
 from kana.sdk.conversation import Lost, Outcome, Pause, Reply, Steps
 
 if TYPE_CHECKING:
@@ -32,18 +32,15 @@ class Connection:
 
     @classmethod
     def to(cls, endpoint: str, *, path: str, headers: dict[str, str]) -> Connection:
-        """Return the connection to a server's address; ``path`` is where the API is unless the address has one.
+        """Return the connection to the API at ``path`` of a server, whose address may end in the path or not.
 
         Raises:
             InvalidValue: the address is none, or a header cannot be sent.
         """
-        parts = urlsplit(endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidValue(f"endpoint must be an http or https address, got {endpoint!r}", field="endpoint")
+        url = address_of(endpoint, path)
         for name, value in headers.items():
             if not value or not value.isascii() or not value.isprintable():
                 raise InvalidValue(f"{name} must be printable ASCII, not empty", field=name)
-        url = endpoint if parts.path not in ("", "/") else f"{parts.scheme}://{parts.netloc}{path}"
         return cls(url=url, headers={"content-type": "application/json", "user-agent": "kana-python", **headers})
 
 
@@ -158,7 +155,13 @@ async def _sleep(seconds: float) -> None:
 
 
 def _reply(response: httpx.Response) -> Reply:
-    return Reply(status=response.status_code, body=response.content, retry_after=response.headers.get("retry-after"))
+    return Reply(
+        status=response.status_code,
+        body=response.content,
+        retry_after=response.headers.get("retry-after"),
+        url=str(response.url),
+        location=response.headers.get("location"),
+    )
 
 
 def _lost(error: httpx.RequestError) -> Lost:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from kana.cli.configuration.reader import Document, at
 from kana.errors import InvalidValue
-from kana.model.config import Config, UnknownField, read_config
+from kana.model.config import Config, UnknownField, looks_whole, read_config
 from kana.model.period import ResetPeriod
 
 
@@ -133,6 +133,8 @@ def _without_limit(setup: _Setup) -> str | None:
 
 
 def _is_limit(value: object) -> bool:
+    if looks_whole(value):
+        return True  # It is refused afterwards, in words about the quotes.
     return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
 
 

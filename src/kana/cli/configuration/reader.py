@@ -2,7 +2,7 @@
 
 YAML 1.2, so ``no`` and ``yes`` are text. Refused, with line and column: a key twice in one mapping,
 anchors, aliases and tags, and what is a number to one reader and text to another (``1.10``, ``0123``,
-``1e3``, ``0x1f``): it is to be written in quotes, or as a plain whole number.
+``1e3``, ``0x1f``): it is to be written in quotes, or as a plain whole number, ``1000`` or ``1_000``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _WORDS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})").fullmatch
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18}|[1-9][0-9]{0,2}(_[0-9]{3}){1,5})").fullmatch
 _AMBIGUOUS = re.compile(
     r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F_]+|[-+]?\.(inf|nan)", re.IGNORECASE
 ).fullmatch
@@ -165,7 +165,8 @@ def _scalar(event: Any, position: Position) -> object:
     if _WHOLE(text):
         return int(text)
     if _AMBIGUOUS(text):
-        raise YamlRefused(f"{text} may be read as a number or as text: write '{text}' if it is text", position)
+        words = f"a whole number is written as 1000000 or 1_000_000, and text in quotes: '{text}'"
+        raise YamlRefused(f"{text} may be read as a number or as text: {words}", position)
     return text
 
 

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from kana.errors import KanaError
+from kana.sdk.address import address_of
 
+FACE = "/cli"
 ROOT = "http://127.0.0.1:8080/cli"
-"""Where the server is unless ``KANA_DEV_URL`` says otherwise; Kana's own command line went to a host that is gone."""
+"""Where the server is unless a variable says otherwise; Kana's own command line went to a host that is gone."""
 
 TIMEOUT_S = 60.0
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
@@ -32,19 +34,18 @@ class Remote:
 
     def __init__(self, environment: Mapping[str, str], *, live: bool) -> None:
         name = "KANA_LIVE_KEY" if live else "KANA_DEV_KEY"
-        key = environment.get(name, "")
+        key = environment.get(name) or _own_key(environment, live=live)
         if not key:
             raise RemoteRefused(f"apikey is required, please define {name} as an environment variable (.env)")
         if not key.isascii() or not key.isprintable():
             raise RemoteRefused(f"{name} holds characters that no key has")
-        self._root = (environment.get("KANA_DEV_URL") or ROOT).rstrip("/")
+        self._root = _root(environment)
         self._headers = {"Content-Type": "application/json", "Authorization": key}
 
     @property
-    def schema_url(self) -> str | None:
-        """Where editors find the schema of the file; None where the root is not an address like ours."""
-        base = self._root.removesuffix("/cli")
-        return f"{base}/schema/kana.json" if base != self._root else None
+    def schema_url(self) -> str:
+        """Where editors find the schema of the file."""
+        return f"{self._root.removesuffix(FACE)}/schema/kana.json"
 
     def pull(self) -> dict[str, Any]:
         """Return the configuration as it is on the server."""
@@ -80,7 +81,23 @@ class Remote:
         return answer
 
     def _unknown(self, verb: str) -> RemoteRefused:
-        return RemoteRefused(f"{self._root}/{verb} answered nothing that a Kana server says")
+        return RemoteRefused(
+            f"{self._root}/{verb} answered nothing that a Kana server says: is KANA_DEV_URL the address of one?"
+        )
+
+
+def _own_key(environment: Mapping[str, str], *, live: bool) -> str:
+    """Return the key by the name that all else goes by, where it is of this environment: its file is for no other."""
+    key = environment.get("KANA_KEY", "")
+    return key if key.startswith("prv_live_" if live else "prv_test_") else ""
+
+
+def _root(environment: Mapping[str, str]) -> str:
+    """Return where the server is: by the published variable, else by the one that all else of ours goes by."""
+    for name in ("KANA_DEV_URL", "KANA_ENDPOINT"):
+        if environment.get(name):
+            return address_of(environment[name], FACE, name=name)
+    return ROOT
 
 
 def _client(url: str) -> httpx.Client:
