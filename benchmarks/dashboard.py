@@ -79,7 +79,8 @@ async def _merge(store: Store) -> float:
 
     engine = Engine.over(store, clock=system_clock, meter=Metrics(CollectorRegistry()))
     started = time.perf_counter()
-    await engine.directory.merge(ENVIRONMENT, rows, on_chunk=lambda _: None)
+    by = Actor(kind="cli", name="benchmark")
+    await engine.rosters.merge(ENVIRONMENT, rows(), on_rows=lambda _: None, by=by)
     return time.perf_counter() - started
 
 

@@ -121,7 +121,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with engine.replayer.running(), engine.access.uses.running():
+        async with engine.replayer.running(), engine.rosters.running(), engine.access.uses.running():
             yield
         await engine.recorder.drain()
         await store.close()

@@ -15,8 +15,10 @@ from kana.errors import Conflict, InvalidValue, SubscriptionNotFound, UserNotFou
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Environment, bucket_of
+from kana.model.roster import Row
 from kana.model.subscription import Subscription, SubscriptionStatus
 from kana.model.user import User
+from tests.contract.test_rosters import a_roster
 from tests.support.stores import Place
 from tests.support.world import (
     DAY,
@@ -158,7 +160,11 @@ async def test_tokens_are_revoked_at_once_everywhere(store: Store, place: Place)
         store.update_user(TEST, "ada", lambda user: replace(user, name="B")),
     )
     await store.update_user(TEST, "ada", lambda user: replace(user, id="bob"))
-    await store.merge_users(TEST, lambda: [{"bob": lambda old: replace(old or user, email="b@example.com")}])
+    roster = a_roster(1)
+    await store.begin_roster(roster)
+    await store.keep_page(1, 0, [Row(number=2, id="bob", details={"email": "b@example.com"})], now=NOON)
+    await store.decide_roster(1, now=NOON)
+    await store.merge_page(1, lambda _, row, old: replace(old or user, **row.details), now=NOON)
     kept = replace(renamed, email="b@example.com", token_version=9)
     assert await another.user(TEST, "bob") == kept
     assert await another.users(TEST, limit=9, after=None) == [kept]

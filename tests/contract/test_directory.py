@@ -1,15 +1,13 @@
-"""Users are found by what they begin with, in every order, and merged by the thousand, on each kind of database."""
+"""Users are found by what they begin with, in every order, on each kind of database."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from kana.engine.ports import Merge, Store
-from kana.errors import InvalidValue
+from kana.engine.ports import Store
 from kana.model.environment import bucket_of
 from kana.model.search import UserOrder, UserSearch
 from kana.model.user import User
@@ -119,53 +117,7 @@ async def test_who_holds_a_package_is_found(store: Store, world: World) -> None:
     assert await ids(package_id="pro", text="c") == []
 
 
-def as_chunks(*chunks: Mapping[str, Merge]) -> Iterable[Mapping[str, Merge]]:
-    """The chunks of a merge."""
-    return lambda: iter(chunks)  # type: ignore[return-value]
-
-
-async def test_users_are_merged_in_one_step(store: Store) -> None:
-    """New ones are made, changed ones changed, the rest left; each merge is given what is there."""
-    old = await store.create_user(new_user("old", "Old", "o@example.com"))
-    new, changed, seen = new_user("new", "N"), replace(old, name="Other", billing_id="b", metadata={"a": [1]}), []
-
-    def merge(result: User) -> Merge:
-        def merged(there: User | None) -> User:
-            seen.append(there)
-            return result
-
-        return merged
-
-    await store.merge_users(TEST, as_chunks({"new": merge(new)}, {}, {"old": merge(changed)}))  # type: ignore[arg-type]
-    assert seen == [None, old]
-    assert await store.users_by_id(TEST, ["old", "new", "none"]) == {"old": changed, "new": new}
-    assert await store.users_by_id(TEST, []) == {}
-    assert await store.users_by_id(LIVE, ["old"]) == {}
-    assert await store.user(TEST, "new") == new
-
-
-async def test_a_merge_that_fails_leaves_nothing(store: Store) -> None:
-    """Neither what came before the row that is wrong, nor a broken transaction: the next merge works."""
-
-    def wrong(_: User | None) -> User:
-        raise InvalidValue("row 3")
-
-    def broken() -> Iterator[Mapping[str, Merge]]:
-        yield {"new": lambda _: new_user("new")}
-        raise InvalidValue("line 9")
-
-    for chunks in (as_chunks({"new": lambda _: new_user("new")}, {"other": wrong}), broken):
-        with pytest.raises(InvalidValue):
-            await store.merge_users(TEST, chunks)  # type: ignore[arg-type]
-        assert await store.users_by_id(TEST, ["new", "other"]) == {}
-    await store.merge_users(TEST, as_chunks({"new": lambda _: new_user("new")}))  # type: ignore[arg-type]
-    assert list(await store.users_by_id(TEST, ["new", "other"])) == ["new"]
-
-
 def test_both_stores_have_the_same_statements() -> None:
-    """Names are the same where the work is; PostgreSQL has more for locks, and for rows by the thousand."""
+    """Names are the same where the work is."""
     sqlite, postgres = (set(read_statements(f"kana.store.{name}", "directory.sql")) for name in ("sqlite", "postgres"))
-    assert (sqlite - postgres, postgres - sqlite) == (
-        set(),
-        {"lock_users", "add_user_ids", "put_users", "look_up_by_key"},
-    )
+    assert sqlite == postgres

@@ -71,9 +71,9 @@ async def subscription_of(world: World, package_id: str, *, user_id: str = "ada"
     return next(each.subscription.id for each in held if each.subscription.package_id == package_id)
 
 
-async def merge(world: World, *roster: Row | WrongRow, source: str = "new users.csv", by: Actor | None = OWNER) -> None:
+async def merge(world: World, *roster: Row | WrongRow, source: str = "new users.csv") -> None:
     """Take in a table of users."""
-    await world.engine.directory.merge(TEST, lambda: roster, on_chunk=lambda _: None, source=source, by=by)
+    await world.engine.rosters.merge(TEST, roster, on_rows=lambda _: None, source=source, by=OWNER)
 
 
 async def test_a_new_user_is_told(world: World) -> None:
@@ -236,8 +236,7 @@ async def test_what_nobody_signs_is_not_told(world: World) -> None:
     await world.accounts.subscribe(TEST, "bob", ["basic", "extra"])
     await world.accounts.change_subscription(TEST, "bob", "pro")
     await world.accounts.cancel_subscription(TEST, await subscription_of(world, "pro", user_id="bob"))
-    await merge(world, Row(number=2, id="cyd", details={}), by=None)
-    assert [user.id for user in await world.accounts.users(TEST)] == ["bob", "cyd"]
+    assert [user.id for user in await world.accounts.users(TEST)] == ["bob"]
     assert await told(world) == []
 
 
@@ -299,7 +298,6 @@ DONE: dict[str, Verb] = {
     "subscribe": lambda world: world.accounts.subscribe(TEST, "bob", ["basic", "extra"], by=OWNER),
     "change": lambda world: world.accounts.change_subscription(TEST, "ada", "pro", by=OWNER),
     "cancel": _cancel,
-    "import": lambda world: merge(world, Row(number=2, id="cyd", details={})),
     "settings": lambda world: world.access.change_settings(TEST, requires_secure_mode=True, by=OWNER),
     "create key": lambda world: world.access.create_key(TEST, KeyKind.PUBLIC, name="", by=OWNER),
     "rotate secret": lambda world: world.access.rotate_signing_secret(TEST, by=OWNER),

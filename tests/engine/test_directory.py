@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from kana.engine.directory import CHUNK, Ruling, in_chunks
-from kana.errors import InvalidValue
 from kana.model.roster import Fate, Row, WrongRow
 from kana.model.search import UserOrder
-from tests.support.world import NOON, TEST, World, a_package, allows
+from tests.support.world import NOON, TEST, TESTER, World, a_package, allows
 
 
 def row(number: int, user_id: str, **details: object) -> Row:
@@ -49,26 +44,11 @@ async def test_what_is_ruled_is_what_is_done(world: World) -> None:
     ]  # fmt: skip
     assert rulings[4] == Ruling(6, "w", Fate.WRONG, "no user")
     assert rulings[6].why == r"email must not hold control characters or lone surrogates, got '\n'"
-    told: list[int] = []
-    await world.engine.directory.merge(TEST, lambda: right, on_chunk=told.append)
-    assert told == [4]
+    await world.engine.rosters.merge(TEST, right, on_rows=lambda _: None, by=TESTER)
     old, new = await world.accounts.user(TEST, "old"), await world.accounts.user(TEST, "new")
     assert (old.name, old.email, old.metadata) == ("Older", "o@example.com", {"a": 1})
     assert (new.name, new.email, new.metadata, new.created_at) == ("New", None, {}, NOON)
     assert {ruling.fate for ruling in await world.engine.directory.rule(TEST, right)} == {Fate.UNCHANGED}
-
-
-async def test_one_wrong_row_and_nothing_is_merged(world: World) -> None:
-    """Whether it cannot be read or breaks a rule; what came before it is not kept either."""
-    for wrong, says in ((WrongRow(3, "w", "no user"), "^row 3: no user$"), (row(3, "bad", name=""), "^name must be")):
-
-        def rows(wrong: Row | WrongRow = wrong) -> Iterator[Row | WrongRow]:
-            yield from (row(number, f"n{number}") for number in range(2 * CHUNK))
-            yield wrong
-
-        with pytest.raises(InvalidValue, match=says):
-            await world.engine.directory.merge(TEST, rows, on_chunk=lambda _: None)
-        assert await world.accounts.users(TEST) == []
 
 
 def test_chunks_hold_every_row() -> None:

@@ -204,7 +204,7 @@ def create_dashboard(
         engine=engine,
         config=config,
         people=people,
-        imports=Imports(engine.directory, clock=engine.clock),
+        imports=Imports(engine.directory, engine.rosters, clock=engine.clock),
         settings=settings,
         definitions=definitions,
         templates=load_templates(),

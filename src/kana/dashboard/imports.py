@@ -17,12 +17,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from kana.dashboard.users_table import read_rows
 from kana.engine.directory import DirectoryEngine, Ruling, in_chunks
+from kana.engine.rosters import RosterEngine
 from kana.errors import Forbidden, KanaError, NotFound, RateLimited
 from kana.model.environment import Actor, Environment
 from kana.model.period import from_milliseconds, to_milliseconds
@@ -35,7 +35,10 @@ REPORTED_MAX = 1_000
 KEPT = timedelta(days=1)
 """How long an import is kept."""
 
-INTERRUPTED = "It was interrupted. Upload the file again: its report tells what is still to be done."
+INTERRUPTED = (
+    "It was interrupted. If importing had begun, the server goes on with it by itself when it starts again."
+    " Upload the file again: its report tells what is still to be done."
+)
 
 _KEPT_MAX = 50
 _STALE = timedelta(seconds=30)
@@ -129,8 +132,9 @@ def _ruling(line: str) -> Ruling:
 class Imports:
     """Keeps the imports of this machine, and runs those that were sent to this process."""
 
-    def __init__(self, directory: DirectoryEngine, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, directory: DirectoryEngine, rosters: RosterEngine, *, clock: Callable[[], datetime]) -> None:
         self._directory = directory
+        self._rosters = rosters
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -184,13 +188,17 @@ class Imports:
 
     async def _check(self, which: Import, state: State) -> None:
         counts: Counter[str] = Counter()
+        loop = asyncio.get_running_loop()
         with (which.folder / "report").open("w") as report:
+            told_at = loop.time()
             for chunk in in_chunks(read_rows(which.table)):
                 for ruling in await self._directory.rule(Environment(state.environment), chunk):
                     counts[ruling.fate] += 1
                     if ruling.fate is not Fate.WRONG or counts[Fate.WRONG] <= REPORTED_MAX:
                         report.write(_line(ruling))
-                state = self._tell(which, state, counts.total(), counts)
+                if loop.time() - told_at > _TOLD_S:
+                    told_at = loop.time()
+                    state = self._tell(which, state, counts.total(), counts)
         self._tell(which, replace(state, stage=Stage.CHECKED), counts.total(), counts)
 
     async def _merge(self, which: Import, state: State) -> None:
@@ -201,10 +209,10 @@ class Imports:
             done = rows
 
         merging = asyncio.create_task(
-            self._directory.merge(
+            self._rosters.merge(
                 Environment(state.environment),
-                partial(read_rows, which.table),
-                on_chunk=note,
+                read_rows(which.table),
+                on_rows=note,
                 source=state.file,
                 by=Actor(kind="person", name=state.email),
             )

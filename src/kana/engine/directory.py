@@ -1,14 +1,12 @@
-"""The directory of users, for those who look after them: found among very many, and merged with a table of theirs."""
+"""The directory of users, for those who look after them: found among very many, and held against a table of theirs."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from kana.engine.ids import IdMaker
-from kana.engine.ports import AccountStore, Clock, Ledger, Merge, Signed
+from kana.engine.ports import AccountStore, Clock, Ledger
 from kana.errors import InvalidValue, UserNotFound
-from kana.model.environment import Actor, Environment
+from kana.model.environment import Environment
 from kana.model.package import Package
 from kana.model.roster import Fate, Row, WrongRow, fate_of, merged
 from kana.model.search import UserOrder, UserSearch
@@ -16,11 +14,8 @@ from kana.model.subscription import Subscription
 from kana.model.user import User
 from kana.model.value import dataclass
 
-CHUNK = 500
-"""How many rows of a roster are looked at in one go."""
-
-Rows = Callable[[], Iterable[Row | WrongRow]]
-"""Reads a roster from its beginning; it is read once to say what would happen, and once to do it."""
+CHUNK = 50
+"""How many rows of a roster are looked at in one go: some milliseconds, after which everybody else has a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +37,12 @@ class Ruling:
 
 
 class DirectoryEngine:
-    """Finds users, and takes them in by the thousand."""
+    """Finds users, and says what a roster would make of them."""
 
-    def __init__(self, store: AccountStore, ledger: Ledger, *, clock: Clock, ids: IdMaker) -> None:
+    def __init__(self, store: AccountStore, ledger: Ledger, *, clock: Clock) -> None:
         self._store = store
         self._ledger = ledger
         self._clock = clock
-        self._ids = ids
 
     async def search(
         self,
@@ -108,46 +102,6 @@ class DirectoryEngine:
         except InvalidValue as error:
             return Ruling(row.number, row.id, Fate.WRONG, error.message)
         return Ruling(row.number, row.id, fate_of(old, new))
-
-    async def merge(
-        self,
-        environment: Environment,
-        rows: Rows,
-        *,
-        on_chunk: Callable[[int], None],
-        source: str = "",
-        by: Actor | None = None,
-    ) -> None:
-        """Merge a roster into the users, all of it or nothing; doing it again changes nothing.
-
-        ``on_chunk`` is told, by whichever thread writes, how many rows were handed over so far.
-        ``by`` stands in the administrative log, with counts and ``source``, less its control characters.
-
-        Raises:
-            InvalidValue: a row is wrong; the message says which.
-            Conflict: another call made one of the users meanwhile.
-        """
-
-        def chunks() -> Iterator[dict[str, Merge]]:
-            done = 0
-            for chunk in in_chunks(rows()):
-                yield {row.id: self._merge(environment, row) for row in chunk}
-                done += len(chunk)
-                on_chunk(done)
-
-        signed = None if by is None else Signed(by, self._clock)
-        await self._store.merge_users(environment, chunks, source=_plain(source), signed=signed)
-
-    def _merge(self, environment: Environment, row: Row | WrongRow) -> Merge:
-        if isinstance(row, WrongRow):
-            raise InvalidValue(f"row {row.number}: {row.why}")
-        key, now = self._ids(), self._clock()
-        return lambda old: merged(row, old, environment=environment, key=key, now=now)
-
-
-def _plain(name: str) -> str:
-    """Leave out what a file's name may hold and no database keeps."""
-    return "".join(each for each in name if unicodedata.category(each) not in ("Cc", "Cs"))
 
 
 def in_chunks(rows: Iterable[Row | WrongRow]) -> Iterator[list[Row | WrongRow]]:

@@ -14,6 +14,7 @@ from kana.engine.ports import Clock, Meter, Store
 from kana.engine.profile import ProfileEngine
 from kana.engine.recorder import Recorder
 from kana.engine.replay import Replayer
+from kana.engine.rosters import RosterEngine
 from kana.engine.segment import SegmentEngine
 from kana.engine.usage import UsageEngine
 from kana.model.value import dataclass
@@ -27,6 +28,7 @@ class Engine:
     accounts: AccountEngine
     catalog: CatalogEngine
     directory: DirectoryEngine
+    rosters: RosterEngine
     profiles: ProfileEngine
     holdings: HoldingEngine
     insights: InsightEngine
@@ -49,7 +51,8 @@ class Engine:
             access=AccessEngine(store, clock=clock),
             accounts=AccountEngine(store, clock=clock, ids=ids),
             catalog=CatalogEngine(store, clock=clock),
-            directory=DirectoryEngine(store, store, clock=clock, ids=ids),
+            directory=DirectoryEngine(store, store, clock=clock),
+            rosters=RosterEngine(store, clock=clock, ids=ids),
             profiles=ProfileEngine(store, store, clock=clock),
             holdings=HoldingEngine(store, store, clock=clock),
             insights=InsightEngine(store, store, store, clock=clock),

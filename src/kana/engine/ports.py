@@ -23,6 +23,7 @@ from kana.model.key import ApiKey, EnvironmentSettings, Keyring, SigningSecret
 from kana.model.log import LogLine
 from kana.model.period import ResetPeriod
 from kana.model.person import Invitation, Person, Session
+from kana.model.roster import Roster, Row
 from kana.model.search import UserSearch
 from kana.model.segment import EventStatus, MappingRule, SegmentEvent
 from kana.model.subscription import Subscription
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 Want = Callable[[Account, Catalog], Iterable[CounterKey]]
 """Names the totals that a reader needs of one account; it may be called again on a newer moment."""
 
-Merge = Callable[[User | None], User]
-"""Returns a user as it is to be, from what is there: the same user where nothing changes, a new one for None."""
+RowMerge = Callable[[Environment, Row, User | None], User]
+"""Returns a user as a row has it, from what is there: the same user where nothing changes, a new one for None."""
 
 
 EventMapper = Callable[[SegmentEvent, Sequence[MappingRule]], SegmentEvent]
@@ -261,23 +262,50 @@ class AccountStore(Protocol):
         """Return those of the users who exist, by id."""
         ...
 
-    async def merge_users(
-        self,
-        environment: Environment,
-        chunks: Callable[[], Iterable[Mapping[str, Merge]]],
-        *,
-        source: str = "",
-        signed: Signed | None = None,
-    ) -> None:
-        """Merge users into those that are there, chunk by chunk in one transaction: all of them or, on an error, none.
 
-        Signed, it is one line of the log, of ``source``, with counts. Each id comes once. What iterating ``chunks``
-        or a merge raises is raised, and nothing is written. It may take half a minute for 100,000; on one file
-        all other writes wait so long.
+class RosterStore(Protocol):
+    """The journal of rosters that are merged into the users: each call is one short transaction.
+
+    A roster is kept page by page, then decided, then merged page by page. Until it is decided nobody sees anything
+    of it and it can be dropped; from then on all of it will be merged, whatever ends in between.
+    """
+
+    async def begin_roster(self, roster: Roster) -> None:
+        """Open the journal of a roster that is not decided."""
+        ...
+
+    async def keep_page(self, roster_id: int, page: int, rows: Sequence[Row], *, now: datetime) -> None:
+        """Add a page to a roster; ``page`` numbers it.
 
         Raises:
-            Conflict: another call made one of the users meanwhile.
+            Conflict: the roster was dropped, by somebody who took it for left behind.
         """
+        ...
+
+    async def decide_roster(self, roster_id: int, *, now: datetime) -> None:
+        """Decide that a roster is merged.
+
+        Raises:
+            Conflict: as for a page.
+        """
+        ...
+
+    async def merge_page(self, roster_id: int, merge: RowMerge, *, now: datetime) -> int | None:
+        """Merge the next page of a decided roster into the users and forget it; return how many rows it had.
+
+        None when there is no page left: then the log has its one line, with counts, and the roster is gone.
+
+        Raises:
+            Conflict: another call made one of the users meanwhile; nothing was written, try again.
+        """
+        ...
+
+    async def drop_page(self, roster_id: int) -> bool:
+        """Forget a page of a roster that was not decided, and at last the roster; return whether more is left."""
+        ...
+
+    async def rosters(self) -> list[Roster]:
+        """Return the rosters that are under way or were left behind, the oldest first."""
         ...
 
 
@@ -615,7 +643,9 @@ class SegmentStore(Protocol):
         ...
 
 
-class Store(CatalogStore, AccountStore, Ledger, InsightStore, KeyStore, PeopleStore, SegmentStore, Protocol):
+class Store(
+    CatalogStore, AccountStore, RosterStore, Ledger, InsightStore, KeyStore, PeopleStore, SegmentStore, Protocol
+):
     """All of it: one database."""
 
     async def probe(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 
-from kana.model.environment import Environment, bucket_of
+from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.user import User
 from kana.model.value import dataclass
 from kana.model.word import Word
@@ -47,6 +47,22 @@ class WrongRow:
     number: int
     id: str
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roster:
+    """A roster on its way into the users. ``moved_at`` is when it last got on; ``source`` is what its file is called.
+
+    While it is not ``is_decided`` nothing of it is seen, and afterwards all of it will be.
+    """
+
+    id: int
+    environment: Environment
+    source: str
+    by: Actor
+    begun_at: datetime
+    moved_at: datetime
+    is_decided: bool = False
 
 
 def merged(row: Row, old: User | None, *, environment: Environment, key: int, now: datetime) -> User:

@@ -378,14 +378,6 @@ def _told_subscription(subscription: Subscription) -> dict[str, object]:
     return {name: getattr(subscription, name) for name in told}
 
 
-def import_log_row(environment: Environment, source: str, *, made: int, changed: int, signed: Signed) -> Row:
-    """Write the one line for a whole file of users."""
-    after, subject = {"made": made, "changed": changed}, ("users", source)
-    return log_row(
-        "imported", subject, environment=environment, before=None, after=after, by=signed.by, now=signed.clock()
-    )
-
-
 def catalog_log_rows(old: Catalog, new: Catalog, change: CatalogChange, *, by: Actor, now: datetime) -> list[Row]:
     """Write a line of the administrative log for each feature and package that a change touches."""
     touched = [("feature", item.id, old.features.get(item.id), item) for item in change.features]

@@ -26,7 +26,7 @@ FILE_BYTES_MAX = 64 * 1024 * 1024
 """Largest file that is taken."""
 
 _LINES = 100
-_EXPORTED = 1_000
+_EXPORTED = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,31 +124,3 @@ select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email,
     u.token_version
 from unnest($1::text::smallint[], $2::text::bigint[]) as w (bucket, user_key)
 join users as u on u.bucket = w.bucket and u.user_key = w.user_key;
-
--- name: lock_users
--- The same, and nobody else writes them before the transaction ends.
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
-    u.token_version
-from unnest($1::text::smallint[], $2::text::bigint[]) as w (bucket, user_key)
-join users as u on u.bucket = w.bucket and u.user_key = w.user_key
-order by u.bucket, u.user_key
-for update of u;
-
--- name: add_user_ids
-insert into user_ids (bucket, environment, id, home_bucket, user_key)
-select * from unnest($1::text::smallint[], $2::text::text[], $3::text::text[], $4::text::smallint[], $5::text::bigint[])
-on conflict (bucket, environment, id) do nothing;
-
--- name: put_users
-insert into users (bucket, user_key, environment, id, billing_id, name, email, metadata, created_at)
-select * from unnest(
-    $1::text::smallint[], $2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::text[], $7::text::text[], $8::text::json[], $9::text::bigint[]
-)
-on conflict (bucket, user_key) do update set
-    billing_id = excluded.billing_id, name = excluded.name, email = excluded.email, metadata = excluded.metadata;
-
--- name: look_up_by_key
--- For work that finds some hundred rows by their whole key, again and again: never read a whole table for them.
-set local enable_seqscan = off;
-set local enable_hashjoin = off;
-set local enable_mergejoin = off;

@@ -79,6 +79,11 @@ on conflict (bucket, user_key) do update set
     id = excluded.id, billing_id = excluded.billing_id, name = excluded.name,
     email = excluded.email, metadata = excluded.metadata;
 
+-- name: lock_users_by_id
+-- Nobody else writes them before the transaction ends.
+select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
+from users where environment = $1 and id = any($2::text[]) order by bucket, user_key for update;
+
 -- name: raise_token_version
 update users set token_version = token_version + 1 where bucket = $1 and user_key = $2;
 

@@ -23,6 +23,7 @@ from kana.store.postgres.pool import CONNECT_S, Connection, Pool
 from kana.store.postgres.segment import Segment
 from kana.store.postgres.session import PostgresTransactions
 from kana.store.postgres.statements import SESSION
+from kana.store.rosters import Rosters
 
 POOL_SIZE = 10
 """Most connections of one process."""
@@ -51,7 +52,7 @@ _SHORT_PLANS = {
 }
 
 
-class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, Segment):
+class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, Rosters, Segment):
     """Everything the engine's ports ask for, on one PostgreSQL that many processes share."""
 
     def __init__(self, pool: Pool, *, lanes: Sequence[int] | None = None) -> None:
@@ -62,6 +63,7 @@ class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, 
         Insights.__init__(self, database)
         Keys.__init__(self, PostgresTransactions(database))
         People.__init__(self, PostgresTransactions(database))
+        Rosters.__init__(self, PostgresTransactions(database))
         Segment.__init__(self, database)
 
     @classmethod

@@ -78,6 +78,10 @@ on conflict (bucket, user_key) do update set
     id = excluded.id, billing_id = excluded.billing_id, name = excluded.name,
     email = excluded.email, metadata = excluded.metadata;
 
+-- name: lock_users_by_id
+select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
+from users where environment = ?1 and id in (select value from json_each(?2));
+
 -- name: raise_token_version
 update users set token_version = token_version + 1 where bucket = ?1 and user_key = ?2;
 

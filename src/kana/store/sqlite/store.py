@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from kana.store.keys import Keys
 from kana.store.people import People
+from kana.store.rosters import Rosters
 from kana.store.sqlite.accounts import Accounts
 from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
@@ -15,7 +16,7 @@ from kana.store.sqlite.segment import Segment
 from kana.store.sqlite.session import SqliteTransactions
 
 
-class SqliteStore(Catalogs, Accounts, SqliteLedger, Insights, Keys, People, Segment):
+class SqliteStore(Catalogs, Accounts, SqliteLedger, Insights, Keys, People, Rosters, Segment):
     """Everything the engine's ports ask for, on one SQLite file.
 
     ``exclusive`` is for a server. ``synchronous`` other than FULL loses what was acknowledged at a
@@ -40,6 +41,7 @@ class SqliteStore(Catalogs, Accounts, SqliteLedger, Insights, Keys, People, Segm
         Insights.__init__(self, database)
         Keys.__init__(self, SqliteTransactions(database))
         People.__init__(self, SqliteTransactions(database))
+        Rosters.__init__(self, SqliteTransactions(database))
         Segment.__init__(self, database)
 
     async def probe(self) -> None:

@@ -1,0 +1,167 @@
+"""The journal of rosters, and their pages merged into the users."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from kana.engine.ports import RowMerge
+from kana.errors import Conflict
+from kana.model.environment import Actor, Environment, bucket_of
+from kana.model.period import from_milliseconds, to_milliseconds
+from kana.model.roster import Roster, Row
+from kana.model.user import User
+from kana.store import rows as values
+from kana.store.log import log_row
+from kana.store.session import Row as Columns
+from kana.store.session import Session, Transactions
+from kana.store.values import to_json
+
+_DROPPED = "The import stood still for so long that it was given up; nothing was imported, try again"
+_TAKEN = "Somebody made one of these users meanwhile"
+
+
+class Rosters:
+    """Keeps rosters. What each call promises is said by ``RosterStore``."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def begin_roster(self, roster: Roster) -> None:
+        """Open the journal."""
+
+        async def work(session: Session) -> None:
+            await session.execute("add_roster", *_roster_row(roster))
+
+        await self._transactions.write(work)
+
+    async def keep_page(self, roster_id: int, page: int, rows: Sequence[Row], *, now: datetime) -> None:
+        """Add a page."""
+        listed = to_json([(row.number, row.id, row.details) for row in rows])
+
+        async def work(session: Session) -> None:
+            if not await session.execute("move_roster", roster_id, to_milliseconds(now), 0):
+                raise Conflict(_DROPPED)
+            await session.execute("add_roster_page", roster_id, page, listed)
+
+        await self._transactions.write(work)
+
+    async def decide_roster(self, roster_id: int, *, now: datetime) -> None:
+        """Decide."""
+
+        async def work(session: Session) -> None:
+            if not await session.execute("decide_roster", roster_id, to_milliseconds(now)):
+                raise Conflict(_DROPPED)
+
+        await self._transactions.write(work)
+
+    async def merge_page(self, roster_id: int, merge: RowMerge, *, now: datetime) -> int | None:
+        """Merge the next page, or end."""
+
+        async def work(session: Session) -> int | None:
+            if not await session.execute("move_roster", roster_id, to_milliseconds(now), 1):
+                return None  # Another process has ended it.
+            [row] = await session.rows("load_roster", roster_id)
+            found = await session.row("load_roster_page", roster_id)
+            if found is None:
+                await session.execute("add_log_line", *_log_row(row))
+                await session.execute("delete_roster", roster_id)
+                return None
+            page, listed = found
+            rows = [Row(number=each[0], id=each[1], details=each[2]) for each in json.loads(listed)]
+            made, changed = await _merge(session, Environment(row[1]), rows, merge)
+            await session.execute("count_merged", roster_id, made, changed)
+            await session.execute("delete_roster_page", roster_id, page)
+            return len(rows)
+
+        return await self._transactions.write(work)
+
+    async def drop_page(self, roster_id: int) -> bool:
+        """Forget a page, or the roster."""
+
+        async def work(session: Session) -> bool:
+            row = await session.row("load_roster", roster_id)
+            if row is None or row[7]:
+                return False
+            found = await session.row("load_roster_page", roster_id)
+            if found is None:
+                await session.execute("delete_roster", roster_id)
+                return False
+            await session.execute("delete_roster_page", roster_id, found[0])
+            return True
+
+        return await self._transactions.write(work)
+
+    async def rosters(self) -> list[Roster]:
+        """Return them all."""
+
+        async def work(session: Session) -> list[Roster]:
+            return [_roster_from(row) for row in await session.rows("list_rosters")]
+
+        return await self._transactions.read(work)
+
+
+async def _merge(session: Session, environment: Environment, rows: Sequence[Row], merge: RowMerge) -> tuple[int, int]:
+    """Write what rows make of users; return how many were made and how many changed."""
+    there = await _lock(session, environment, [row.id for row in rows])
+    merged = [(there.get(row.id), merge(environment, row, there.get(row.id))) for row in rows]
+    made = [new for old, new in merged if old is None]
+    changed = [new for old, new in merged if old is not None and new != old]
+    if made:
+        await session.many("add_user_id", [_id_row(user) for user in made])
+        if await _count_ids(session, environment, made) != len(made):
+            raise Conflict(_TAKEN)
+    await session.many("put_user", [values.user_row(user) for user in [*made, *changed]])
+    return len(made), len(changed)
+
+
+async def _lock(session: Session, environment: Environment, ids: Sequence[str]) -> Mapping[str, User]:
+    found = await session.rows("lock_users_by_id", environment.value, session.array(ids))
+    return {user.id: user for user in map(values.user_from, found)}
+
+
+async def _count_ids(session: Session, environment: Environment, users: Sequence[User]) -> int:
+    """Return how many of new users have their ids: another process may have given one to its own user."""
+    lists = ({user.bucket for user in users}, {user.id for user in users}, {user.key for user in users})
+    count: int = await session.value(
+        "count_user_ids", environment.value, *(session.array(sorted(each)) for each in lists)
+    )
+    return count
+
+
+def _id_row(user: User) -> Columns:
+    return (bucket_of(user.environment, user.id), user.environment.value, user.id, user.bucket, user.key)
+
+
+def _roster_row(roster: Roster) -> Columns:
+    """Write a row of ``add_roster``."""
+    by, moments = roster.by, map(to_milliseconds, (roster.begun_at, roster.moved_at))
+    return (roster.id, roster.environment.value, roster.source, by.kind, by.name, *moments)
+
+
+def _roster_from(row: Columns) -> Roster:
+    """Read a row of ``list_rosters``."""
+    return Roster(
+        id=row[0],
+        environment=Environment(row[1]),
+        source=row[2],
+        by=Actor(kind=row[3], name=row[4]),
+        begun_at=from_milliseconds(row[5]),
+        moved_at=from_milliseconds(row[6]),
+        is_decided=bool(row[7]),
+    )
+
+
+def _log_row(row: Columns) -> Columns:
+    """Write the one line for a whole roster, from its row of the journal."""
+    roster = _roster_from(row)
+    return log_row(
+        "imported",
+        ("users", roster.source),
+        environment=roster.environment,
+        before=None,
+        after={"made": row[8], "changed": row[9]},
+        by=roster.by,
+        now=roster.moved_at,
+    )
