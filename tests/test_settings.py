@@ -42,12 +42,40 @@ def test_a_flag_stands_above_its_variable_and_a_variable_above_the_default() -> 
         ("log_level", "WARNING", "warning"),
         ("log_requests", "1", True),
         ("log_requests", "False", False),
+        ("trusted_proxies", "10.1.2.3/8 ::1,192.0.2.1", "10.0.0.0/8, ::1/128, 192.0.2.1/32"),
+        ("public_url", "https://kana.example:443/", "https://kana.example"),
         ("database_url", "postgresql:///kana?host=here", "postgresql:///kana?host=here"),
     ],
 )
 def test_text_becomes_a_value(name: str, text: str, value: object) -> None:
     """Numbers, switches and words are read at their bounds and in either case."""
     assert getattr(Settings.from_mapping({variable(name): text}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("public_url", ["https://ada@kana.example", "https://ada:secret@kana.example", "https://@kana.example"]),
+        ("public_url", ["https://kana.example/kana", "https://kana.example?a", "https://kana.example#a"]),
+        (
+            "public_url",
+            ["kana.example", "ftp://kana.example", "https://", "https://[::1", "https://b\u00fccher.example"],
+        ),
+        (
+            "public_url",
+            ["https://kana.example:99999", "https://kana.example:x", "https://ka na.example", "https://a\n"],
+        ),
+        ("trusted_proxies", ["proxy.example", "10.0.0.0/33", "0.0.0.0/0", "10.0.0.1, ::/0", "*"]),
+        ("oidc_issuer", ["https://ada@id.example", "https://id.example?a", "https://id.example#a", "id.example"]),
+    ],
+)
+def test_an_address_that_would_not_work_is_refused(name: str, texts: list[str]) -> None:
+    """At the start, and not when every form of the dashboard is; a password in it is not repeated."""
+    for text in texts:
+        with pytest.raises(InvalidValue, match=f"^{variable(name)} must be ") as refused:
+            Settings.from_mapping({variable(name): text})
+        assert refused.value.field == name
+        assert "secret" not in refused.value.message
 
 
 @pytest.mark.parametrize(

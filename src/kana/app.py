@@ -15,6 +15,7 @@ from kana.api.access import Door
 from kana.api.http import Router
 from kana.api.ingest import events_endpoint
 from kana.api.metrics import Metrics
+from kana.api.proxies import Proxies
 from kana.dashboard import Argon2Passwords, create_dashboard
 from kana.engine.config import ConfigEngine
 from kana.engine.engine import Engine
@@ -148,4 +149,5 @@ def create_app(
         ),
         lifespan=lifespan,
         log_requests=settings.log_requests,
+        proxies=Proxies(settings.proxies),
     )

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 from urllib.parse import urlsplit
 
 from kana.errors import InvalidValue
@@ -20,6 +21,7 @@ PREFIX = "KANA_"
 """What the name of every variable begins with."""
 
 _T = TypeVar("_T")
+Network: TypeAlias = IPv4Network | IPv6Network
 _PASSWORD = re.compile(r"(?<=//)([^:/@]*:).*(?=@)|(?<=[?&])(password=)[^&]*")
 
 
@@ -80,23 +82,57 @@ def _sqlite_file(url: str) -> str:
     return url.removeprefix("sqlite:///")
 
 
+def site_origin(address: str) -> str:
+    """Return what browsers send as Origin from pages of an address: in lower case, without a default port.
+
+    Raises:
+        ValueError: it is no address.
+    """
+    parts = urlsplit(address)
+    host, port = parts.hostname or "", parts.port
+    host = f"[{host}]" if ":" in host else host
+    is_default = port in (None, {"http": 80, "https": 443}.get(parts.scheme))
+    return f"{parts.scheme}://{host}" if is_default else f"{parts.scheme}://{host}:{port}"
+
+
 def _read_site(text: str) -> str:
+    if not text:
+        return text
     parts = urlsplit(text)
-    if text and not (parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/")):
+    is_host_alone = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc)
+    if not (parts.scheme in ("http", "https") and parts.hostname and is_host_alone and _is_plain(text)):
         raise ValueError(text)
-    return text.rstrip("/")
+    return site_origin(text)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether an address is written as browsers send it."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def _read_networks(text: str) -> str:
+    return ", ".join(map(str, _networks(text)))
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    networks = tuple(ip_network(item, strict=False) for item in text.replace(",", " ").split())
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError(text)  # Everybody's word would be believed.
+    return networks
 
 
 def _read_issuer(text: str) -> str:
     parts = urlsplit(text)
-    if text and not (parts.scheme in ("http", "https") and parts.hostname and not parts.query):
+    is_bare = not (parts.query or parts.fragment or "@" in parts.netloc)
+    if text and not (parts.scheme in ("http", "https") and parts.hostname and is_bare and _is_plain(text)):
         raise ValueError(text)
     return text.rstrip("/")
 
 
 _SWITCH = Rule(_read_switch, "true or false")
-_SITE = Rule(_read_site, "http:// or https:// and a host, without a path")
-_ISSUER = Rule(_read_issuer, "an http:// or https:// address")
+_SITE = Rule(_read_site, "http:// or https:// and a host in ASCII, without a user or a path")
+_NETWORKS = Rule(_read_networks, "IP addresses and networks with commas between, as `10.0.0.0/8, ::1`")
+_ISSUER = Rule(_read_issuer, "an http:// or https:// address without a user or a query")
 _TEXT = Rule(str, "text")
 _HOST = Rule(_read_host, "a host name or an IP address")
 _DATABASE_URL = Rule(
@@ -155,6 +191,12 @@ class Settings:
     public_url: str = _setting(
         "", _SITE, "Where people reach the dashboard, as behind a proxy: `https://kana.example`. Empty: as they come."
     )
+    trusted_proxies: str = _setting(
+        "",
+        _NETWORKS,
+        "The proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` or `Forwarded` is believed: whom a try to sign in or"
+        " a wrong key counts against, and whether they came by https. Empty: none, and who connects is who asks.",
+    )
     oidc_issuer: str = _setting(
         "", _ISSUER, "The OpenID Connect provider that people of the dashboard may sign in with. Empty: none."
     )
@@ -189,6 +231,11 @@ class Settings:
     def sqlite_path(self) -> Path | None:
         """The file that everything is kept in; None where the database is not SQLite."""
         return Path(_sqlite_file(self.database_url)) if self.database_url.startswith("sqlite:") else None
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks of ``trusted_proxies``."""
+        return _networks(self.trusted_proxies)
 
     @property
     def database(self) -> str:

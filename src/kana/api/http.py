@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kana.api.errors import Fault, fault_of, problem
 from kana.api.logs import REQUEST_ID
+from kana.api.proxies import Proxies
 from kana.errors import NotFound
 
 Header = tuple[bytes, bytes]
@@ -114,7 +115,7 @@ class Router:
     ``routes`` are whole paths, looked up in one step; ``prefixes`` are tried in order after them;
     what is left goes to ``fallback``, or is answered 404. ``lifespan`` is entered before the first
     request and left after the last. What an application raises is logged whole and answered
-    "internal error" with the request id.
+    "internal error" with the request id. Who asks, and by which scheme, is what ``proxies`` make of it.
     """
 
     def __init__(
@@ -125,12 +126,14 @@ class Router:
         fallback: ASGIApp | None = None,
         lifespan: Lifespan | None = None,
         log_requests: bool = False,
+        proxies: Proxies | None = None,
     ) -> None:
         self._routes = dict(routes)
         self._prefixes = tuple((prefixes or {}).items())
         self._fallback = fallback or _not_found
         self._lifespan = lifespan or _no_lifespan
         self._log_requests = log_requests
+        self._proxies = proxies or Proxies(())
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -149,6 +152,7 @@ class Router:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
         status = 0
+        self._proxies.apply(scope)
         request_id = request_id_of(scope)
         REQUEST_ID.set(request_id)
 

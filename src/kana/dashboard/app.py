@@ -31,6 +31,12 @@ from kana.settings import Settings
 FIELDS_MAX = 20_000
 """Most fields of one form: a package of a few thousand features."""
 
+UNSAFE = (
+    "This address is reached over plain http from another machine, where a password or a session could be read on its"
+    " way. Nothing was done. Put it behind https and set KANA_PUBLIC_URL, or open it on the machine itself."
+)
+"""For every page and form that shows or takes a secret, as the first page says it too."""
+
 _STATUS: Mapping[type[KanaError], int] = {
     NotFound: 404,
     Conflict: 409,
@@ -108,6 +114,8 @@ class Dashboard:
         route = self._route(visit)
         if route.needs is not None and visit.visitor is None:
             return _to_sign_in(visit)
+        if not (visit.site.may_sign_in or route.is_for_any_site):
+            raise Forbidden(UNSAFE)
         if route.needs is not None and not visit.person.role.covers(route.needs):
             raise Forbidden(f"This takes the role {route.needs}, and yours is {visit.person.role}.")
         fresh = "" if visit.token else generate_token()

@@ -25,7 +25,8 @@ class Route:
 
     ``needs`` is the least role, None for those who are not signed in. ``in_environment`` says that the
     address stands below ``/test`` and ``/live``. An address has no variable parts: an id, which may hold
-    anything, slashes included, is asked for as ``?id=``.
+    anything, slashes included, is asked for as ``?id=``. ``is_for_any_site`` is for what shows and takes no secret:
+    all else is refused where it could be read on its way.
     """
 
     method: str
@@ -34,11 +35,26 @@ class Route:
     needs: Role | None
     in_environment: bool = True
     body_max: int = FORM_BYTES_MAX
+    is_for_any_site: bool = False
 
 
-def get(path: str, handler: Handler, *, needs: Role | None = Role.VIEWER, in_environment: bool = True) -> Route:
+def get(
+    path: str,
+    handler: Handler,
+    *,
+    needs: Role | None = Role.VIEWER,
+    in_environment: bool = True,
+    is_for_any_site: bool = False,
+) -> Route:
     """A page to look at."""
-    return Route(method="GET", path=path, handler=handler, needs=needs, in_environment=in_environment)
+    return Route(
+        method="GET",
+        path=path,
+        handler=handler,
+        needs=needs,
+        in_environment=in_environment,
+        is_for_any_site=is_for_any_site,
+    )
 
 
 def post(
@@ -48,8 +64,15 @@ def post(
     needs: Role | None = Role.EDITOR,
     in_environment: bool = True,
     body_max: int = FORM_BYTES_MAX,
+    is_for_any_site: bool = False,
 ) -> Route:
     """A form that is sent. Its CSRF token is checked before the handler runs."""
     return Route(
-        method="POST", path=path, handler=handler, needs=needs, in_environment=in_environment, body_max=body_max
+        method="POST",
+        path=path,
+        handler=handler,
+        needs=needs,
+        in_environment=in_environment,
+        body_max=body_max,
+        is_for_any_site=is_for_any_site,
     )

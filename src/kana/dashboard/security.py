@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from kana.settings import site_origin
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -37,9 +39,12 @@ class Site:
 
     @classmethod
     def of(cls, request: Request, *, public_url: str) -> Site:
-        """Return the site that is set, else the one that the request says it came to."""
-        parts = urlsplit(public_url or f"{request.url.scheme}://{request.headers.get('host', '')}")
-        return cls(f"{parts.scheme}://{parts.netloc}".lower())
+        """Return the site that is set, else the one that the request says it came to; it may say none."""
+        scheme = request.scope["scheme"]
+        try:
+            return cls(site_origin(public_url or f"{scheme}://{request.headers.get('host', '')}"))
+        except ValueError:
+            return cls(f"{scheme}://")
 
     @property
     def is_secure(self) -> bool:
@@ -56,7 +61,13 @@ class Site:
         fetch_site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
         if fetch_site not in (None, "same-origin", "none"):
             return False
-        return origin is None or origin.lower() == self.origin or (origin == "null" and fetch_site == "same-origin")
+        return origin is None or self._is(origin) or (origin == "null" and fetch_site == "same-origin")
+
+    def _is(self, origin: str) -> bool:
+        try:
+            return site_origin(origin) == self.origin
+        except ValueError:
+            return False
 
 
 def cookie_of(request: Request, name: str) -> str | None:

@@ -156,13 +156,13 @@ async def change_password(visit: Visit) -> Response:
 ROUTES = (
     get("/", go_home, in_environment=False),
     get("/", go_home),
-    get("/login", show_login, needs=None, in_environment=False),
-    post("/login", login, needs=None, in_environment=False),
+    get("/login", show_login, needs=None, in_environment=False, is_for_any_site=True),
+    post("/login", login, needs=None, in_environment=False, is_for_any_site=True),
     post("/logout", logout, needs=Role.VIEWER, in_environment=False),
     post("/logout/everywhere", logout_everywhere, needs=Role.VIEWER, in_environment=False),
     get("/invite", show_invite, needs=None, in_environment=False),
     post("/invite", accept_invite, needs=None, in_environment=False),
-    post("/theme", choose_theme, needs=None, in_environment=False),
+    post("/theme", choose_theme, needs=None, in_environment=False, is_for_any_site=True),
     get("/account", show_account, in_environment=False),
     post("/account/password", change_password, needs=Role.VIEWER, in_environment=False),
 )
