@@ -6,7 +6,7 @@ import json
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
-from http.cookies import _unquote  # type: ignore[attr-defined]
+from http.cookies import _unquote
 
 import pytest
 from starlette.requests import Request

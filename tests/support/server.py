@@ -90,6 +90,11 @@ class KanaServer:
         return str(self.keys["environments"]["test"]["private_key"])
 
     @property
+    def public_key(self) -> str:
+        """The key that opens the Client API of the test environment."""
+        return str(self.keys["environments"]["test"]["public_key"])
+
+    @property
     def pid(self) -> int:
         """The process id.
 

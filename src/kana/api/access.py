@@ -70,7 +70,7 @@ class Door:
     def refusal(self, scope: Scope, error: Unauthenticated) -> Unauthenticated | RateLimited:
         """Count a failure of the request's address; return what it is answered."""
         now = self._clock()
-        failures = self._failures_of(_network(scope), now)
+        failures = self._failures_of(network(scope), now)
         failures.count += 1
         if failures.count <= FAILURES_MAX:
             return error
@@ -93,6 +93,7 @@ class Door:
         return found
 
 
-def _network(scope: Scope) -> str:
+def network(scope: Scope) -> str:
+    """Return the network that a request came from: what one caller is likely to have of addresses."""
     client = scope.get("client")
     return network_of(client[0]) if client else ""

@@ -72,7 +72,7 @@ async def test_a_plan_changes_no_answer(schema: GraphQLSchema, query: str, varia
     alone = await graphql(schema, query, variable_values=variables, field_resolver=read_field)
     documents = Documents(schema, Limits())
     for _ in range(2):
-        operation = documents.get(query).operation(None)
+        operation = (await documents.get(query)).operation(None)
         try:
             planned = await execute(schema, operation, variables, context=None)
         except NotExecutable as refused:
@@ -237,6 +237,6 @@ async def _garbage_of(run: Callable[[], Awaitable[object]]) -> int:
 async def test_an_execution_leaves_nothing_for_the_collector(schema: GraphQLSchema) -> None:
     """What it made is freed when it ends; of graphql-core alone, the control, an executor waits to be found."""
     query = "query ($t: String) { echo(text: $t) leafs { aFlag } ping }"
-    operation = Documents(schema, Limits()).get(query).operation(None)
+    operation = (await Documents(schema, Limits()).get(query)).operation(None)
     assert await _garbage_of(lambda: execute(schema, operation, {"t": "x"}, context=None)) == 0
     assert await _garbage_of(lambda: graphql(schema, query, variable_values={"t": "x"})) >= 10

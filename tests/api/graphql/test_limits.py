@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
-from graphql import get_introspection_query, parse
+from graphql import FragmentDefinitionNode, get_introspection_query, parse
 
 from kana.api.graphql.limits import Limits, check_document
+from kana.api.graphql.overlaps import count_overlaps
 from kana.errors import QueryTooComplex
 from tests.api.small import GUEST, World, small_app
+from tests.support.growth import GROWTH_MAX, growth
 
 
 def fields(depth: int) -> str:
@@ -46,6 +49,18 @@ WITHIN_AND_BEYOND = [
         f"{{ leafs {{ ...f self {{ ...f self {{ ...f }} }} }} }} fragment f on Leafs {{ {ALIASES} }}",
         f"{{ leafs {{ ...f self {{ ...f self {{ ...f self {{ ...f }} }} }} }} }} fragment f on Leafs {{ {ALIASES} }}",
         "aliases is 20, at most 15 allowed",
+    ),
+    (
+        " ".join(f"query a{n} {{ ping }}" for n in range(1)),
+        " ".join(f"query a{n} {{ ping }}" for n in range(21)),
+        "operations is 21, at most 20 allowed",
+    ),
+    (
+        "{" + "...f" * 9 + "} fragment f on Query { leafs {" + "...g" * 9 + "} }"
+        " fragment g on Leafs { self {" + " aFlag aText" * 5 + "} }",
+        "{" + " ...f" * 9 + "} fragment f on Query { leafs {" + " ...g" * 11 + "} }"
+        " fragment g on Leafs { self {" + " aFlag aText" * 5 + "} }",
+        "fields is 1098, at most 1000 allowed",
     ),
     ("{" + " ping" * 10 + "}", "{" + " ping" * 11 + "}", "root fields is 11, at most 10 allowed"),
     (
@@ -95,6 +110,50 @@ async def test_validation_that_would_take_long_is_refused(ask: Any) -> None:
     """The same field hundreds of times is given up on, and said to be too much rather than wrong."""
     message = await too_complex(ask, "{ leafs {" + " aFlag" * 900 + "} }")
     assert message == "the document repeats its fields too often to be validated"
+
+
+@pytest.mark.parametrize(
+    ("query", "pairs"),
+    [
+        ("{ ping ping }", 1),
+        ("{ ping ping ping ping }", 6),
+        ("{ x: ping ping }", 0),
+        ("{ x: ping x: ping }", 1),
+        ("{ ping ... { ping } ... on Query { ping } }", 3),
+        ("{ ping ...f ...f } fragment f on Query { ping }", 1),
+        ("{ leafs { aFlag } leafs { aFlag } }", 2),
+        ("{ leafs { aFlag aText } leafs { aFlag aText } }", 3),
+        ("{ ...f } fragment f on Query { ping ping }", 2),
+        ("{ leafs { ...f } } fragment f on Leafs { self { ...f } }", 0),
+        ("{ ...nowhere ping ping }", 1),
+    ],
+)
+def test_pairs_of_fields_of_one_name_are_counted(query: str, pairs: int) -> None:
+    """Fields meet that have one name in the answer, through fragments, and under fields that meet."""
+    document = parse(query)
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    assert count_overlaps(document, fragments, most=100) == pairs
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda size: "{ leafs {" + " aFlag" * size + "} }",
+        lambda size: "{ leafs {" + " self { self { aFlag } }" * (size // 4) + "} }",
+        lambda size: "{" + " leafs { self { aFlag aText } self { aNumber } }" * (size // 10) + "}",
+        lambda size: "{ leafs {" + " ...f" * 40 + "} } fragment f on Leafs {" + " aFlag" * size + "}",
+        lambda size: "".join(f"fragment f{n} on Leafs {{ self {{ ...f{n} }} }} " for n in range(40)) + "{ ping }",
+    ],
+)
+def test_counting_takes_time_in_proportion_to_the_document(make: Callable[[int], str]) -> None:
+    """Whatever it repeats, and wherever: what is counted are groups, never pairs."""
+
+    def work(size: int) -> Callable[[], object]:
+        document = parse(make(size))
+        fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+        return lambda: count_overlaps(document, fragments, most=10**9)
+
+    assert growth(work, size=200) < GROWTH_MAX
 
 
 async def test_fragments_are_counted(ask: Any) -> None:

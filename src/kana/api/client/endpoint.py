@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kana.api.access import Door
-from kana.api.client.context import context_factory
+from kana.api.access import Door, network
+from kana.api.client.context import ClientContext, context_factory
 from kana.api.client.schema import build_published_schema, build_schema
 from kana.api.graphql import GraphQLEndpoint, Limits
 from kana.api.graphql.endpoint import Observer
+from kana.api.pace import Pace
 from kana.engine.engine import Engine
+from kana.engine.ports import Clock
+from kana.errors import RateLimited
 
-LIMITS = Limits(depth=8, tokens=300)
-"""What one request may ask for: the whole of the schema, once."""
+LIMITS = Limits(
+    body_bytes=16_384, depth=8, tokens=240, operations=5, fields=250, overlaps=60, aliases=10, root_fields=5
+)
+"""What one request may ask for: the whole of the schema, once, or what explorers ask of it."""
+
+DOCUMENTS_AT_ONCE = 30
+"""How many documents that were never seen one address may send before it is slowed down to one in two seconds."""
+
+ALL_DOCUMENTS_AT_ONCE = 300
+"""The same for all addresses together in one environment, which then have five a second."""
 
 _ORIGIN = (b"access-control-allow-origin", b"*")
 _PREFLIGHT = (
@@ -21,6 +32,30 @@ _PREFLIGHT = (
     (b"access-control-allow-headers", b"content-type, authorization, x-api-version, x-user-id"),
     (b"access-control-max-age", b"86400"),
 )
+
+
+class Newcomers:
+    """Lets in documents that were never seen: few of one address, and no flood of many.
+
+    A page sends the same document again and again, so only who makes up documents is ever told to wait.
+    """
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._of_address = Pace(at_once=DOCUMENTS_AT_ONCE, per_second=0.5, clock=clock)
+        self._of_environment = Pace(at_once=ALL_DOCUMENTS_AT_ONCE, per_second=5, clock=clock)
+
+    def admit(self, scope: Scope, context: ClientContext) -> None:
+        """Count a document.
+
+        Raises:
+            RateLimited: it is one too many for now.
+        """
+        wait_s = self._of_address.wait_s(network(scope)) or self._of_environment.wait_s(context.environment)
+        if wait_s:
+            raise RateLimited(
+                f"too many documents that were never seen before; send one again that was, or wait {wait_s} s",
+                retry_after_s=wait_s,
+            )
 
 
 def endpoint(engine: Engine, door: Door, *, observe: Observer | None = None) -> ASGIApp:
@@ -32,6 +67,7 @@ def endpoint(engine: Engine, door: Door, *, observe: Observer | None = None) -> 
         introspected=build_published_schema(),
         hide_suggestions=lambda _context: True,
         observe=observe,
+        admit=Newcomers(clock=engine.clock).admit,
     )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from graphql import (
     DocumentNode,
@@ -16,16 +17,22 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
-    parse,
-    validate,
+    Token,
 )
 from graphql.execution.collect_fields import FragmentDetails
+from graphql.language.parser import Parser
 
-from kana.api.graphql.limits import INTROSPECTION_FIELDS, Limits, check_document, longer_lists, walk
+from kana.api.graphql.limits import (
+    INTROSPECTION_FIELDS,
+    Limits,
+    check_document,
+    longer_lists,
+    walk,
+)
 from kana.api.graphql.plan import Plan
+from kana.api.graphql.validation import first_fault
 from kana.errors import QueryTooComplex
 
-_ERRORS_MAX = 20
 _SEVERAL = "several"
 
 
@@ -80,84 +87,168 @@ class Document:
         return "Must provide an operation."
 
 
-class Documents:
-    """The documents of one schema, the least recently used forgotten first. Only valid ones are kept.
+_Value = TypeVar("_Value")
+
+
+class _Kept(Generic[_Value]):
+    """What texts came to, the least recently used forgotten first.
 
     Bounded by number and by the characters of all texts together, since what a text is
     parsed into takes a multiple of its length.
     """
 
+    def __init__(self, *, number: int, characters: int) -> None:
+        self._number, self._most = number, characters
+        self._values: OrderedDict[str, _Value] = OrderedDict()
+        self._characters = 0
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def get(self, text: str) -> _Value | None:
+        value = self._values.get(text)
+        if value is not None:
+            self._values.move_to_end(text)
+        return value
+
+    def put(self, text: str, value: _Value) -> None:
+        if text not in self._values:
+            self._characters += len(text)
+        self._values[text] = value
+        while len(self._values) > self._number or self._characters > self._most:
+            forgotten, _ = self._values.popitem(last=False)
+            self._characters -= len(forgotten)
+
+
+class Documents:
+    """The documents of one schema, and what is wrong with those that are none: neither is found out twice.
+
+    They are kept apart, so that no number of mistakes pushes out what is used.
+    """
+
     def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
         self._schema = schema
         self._limits = limits
-        self._kept: OrderedDict[str, Document] = OrderedDict()
-        self._characters = 0
+        self._kept = _Kept[Document](number=limits.documents, characters=limits.document_characters)
+        self._refused = _Kept[_Refusal](number=limits.documents, characters=limits.document_characters)
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, text: str, *, hide_suggestions: bool = False) -> Document:
+    @property
+    def refused(self) -> int:
+        """How many texts are known to be none."""
+        return len(self._refused)
+
+    async def get(
+        self, text: str, *, hide_suggestions: bool = False, admit: Callable[[], object] = lambda: None
+    ) -> Document:
         """The document of ``text``, parsed and validated now or before.
+
+        ``admit`` is called before a text that is not known is looked at; what it raises is raised.
 
         Raises:
             QueryTooComplex: it asks for more than the limits allow.
-            NotExecutable: it is not GraphQL, or not for this schema; without "Did you mean"
-                where ``hide_suggestions``.
+            NotExecutable: it is not GraphQL, or not for this schema: the first fault, without
+                "Did you mean" where ``hide_suggestions``.
         """
         document = self._kept.get(text)
         if document is not None:
-            self._kept.move_to_end(text)
             return document
-        document = self._prepare(text, hide_suggestions=hide_suggestions)
-        self._keep(text, document)
+        known = self._refused.get(_key(text, hide_suggestions=hide_suggestions))
+        if known is not None:
+            raise known.again()
+        admit()
+        try:
+            document = await self._prepare(text, hide_suggestions=hide_suggestions)
+        except (QueryTooComplex, NotExecutable) as error:
+            refusal = _Refusal.of(error)
+            self._refused.put(_key(text, hide_suggestions=hide_suggestions), refusal)
+            raise refusal.again() from None
+        self._kept.put(text, document)
         return document
 
-    def _prepare(self, text: str, *, hide_suggestions: bool) -> Document:
+    async def _prepare(self, text: str, *, hide_suggestions: bool) -> Document:
         parsed = _parse(text, self._limits)
         check_document(parsed, self._limits)
-        errors = validate(self._schema, parsed, max_errors=_ERRORS_MAX, hide_suggestions=hide_suggestions)
-        if errors and errors[-1].message == "Validation aborted.":
-            raise QueryTooComplex("the document repeats its fields too often to be validated")
-        if errors:
-            raise NotExecutable(errors)
+        fault = await first_fault(self._schema, parsed, hide_suggestions=hide_suggestions)
+        if fault is not None:
+            raise NotExecutable([fault])
         return _document(parsed, self._schema, self._limits)
 
-    def _keep(self, text: str, document: Document) -> None:
-        self._kept[text] = document
-        self._characters += len(text)
-        while len(self._kept) > self._limits.documents or self._characters > self._limits.document_characters:
-            forgotten, _ = self._kept.popitem(last=False)
-            self._characters -= len(forgotten)
+
+def _key(text: str, *, hide_suggestions: bool) -> str:
+    return f"{hide_suggestions:d}{text}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why a text is no document: words and places, and nothing of what it was parsed into."""
+
+    errors: tuple[GraphQLError, ...]
+    too_complex: str
+
+    @classmethod
+    def of(cls, error: QueryTooComplex | NotExecutable) -> _Refusal:
+        if isinstance(error, QueryTooComplex):
+            return cls((), error.message)
+        return cls(tuple(map(_bare, error.errors)), "")
+
+    def again(self) -> QueryTooComplex | NotExecutable:
+        return QueryTooComplex(self.too_complex) if self.too_complex else NotExecutable(list(self.errors))
+
+
+def _bare(error: GraphQLError) -> GraphQLError:
+    bare = GraphQLError(error.message)
+    bare.locations = error.locations
+    return bare
 
 
 def _parse(text: str, limits: Limits) -> DocumentNode:
+    parser = Parser(text, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
+    first = parser._lexer.token  # noqa: SLF001 - of a text that cannot be parsed nothing else leads to its tokens
     try:
-        return parse(text, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
+        return parser.parse_document()
     except GraphQLError as error:
         # The parser has no error class of its own for its bounds; it ends their message so.
         if error.message.endswith("Parsing aborted."):
             raise QueryTooComplex(f"tokens are more than {limits.tokens}, at most {limits.tokens} allowed") from None
-        raise NotExecutable([error]) from None
+        raise NotExecutable([_bare(error)]) from None
+    except RecursionError:
+        raise QueryTooComplex("the document is nested too deeply to be read") from None
+    finally:
+        _unlink(first)
+
+
+def _unlink(token: Token | None) -> None:
+    """Take apart a chain of tokens, each of which holds the next and the one before.
+
+    What holds itself is left to the collector, which runs so seldom that documents seen once would fill the memory.
+    """
+    while token is not None:
+        following, token.next, token.prev = token.next, None, None
+        token = following
 
 
 def _document(parsed: DocumentNode, schema: GraphQLSchema, limits: Limits) -> Document:
     definitions = {node.name.value: node for node in parsed.definitions if isinstance(node, FragmentDefinitionNode)}
     fragments = {name: FragmentDetails(node) for name, node in definitions.items()}
     operations: dict[str | None, Operation] = {}
+    varies = _varies(parsed)
+    longer_in_fragments: dict[str, int] = {}
+    for definition in definitions.values():
+        longer_in_fragments |= longer_lists(definition, limits)
     for node in parsed.definitions:
         if isinstance(node, OperationDefinitionNode):
             roots = set(_root_fields(node.selection_set, definitions))
-            longer: dict[str, int] = {}
-            for part in (node, *definitions.values()):
-                longer.update(longer_lists(part, limits))
             operations[node.name.value if node.name else None] = Operation(
                 node=node,
                 fragments=fragments,
                 fragment_definitions=definitions,
                 label=next(iter(roots)) if len(roots) == 1 else _SEVERAL,
                 introspects=not roots.isdisjoint(INTROSPECTION_FIELDS),
-                longer_lists=longer,
-                plan=None if _varies(parsed) else Plan(schema, node),
+                longer_lists=longer_lists(node, limits) | longer_in_fragments,
+                plan=None if varies else Plan(schema, node),
             )
     only = next(iter(operations.values())) if len(operations) == 1 else None
     return Document(operations=operations, only=only)

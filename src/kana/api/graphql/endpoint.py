@@ -24,13 +24,13 @@ from starlette.types import Receive, Scope, Send
 from kana.api.body import BodyTooLarge, ClientGone, declared_length, read_body
 from kana.api.errors import STATUS_OF_CODE, fault_of, is_ours
 from kana.api.graphql.answers import error_of, fault_as_error, retry_after_of
-from kana.api.graphql.documents import Documents, NotExecutable
+from kana.api.graphql.documents import Documents, NotExecutable, Operation
 from kana.api.graphql.execution import execute
 from kana.api.graphql.limits import Limits, check_variables
 from kana.api.graphql.negotiation import RESPONSE_JSON, is_json, preferred
 from kana.api.graphql.request import GraphQLRequest, read_request
 from kana.api.http import Header, answer, answer_method_not_allowed, headers_of, request_id_of
-from kana.errors import Forbidden, InvalidValue
+from kana.errors import Forbidden, InvalidValue, KanaError, RateLimited
 
 log = structlog.get_logger("kana.graphql")
 
@@ -41,9 +41,9 @@ _REFUSED = "refused"
 
 
 class _Malformed(Exception):
-    """This is no GraphQL request: the HTTP status says so, whatever the caller accepts."""
+    """This is no GraphQL request, or one too many: the HTTP status says so, whatever the caller accepts."""
 
-    def __init__(self, status: int, error: InvalidValue) -> None:
+    def __init__(self, status: int, error: KanaError) -> None:
         super().__init__(error.message)
         self.status = status
         self.error = error
@@ -72,7 +72,8 @@ class GraphQLEndpoint:
     ``context`` makes the value that resolvers see as ``info.context`` from the scope of the request, and
     raises the error of Kana's that a stranger gets. ``may_introspect`` and ``hide_suggestions`` are
     asked of that value. ``introspected`` answers introspection in the schema's place. ``observe`` is
-    told root field, outcome and seconds of each answer.
+    told root field, outcome and seconds of each answer. ``admit`` is asked with the request and its
+    context before a document that was never seen is looked at, and raises RateLimited for one too many.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class GraphQLEndpoint:
         hide_suggestions: Callable[[Any], bool] = lambda _context: False,
         introspected: GraphQLSchema | None = None,
         observe: Observer | None = None,
+        admit: Callable[[Scope, Any], object] = lambda _scope, _context: None,
     ) -> None:
         assert_valid_schema(schema)
         self._schema = schema
@@ -93,6 +95,7 @@ class GraphQLEndpoint:
         self._may_introspect = may_introspect
         self._hide_suggestions = hide_suggestions
         self._observe = observe
+        self._admit = admit
         self._documents = Documents(schema, self._limits)
         self._introspected = None if introspected is None else (introspected, Documents(introspected, self._limits))
         bulk = self._limits.bulk_body_bytes if self._limits.list_items_of else 0
@@ -130,7 +133,7 @@ class GraphQLEndpoint:
         context = await self._context(scope)
         request = await self._read(receive, headers)
         hide = self._hide_suggestions(context)
-        operation = self._documents.get(request.query, hide_suggestions=hide).operation(request.operation_name)
+        operation = await self._operation(self._documents, request, scope, context)
         if request.size > self._limits.body_bytes and not operation.longer_lists:
             raise _Malformed(413, BodyTooLarge(self._limits.body_bytes))
         if operation.introspects and not self._may_introspect(context):
@@ -138,7 +141,7 @@ class GraphQLEndpoint:
         schema = self._schema
         if operation.introspects and self._introspected is not None:
             schema, documents = self._introspected
-            operation = documents.get(request.query, hide_suggestions=hide).operation(request.operation_name)
+            operation = await self._operation(documents, request, scope, context)
         if request.variables:
             check_variables(request.variables, self._limits, operation.longer_lists)
         result.label = operation.label
@@ -147,6 +150,17 @@ class GraphQLEndpoint:
             result.errors = [error_of(error, request_id=request_id_of(scope)) for error in executed.errors]
         result.data = executed.data
         result.executed = True
+
+    async def _operation(self, documents: Documents, request: GraphQLRequest, scope: Scope, context: Any) -> Operation:
+        def admit() -> None:
+            try:
+                self._admit(scope, context)
+            except RateLimited as error:
+                raise _Malformed(429, error) from None
+
+        hide = self._hide_suggestions(context)
+        document = await documents.get(request.query, hide_suggestions=hide, admit=admit)
+        return document.operation(request.operation_name)
 
     def _check_headers(self, headers: dict[bytes, bytes]) -> None:
         if not is_json(headers.get(b"content-type")):

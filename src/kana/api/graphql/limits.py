@@ -22,6 +22,7 @@ from graphql import (
     VariableNode,
 )
 
+from kana.api.graphql.overlaps import count_overlaps
 from kana.errors import QueryTooComplex
 
 INTROSPECTION_FIELDS = frozenset({"__schema", "__type"})
@@ -34,8 +35,9 @@ class Limits:
     """The bounds of one endpoint. Each is the largest value that is allowed.
 
     ``depth`` counts fields from the root, through fragments of any name; under ``__schema`` and
-    ``__type`` it is ``introspection_depth`` instead. ``aliases`` and ``root_fields`` are counted as
-    executed: a fragment spread twice counts twice. ``list_items`` bounds each list in variables and
+    ``__type`` it is ``introspection_depth`` instead. ``fields``, ``aliases`` and ``root_fields`` are counted as
+    executed: a fragment spread twice counts twice. ``overlaps`` are pairs of fields of one name in the answer.
+    ``list_items`` bounds each list in variables and
     literals, and ``list_items_of`` lists the arguments that take more, as ``field.argument``.
     ``variable_keys`` counts the keys of all objects together, but afresh for each item of such a longer list.
     ``bulk_body_bytes`` bounds the body of an operation with such a list, ``body_bytes`` that of any other.
@@ -45,6 +47,9 @@ class Limits:
     body_bytes: int = 102_400
     bulk_body_bytes: int = 1_048_576
     tokens: int = 1000
+    operations: int = 20
+    fields: int = 1000
+    overlaps: int = 2500
     depth: int = 12
     introspection_depth: int = 20
     aliases: int = 15
@@ -79,15 +84,25 @@ def check_document(document: DocumentNode, limits: Limits) -> None:
     """
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     _require("fragments", len(fragments), limits.fragments)
+    operations = sum(isinstance(node, OperationDefinitionNode) for node in document.definitions)
+    _require("operations", operations, limits.operations)
     _check_nodes(document, limits)
     measure = _Measure(fragments)
     for operation in document.definitions:
         if isinstance(operation, OperationDefinitionNode):
             size = measure.of(operation.selection_set)
-            _require("root fields", size.fields, limits.root_fields)
+            _require("root fields", size.root_fields, limits.root_fields)
             _require("aliases", size.aliases, limits.aliases)
             _require("depth", size.depth, limits.depth)
             _require("introspection depth", size.introspection_depth, limits.introspection_depth)
+            _require("fields", size.fields, limits.fields)
+    if count_overlaps(document, fragments, most=limits.overlaps) > limits.overlaps:
+        raise repeats_too_often()
+
+
+def repeats_too_often() -> QueryTooComplex:
+    """The refusal of a document whose fields are too many of one name."""
+    return QueryTooComplex("the document repeats its fields too often to be validated")
 
 
 def _check_nodes(document: DocumentNode, limits: Limits) -> None:
@@ -132,6 +147,7 @@ def _check_literal(value: ValueNode, limits: Limits, name: str, *, allowed: int)
 
 
 class _Size(NamedTuple):
+    root_fields: int = 0
     fields: int = 0
     aliases: int = 0
     depth: int = 0
@@ -139,6 +155,7 @@ class _Size(NamedTuple):
 
     def beside(self, other: _Size) -> _Size:
         return _Size(
+            self.root_fields + other.root_fields,
             self.fields + other.fields,
             self.aliases + other.aliases,
             max(self.depth, other.depth),
@@ -171,9 +188,10 @@ class _Measure:
         below = self.of(node.selection_set)
         aliases = below.aliases + (node.alias is not None)
         depth = 1 + max(below.depth, below.introspection_depth)
+        size = _Size(root_fields=1, fields=1 + below.fields, aliases=aliases)
         if node.name.value in INTROSPECTION_FIELDS:
-            return _Size(fields=1, aliases=aliases, introspection_depth=depth)
-        return _Size(fields=1, aliases=aliases, depth=depth)
+            return size._replace(introspection_depth=depth)
+        return size._replace(depth=depth)
 
     def _fragment(self, name: str) -> _Size:
         known = self._known.get(name)
