@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -24,6 +24,7 @@ from kana.engine.ports import Audit, Clock, PeopleStore, Store
 from kana.model.period import to_precision
 from kana.settings import Settings
 from kana.store.moving import Rows, Tables, move
+from kana.store.sealing import Seal
 from kana.store.sqlite import SqliteStore
 from kana.store.sqlite.files import readable_by_others
 from kana.store.sqlite.moving import SqliteTables
@@ -54,26 +55,44 @@ async def open_store(
     exclusive: bool = False,
     on_lost: Callable[[str], None] = lambda _: None,
     on_wait: Callable[[str], None] = lambda _: None,
-    on_warning: Callable[[str], None] = lambda _: None,
 ) -> Store:
     """Open the database that the settings name, brought to this program's tables.
 
     ``exclusive`` is for a server: a second one on the same SQLite file is refused, and a PostgreSQL that
     is down is waited for, a minute at most; ``on_wait`` is told why. ``on_lost`` is told once when the
-    storage fails for good, ``on_warning`` of what is not as safe as it could be.
+    storage fails for good.
 
     Raises:
         DatabaseRefused: it cannot be opened, is not ours, is newer, or has its server already.
         Unavailable: PostgreSQL did not come up.
     """
+    seal = Seal(settings.secret_keys)
     if settings.sqlite_path is not None:
-        store = SqliteStore(str(settings.sqlite_path), exclusive=exclusive, on_lost=on_lost)
-        if (warning := readable_by_others(str(settings.sqlite_path))) is not None:
-            on_warning(warning)
-        return store
+        return SqliteStore(str(settings.sqlite_path), exclusive=exclusive, on_lost=on_lost, seal=seal)
     from kana.store.postgres import PostgresStore  # Its driver costs a start on a file too much time.
 
-    return await PostgresStore.open(settings.database_url, wait_s=WAIT_S if exclusive else 0.0, on_wait=on_wait)
+    wait_s = WAIT_S if exclusive else 0.0
+    return await PostgresStore.open(settings.database_url, wait_s=wait_s, on_wait=on_wait, seal=seal)
+
+
+async def secure(store: Store, settings: Settings) -> list[str]:
+    """Seal what the store keeps unsealed, if there is a key; return sentences on what is not as safe as it could be.
+
+    Raises:
+        DatabaseRefused: a secret is sealed with a key that the settings do not have.
+    """
+    await store.seal_signing_secrets()
+    return list(_warnings(settings))
+
+
+def _warnings(settings: Settings) -> Iterator[str]:
+    if settings.sqlite_path is not None and (open_to := readable_by_others(str(settings.sqlite_path))) is not None:
+        yield open_to
+    if not settings.secret_keys:
+        yield (
+            "KANA_SECRET_KEY is not set, so the secrets that user tokens are signed with are kept unsealed in the"
+            " database and its backups"
+        )
 
 
 async def copy_database(

@@ -6,6 +6,7 @@ same table, and a test compares the two.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -20,6 +21,8 @@ from kana.model.text import shown
 PREFIX = "KANA_"
 """What the name of every variable begins with."""
 
+_SECRET_KEY_LENGTH = 32
+
 _T = TypeVar("_T")
 Network: TypeAlias = IPv4Network | IPv6Network
 _PASSWORD = re.compile(r"(?<=//)([^:/@]*:).*(?=@)|(?<=[?&])(password=)[^&]*")
@@ -29,11 +32,12 @@ _PASSWORD = re.compile(r"(?<=//)([^:/@]*:).*(?=@)|(?<=[?&])(password=)[^&]*")
 class Rule:
     """How a setting is read from text, and which values it may have, in words.
 
-    ``read`` raises ValueError for what is not allowed.
+    ``read`` raises ValueError for what is not allowed. Of a secret no message shows the value.
     """
 
     read: Callable[[str], object]
     allowed: str
+    is_secret: bool = False
 
 
 def _within(kind: type[int] | type[float], low: int, high: int, unit: str) -> Rule:
@@ -129,11 +133,33 @@ def _read_issuer(text: str) -> str:
     return text.rstrip("/")
 
 
+def _read_secret_keys(text: str) -> str:
+    _secret_keys(text)
+    return text
+
+
+def _secret_keys(text: str) -> tuple[bytes, ...]:
+    """Return the keys, the newest first; a ValueError where one is none."""
+    keys = tuple(
+        base64.b64decode(key.strip().replace("-", "+").replace("_", "/"), validate=True)
+        for key in (text.split(",") if text else ())
+    )
+    if any(len(key) != _SECRET_KEY_LENGTH for key in keys):
+        raise ValueError(text)
+    return keys
+
+
 _SWITCH = Rule(_read_switch, "true or false")
 _SITE = Rule(_read_site, "http:// or https:// and a host in ASCII, without a user or a path")
 _NETWORKS = Rule(_read_networks, "IP addresses and networks with commas between, as `10.0.0.0/8, ::1`")
 _ISSUER = Rule(_read_issuer, "an http:// or https:// address without a user or a query")
 _TEXT = Rule(str, "text")
+_SECRET_TEXT = Rule(str, "text", is_secret=True)
+_SECRET_KEYS = Rule(
+    _read_secret_keys,
+    "32 random bytes in base64 (`openssl rand -base64 32`); several separated by commas, the newest first",
+    is_secret=True,
+)
 _HOST = Rule(_read_host, "a host name or an IP address")
 _DATABASE_URL = Rule(
     _read_database_url,
@@ -143,7 +169,8 @@ _DATABASE_URL = Rule(
 
 def _setting(default: _T, rule: Rule, meaning: str) -> _T:
     """Describe one field: its default, what it may be, and what it does."""
-    described: _T = field(default=default, metadata={"rule": rule, "meaning": meaning})
+    metadata = {"rule": rule, "meaning": meaning}
+    described: _T = field(default=default, metadata=metadata, repr=not rule.is_secret)
     return described
 
 
@@ -201,7 +228,12 @@ class Settings:
         "", _ISSUER, "The OpenID Connect provider that people of the dashboard may sign in with. Empty: none."
     )
     oidc_client_id: str = _setting("", _TEXT, "What that provider calls this server.")
-    oidc_client_secret: str = _setting("", _TEXT, "What this server shows that provider.")
+    oidc_client_secret: str = _setting("", _SECRET_TEXT, "What this server shows that provider.")
+    secret_key: str = _setting(
+        "",
+        _SECRET_KEYS,
+        "Seals the secrets kept in the database; older keys open what they sealed. Empty: nothing is sealed.",
+    )
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -238,6 +270,11 @@ class Settings:
         return _networks(self.trusted_proxies)
 
     @property
+    def secret_keys(self) -> tuple[bytes, ...]:
+        """The keys that secrets are sealed with, the newest first; none where they are not."""
+        return _secret_keys(self.secret_key)
+
+    @property
     def database(self) -> str:
         """The database as messages may name it: without its password."""
         return _without_password(self.database_url)
@@ -258,7 +295,8 @@ def _read(each: Field[Any], text: str) -> object:
     try:
         return rule.read(text)
     except (ValueError, KeyError):
-        message = f"{variable(each.name)} must be {rule.allowed}, got {shown(_without_password(text))}"
+        got = f"{len(text)} characters" if rule.is_secret else shown(_without_password(text))
+        message = f"{variable(each.name)} must be {rule.allowed}, got {got}"
         raise InvalidValue(message, field=each.name) from None
 
 

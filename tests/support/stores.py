@@ -14,6 +14,7 @@ import pytest
 from kana.engine.access import AccessEngine
 from kana.engine.ports import Store
 from kana.store.postgres import PostgresStore
+from kana.store.sealing import UNSEALED, Seal
 from kana.store.sqlite import SqliteStore
 from tests.support.postgres import Postgres
 from tests.support.world import TESTER, SetClock, World
@@ -22,7 +23,7 @@ from tests.support.world import TESTER, SetClock, World
 class Place(Protocol):
     """An empty database of its own, where a store can be opened, closed and opened again, and several at once."""
 
-    async def open(self) -> Store:
+    async def open(self, *, seal: Seal = UNSEALED) -> Store:
         """Open a store there. Each is to be closed by whoever opened it."""
         ...
 
@@ -41,8 +42,8 @@ class SqlitePlace:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    async def open(self) -> Store:
-        return SqliteStore(str(self.path))
+    async def open(self, *, seal: Seal = UNSEALED) -> Store:
+        return SqliteStore(str(self.path), seal=seal)
 
     async def tamper(self, statement: str) -> None:
         connection = apsw.Connection(str(self.path))
@@ -76,10 +77,10 @@ class PostgresPlace:
         self.url = url
         self.is_used = False
 
-    async def open(self) -> Store:
+    async def open(self, *, seal: Seal = UNSEALED) -> Store:
         if self.is_used:
             await self.clear()
-        return await PostgresStore.open(self.url)
+        return await PostgresStore.open(self.url, seal=seal)
 
     async def tamper(self, statement: str) -> None:
         connection = await asyncpg.connect(self.url, server_settings={"search_path": "kana"})

@@ -156,6 +156,33 @@ def revoke_secret(kid: str, database_url: str | None, as_json: bool) -> None:
         click.echo(f"Secret {revoked.id} is revoked: user tokens of {revoked.environment} signed with it open nothing.")
 
 
+@keys.command("seal")
+@click.option("--off", "is_off", is_flag=True, help="Take the seals off instead, with the key that made them.")
+@click.option("--forget", is_flag=True, help="Forget the secrets whose key is lost, and make new ones.")
+@database_option
+def seal(database_url: str | None, *, is_off: bool, forget: bool) -> None:
+    """Seal the secrets that user tokens are signed with, with the first key of KANA_SECRET_KEY.
+
+    A server does this when it starts. After --forget, user tokens that were signed before open nothing.
+    """
+    settings = _settings(database_url)
+    if is_off and forget:
+        raise click.UsageError("--off and --forget do not go together: what is forgotten has no seal to take off.")
+    if forget:
+        lost = with_access(settings, lambda access: access.replace_lost_secrets(by=whoever_runs_this()))
+        which = f": {', '.join(lost)}" if lost else ", since all of them open"
+        click.echo(f"{_secrets(len(lost))} forgotten{which}.")
+        return
+    if not is_off and not settings.secret_keys:
+        raise click.UsageError("KANA_SECRET_KEY is not set: make a key with `openssl rand -base64 32`, and keep it.")
+    changed = with_access(settings, lambda access: access.seal_signing_secrets(plainly=is_off))
+    click.echo(f"{_secrets(changed)} {'unsealed' if is_off else 'sealed'}; all others were so before.")
+
+
+def _secrets(count: int) -> str:
+    return "1 secret was" if count == 1 else f"{count} secrets were"
+
+
 def _described_secret(secret: SigningSecret) -> dict[str, str | None]:
     return {
         "kid": secret.id,

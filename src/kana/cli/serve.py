@@ -83,7 +83,7 @@ async def _serve(settings: Settings, listening: socket.socket, *, parent: int | 
         if running is not None:
             running.should_exit = True
 
-    store = await open_store(settings, exclusive=True, on_lost=stop, on_wait=_say, on_warning=_warn)
+    store = await open_store(settings, exclusive=True, on_lost=stop, on_wait=_say)
     address = _address(listening)
     if parent is None:
         await _greet(store, settings, address)
@@ -104,10 +104,15 @@ async def _serve(settings: Settings, listening: socket.socket, *, parent: int | 
 
 
 async def _greet(store: Store, settings: Settings, address: str) -> None:
-    """Make the workspace if there is none, and while nobody can sign in print a link for the first one."""
-    from kana.app import create_people, system_clock
+    """Make the workspace if there is none, and while nobody can sign in print a link for the first one.
+
+    What is not as safe as it could be is said before.
+    """
+    from kana.app import create_people, secure, system_clock
     from kana.engine.access import AccessEngine
 
+    for warning in await secure(store, settings):
+        _say(f"Warning: {warning}.")
     made = await AccessEngine(store, clock=system_clock).initialise(WORKSPACE, by=whoever_runs_this())
     if made is not None:
         click.echo(f"{welcome(made, settings, address=address)}\n")
@@ -130,10 +135,6 @@ async def _greet_before(settings: Settings, address: str) -> None:
 
 def _say(message: str) -> None:
     click.echo(message, err=True)
-
-
-def _warn(message: str) -> None:
-    _say(f"Warning: {message}.")
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -189,6 +189,23 @@ class AccessEngine:
         self._forget()
         return replace(secret, revoked_at=secret.revoked_at or now)
 
+    async def seal_signing_secrets(self, *, plainly: bool = False) -> int:
+        """Seal all secrets with the newest key, or take the seals off; return how many were changed."""
+        changed = await self._store.seal_signing_secrets(plainly=plainly)
+        self._forget()
+        return changed
+
+    async def replace_lost_secrets(self, *, by: Actor) -> list[str]:
+        """Forget the secrets that no key opens any more, and make new ones; return the ids of those forgotten.
+
+        User tokens that were signed with them open nothing from then on.
+        """
+        now = self._clock()
+        new = [generate_signing_secret(environment, now=now) for environment in Environment]
+        lost = await self._store.replace_lost_secrets(new, by=by, now=now)
+        self._forget()
+        return lost
+
     def _forget(self) -> None:
         self._read_at = float("-inf")
 

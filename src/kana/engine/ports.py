@@ -482,6 +482,21 @@ class KeyStore(Protocol):
         """Revoke a secret from now on. Revoking again changes nothing."""
         ...
 
+    async def seal_signing_secrets(self, *, plainly: bool = False) -> int:
+        """Seal every secret that the newest key did not seal; return how many. ``plainly`` takes all seals off.
+
+        Raises:
+            DatabaseRefused: one is sealed with a key that is not known here; nothing was changed.
+        """
+        ...
+
+    async def replace_lost_secrets(self, new: Sequence[SigningSecret], *, by: Actor, now: datetime) -> list[str]:
+        """Forget secrets whose key is not known here; return their ids.
+
+        Of ``new`` those of environments that are left with none are added.
+        """
+        ...
+
 
 class PeopleStore(Protocol):
     """Where people, their sessions and invitations are kept. Small: a workspace has few people."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from kana.errors import DatabaseRefused
 from kana.model.environment import Actor, Environment
 from kana.model.key import ApiKey, EnvironmentSettings, KeyKind, Keyring, SigningSecret
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.store.log import log_row
+from kana.store.sealing import Seal
 from kana.store.session import Lock, Row, Session, Transactions
 from kana.store.values import optional_milliseconds, optional_moment
+
+SECRET_LENGTH = 32
+"""Bytes of a signing secret."""
 
 
 class Keys:
     """Keeps the keyring. What each call promises is said by ``KeyStore``."""
 
-    def __init__(self, transactions: Transactions) -> None:
+    def __init__(self, transactions: Transactions, seal: Seal) -> None:
         self._transactions = transactions
+        self._seal = seal
 
     async def initialise(self, keyring: Keyring, *, by: Actor, now: datetime) -> bool:
         """Write the first keyring, unless there is one."""
@@ -29,7 +35,7 @@ class Keys:
             await session.execute("add_workspace", keyring.workspace, to_milliseconds(now))
             await session.many("add_environment", [_settings_row(each) for each in keyring.environments.values()])
             await session.many("add_key", [_key_row(key) for key in keyring.keys.values()])
-            await session.many("add_signing_secret", [_signing_secret_row(each) for each in keyring.signing_secrets])
+            await session.many("add_signing_secret", [self._secret_row(each) for each in keyring.signing_secrets])
             await session.execute("add_log_line", *_workspace_log_row(keyring.workspace, by=by, now=now))
             return True
 
@@ -37,7 +43,11 @@ class Keys:
 
     async def keyring(self) -> Keyring | None:
         """Return all of it, as last committed by any process."""
-        return await self._transactions.read(_load_keyring)
+
+        async def work(session: Session) -> Keyring | None:
+            return await _load_keyring(session, self._seal)
+
+        return await self._transactions.read(work)
 
     async def add_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
         """Add a key."""
@@ -83,7 +93,8 @@ class Keys:
         """Add a secret, which signs from now on."""
 
         async def work(session: Session) -> None:
-            await session.execute("add_signing_secret", *_signing_secret_row(secret))
+            await self._check_seals(session)
+            await session.execute("add_signing_secret", *self._secret_row(secret))
             await session.execute("add_log_line", *_signing_secret_log_row("created", secret, by=by, now=now))
 
         await self._transactions.write(work)
@@ -97,14 +108,58 @@ class Keys:
 
         await self._transactions.write(work)
 
+    async def seal_signing_secrets(self, *, plainly: bool = False) -> int:
+        """Seal what the newest key did not."""
+        seal = Seal() if plainly else self._seal
 
-async def _load_keyring(session: Session) -> Keyring | None:
+        async def work(session: Session) -> int:
+            await session.lock(Lock.WORKSPACE)
+            old = [row for row in await session.rows("load_signing_secrets") if not seal.is_newest(bytes(row[2]))]
+            for row in old:
+                await session.execute(
+                    "change_signing_secret", row[0], seal.close(_opened(row, self._seal), about=_about(row))
+                )
+            return len(old)
+
+        return await self._transactions.write(work)
+
+    async def replace_lost_secrets(self, new: Sequence[SigningSecret], *, by: Actor, now: datetime) -> list[str]:
+        """Forget what does not open, and add of the new ones those that are needed."""
+
+        async def work(session: Session) -> list[str]:
+            await session.lock(Lock.WORKSPACE)
+            rows = await session.rows("load_signing_secrets")
+            lost = [row for row in rows if not _opens(row, self._seal)]
+            signing = {row[1] for row in rows if row[4] is None and row not in lost}
+            for row in lost:
+                await session.execute("forget_signing_secret", row[0])
+            for secret in new:
+                if lost and secret.environment not in signing:
+                    await session.execute("add_signing_secret", *self._secret_row(secret))
+                    await session.execute("add_log_line", *_signing_secret_log_row("created", secret, by=by, now=now))
+            return [row[0] for row in lost]
+
+        return await self._transactions.write(work)
+
+    async def _check_seals(self, session: Session) -> None:
+        """Refuse to add a secret that is not sealed, or with another key, beside those that are."""
+        for row in await session.rows("load_signing_secrets"):
+            _opened(row, self._seal)
+
+    def _secret_row(self, secret: SigningSecret) -> Row:
+        """Write a row of ``add_signing_secret``."""
+        kept = self._seal.close(secret.secret, about=_about((secret.id, secret.environment)))
+        created_at, revoked_at = to_milliseconds(secret.created_at), optional_milliseconds(secret.revoked_at)
+        return (secret.id, secret.environment, kept, created_at, revoked_at)
+
+
+async def _load_keyring(session: Session, seal: Seal) -> Keyring | None:
     workspace = await session.value("load_workspace")
     if workspace is None:
         return None
     settings = map(_settings_from, await session.rows("load_environments"))
     keys = map(_key_from, await session.rows("load_keys"))
-    secrets = map(_signing_secret_from, await session.rows("load_signing_secrets"))
+    secrets = [_signing_secret_from(row, seal) for row in await session.rows("load_signing_secrets")]
     return Keyring(
         workspace=workspace,
         environments={each.environment: each for each in settings},
@@ -157,25 +212,34 @@ def _key_use_rows(uses: Mapping[bytes, datetime]) -> list[Row]:
     return [(hashed, to_milliseconds(at)) for hashed, at in sorted(uses.items())]
 
 
-def _signing_secret_from(row: Row) -> SigningSecret:
+def _about(row: Row) -> str:
+    """Return what a secret is bound to, as messages name it too."""
+    return f"signing secret {row[0]} of {Environment(row[1]).value}"
+
+
+def _opened(row: Row, seal: Seal) -> bytes:
+    secret = seal.open(bytes(row[2]), about=_about(row))
+    if len(secret) != SECRET_LENGTH:
+        raise DatabaseRefused(f"the {_about(row)} was changed in the database: it is no secret of ours")
+    return secret
+
+
+def _opens(row: Row, seal: Seal) -> bool:
+    try:
+        _opened(row, seal)
+    except DatabaseRefused:
+        return False
+    return True
+
+
+def _signing_secret_from(row: Row, seal: Seal) -> SigningSecret:
     """Read a row of ``load_signing_secrets``."""
     return SigningSecret(
         id=row[0],
         environment=Environment(row[1]),
-        secret=bytes(row[2]),
+        secret=_opened(row, seal),
         created_at=from_milliseconds(row[3]),
         revoked_at=optional_moment(row[4]),
-    )
-
-
-def _signing_secret_row(secret: SigningSecret) -> Row:
-    """Write a row of ``add_signing_secret``."""
-    return (
-        secret.id,
-        secret.environment,
-        secret.secret,
-        to_milliseconds(secret.created_at),
-        optional_milliseconds(secret.revoked_at),
     )
 
 

@@ -37,3 +37,10 @@ insert into signing_secrets (id, environment, secret, created_at, revoked_at) va
 
 -- name: revoke_signing_secret
 update signing_secrets set revoked_at = $2 where id = $1 and revoked_at is null;
+
+-- name: change_signing_secret
+-- The same secret, sealed anew.
+update signing_secrets set secret = $2 where id = $1;
+
+-- name: forget_signing_secret
+delete from signing_secrets where id = $1;

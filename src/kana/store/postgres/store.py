@@ -24,6 +24,7 @@ from kana.store.postgres.segment import Segment
 from kana.store.postgres.session import PostgresTransactions
 from kana.store.postgres.statements import SESSION
 from kana.store.rosters import Rosters
+from kana.store.sealing import UNSEALED, Seal
 
 POOL_SIZE = 10
 """Most connections of one process."""
@@ -55,20 +56,26 @@ _SHORT_PLANS = {
 class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, Rosters, Segment):
     """Everything the engine's ports ask for, on one PostgreSQL that many processes share."""
 
-    def __init__(self, pool: Pool, *, lanes: Sequence[int] | None = None) -> None:
+    def __init__(self, pool: Pool, *, lanes: Sequence[int] | None = None, seal: Seal = UNSEALED) -> None:
         database = Database(pool)
         Catalogs.__init__(self, database)
         Accounts.__init__(self, database, self)
         PostgresLedger.__init__(self, database, self, lanes=lanes)
         Insights.__init__(self, database)
-        Keys.__init__(self, PostgresTransactions(database))
+        Keys.__init__(self, PostgresTransactions(database), seal)
         People.__init__(self, PostgresTransactions(database))
         Rosters.__init__(self, PostgresTransactions(database))
         Segment.__init__(self, database)
 
     @classmethod
     async def open(
-        cls, url: str, *, wait_s: float = 0.0, on_wait: Callable[[str], None] = lambda _: None, size: int = POOL_SIZE
+        cls,
+        url: str,
+        *,
+        wait_s: float = 0.0,
+        on_wait: Callable[[str], None] = lambda _: None,
+        size: int = POOL_SIZE,
+        seal: Seal = UNSEALED,
     ) -> Self:
         """Return the store on a database that was brought to this program's tables.
 
@@ -88,7 +95,7 @@ class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, 
         finally:
             await connection.close()
         settings = _SESSION if sharded else {**_SESSION, **_SHORT_PLANS}
-        return cls(Pool(lambda: connect(url, settings), size=size), lanes=lanes)
+        return cls(Pool(lambda: connect(url, settings), size=size), lanes=lanes, seal=seal)
 
     @property
     def tables(self) -> PostgresTables:

@@ -79,6 +79,7 @@ class Database:
     def _open(self, path: str, synchronous: str) -> None:
         make_private(path)
         self._write_connection = connect(path, synchronous=synchronous)
+        self._write_connection.execute("pragma secure_delete = on")  # What is taken away is written over.
         migrate(self._write_connection)
         if self._lock is not None:
             self._lock.sign()
@@ -191,6 +192,15 @@ class Database:
         """
         self._check_files()
         self.read(lambda connection: number(connection, "schema_version"))
+
+    async def empty_log(self) -> None:
+        """Bring the log into the file and cut it to nothing, unless somebody uses it: nothing of before is in it."""
+
+        def cut() -> None:
+            with suppress(apsw.Error):
+                self._write_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+        await self._hand_over(cut)
 
     async def close(self) -> None:
         """Finish what is in flight, bring the log into the file, and let go of it.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from kana.store.keys import Keys
 from kana.store.people import People
 from kana.store.rosters import Rosters
+from kana.store.sealing import UNSEALED, Seal
 from kana.store.sqlite.accounts import Accounts
 from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
@@ -21,6 +22,7 @@ class SqliteStore(Catalogs, Accounts, SqliteLedger, Insights, Keys, People, Rost
 
     ``exclusive`` is for a server. ``synchronous`` other than FULL loses what was acknowledged at a
     power cut and exists for the tests that prove it. ``on_lost`` is told once when the storage fails.
+    ``seal`` is for the secrets that it keeps.
 
     Raises:
         DatabaseRefused: it is no database of ours, is newer than this program, or has its server already.
@@ -33,13 +35,14 @@ class SqliteStore(Catalogs, Accounts, SqliteLedger, Insights, Keys, People, Rost
         exclusive: bool = False,
         synchronous: str = "FULL",
         on_lost: Callable[[str], None] = lambda _: None,
+        seal: Seal = UNSEALED,
     ) -> None:
         database = Database(path, exclusive=exclusive, synchronous=synchronous, on_lost=on_lost)
         Catalogs.__init__(self, database)
         Accounts.__init__(self, database, self)
         SqliteLedger.__init__(self, database, self)
         Insights.__init__(self, database)
-        Keys.__init__(self, SqliteTransactions(database))
+        Keys.__init__(self, SqliteTransactions(database), seal)
         People.__init__(self, SqliteTransactions(database))
         Rosters.__init__(self, SqliteTransactions(database))
         Segment.__init__(self, database)
@@ -47,6 +50,13 @@ class SqliteStore(Catalogs, Accounts, SqliteLedger, Insights, Keys, People, Rost
     async def probe(self) -> None:
         """See the port."""
         self._database.probe()
+
+    async def seal_signing_secrets(self, *, plainly: bool = False) -> int:
+        """See the port. What was written over is not left behind in the log."""
+        changed = await Keys.seal_signing_secrets(self, plainly=plainly)
+        if changed:
+            await self._database.empty_log()
+        return changed
 
     async def close(self) -> None:
         """See the port."""
