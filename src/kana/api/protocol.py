@@ -1,8 +1,11 @@
 """The protocol of one connection: uvicorn's HTTP/1.1, with deadlines and bounds that it lacks.
 
-Uvicorn waits for ever for headers and bodies that drip; middleware would come too late, since it is
-called when the headers are complete. So the protocol notes when its present step is due, and the
-server asks it to close a few times a second: no timer for each request.
+Uvicorn waits for ever for headers and bodies that drip and for answers that nobody reads; middleware
+would come too late, since it is called when the headers are complete. So the protocol notes when its
+present step is due, and the server asks it to close a few times a second: no timer for each request.
+
+One request is worked on at a time. What a client sends ahead is kept as bytes, unread beyond one
+segment, until its turn comes.
 """
 
 from __future__ import annotations
@@ -11,16 +14,21 @@ import asyncio
 from dataclasses import dataclass
 from enum import Enum, auto
 from math import inf
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 import httptools
-import orjson
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from kana.api.errors import Fault, problem
-from kana.api.http import NO_STORE, SECURITY_HEADERS, Header, answer_fault, new_request_id
+from kana.api.cycle import Cycle
+from kana.api.errors import Fault
+from kana.api.head import BUSY, MALFORMED, TOO_LARGE, TOO_SLOW, fault_in, last_answer
+
+_WORK_MAX = 1000
+"""How many pieces of a segment are parsed in one turn of the loop: about a millisecond."""
+
+_BLANK_LINE = b"\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,43 +36,37 @@ class Bounds:
     """What a connection may take, in seconds, bytes and numbers.
 
     ``head_s`` runs from the first byte of a request to the end of its headers, ``body_s`` from there
-    to the end of its body, ``idle_s`` between requests, ``drain_s`` from SIGTERM to the end.
-    ``unread_bytes_max`` is how much of a body is thrown away after an early answer before the
-    connection is closed: more than any address takes, or clients that send first would miss their
-    413. Beyond ``connections_max`` connections, or ``requests_max`` requests being served, the
-    answer is 503 with Retry-After.
+    to the end of its body, ``idle_s`` between requests, ``drain_s`` from SIGTERM to the end. Of an
+    answer that waits to be read, ``write_bytes_min`` must be taken every ``write_s``. What is not body
+    (request line, headers, chunk sizes, trailers) is ``head_bytes_max`` at most, and once more what the
+    body is: tiny chunks are no crime. ``unread_bytes_max`` is how much of a body is thrown away after
+    an early answer before the connection is closed: more than any address takes, or clients that send
+    first would miss their 413. Beyond ``connections_max`` connections, ``requests_max`` requests being
+    served, or so many open files that ``files_spare`` are left, the answer is 503 with Retry-After.
+    What clients have sent ahead of their turn is ``held_bytes_max`` at most, of all connections
+    together; the one that brings more is closed.
     """
 
     head_s: float = 10.0
     body_s: float = 30.0
     idle_s: float = 60.0
+    write_s: float = 20.0
     drain_s: int = 10
     head_bytes_max: int = 65_536
     unread_bytes_max: int = 8_388_608
+    write_bytes_min: int = 65_536
+    held_bytes_max: int = 67_108_864
     connections_max: int = 4096
     requests_max: int = 2048
+    files_spare: int = 64
     backlog: int = 2048
 
 
-def _closing() -> tuple[Header, ...]:
-    """The headers of an answer that the router never saw and that ends the connection."""
-    request_id = new_request_id().encode()
-    return ((b"connection", b"close"), (b"x-request-id", request_id), NO_STORE, *SECURITY_HEADERS)
+@dataclass(slots=True)
+class Load:
+    """What the connections of one process hold together."""
 
-
-def _refuse(status: int, name: str, message: str, *, retry_after_s: int | None = None) -> ASGIApp:
-    """An application that refuses whatever it is asked and closes the connection."""
-    code = "BAD_USER_INPUT" if retry_after_s is None else "UNAVAILABLE"
-    fault = Fault(code=code, name=name, message=message, status=status, retry_after_s=retry_after_s)
-
-    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await answer_fault(send, fault, headers=_closing())
-
-    return app
-
-
-_BUSY = _refuse(503, "OverloadedError", "the server is at its limit, try again", retry_after_s=1)
-_HEAD_TOO_LARGE = _refuse(431, "HeadersTooLargeError", "the request's headers are too large")
+    held_bytes: int = 0
 
 
 class _Step(Enum):
@@ -76,64 +78,42 @@ class _Step(Enum):
     ANSWER = auto()
 
 
-class _Cycle(RequestResponseCycle):
-    """Uvicorn's cycle of one request, but an answer that comes in one piece is written as one piece."""
+class _Flow(FlowControl):
+    """Uvicorn's flow control, by which nothing is read while something that was read waits for its turn."""
 
-    _head: Any = None
+    is_holding = False
 
-    async def send(self, message: Any) -> None:
-        """Keep the head until its body is there; whatever is out of the ordinary is uvicorn's to write."""
-        if message["type"] == "http.response.start" and not self.response_started:
-            self._head = message
-            return
-        head, self._head = self._head, None
-        if head is None:
-            await super().send(message)
-        elif not self._write_whole(head, message):
-            await super().send(head)
-            await super().send(message)
-
-    def _write_whole(self, head: Any, message: Any) -> bool:
-        """Write head and body together; False, with nothing written, where that is not possible."""
-        if message.get("more_body") or self.disconnected or self.flow.write_paused:
-            return False
-        body: bytes = message.get("body", b"")
-        lines = [STATUS_LINE[head["status"]]]
-        length = b""
-        for name, value in (*self.default_headers, *head["headers"]):
-            if name == b"content-length":
-                length = value
-            elif name in (b"connection", b"transfer-encoding"):
-                return False
-            lines.append(b"%b: %b\r\n" % (name, value))
-        text = b"".join(lines)
-        # A line break inside a header would split the answer: uvicorn refuses such a header by name.
-        if length != b"%d" % len(body) or text.count(b"\n") != len(lines) or self.scope["method"] == "HEAD":
-            return False
-        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
-        self.response_started = self.response_complete = True
-        self.waiting_for_100_continue = False
-        self.transport.write(text + end + body)
-        self.message_event.set()
-        if not self.keep_alive:
-            self.transport.close()
-        self.on_response()
-        return True
+    def resume_reading(self) -> None:
+        """Read on, unless something is held or the connection ends."""
+        if not self.is_holding and not self._transport.is_closing():
+            super().resume_reading()
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """Uvicorn's HTTP/1.1 protocol, with a due time for each step of a request and a bound on its size."""
 
-    def __init__(self, *args: Any, bounds: Bounds, **kwargs: Any) -> None:
+    flow: _Flow
+    cycle: Cycle
+
+    def __init__(self, *args: Any, bounds: Bounds, load: Load, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._bounds = bounds
+        self._load = load
         self._step = _Step.IDLE
         self._due = inf
-        self._head_bytes = 0
-        self._chunk_bytes = 0
+        self._write_due = inf
+        self._unwritten = 0
+        self._held = b""
+        self._tail = b""
+        self._piece_bytes = 0
+        self._other_bytes = 0
+        self._body_bytes = 0
+        self._body_left = 0
         self._unread_bytes = 0
+        self._work = 0
+        self._again = False
         self._surplus = False
-        self._broken = False
+        self._ended = False
 
     def _begin(self, step: _Step, allowed_s: float) -> None:
         self._step = step
@@ -142,41 +122,147 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """A client has connected: its first request must begin within ``head_s``."""
         super().connection_made(transport)
+        self.flow = _Flow(transport)
         self._begin(_Step.IDLE, self._bounds.head_s)
         self._surplus = len(self.connections) > self._bounds.connections_max
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone: nothing is read, kept or written any more."""
+        self._stop_reading()
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived. What is not well-formed HTTP is answered 400 and ends the connection."""
-        if self._broken:
+        if self._held:
+            self._hold(self._held + data)
+        elif not self._ended:
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        """Parse up to the end of one request, and keep the rest for when it is answered."""
+        start, length = 0, len(data)
+        self._work = 0
+        while start < length and not self._ended:
+            if self._step is _Step.ANSWER or self.flow.write_paused:
+                self._hold(data[start:])
+                return
+            if self._work > _WORK_MAX:
+                self._hold(data[start:])
+                self.loop.call_soon(self._go_on)
+                return
+            end = self._end_of_piece(data, start)
+            self._feed_piece(data[start:end])
+            self._tail = (self._tail + data[max(0, end - 3) : end])[-3:]
+            start = end
+
+    def _end_of_piece(self, data: bytes, start: int) -> int:
+        """Return where to stop and look: no piece goes on behind the end of a head or of a body."""
+        if self._body_left:
+            return min(start + self._body_left, len(data))
+        if start == 0:
+            across = (self._tail + data[:3]).find(_BLANK_LINE)
+            if across >= 0:
+                return across + 4 - len(self._tail)
+        found = data.find(_BLANK_LINE, start)
+        return len(data) if found < 0 else found + 4
+
+    def _feed_piece(self, piece: bytes) -> None:
+        self._work += 1
+        self._piece_bytes = len(piece)
+        if self._step is _Step.IDLE and not self._begins_well(piece):
+            self._refuse(MALFORMED)
             return
-        self._chunk_bytes = len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # No other protocol is spoken here; the request itself is answered as it stands.
-            pass
+            self._parse(piece)
         except httptools.HttpParserError:
-            self._refuse_rest(400, "MalformedRequestError", "the request is not well-formed HTTP/1.1")
+            self._refuse(MALFORMED)
             return
-        if self._step is _Step.HEAD:
-            self._head_bytes += len(data)
-            if self._head_bytes > self._bounds.head_bytes_max:
-                self._refuse_rest(431, "HeadersTooLargeError", "the request's headers are too large")
+        self._other_bytes += self._piece_bytes
+        if self._other_bytes > self._bounds.head_bytes_max + self._body_bytes:
+            self._refuse(TOO_LARGE)
+
+    def _begins_well(self, piece: bytes) -> bool:
+        """Whether nothing but whole line ends, which some clients send after a body, stands before a request."""
+        if piece[0] > 13:
+            return True
+        blank = piece[: len(piece) - len(piece.lstrip(b"\r\n"))]
+        if self._tail.endswith(b"\r"):
+            blank = b"\r" + blank
+        return blank.replace(b"\r\n", b"") in (b"", b"\r" if blank == piece else b"")
+
+    def _parse(self, piece: bytes) -> None:
+        """Parse, without the upgrades that nobody here speaks.
+
+        The parser ends a request that asks for an upgrade with its headers, and takes what follows for
+        something else. So a new one reads these headers again without the wish, and then the body by
+        its length.
+        """
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._ended:
+                return
+            head = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self._version())]
+            head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+            self._again = True
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.feed_data(b"".join((*head, b"\r\n")))
+            self._again = False
+            self._parse(piece[upgrade.args[0] :])
+
+    def _version(self) -> bytes:
+        return self.parser.get_http_version().encode()
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what came ahead of its turn, and read nothing more meanwhile; nothing to keep reads on."""
+        self._load.held_bytes += len(data) - len(self._held)
+        self._held = data
+        self.flow.is_holding = bool(data)
+        if not data:
+            self.flow.resume_reading()
+        elif self._load.held_bytes <= self._bounds.held_bytes_max:
+            self.flow.pause_reading()
+        elif self._step is _Step.ANSWER:
+            self._stop_reading()
+            self.cycle.keep_alive = False
+        else:
+            self._end()
+
+    def _go_on(self) -> None:
+        """Parse what was kept, if its turn has come."""
+        data = self._held
+        if data and not self._ended:
+            self._hold(b"")
+            self._feed(data)
 
     def on_message_begin(self) -> None:
         """The first byte of a request has arrived."""
         super().on_message_begin()
-        self._head_bytes = 0
-        self._begin(_Step.HEAD, self._bounds.head_s)
+        if not self._again:
+            self._other_bytes = 0
+            self._body_bytes = 0
+            self._begin(_Step.HEAD, self._bounds.head_s)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header has arrived; what comes behind the body is nobody's, and forgotten."""
+        if self._step is _Step.HEAD:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The headers are there: the application is called, or one that refuses in its place."""
+        """The headers are there: the application is called, or the request refused in its place."""
+        method = self.parser.get_method()
+        wrong = self._fault_in_head(method)
+        if wrong is not None:
+            self._refuse(wrong, has_body=method != b"HEAD")
+            return
+        if self.parser.should_upgrade():
+            return  # It is read again without.
+        version = self.parser.get_http_version()
+        self._complete_scope(method, version)
         self._unread_bytes = 0
+        self._body_left = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
         self._begin(_Step.BODY, self._bounds.body_s)
-        http_version = self.parser.get_http_version()
-        self._complete_scope(http_version)
-        before = cast("_Cycle | None", self.cycle)
-        self.cycle = _Cycle(
+        self.cycle = Cycle(
             scope=self.scope,
             transport=self.transport,
             flow=self.flow,
@@ -185,48 +271,51 @@ class BoundedProtocol(HttpToolsProtocol):
             access_log=False,
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=http_version != "1.0" and self.parser.should_keep_alive(),
+            expect_100_continue=self.expect_100_continue and version == "1.1",
+            keep_alive=version == "1.1" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
-        if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self._admit())
-        else:
-            self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self._admit()))
+        self._start_asgi_task(self.cycle, self.app)
 
-    def _complete_scope(self, http_version: str) -> None:
+    def _fault_in_head(self, method: bytes) -> Fault | None:
+        if self._surplus or len(self.tasks) >= self._bounds.requests_max:
+            return BUSY
+        if self._other_bytes + self._piece_bytes > self._bounds.head_bytes_max:
+            return TOO_LARGE
+        return fault_in(method, self.parser.get_http_version(), self.headers)
+
+    def _complete_scope(self, method: bytes, version: str) -> None:
         """What uvicorn's scope has, without the upgrades that nobody here speaks."""
-        url = httptools.parse_url(self.url)
-        path = url.path.decode("ascii")
-        self.scope["method"] = self.parser.get_method().decode("ascii")
-        self.scope["http_version"] = http_version
+        raw_path, query = b"*", None
+        if self.url != b"*":  # Which stands for the server as a whole.
+            url = httptools.parse_url(self.url)
+            raw_path, query = url.path or b"/", url.query
+        path = raw_path.decode("ascii")
+        self.scope["method"] = method.decode("ascii")
+        self.scope["http_version"] = version
         self.scope["path"] = unquote(path) if "%" in path else path
-        self.scope["raw_path"] = url.path
-        self.scope["query_string"] = url.query or b""
-
-    def _admit(self) -> Any:
-        bounds = self._bounds
-        if self._surplus or len(self.tasks) >= bounds.requests_max:
-            return _BUSY
-        if self._head_bytes + self._chunk_bytes > bounds.head_bytes_max:
-            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-            if size > bounds.head_bytes_max:
-                return _HEAD_TOO_LARGE
-        return self.app
+        self.scope["raw_path"] = raw_path
+        self.scope["query_string"] = query or b""
 
     def on_body(self, body: bytes) -> None:
         """A part of the body has arrived; after an early answer it is thrown away, up to a bound."""
+        if self._ended:
+            return
+        self._work += 1
+        self._body_bytes += len(body)
+        self._piece_bytes -= len(body)
+        self._body_left = max(0, self._body_left - len(body))
         if not self.cycle.response_complete:
             super().on_body(body)
             return
         self._unread_bytes += len(body)
         if self._unread_bytes > self._bounds.unread_bytes_max:
-            self._broken = True
-            self.transport.close()
+            self._end()
 
     def on_message_complete(self) -> None:
         """The request is there as a whole: from here on the time is ours, not the client's."""
+        if self._ended or self._step is not _Step.BODY:
+            return  # It was refused, or is read again.
         super().on_message_complete()
         if self.cycle.response_complete:
             self._begin(_Step.IDLE, self._bounds.idle_s)
@@ -234,46 +323,64 @@ class BoundedProtocol(HttpToolsProtocol):
             self._begin(_Step.ANSWER, inf)
 
     def on_response_complete(self) -> None:
-        """An answer is sent: serve the next request that already waits, or wait for one."""
+        """An answer is sent: the next request has its turn, if it is here, or is waited for."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
+            self._end()
             return
-        self.flow.resume_reading()
-        if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
-        elif self._step is _Step.ANSWER:
+        if self._step is _Step.ANSWER:
             self._begin(_Step.IDLE, self._bounds.idle_s)
+        self.flow.resume_reading()
+        self._go_on()
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as it is answered: from here on it has to."""
+        super().pause_writing()
+        self._watch_writing()
+
+    def resume_writing(self) -> None:
+        """The client has read: what it asked meanwhile has its turn."""
+        super().resume_writing()
+        self._write_due = inf
+        if self._step is _Step.IDLE:
+            self._begin(_Step.IDLE, self._bounds.idle_s)
+            self._go_on()
+
+    def _watch_writing(self) -> None:
+        self._write_due = self.loop.time() + self._bounds.write_s
+        self._unwritten = self.transport.get_write_buffer_size()
 
     def expire(self, now: float) -> None:
         """Close the connection if its present step is overdue; a request in the middle is told so."""
-        if now < self._due:
-            return
-        if self._step is _Step.IDLE:
-            self.transport.close()
-        else:
-            self._refuse_rest(408, "RequestTimeoutError", "the request did not arrive in time")
+        if self._write_due == inf and self.transport.is_closing():
+            self._watch_writing()
+        if now >= self._write_due:
+            if self._unwritten - self.transport.get_write_buffer_size() >= self._bounds.write_bytes_min:
+                self._watch_writing()
+            else:
+                self._end()
+                self.transport.abort()
+        elif now >= self._due and not self._ended and not self.flow.write_paused:
+            if self._step is _Step.IDLE:
+                self._end()
+            else:
+                self._refuse(TOO_SLOW)
 
-    def _refuse_rest(self, status: int, name: str, message: str) -> None:
-        """Read no further. What was asked whole before is still answered, and then the connection ends."""
-        self._broken = True
-        self._due = inf
-        cycle: RequestResponseCycle | None = self.cycle
-        answered = cycle is None or cycle.response_complete
-        if not answered and self._step is not _Step.BODY:
-            self.cycle.keep_alive = False
-            return
-        if answered or not self.cycle.response_started:
-            self.transport.write(_plain_answer(status, name, message))
+    def _refuse(self, fault: Fault, *, has_body: bool = True) -> None:
+        """End the connection; a request that has no answer yet is told why."""
+        if self._step is not _Step.BODY:
+            self.transport.write(last_answer(fault, has_body=has_body))
+        elif not self.cycle.response_started:
+            self.transport.write(last_answer(fault))
+            self.cycle.drop()
+        self._end()
+
+    def _end(self) -> None:
+        """Read no further, and close when what was written is read."""
+        self._stop_reading()
         self.transport.close()
 
-
-def _plain_answer(status: int, name: str, message: str) -> bytes:
-    fault = Fault(code="BAD_USER_INPUT", name=name, message=message, status=status)
-    body = orjson.dumps(problem(fault))
-    headers = (
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", b"%d" % len(body)),
-        *_closing(),
-    )
-    return b"".join([STATUS_LINE[status], *(b"%s: %s\r\n" % pair for pair in headers), b"\r\n", body])
+    def _stop_reading(self) -> None:
+        self._ended = True
+        self._load.held_bytes -= len(self._held)
+        self._held = b""

@@ -11,7 +11,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from kana.api.protocol import BoundedProtocol, Bounds
+from kana.api.protocol import BoundedProtocol, Bounds, Load
 
 __all__ = ["Bounds", "Server", "serve", "server"]
 
@@ -61,7 +61,7 @@ def server(
         cast(Any, app),
         host=host,
         port=port,
-        http=cast(Any, partial(BoundedProtocol, bounds=bounds)),
+        http=cast(Any, partial(BoundedProtocol, bounds=bounds, load=Load())),
         loop="uvloop",
         ws="none",
         interface="asgi3",

@@ -1,0 +1,106 @@
+"""The head of a request: which ones two programs could read in two ways, and are therefore refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv6Address
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from kana.api.errors import Fault, problem
+from kana.api.http import NO_STORE, SECURITY_HEADERS, Header, new_request_id
+
+_HOST = re.compile(
+    rb"(?:[A-Za-z0-9._~!$&'()*+;=%\-]*|\[(?P<v6>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._~%\-]+)?)\])(?::(?P<port>[0-9]{0,5}))?"
+).fullmatch
+
+
+def fault(status: int, name: str, message: str, *, retry_after_s: int | None = None) -> Fault:
+    """Return what a request is told that never reaches the application."""
+    code = "BAD_USER_INPUT" if retry_after_s is None else "UNAVAILABLE"
+    return Fault(code=code, name=name, message=message, status=status, retry_after_s=retry_after_s)
+
+
+def _malformed(message: str) -> Fault:
+    return fault(400, "MalformedRequestError", message)
+
+
+BUSY = fault(503, "OverloadedError", "the server is at its limit, try again", retry_after_s=1)
+TOO_LARGE = fault(431, "HeadersTooLargeError", "the request's headers, or what frames its body, are too large")
+TOO_SLOW = fault(408, "RequestTimeoutError", "the request did not arrive in time")
+MALFORMED = _malformed("the request is not well-formed HTTP/1.1")
+
+_NO_VERSION = _malformed("the request line must name HTTP/1.1")
+_VERSION = fault(505, "VersionNotSupportedError", "HTTP/1.1 is spoken here")
+_TUNNEL = fault(501, "MethodNotSupportedError", "CONNECT is not possible here")
+_NO_HOST = _malformed("a request of HTTP/1.1 must have a Host header")
+_HOST_WRONG = _malformed("the Host header must be a name or an address, with a port or without")
+_CODING = _malformed("the only Transfer-Encoding taken is chunked")
+_CODING_1_0 = _malformed("Transfer-Encoding takes HTTP/1.1")
+_ONCE = (b"host", b"authorization", b"transfer-encoding", b"content-length")
+_TWICE = {name: _malformed(f"the header {name.decode().title()} stands twice") for name in _ONCE}
+
+
+def fault_in(method: bytes, version: str, headers: Sequence[Header]) -> Fault | None:
+    """Return what is wrong with a head whose lines are well-formed; None where nothing is.
+
+    Who is asked, who asks and where the body ends stand once at most. Any other header may be
+    repeated. Names are in lower case.
+    """
+    names = [name for name, _ in headers]
+    for name in _ONCE:
+        if names.count(name) > 1:
+            return _TWICE[name]
+    if version not in ("1.1", "1.0"):
+        return _NO_VERSION if version == "0.9" else _VERSION
+    if method == b"CONNECT":
+        return _TUNNEL
+    return _fault_in_host(names, version, headers) or _fault_in_coding(names, version, headers)
+
+
+def _fault_in_host(names: Sequence[bytes], version: str, headers: Sequence[Header]) -> Fault | None:
+    if b"host" not in names:
+        return _NO_HOST if version == "1.1" else None
+    return None if is_host(headers[names.index(b"host")][1]) else _HOST_WRONG
+
+
+def _fault_in_coding(names: Sequence[bytes], version: str, headers: Sequence[Header]) -> Fault | None:
+    if b"transfer-encoding" not in names:
+        return None
+    if version == "1.0":
+        return _CODING_1_0
+    coding = headers[names.index(b"transfer-encoding")][1]
+    return None if coding.strip().lower() == b"chunked" else _CODING
+
+
+def is_host(value: bytes) -> bool:
+    """Whether ``value`` is what a Host header may hold: a name, an IPv4 or [IPv6] address, or nothing; and a port."""
+    match = _HOST(value)
+    if match is None or int(match["port"] or 0) > 65_535:
+        return False
+    if match["v6"] is None:
+        return True
+    try:
+        IPv6Address(match["v6"].decode())
+    except ValueError:
+        return False
+    return True
+
+
+def last_answer(fault: Fault, *, has_body: bool = True) -> bytes:
+    """Return the bytes of an answer that the router never sees and that ends the connection."""
+    body = orjson.dumps(problem(fault))
+    headers: list[Header] = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+        (b"x-request-id", new_request_id().encode()),
+        NO_STORE,
+        *SECURITY_HEADERS,
+    ]
+    if fault.retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % fault.retry_after_s))
+    lines = (b"%b: %b\r\n" % header for header in headers)
+    return b"".join([STATUS_LINE[fault.status], *lines, b"\r\n", body if has_body else b""])
