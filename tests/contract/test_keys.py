@@ -100,3 +100,12 @@ async def test_a_signing_secret_is_revoked_once(store: Store, place: Place) -> N
 async def test_an_open_store_can_answer(store: Store) -> None:
     """The probe of a healthy database says nothing."""
     await store.probe()
+
+
+async def test_where_a_server_was_started_is_kept(store: Store) -> None:
+    """The last one stands, for every process; before the first there is none."""
+    first, second = (AccessEngine(store, clock=SetClock()) for _ in range(2))
+    assert await first.address() is None
+    for address in ("http://127.0.0.1:8080", "http://127.0.0.1:9000", "http://127.0.0.1:9000"):
+        await first.note_address(address)
+        assert await second.address() == address

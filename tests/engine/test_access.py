@@ -11,6 +11,7 @@ from itertools import product
 import pytest
 
 from kana.engine.access import KEYRING_AGE_MAX_S, AccessEngine, Initialised
+from kana.engine.ports import Store
 from kana.errors import Conflict, DatabaseRefused, KeyNotFound, Unauthenticated
 from kana.model.environment import Environment
 from kana.model.key import KeyKind, generate_key
@@ -226,3 +227,12 @@ async def test_the_secret_that_signs_is_not_revoked(doors: Doors) -> None:
     with pytest.raises(KeyNotFound, match=r"^Signing secret not found: 'nothing'$"):
         await doors.first.revoke_signing_secret("nothing", by=TESTER)
     assert await doors.first.signing_secrets() == before
+
+
+async def test_where_a_server_was_started_is_kept(store: Store) -> None:
+    """The last one stands, for every process; before the first there is none."""
+    first, second = (AccessEngine(store, clock=SetClock()) for _ in range(2))
+    assert await first.address() is None
+    for address in ("http://127.0.0.1:8080", "http://127.0.0.1:9000", "http://127.0.0.1:9000"):
+        await first.note_address(address)
+        assert await second.address() == address

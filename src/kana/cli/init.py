@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import click
 
+from kana.cli.address import http_address
 from kana.cli.database import database_option, json_option, read_settings, whoever_runs_this, with_access
 from kana.engine.access import Initialised
 from kana.errors import InvalidValue
@@ -49,7 +50,7 @@ def welcome(made: Initialised, settings: Settings, *, address: str | None = None
 
     ``address`` is where a server listens; without one, where it will.
     """
-    address = address or f"http://{settings.host}:{settings.port}"
+    address = address or http_address(settings.host, settings.port)
     return "\n".join(
         [
             f"{made.workspace!r} is a new workspace in {settings.database}.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kana.cli.address import http_address
 from kana.cli.database import database_option, read_settings, whoever_runs_this
 from kana.cli.init import WORKSPACE, welcome
 from kana.cli.users import invitation_link
@@ -104,7 +105,7 @@ async def _serve(settings: Settings, listening: socket.socket, *, parent: int | 
 
 
 async def _greet(store: Store, settings: Settings, address: str) -> None:
-    """Make the workspace if there is none, and while nobody can sign in print a link for the first one.
+    """Make the workspace if there is none, note where it is served, and while nobody can sign in print a link.
 
     What is not as safe as it could be is said before.
     """
@@ -113,7 +114,9 @@ async def _greet(store: Store, settings: Settings, address: str) -> None:
 
     for warning in await secure(store, settings):
         _say(f"Warning: {warning}.")
-    made = await AccessEngine(store, clock=system_clock).initialise(WORKSPACE, by=whoever_runs_this())
+    access = AccessEngine(store, clock=system_clock)
+    made = await access.initialise(WORKSPACE, by=whoever_runs_this())
+    await access.note_address(address)
     if made is not None:
         click.echo(f"{welcome(made, settings, address=address)}\n")
     token = await create_people(store).invite_first(by=whoever_runs_this())
@@ -152,4 +155,4 @@ def _bounds(settings: Settings) -> Bounds:
 
 def _address(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return http_address(host, port)

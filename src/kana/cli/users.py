@@ -4,6 +4,7 @@ import json
 
 import click
 
+from kana.cli.address import http_address
 from kana.cli.database import (
     database_option,
     json_option,
@@ -12,6 +13,8 @@ from kana.cli.database import (
     whoever_runs_this,
     with_store,
 )
+from kana.engine.access import AccessEngine
+from kana.engine.ports import Store
 from kana.model.person import INVITATION_AGE, Person, Role
 from kana.settings import Settings
 
@@ -39,12 +42,19 @@ def _settings(database_url: str | None) -> Settings:
 @database_option
 @json_option
 def invite(email: str, role: str, database_url: str | None, as_json: bool) -> None:
-    """Print a link with which EMAIL chooses a password, once. Somebody who has an account gets a new password by it."""
-    from kana.app import create_people
+    """Print a link with which EMAIL chooses a password, once. Somebody who has an account gets a new password by it.
 
+    It leads to KANA_PUBLIC_URL, else to where the server runs or was last started.
+    """
     settings = _settings(database_url)
-    token = with_store(settings, lambda store: create_people(store).invite(email, Role(role), by=whoever_runs_this()))
-    link = invitation_link(settings, token)
+
+    async def invited(store: Store) -> str:
+        from kana.app import create_people, system_clock
+
+        token = await create_people(store).invite(email, Role(role), by=whoever_runs_this())
+        return invitation_link(settings, token, address=await AccessEngine(store, clock=system_clock).address())
+
+    link = with_store(settings, invited)
     if as_json:
         click.echo(json.dumps({"email": email, "role": role, "link": link}))
     else:
@@ -84,7 +94,8 @@ def disable(email: str, database_url: str | None, as_json: bool) -> None:
 
 def invitation_link(settings: Settings, token: str, *, address: str | None = None) -> str:
     """Return the address that a guest opens. ``address`` is where a server listens; without one, where it will."""
-    return f"{settings.public_url or address or f'http://{settings.host}:{settings.port}'}/invite?token={token}"
+    address = settings.public_url or address or http_address(settings.host, settings.port)
+    return f"{address}/invite?token={token}"
 
 
 def _described(person: Person) -> dict[str, str | None]:

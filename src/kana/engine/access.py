@@ -87,6 +87,15 @@ class AccessEngine:
         self._forget()
         return Initialised(workspace, keys)
 
+    async def address(self) -> str | None:
+        """Return the address at which a server was last started, None where none was: where links lead to."""
+        return await self._store.address()
+
+    async def note_address(self, address: str) -> None:
+        """Keep the address at which a server is started now. One that is kept already is not written again."""
+        if await self._store.address() != address:
+            await self._store.change_address(address)
+
     async def authenticate(self, key: str, kind: KeyKind) -> Caller:
         """Return who comes with this key.
 

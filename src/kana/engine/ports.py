@@ -458,6 +458,14 @@ class KeyStore(Protocol):
         """Return all of it as last committed by any process; None before ``initialise``."""
         ...
 
+    async def address(self) -> str | None:
+        """Return where a server of this workspace was last started; None where none was."""
+        ...
+
+    async def change_address(self, address: str) -> None:
+        """Note where a server of this workspace is started."""
+        ...
+
     async def add_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
         """Add a key."""
         ...

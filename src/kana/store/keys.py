@@ -49,6 +49,19 @@ class Keys:
 
         return await self._transactions.read(work)
 
+    async def address(self) -> str | None:
+        """Return where a server was last started."""
+        found: str | None = await self._transactions.read(_load_address)
+        return found
+
+    async def change_address(self, address: str) -> None:
+        """Note where a server is started."""
+
+        async def work(session: Session) -> None:
+            await session.execute("change_address", address)
+
+        await self._transactions.write(work)
+
     async def add_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
         """Add a key."""
 
@@ -151,6 +164,11 @@ class Keys:
         kept = self._seal.close(secret.secret, about=_about((secret.id, secret.environment)))
         created_at, revoked_at = to_milliseconds(secret.created_at), optional_milliseconds(secret.revoked_at)
         return (secret.id, secret.environment, kept, created_at, revoked_at)
+
+
+async def _load_address(session: Session) -> str | None:
+    found: str | None = await session.value("load_address")
+    return found
 
 
 async def _load_keyring(session: Session, seal: Seal) -> Keyring | None:

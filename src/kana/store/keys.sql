@@ -3,6 +3,12 @@
 -- name: load_workspace
 select name from workspace;
 
+-- name: load_address
+select address from workspace;
+
+-- name: change_address
+update workspace set address = $1 where one = 1;
+
 -- name: load_environments
 select environment, app_id, requires_secure_mode from environments;
 
