@@ -28,9 +28,9 @@ DELETE: Final = mutation("deletePackage(id: String!)", Package)
 class Grant:
     """A feature as a package is to hold it.
 
-    Without ``reset_period`` a CONSUMABLE feature is unlimited and never goes back to zero,
-    and BINARY features have none. With it, ``limit`` counts units a period, None is unlimited,
-    and ``overage_enabled`` lets users go over the limit.
+    ``limit`` counts units a reset period, None is unlimited, and ``overage_enabled`` lets users go
+    over it. Without ``reset_period`` usage never goes back to zero: the limit is for all time.
+    BINARY features have none of these.
     """
 
     id: str

@@ -39,6 +39,7 @@ from tests.support.serving import Served
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text("utf-8"))
 SCHEMA = build_schema()
 OURS = {
+    "EntitlementInput.resetPeriod": "ResetPeriod",
     "Consumption.used": "Units!",
     "Consumption.budget": "Units",
     "PackageFeature.limit": "Units",

@@ -180,7 +180,7 @@ def _allowance(entitlement: Input | None) -> Allowance:
     return Allowance(
         limit=entitlement.get("limit"),
         overage_enabled=bool(entitlement.get("overage_enabled")),
-        reset_period=entitlement["reset_period"],
+        reset_period=entitlement.get("reset_period"),
     )
 
 
