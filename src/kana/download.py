@@ -10,12 +10,11 @@ from io import BytesIO, StringIO
 from kana.errors import InvalidValue
 from kana.model.insights import UsageRow
 from kana.model.period import to_milliseconds
+from kana.model.spreadsheet import hidden
 from kana.model.text import UNITS_MAX
 
 COLUMNS = ("at", "featureId", "packageId", "units", "entries", "refusals")
 """The words of the Admin API's ``UsageInsight``, in the order of a file's columns."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +26,13 @@ class Format:
     write: Callable[[Sequence[UsageRow]], bytes]
 
 
-def as_text(value: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula: one that begins like one gets an apostrophe."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
-
-
 def write_csv(rows: Sequence[UsageRow]) -> bytes:
     """Return rows as RFC 4180 has them, in UTF-8, with a line of names. Times are ISO 8601; no package is empty."""
     lines = StringIO(newline="")
     writer = csv.writer(lines)
     writer.writerow(COLUMNS)
     for row in rows:
-        names = (as_text(row.feature_id), as_text(row.package_id or ""))
+        names = (hidden(row.feature_id), hidden(row.package_id or ""))
         writer.writerow((row.at.isoformat(), *names, row.units, row.entries, row.refusals))
     return lines.getvalue().encode()
 

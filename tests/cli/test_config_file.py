@@ -263,7 +263,7 @@ addon = st.fixed_dictionaries({"id": names, "name": names, "base_packages": st.l
 configs = st.fixed_dictionaries(
     {
         "app": names,
-        "revision": names,
+        "revision": st.builds("test_a{}@{}".format, st.integers(0, 9), st.integers(0, 2**60)),
         "features": st.lists(
             st.fixed_dictionaries({"id": names, "name": names, "type": st.just("BINARY")}), max_size=2
         ),

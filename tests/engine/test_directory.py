@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kana.engine.directory import CHUNK, Ruling, in_chunks
 from kana.model.roster import Fate, Row, WrongRow
 from kana.model.search import UserOrder
+from kana.model.text import identifier
 from tests.support.world import NOON, TEST, TESTER, World, a_package, allows
 
 
@@ -49,6 +52,19 @@ async def test_what_is_ruled_is_what_is_done(world: World) -> None:
     assert (old.name, old.email, old.metadata) == ("Older", "o@example.com", {"a": 1})
     assert (new.name, new.email, new.metadata, new.created_at) == ("New", None, {}, NOON)
     assert {ruling.fate for ruling in await world.engine.directory.rule(TEST, right)} == {Fate.UNCHANGED}
+
+
+async def test_a_new_row_with_a_blank_at_an_end_is_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody new is called so; who is called so from before is taken in like anybody."""
+    with monkeypatch.context() as before:
+        before.setattr("kana.engine.accounts.new_identifier", identifier)
+        await world.accounts.create_user(TEST, id="old ")
+    rows = [row(2, "old ", name="Old"), row(3, "new "), row(4, " ")]
+    rulings = await world.engine.directory.rule(TEST, rows)
+    assert [ruling.fate for ruling in rulings] == [Fate.UPDATED, Fate.WRONG, Fate.WRONG]
+    assert rulings[1].why.startswith("id must neither begin nor end with a blank")
+    await world.engine.rosters.merge(TEST, rows[:1], on_rows=lambda _: None, by=TESTER)
+    assert (await world.accounts.user(TEST, "old ")).name == "Old"
 
 
 def test_chunks_hold_every_row() -> None:

@@ -124,6 +124,15 @@ async def test_an_identify_that_cannot_be_carried_out_has_failed(shop: World) ->
     assert [user.id for user in await shop.accounts.users(TEST)] == ["ada"]
 
 
+async def test_nobody_is_called_by_a_blank_at_an_end(shop: World) -> None:
+    """Neither somebody new nor somebody who is renamed: the event says why, and nobody changes."""
+    await shop.accounts.update_user(TEST, "ada", {"email": "a@g.com"})
+    await shop.engine.segment.receive(TEST, [identify(1, "bob "), identify(2, "\u00a0", email="a@g.com")])
+    assert {status for status, _ in (await outcomes(shop)).values()} == {"FAILED"}
+    assert all(str(reason).startswith("userId must neither begin") for _, reason in (await outcomes(shop)).values())
+    assert [user.id for user in await shop.accounts.users(TEST)] == ["ada"]
+
+
 async def test_an_import_gets_the_id_and_keeps_what_is_theirs(shop: World) -> None:
     """Subscriptions and usage follow: nothing of the ledger is lost."""
     await shop.accounts.create_user(TEST, id="x@g.com", email="x@g.com", billing_id="cus_1", name="X")

@@ -154,3 +154,15 @@ def test_the_schema_for_editors_knows_the_same_fields() -> None:
     assert held["reset_period"]["enum"] == [*(period.value for period in ResetPeriod), None]
     assert (held["limit"]["minimum"], held["limit"]["maximum"]) == (0, UNITS_MAX)
     assert {definitions[name]["maxItems"] for name in ("packages", "addons", "held")} == {rules.ITEMS_MAX}
+
+
+@pytest.mark.parametrize(
+    "revision",
+    ["", "12", 12, "banana", "test_abc", "test_abc@", "@1", "test_abc@-1", "test_abc@01", "test_abc@1 ", " test_abc@1",
+     "Test_abc@1", "demo_abc@1", "test_abc@x", "test_abc@1@2", f"test_abc@{10**19}", ["test_abc@1"], True],
+)  # fmt: skip
+def test_a_revision_that_is_none_is_refused(revision: object) -> None:
+    """It would be taken for one of another environment, and the file published over somebody's change."""
+    with pytest.raises(InvalidValue, match="revision must be a revision as `kana pull` writes it") as refused:
+        read_config(a_file(revision=revision))
+    assert refused.value.field == "revision"

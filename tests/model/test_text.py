@@ -19,6 +19,7 @@ from kana.model.text import (
     idempotency_key,
     identifier,
     metadata,
+    new_identifier,
     optional_identifier,
     shown,
     units,
@@ -35,6 +36,23 @@ NFC, NFD = "caf\u00e9", "cafe\u0301"
 def test_ids_may_be_of_any_script(value: str) -> None:
     """1 to 255 characters of NFC text, slashes and spaces included, come back as they are."""
     assert identifier(value, field="id") == value
+
+
+@pytest.mark.parametrize(
+    "blank", [" ", "\u00a0", "\u2003", "\u3000", "\u200b", "\ufeff", "\u2060", "\u202e", "\u2800", "\u3164"]
+)
+def test_nothing_new_begins_or_ends_with_a_blank(blank: str) -> None:
+    """Nor is it nothing else; what was called so keeps it and is found by it; inside, blanks are right."""
+    for value in (blank, f"{blank}a", f"a{blank}", f"{blank}a{blank}"):
+        with pytest.raises(InvalidValue, match="id must neither begin nor end with a blank"):
+            new_identifier(value, field="id")
+        with pytest.raises(InvalidValue):
+            new_identifier(value, field="id", old="another")
+        assert new_identifier(value, field="id", old=value) == value
+        assert identifier(value, field="id") == value
+    assert new_identifier(f"a{blank}b", field="id") == f"a{blank}b"
+    with pytest.raises(InvalidValue, match="1 to 255"):
+        new_identifier("", field="id")
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 from kana.errors import BadInput, InvalidValue
 from kana.model.roster import Details, Row, WrongRow
+from kana.model.spreadsheet import bare, hidden
 from kana.model.text import METADATA_BYTES_MAX, identifier, shown
 from kana.model.user import User
 
@@ -23,14 +23,12 @@ ROWS_MAX = 200_000
 
 _FIELDS: Mapping[str, str] = {"name": "name", "email": "email", "billingId": "billing_id", "metadata": "metadata"}
 _CELL_MAX = 4 * METADATA_BYTES_MAX
-_RISKY = re.compile(r"'*[=+\-@\t\r]").match
-_SHIELDED = re.compile(r"'+[=+\-@\t\r]").match
 
 
 def written_rows(users: Iterable[User]) -> str:
     """Return rows of users. A cell that a spreadsheet could take for a formula gets an apostrophe, which hides it."""
     text = io.StringIO()
-    csv.writer(text).writerows([_shield(cell) for cell in _cells(user)] for user in users)
+    csv.writer(text).writerows([hidden(cell) for cell in _cells(user)] for user in users)
     return text.getvalue()
 
 
@@ -42,10 +40,6 @@ def written_heads() -> str:
 def _cells(user: User) -> Sequence[str]:
     kept = "" if user.metadata == {} else json.dumps(user.metadata, ensure_ascii=False)
     return (user.id, user.name or "", user.email or "", user.billing_id or "", kept)
-
-
-def _shield(cell: str) -> str:
-    return f"'{cell}" if _RISKY(cell) else cell
 
 
 def read_rows(path: Path) -> Iterator[Row | WrongRow]:
@@ -114,7 +108,7 @@ def _columns(heads: list[str]) -> list[str]:
 
 
 def _row(number: int, cells: list[str], columns: list[str], seen: dict[str, int]) -> Row | WrongRow:
-    values = dict(zip(columns, (_bare(cell) for cell in cells), strict=False))
+    values = dict(zip(columns, (bare(cell) for cell in cells), strict=False))
     user_id = values.get("id", "")
     try:
         _check(number, user_id, cells, columns, seen)
@@ -131,11 +125,6 @@ def _check(number: int, user_id: str, cells: list[str], columns: list[str], seen
     identifier(user_id, field="id")
     if (before := seen.setdefault(user_id, number)) != number:
         raise InvalidValue(f"the id {shown(user_id)} stands in row {before} already")
-
-
-def _bare(cell: str) -> str:
-    """Return a cell as it was before it was exported."""
-    return cell[1:] if _SHIELDED(cell) else cell
 
 
 def _details(values: Mapping[str, str]) -> Details:

@@ -104,8 +104,8 @@ class Visit:
         value = self.form.get(name, "")
         return value.strip() if isinstance(value, str) else ""
 
-    def secret(self, name: str) -> str:
-        """Return a field of the form as it was typed."""
+    def whole(self, name: str) -> str:
+        """Return a field of the form as it is: a secret, or an id that was chosen and not typed."""
         value = self.form.get(name, "")
         return value if isinstance(value, str) else ""
 

@@ -16,7 +16,7 @@ from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.subscription import Subscription
-from kana.model.text import identifier, shown
+from kana.model.text import new_identifier, shown
 from kana.model.user import User
 
 LIST_MAX = 10_000
@@ -72,7 +72,7 @@ class AccountEngine:
         """
         user = User(
             environment=environment,
-            bucket=bucket_of(environment, identifier(id, field="id")),
+            bucket=bucket_of(environment, new_identifier(id, field="id")),
             key=self._ids(),
             id=id,
             billing_id=billing_id,
@@ -114,8 +114,12 @@ class AccountEngine:
 
         Source: docs.usekana.com/reference, mutations "updateUser".
         """
-        signed = self._signed(by)
-        return await self._store.update_user(environment, user_id, lambda user: replace(user, **changes), signed=signed)
+
+        def change(user: User) -> User:
+            new_identifier(changes.get("id", user.id), field="id", old=user.id)
+            return replace(user, **changes)
+
+        return await self._store.update_user(environment, user_id, change, signed=self._signed(by))
 
     async def revoke_tokens(self, environment: Environment, user_id: str, *, by: Actor) -> User:
         """Revoke every token that was made for a user until now; at once, and in every process.

@@ -11,6 +11,7 @@ from kana.model.package import Package
 from kana.model.roster import Fate, Row, WrongRow, fate_of, merged
 from kana.model.search import UserOrder, UserSearch
 from kana.model.subscription import Subscription
+from kana.model.text import new_identifier
 from kana.model.user import User
 from kana.model.value import dataclass
 
@@ -98,6 +99,7 @@ class DirectoryEngine:
         if isinstance(row, WrongRow):
             return Ruling(row.number, row.id, Fate.WRONG, row.why)
         try:
+            new_identifier(row.id, field="id", old=None if old is None else old.id)
             new = merged(row, old, environment=environment, key=0, now=self._clock())
         except InvalidValue as error:
             return Ruling(row.number, row.id, Fate.WRONG, error.message)

@@ -33,6 +33,7 @@ from kana.model.segment import (
     received,
     same_person,
 )
+from kana.model.text import new_identifier
 from kana.model.usage import Receipt
 from kana.model.user import User
 
@@ -133,7 +134,7 @@ class SegmentEngine:
             return None
 
     def _stranger(self, environment: Environment, user_id: str) -> User:
-        bucket = bucket_of(environment, user_id)
+        bucket = bucket_of(environment, new_identifier(user_id, field="userId"))
         return User(
             environment=environment, bucket=bucket, key=self._ids(), id=user_id, metadata={}, created_at=self._clock()
         )

@@ -16,7 +16,7 @@ from kana.model.allowance import UNLIMITED
 from kana.model.environment import Environment
 from kana.model.feature import Feature, FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus
-from kana.model.text import shown
+from kana.model.text import new_identifier, shown
 from kana.model.value import dataclass
 
 _Noun = TypeVar("_Noun", Feature, Package)
@@ -78,7 +78,9 @@ class Catalog:
 
         Raises:
             Conflict: the id is taken.
+            InvalidValue: nothing new may be called so.
         """
+        new_identifier(feature.id, field="id")
         if feature.id in self.features:
             raise Conflict(f"Feature {feature.id!r} exists already; a feature's id is unique")
         return self.with_feature(feature)
@@ -92,8 +94,9 @@ class Catalog:
 
         Raises:
             Conflict: the id is taken.
-            InvalidValue: the package names what does not exist, or limits a BINARY feature.
+            InvalidValue: nothing new may be called so, it names what does not exist, or limits a BINARY feature.
         """
+        new_identifier(package.id, field="id")
         if package.id in self.packages:
             raise Conflict(f"Package {package.id!r} exists already; a package's id is unique")
         return self.with_package(package)

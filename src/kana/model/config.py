@@ -8,6 +8,7 @@ Source: docs.usekana.com/cli; strictness is ours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
@@ -24,6 +25,8 @@ ITEMS_MAX = 1_000
 """Most items of any list in a configuration: features, packages of one kind and status, features of a package."""
 
 _T = TypeVar("_T")
+
+_REVISION = re.compile(r"(?:test|live)_[A-Za-z0-9]+@(?:0|[1-9][0-9]{0,18})").fullmatch
 
 ROOT_FIELDS = ("version", "revision", "app", "project", "updated", "features", "packages", "addons")
 FEATURE_FIELDS = ("id", "name", "type")
@@ -108,7 +111,7 @@ def read_config(value: object) -> Config:
         _optional(root.get(name), name, _text)
     addons = root.get("addons")
     return Config(
-        revision=_optional(root.get("revision"), "revision", _text),
+        revision=_optional(root.get("revision"), "revision", _revision),
         features=tuple(_each(root["features"], "features", _feature)),
         packages=_packages(root["packages"], "packages", is_addon=False),
         addons=None if addons is None else _packages(addons, "addons", is_addon=True),
@@ -197,6 +200,13 @@ def _optional(value: object, path: str, read: Callable[[object, str], _T]) -> _T
 def _text(value: object, path: str) -> str:
     if not isinstance(value, str):
         _refuse(value, path, "text (in quotes where it looks like something else)")
+    return value
+
+
+def _revision(value: object, path: str) -> str:
+    """Return the name of a state of a catalogue: what is none must not pass for one that is not known here."""
+    if not isinstance(value, str) or not _REVISION(value):
+        _refuse(value, path, "a revision as `kana pull` writes it, as test_abcdefgh@12 (or left out)")
     return value
 
 

@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from kana.errors import KanaError
+from kana.errors import InvalidValue, KanaError
 from kana.model.allowance import UNLIMITED, Allowance
 from kana.model.catalog import Catalog
 from kana.model.change import noun_of
 from kana.model.config import Config, ConfigFeature, ConfigHeld, ConfigPackage
 from kana.model.feature import Feature, FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus
+from kana.model.text import new_identifier
 from kana.model.value import dataclass
 
 _Item = TypeVar("_Item")
@@ -43,7 +44,7 @@ def plan(catalog: Catalog, config: Config, *, now: datetime) -> Plan:
     packages archived; archived ones stay as they are. Without ``addons`` the add-ons stay. What a
     configuration cannot say (metadata, prices, unit labels, names within a package) is kept.
     """
-    problems = [*_repeats(config), *_feature_problems(catalog, config)]
+    problems = [*_repeats(config), *_name_problems(catalog, config), *_feature_problems(catalog, config)]
     features = dict(catalog.features)
     for wanted in config.features:
         known = features.get(wanted.id)
@@ -73,6 +74,16 @@ def _repeats(config: Config) -> Iterator[Problem]:
     for package in config.all_packages:
         if len(set(package.base_package_ids)) < len(package.base_package_ids):
             yield Problem(package.path, f"Add-on {package.id!r} names a base package more than once.")
+
+
+def _name_problems(catalog: Catalog, config: Config) -> Iterator[Problem]:
+    """Yield the new ids that nothing new may have; what is called so already may stay."""
+    for known, items in ((catalog.features, config.features), (catalog.packages, config.all_packages)):
+        for item in items:
+            try:
+                _ = item.id in known or new_identifier(item.id, field="id")
+            except InvalidValue as error:
+                yield Problem(f"{item.path}.id", f"{error.message}.")
 
 
 def _feature_problems(catalog: Catalog, config: Config) -> Iterator[Problem]:

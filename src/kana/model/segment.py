@@ -14,7 +14,7 @@ from hashlib import sha256
 from kana.errors import InvalidValue
 from kana.model.environment import Environment, bucket_of
 from kana.model.period import from_milliseconds
-from kana.model.text import identifier, optional_identifier, shown
+from kana.model.text import identifier, new_identifier, optional_identifier, shown
 from kana.model.usage import Usage
 from kana.model.user import User
 from kana.model.value import dataclass
@@ -331,7 +331,7 @@ class Identity:
         """Return a user under this id, with what was said put over what was known."""
         return replace(
             user,
-            id=self.user_id,
+            id=new_identifier(self.user_id, field="userId", old=user.id),
             name=user.name if self.name is None else self.name,
             email=user.email if self.email is None else self.email,
             billing_id=user.billing_id if self.billing_id is None else self.billing_id,

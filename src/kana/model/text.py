@@ -27,7 +27,13 @@ METADATA_DEPTH_MAX = 16
 UNITS_MAX = 2**53 - 1
 """Largest amount, limit or total: the largest integer that JSON carries unharmed everywhere."""
 
+INVISIBLE = (
+    "\u00a0\u00ad\u061c\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufeff\uffa0"
+)
+"""What shows as nothing, beside the blank and control characters, as a class of a regular expression."""
+
 _SHOWN_MAX = 60
+_BLANK_ENDS = re.compile(f"^[ {INVISIBLE}]|[ {INVISIBLE}]$").search
 _PRINTABLE = re.compile(f"[!-~]{{1,{TEXT_LENGTH_MAX}}}").fullmatch
 
 
@@ -70,6 +76,22 @@ def identifier(value: str, *, field: str) -> str:
             )
     if not unicodedata.is_normalized("NFC", value):
         raise InvalidValue(f"{field} must be Unicode text in NFC, got {shown(value)}", field=field)
+    return value
+
+
+def new_identifier(value: str, *, field: str, old: str | None = None) -> str:
+    """Return ``value`` when something may be called so from now on: an id that neither begins nor ends with a blank.
+
+    Forms, headers and tables lose such a blank on the way, and what is called so is never found again. What has
+    such an id already, its ``old`` one, keeps it, is found by it and can be renamed.
+
+    Raises:
+        InvalidValue: it is no id, or has a blank or what shows as nothing at an end.
+    """
+    if value != old and _BLANK_ENDS(identifier(value, field=field)):
+        raise InvalidValue(
+            f"{field} must neither begin nor end with a blank or what shows as nothing, got {shown(value)}", field=field
+        )
     return value
 
 

@@ -203,7 +203,7 @@ def _typed(visit: Visit) -> TypedRule:
         name=visit.text("name"),
         event_name=visit.text("event_name"),
         conditions=tuple(each for each in typed if each.path or each.value),
-        feature=visit.text("feature"),
+        feature=visit.whole("feature"),
     )
 
 

@@ -65,7 +65,7 @@ async def login(visit: Visit) -> Response:
     email = visit.text("email")
     try:
         signed_in = await visit.house.people.sign_in(
-            email, visit.secret("password"), address=visit.client, mark=visit.cookie("known") or ""
+            email, visit.whole("password"), address=visit.client, mark=visit.cookie("known") or ""
         )
     except (Unauthenticated, RateLimited) as error:
         status = 429 if isinstance(error, RateLimited) else 401
@@ -97,10 +97,10 @@ async def show_invite(visit: Visit) -> Response:
 
 async def accept_invite(visit: Visit) -> Response:
     """Take the password and let the person in."""
-    token, typed = visit.secret("token"), visit.text("email")
+    token, typed = visit.whole("token"), visit.text("email")
     invitation = await visit.house.people.invitation(token)
     try:
-        signed_in = await visit.house.people.accept(token, email=typed, password_text=visit.secret("password"))
+        signed_in = await visit.house.people.accept(token, email=typed, password_text=visit.whole("password"))
     except BadInput as error:
         if isinstance(error, NotFound):
             raise
@@ -141,7 +141,7 @@ async def change_password(visit: Visit) -> Response:
     """Give the person another password; other sessions end."""
     try:
         signed_in = await visit.house.people.change_password(
-            visit.person, old=visit.secret("old"), new=visit.secret("password"), by=visit.actor, address=visit.client
+            visit.person, old=visit.whole("old"), new=visit.whole("password"), by=visit.actor, address=visit.client
         )
     except KanaError as error:
         if not isinstance(error, BadInput):

@@ -23,7 +23,7 @@ async def record_usage(visit: Visit) -> Response:
     """Record usage or give it back: an entry like any other, that says who did it and why."""
     form = UsageForm(
         key=visit.text("key"),
-        feature=visit.text("feature"),
+        feature=visit.whole("feature"),
         amount=visit.text("amount"),
         reason=visit.text("reason"),
     )
@@ -66,21 +66,21 @@ async def _refused(visit: Visit, message: str, form: UsageForm) -> Response:
 async def subscribe(visit: Visit) -> Response:
     """Subscribe the user to one package."""
     try:
-        await visit.engine.accounts.subscribe(visit.environment, visit.id, [visit.text("package")], by=visit.actor)
+        await visit.engine.accounts.subscribe(visit.environment, visit.id, [visit.whole("package")], by=visit.actor)
     except BadInput as error:
         return visit.show(await user_page(visit, errors={"subscribe": error.message}), status=400)
-    return visit.go("/user", id=visit.id, said=f"Subscribed to {visit.text('package')}.")
+    return visit.go("/user", id=visit.id, said=f"Subscribed to {visit.whole('package')}.")
 
 
 async def change(visit: Visit) -> Response:
     """Move the user to another base package."""
     try:
         await visit.engine.accounts.change_subscription(
-            visit.environment, visit.id, visit.text("package"), by=visit.actor
+            visit.environment, visit.id, visit.whole("package"), by=visit.actor
         )
     except BadInput as error:
         return visit.show(await user_page(visit, errors={"change": error.message}), status=400)
-    return visit.go("/user", id=visit.id, said=f"Changed to {visit.text('package')}.")
+    return visit.go("/user", id=visit.id, said=f"Changed to {visit.whole('package')}.")
 
 
 async def show_cancel(visit: Visit) -> Response:
