@@ -1,27 +1,37 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from kana.cli.configuration.options import force_option, live_option
 from kana.cli.database import json_option
 
+if TYPE_CHECKING:
+    from kana.cli.configuration.screen import Screen
+
 _FAILED = 'Config validation failed. Review above error(s) or pass in "--force" ("-f")'
+_MISSING = "Archive or delete these {}, for good? `kana pull` writes them into the file instead."
 _QUESTION = "You are about to publish a new Kana setup{}. This action cannot be undone. Do you wish to continue?"
 
 
 @click.command()
 @live_option
 @force_option
+@click.option("--archive-missing", is_flag=True, help="Archive, for good, what the server has and the file never had.")
 @json_option
-def publish(live: bool, force: bool, as_json: bool) -> None:
+def publish(live: bool, force: bool, archive_missing: bool, as_json: bool) -> None:
     """Publish your local kana setup, all of it or nothing.
 
     Shows what changes and asks, unless --force. What is published is what was shown: where the server was
     changed in between, nothing happens. --force also publishes over what was changed since the file was
-    pulled; what no server can hold stays refused.
+    pulled; what no server can hold stays refused. Packages that the server has and the file never had are
+    archived, and drafts deleted, only after a question of their own, which --archive-missing answers.
     """
     from kana.cli.configuration.local import file_of, remote_of, review, write_config
-    from kana.cli.configuration.screen import Screen, run
+    from kana.cli.configuration.screen import run
 
     def action(screen: Screen) -> bool:
         screen.logo()
@@ -32,6 +42,8 @@ def publish(live: bool, force: bool, as_json: bool) -> None:
             return True
         if reviewed.has_errors and not force:
             screen.stop(_FAILED)
+            return False
+        if not archive_missing and not _may_archive(screen, reviewed.missing, path, force=force):
             return False
         if not _agreed(with_errors=reviewed.has_errors, force=force):
             return False
@@ -47,11 +59,28 @@ def publish(live: bool, force: bool, as_json: bool) -> None:
     run(as_json, action)
 
 
+def _may_archive(screen: Screen, missing: Sequence[str], path: Path, *, force: bool) -> bool:
+    """Ask about what the file never had: whoever fills a server in another way may not know that it goes."""
+    if not missing:
+        return True
+    screen.result["missing"] = list(missing)
+    screen.stop(f"./{path} was not pulled from what the server has now, and lacks what is there:")
+    for text in missing:
+        screen.note(text)
+    if force:
+        screen.stop("Nothing was published. `kana pull` writes them into the file; --archive-missing lets them go.")
+        return False
+    return _confirmed(_MISSING.format(len(missing)))
+
+
 def _agreed(*, with_errors: bool, force: bool) -> bool:
     """Ask, where someone is to be asked. Nobody there to answer is a no."""
     if force and not with_errors:
         return True
-    question = _QUESTION.format(" with the above issues" if with_errors else "")
+    return _confirmed(_QUESTION.format(" with the above issues" if with_errors else ""))
+
+
+def _confirmed(question: str) -> bool:
     try:
         return click.confirm(f"\n{question}", default=False, err=True)
     except click.Abort:

@@ -16,6 +16,7 @@ from kana.cli.configuration.writer import config_yaml, write_file
 
 FOLDER = Path("kana")
 EXAMPLE = FOLDER / "kana.example.yaml"
+_GONE = ("archive", "delete")
 
 
 def file_of(*, live: bool) -> Path:
@@ -43,9 +44,10 @@ def write_config(path: Path, config: Mapping[str, Any], *, schema_url: str | Non
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """A file, and what publishing it would do."""
+    """A file, the revision that it was made from, and what publishing it would do."""
 
     document: Document
+    revision: str | None
     review: Mapping[str, Any]
 
     @property
@@ -53,6 +55,16 @@ class Reviewed:
         """The lines of the review; made of ``data`` alone where the server says no more."""
         lines: list[dict[str, Any]] | None = self.review.get("lines")
         return [_line(text) for text in self.review["data"]] if lines is None else lines
+
+    @property
+    def missing(self) -> list[str]:
+        """What the server has and the file never had, in sentences; publishing archives or deletes it.
+
+        A file that was made from what the server has now has lost what it misses by somebody's hand.
+        """
+        if self.revision is not None and self.revision == self.review.get("revision"):
+            return []
+        return [line["text"] for line in self.lines if line["severity"] == "CHANGE" and line.get("action") in _GONE]
 
     @property
     def has_errors(self) -> bool:
@@ -70,9 +82,10 @@ def review(screen: Screen, remote: Remote, path: Path, *, force: bool) -> Review
     """
     document = read_local(path)
     check(document, screen.passed)
+    revision = document.value.get("revision")
     if force:
         document.value.pop("revision", None)
-    reviewed = Reviewed(document, remote.validate(document.value))
+    reviewed = Reviewed(document, revision, remote.validate(document.value))
     for line in reviewed.lines:
         screen.line(line, document)
     if not reviewed.lines:
