@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -47,6 +48,15 @@ def spare_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def take_short_turns() -> None:
+    """Have Python's threads change turns ten times as often as it would by itself, every half a millisecond.
+
+    Who answers has to ask for the interpreter several times for each request; beside long work on another thread
+    it waits for a whole turn each time.
+    """
+    sys.setswitchinterval(0.0005)
 
 
 async def open_store(

@@ -10,7 +10,7 @@ import pytest
 from kana.engine import recorder as module
 from kana.engine.batch import Batch
 from kana.engine.ids import IdMaker
-from kana.engine.recorder import Recorder
+from kana.engine.recorder import TOGETHER_MAX, Recorder
 from kana.errors import IdempotencyKeyReused, KanaError, OutcomeUnknown, RateLimited, Unavailable, UserNotFound
 from kana.model.environment import Environment
 from kana.model.usage import Receipt, Usage
@@ -290,3 +290,20 @@ async def test_a_batch_that_is_decided_again_takes_no_id_twice(ledger: HeldLedge
     ledger.gates[1].set_result(None)
 
     assert abandoned < written < (await second).entry.id
+
+
+async def test_many_of_one_call_leave_turns_to_others(recorder: Recorder, ledger: HeldLedger) -> None:
+    """Of calls with thousands, few usages wait at a time, and one of somebody else is written next."""
+    many = [
+        asyncio.create_task(recorder.record_many([a_usage(key=f"{call}-{n}") for n in range(120)])) for call in range(3)
+    ]
+    await turn()
+    other = asyncio.create_task(recorder.record(a_usage(user_id="bob")))
+    while not all(task.done() for task in many):
+        if not ledger.gates[-1].done():
+            ledger.gates[-1].set_result(None)
+        await turn()
+    assert (await other).entry.recorded
+    assert ledger.sizes[:2] == [TOGETHER_MAX, 1]
+    assert (max(ledger.sizes), sum(ledger.sizes)) == (TOGETHER_MAX, 361)
+    assert [len([each for each in await call if isinstance(each, Receipt)]) for call in many] == [120] * 3

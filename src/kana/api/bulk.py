@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from kana.api.errors import Fault, fault_of
+from kana.engine.recorder import TOGETHER_MAX
 from kana.engine.usage import UsageEngine
 from kana.errors import KanaError
 from kana.model.entitlement import Consumption
@@ -39,9 +42,9 @@ class UsageFault:
     retry_after: int | None
 
 
-def read_each(given: Iterable[_Given], read: Callable[[_Given], Usage]) -> list[Usage | KanaError]:
-    """Return the usage that ``read`` makes of each, or what it says is wrong with it."""
-    return [_read(each, read) for each in given]
+def read_each(given: Iterable[_Given], read: Callable[[_Given], Usage]) -> Iterator[Usage | KanaError]:
+    """Yield the usage that ``read`` makes of each, or what it says is wrong with it, as it is asked for."""
+    return (_read(each, read) for each in given)
 
 
 def _read(given: _Given, read: Callable[[_Given], Usage]) -> Usage | KanaError:
@@ -52,18 +55,20 @@ def _read(given: _Given, read: Callable[[_Given], Usage]) -> Usage | KanaError:
 
 
 async def record_each(
-    engine: UsageEngine, usages: Sequence[Usage | KanaError], *, request_id: str
+    engine: UsageEngine, usages: Iterator[Usage | KanaError], *, request_id: str
 ) -> list[UsageAnswer]:
     """Record those that could be read; answer all in their order.
 
-    A thousand at a time: one sender waits for its own, and does not fill the queue that all share.
+    Some at a time, from reading them to their answers: nobody else waits for one sender's thousands.
     """
-    readable = [usage for usage in usages if isinstance(usage, Usage)]
-    recorded: list[Receipt | KanaError] = []
-    for start in range(0, len(readable), BATCH_ITEMS_MAX):
-        recorded += await engine.record_many(readable[start : start + BATCH_ITEMS_MAX])
-    receipts = iter(recorded)
-    return [_answer(next(receipts) if isinstance(usage, Usage) else usage, request_id=request_id) for usage in usages]
+    answers: list[UsageAnswer] = []
+    while some := list(islice(usages, TOGETHER_MAX)):
+        receipts = iter(await engine.record_many([usage for usage in some if isinstance(usage, Usage)]))
+        for usage in some:
+            outcome = next(receipts) if isinstance(usage, Usage) else usage
+            answers.append(_answer(outcome, request_id=request_id))
+        await asyncio.sleep(0)  # Where none could be read, recording did not wait for anything.
+    return answers
 
 
 def _answer(outcome: Receipt | KanaError, *, request_id: str) -> UsageAnswer:

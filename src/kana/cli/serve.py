@@ -73,7 +73,7 @@ async def _serve(settings: Settings, listening: socket.socket, *, parent: int | 
     ``parent`` becomes readable when the process that started this one ends.
     """
     from kana.api.server import Server, server
-    from kana.app import create_app, open_store, spare_collector, system_clock
+    from kana.app import create_app, open_store, spare_collector, system_clock, take_short_turns
 
     running: Server | None = None
     lost: list[str] = []
@@ -96,6 +96,7 @@ async def _serve(settings: Settings, listening: socket.socket, *, parent: int | 
     if parent is not None:
         asyncio.get_running_loop().add_reader(parent, stop)
     spare_collector()
+    take_short_turns()
     if not lost:
         await running.serve(sockets=[listening])
     if lost:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from kana.dashboard.users_table import read_rows
 from kana.engine.directory import DirectoryEngine, Ruling, in_chunks
+from kana.engine.pace import Pace
 from kana.engine.rosters import RosterEngine
 from kana.errors import Forbidden, KanaError, NotFound, RateLimited
 from kana.model.environment import Actor, Environment
@@ -188,7 +189,7 @@ class Imports:
 
     async def _check(self, which: Import, state: State) -> None:
         counts: Counter[str] = Counter()
-        loop = asyncio.get_running_loop()
+        loop, pace = asyncio.get_running_loop(), Pace()
         with (which.folder / "report").open("w") as report:
             told_at = loop.time()
             for chunk in in_chunks(read_rows(which.table)):
@@ -196,6 +197,7 @@ class Imports:
                     counts[ruling.fate] += 1
                     if ruling.fate is not Fate.WRONG or counts[Fate.WRONG] <= REPORTED_MAX:
                         report.write(_line(ruling))
+                await pace.rest()
                 if loop.time() - told_at > _TOLD_S:
                     told_at = loop.time()
                     state = self._tell(which, state, counts.total(), counts)

@@ -18,6 +18,9 @@ from kana.model.usage import Receipt, Usage
 BATCH_MAX = 1000
 """Most usages in one transaction."""
 
+TOGETHER_MAX = 50
+"""Most usages of one call that wait at a time, so that others' are recorded between them."""
+
 PENDING_MAX = 8192
 """Most usages waiting in one lane; the next is told to come back."""
 
@@ -55,6 +58,7 @@ class Recorder:
         self._meter = meter
         self._pending: dict[int, list[_Waiting]] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._many = asyncio.Lock()
 
     async def record(self, usage: Usage) -> Receipt:
         """Return the answer to one usage after its entry is on disk.
@@ -71,9 +75,18 @@ class Recorder:
         return _told(call.answers[0])
 
     async def record_many(self, usages: Sequence[Usage]) -> list[Receipt | KanaError]:
-        """Return the answers to usages in their order; one that is wrong never fails its neighbours."""
-        if not usages:
-            return []
+        """Return the answers to usages in their order; one that is wrong never fails its neighbours.
+
+        Some at a time, and of all such calls one at a time: usages of others have their turn in between, and do
+        not wait for all of these.
+        """
+        answers: list[Receipt | KanaError] = []
+        for start in range(0, len(usages), TOGETHER_MAX):
+            async with self._many:
+                answers += await self._record_together(usages[start : start + TOGETHER_MAX])
+        return answers
+
+    async def _record_together(self, usages: Sequence[Usage]) -> list[Receipt | KanaError]:
         call = _Call(len(usages))
         for at, usage in enumerate(usages):
             try:

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
+from kana.engine.pace import Pace
 from kana.engine.ports import Clock, SegmentStore
 from kana.errors import KanaError
 from kana.model.environment import Environment
 from kana.model.segment import EventStatus, SegmentEvent, mapped
 
-PAGE = 500
-"""How many events are taken up at a time."""
+PAGE = 50
+"""How many events are taken up at a time, before everybody else has a turn."""
 
 PAUSE_S = 5.0
 """How long after one look the next one is had, unless a rule changes in this process."""
@@ -95,19 +96,22 @@ class Replayer:
         """Hold all unmapped events against the rules where one is new or changed."""
         stale = [rule for rule in await self._store.mapping_rules(environment) if not rule.is_replayed]
         last: int | None = 0
+        pace = Pace()
         while stale and last is not None:
             if self._is_ending:
                 return
             events, last = await self._store.map_events(environment, after=last, limit=PAGE, map_event=mapped)
             await self._carry_out(events)
+            await pace.rest()
         if stale:
             await self._store.mark_replayed(stale)
 
     async def _take_up(self, environment: Environment, status: EventStatus, *, until: datetime) -> None:
-        after = 0
+        after, pace = 0, Pace()
         while not self._is_ending:
             events = await self._store.open_events(environment, status, until=until, after=after, limit=PAGE)
             if not events:
                 return
             await self._carry_out(events)
             after = events[-1].number
+            await pace.rest()

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from kana.engine.directory import in_chunks
 from kana.engine.ids import IdMaker
+from kana.engine.pace import Pace
 from kana.engine.ports import Clock, RosterStore
 from kana.errors import Conflict, InvalidValue, KanaError, OutcomeUnknown, Unavailable
 from kana.model.environment import Actor, Environment
@@ -28,7 +29,6 @@ LEFT_BEHIND = timedelta(seconds=60)
 """A roster that has not got on for so long belongs to a process that is gone."""
 
 _AGAIN_S = 0.2
-_BREATH_MAX_S = 0.05
 
 _log = logging.getLogger("kana.rosters")
 
@@ -80,11 +80,13 @@ class RosterEngine:
     async def _decide(self, roster: Roster, rows: Iterable[Row | WrongRow]) -> None:
         """Keep all rows in the journal, each found right, and decide; where one is wrong, keep none."""
         await self._store.begin_roster(roster)
+        pace = Pace()
         try:
             for number, chunk in enumerate(in_chunks(rows)):
                 self._check_goes_on("nothing was imported")
                 page = [self._checked(roster.environment, row) for row in chunk]
                 await self._store.keep_page(roster.id, number, page, now=self._clock())
+                await pace.rest()
             await self._store.decide_roster(roster.id, now=self._clock())
         except Exception:
             # One that was decided after all, where that could not be told, is not dropped by this.
@@ -100,10 +102,9 @@ class RosterEngine:
 
     async def _carry_out(self, roster_id: int, on_rows: Callable[[int], None]) -> None:
         """Merge what was decided, and after each page leave everybody else as much time as it took."""
-        loop, done, told = asyncio.get_running_loop(), 0, ""
+        done, told, pace = 0, "", Pace()
         while True:
             self._check_goes_on("it goes on with this by itself when it starts again")
-            started = loop.time()
             try:
                 rows = await self._store.merge_page(roster_id, self._merged, now=self._clock())
             except (Conflict, Unavailable, OutcomeUnknown) as error:
@@ -116,7 +117,7 @@ class RosterEngine:
                 return
             done += rows
             on_rows(done)
-            await asyncio.sleep(min(loop.time() - started, _BREATH_MAX_S))
+            await pace.rest()
 
     def _check_goes_on(self, else_: str) -> None:
         if self._ending.is_set():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,12 +16,19 @@ from kana.api.errors import Fault, fault_of, is_ours
 from kana.api.http import answer, answer_fault, answer_json, answer_method_not_allowed, headers_of, request_id_of
 from kana.api.ingest.formats import ReadUsages, read_batch, read_binary, read_lines, read_plain, read_structured
 from kana.engine.engine import Engine
+from kana.engine.pace import aside
 from kana.errors import InvalidValue
 from kana.model.key import KeyKind
 from kana.model.text import shown
 
 BODY_BYTES_MAX = 5 * 1024 * 1024
 """What one request of events may send, in bytes: 5 MB."""
+
+_LONG = 65_536
+"""From how many bytes on a body is read aside."""
+
+_AT_ONCE = 500
+"""How many answers are put into words before everybody else has a turn."""
 
 log = structlog.get_logger("kana.events")
 
@@ -72,7 +81,8 @@ async def _record(engine: Engine, door: Door, scope: Scope, receive: Receive) ->
     caller = await door.caller(scope, KeyKind.PRIVATE)
     read = _reader(headers)
     body = await read_body(receive, headers, bytes_max=BODY_BYTES_MAX)
-    usages = read(body, headers, caller.environment)
+    reading = partial(read, body, headers, caller.environment)
+    usages = reading() if len(body) <= _LONG else await aside(reading)
     return await record_each(engine.usage, usages, request_id=request_id_of(scope))
 
 
@@ -93,7 +103,11 @@ def _reader(headers: dict[bytes, bytes]) -> ReadUsages:
 
 
 async def _answer_each(send: Send, answers: list[UsageAnswer]) -> None:
-    await answer_json(send, 200, {"results": [_as_json(each) for each in answers]})
+    results: list[dict[str, Any]] = []
+    for start in range(0, len(answers), _AT_ONCE):
+        results += [_as_json(each) for each in answers[start : start + _AT_ONCE]]
+        await asyncio.sleep(0)
+    await answer_json(send, 200, {"results": results})
 
 
 async def _answer_quietly(send: Send, answers: list[UsageAnswer]) -> None:

@@ -5,9 +5,9 @@ Source: CloudEvents 1.0, JSON format and HTTP binding; which of its attributes m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from graphql import GraphQLError
@@ -25,16 +25,19 @@ EVENTS_MAX = 10_000
 
 _LINE_FIELDS = frozenset({"userId", "featureId", "delta", "action", "idempotencyKey", "timestamp", "metadata"})
 
-ReadUsages = Callable[[bytes, Mapping[bytes, bytes], Environment], list["Usage | KanaError"]]
-"""Reads a body into usages; one that is wrong is its error. Raises InvalidValue for a body that is no such thing."""
+Usages: TypeAlias = "Iterator[Usage | KanaError]"
+"""Usages as they are asked for; one that is wrong is its error."""
+
+ReadUsages = Callable[[bytes, Mapping[bytes, bytes], Environment], Usages]
+"""Reads a body into usages. Raises InvalidValue, at once, for a body that is no such thing."""
 
 
-def read_structured(body: bytes, _headers: Mapping[bytes, bytes], environment: Environment) -> list[Usage | KanaError]:
+def read_structured(body: bytes, _headers: Mapping[bytes, bytes], environment: Environment) -> Usages:
     """Read one CloudEvent, whole in the body."""
     return read_each([body], lambda text: _usage_of_event(read_json(text), environment))
 
 
-def read_batch(body: bytes, _headers: Mapping[bytes, bytes], environment: Environment) -> list[Usage | KanaError]:
+def read_batch(body: bytes, _headers: Mapping[bytes, bytes], environment: Environment) -> Usages:
     """Read an array of CloudEvents."""
     events = read_json(body)
     if not isinstance(events, list):
@@ -42,18 +45,18 @@ def read_batch(body: bytes, _headers: Mapping[bytes, bytes], environment: Enviro
     return _usages_of_events(events, environment)
 
 
-def read_plain(body: bytes, _headers: Mapping[bytes, bytes], environment: Environment) -> list[Usage | KanaError]:
+def read_plain(body: bytes, _headers: Mapping[bytes, bytes], environment: Environment) -> Usages:
     """Read one CloudEvent or an array of them, from senders that say no more than that it is JSON."""
     events = read_json(body)
     return _usages_of_events(events if isinstance(events, list) else [events], environment)
 
 
-def _usages_of_events(events: list[Any], environment: Environment) -> list[Usage | KanaError]:
+def _usages_of_events(events: list[Any], environment: Environment) -> Usages:
     _check_count(len(events))
     return read_each(events, lambda event: _usage_of_event(event, environment))
 
 
-def read_binary(body: bytes, headers: Mapping[bytes, bytes], environment: Environment) -> list[Usage | KanaError]:
+def read_binary(body: bytes, headers: Mapping[bytes, bytes], environment: Environment) -> Usages:
     """Read one CloudEvent with its attributes in ``ce-`` headers and its data in the body."""
     event: dict[str, Any] = {
         name[3:].decode("latin-1"): unquote(value.decode("latin-1"))
@@ -64,7 +67,7 @@ def read_binary(body: bytes, headers: Mapping[bytes, bytes], environment: Enviro
     return read_each([event], lambda event: _usage_of_event(event, environment))
 
 
-def read_lines(body: bytes, _headers: Mapping[bytes, bytes], environment: Environment) -> list[Usage | KanaError]:
+def read_lines(body: bytes, _headers: Mapping[bytes, bytes], environment: Environment) -> Usages:
     """Read one usage a line, in the fields of `recordUsage`. Empty lines are passed over."""
     lines = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
     _check_count(len(lines))
