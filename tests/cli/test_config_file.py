@@ -48,8 +48,8 @@ def test_a_number_may_be_grouped_by_thousands(number: int) -> None:
     assert read_yaml(f"a: '{number:_}'".encode()).value == {"a": f"{number:_}"}
 
 
-@pytest.mark.parametrize("limit", ["'1000000'", "'1_000_000'", '"7"'])
-def test_a_limit_in_quotes_is_told_to_be_without(limit: str) -> None:
+@pytest.mark.parametrize("limit", ["'1_000_000'", '"1_0"'])
+def test_a_grouped_limit_in_quotes_is_told_to_be_without(limit: str) -> None:
     """What looks like a number and is text has its own words, with the place."""
     file = f"""
 features: [{{id: message, type: CONSUMABLE}}]
@@ -60,7 +60,7 @@ packages:
         - id: message
           limit: {limit}
 """
-    with pytest.raises(ConfigInvalid, match=r"^line 8, column 11: .*limit must be a whole number without quotes"):
+    with pytest.raises(ConfigInvalid, match=r"^line 8, column 11: .*limit must be a whole number .*; write it without"):
         check(read_yaml(file.encode()), lambda _: None)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from starlette.types import Receive
@@ -82,57 +83,78 @@ def read_json(text: bytes | str, *, what: str = "body") -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        value = _decode(text)
+        value = decode(text, what=what)
     except UnicodeDecodeError as error:
         raise InvalidValue(f"{what} must be UTF-8; byte {error.start} is not") from None
+    except Refused as error:
+        raise InvalidValue(f"{what} must be JSON: {error}") from None
+    if holds_half_surrogate(text):
+        refuse_flaws(value, what)
+    return value
+
+
+class Refused(Exception):
+    """What JSON's grammar, or ours, does not allow of one value. Not a ValueError, whose meaning here is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Stands in JSON that is read in parts for a value that is refused, and says why."""
+
+    why: str
+
+
+def decode(text: str, *, what: str, decoder: Callable[[str], Any] | None = None) -> Any:
+    """The JSON value of ``text``, by the strict decoder unless another is given.
+
+    Raises:
+        InvalidValue: it is no JSON at all, or nested too deeply.
+        Refused: one value of it cannot be taken.
+    """
+    try:
+        return (decoder or _decode)(text)
     except json.JSONDecodeError as error:
         raise InvalidValue(f"{what} must be JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
     except RecursionError:
         raise InvalidValue(f"{what} is nested too deeply") from None
-    except _Refused as error:
-        raise InvalidValue(f"{what} must be JSON: {error}") from None
     except ValueError:
         # Python says so, in a plain ValueError, of an integer with more than 4,300 digits.
-        raise InvalidValue(f"{what} holds a number with too many digits") from None
-    if _HALF_SURROGATE(text):
-        _refuse_half_surrogates(value, what)
-    return value
+        raise Refused("a number has too many digits") from None
 
 
-class _Refused(Exception):
-    """What JSON's grammar, or ours, does not allow. Not a ValueError, whose meaning here is taken."""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs, in which each key stands once."""
     value = dict(pairs)
     if len(value) != len(pairs):
         twice = first_repeated(key for key, _ in pairs)
-        raise _Refused(f"the key {ascii(twice[:_SHOWN_MAX])[:_SHOWN_MAX]} stands twice in one object")
+        raise Refused(f"the key {ascii(twice[:_SHOWN_MAX])[:_SHOWN_MAX]} stands twice in one object")
     return value
 
 
-def _float(digits: str) -> float:
+def read_float(digits: str) -> float:
+    """The number, which a double can hold."""
     number = float(digits)
     if not math.isfinite(number):
-        raise _Refused("a number is too large")
+        raise Refused("a number is too large")
     return number
 
 
-def _constant(name: str) -> NoReturn:
-    raise _Refused(f"{name} is no JSON number")
+def read_constant(name: str) -> NoReturn:
+    """Refuse NaN and the infinities, which are Python's and not JSON's."""
+    raise Refused(f"{name} is no JSON number")
 
 
-_decode = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_constant).decode
+_decode = json.JSONDecoder(object_pairs_hook=read_object, parse_float=read_float, parse_constant=read_constant).decode
 
 
 # What can be read without half of a pair, and then an escape, which is half of one. Possessive: it never goes back.
-_HALF_SURROGATE = re.compile(
+holds_half_surrogate = re.compile(
     r"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)*+\\u", re.DOTALL
 ).match
 
 
-def _refuse_half_surrogates(value: Any, what: str) -> None:
-    """Walk ``value`` and name the place of the first string that UTF-8 cannot carry.
+def refuse_flaws(value: Any, what: str) -> None:
+    """Walk ``value`` and name the place of the first flaw, or string that UTF-8 cannot carry.
 
     A place is put into words for that one alone: words for every element would take a multiple of the body.
     """
@@ -144,14 +166,23 @@ def _refuse_half_surrogates(value: Any, what: str) -> None:
         elif isinstance(item, str):
             if not _is_utf8(item):
                 path = _path(inside, key)
-                raise InvalidValue(f"{path} holds half of a surrogate pair, which is no character", field=path)
+                raise InvalidValue(f"{path} holds {_what_is_no_text(item)}, which is no character", field=path)
+        elif isinstance(item, Flaw):
+            raise InvalidValue(f"{_path(inside, key)} must be JSON: {item.why}", field=_path(inside, key))
         elif isinstance(item, dict):
             if not all(map(_is_utf8, item)):
                 path = _path(inside, key)
-                raise InvalidValue(f"a key in {path} holds half of a surrogate pair", field=path)
+                wrong = next(_what_is_no_text(name) for name in item if not _is_utf8(name))
+                raise InvalidValue(f"a key in {path} holds {wrong}", field=path)
             inside.append((key, iter(item.items())))
         elif isinstance(item, list):
             inside.append((key, enumerate(item)))
+
+
+def _what_is_no_text(text: str) -> str:
+    """Return what of a text is none; bytes that are not UTF-8 are read as halves from U+DC80 on."""
+    half = next(character for character in text if "\ud800" <= character <= "\udfff")
+    return "a byte that is not UTF-8" if "\udc80" <= half <= "\udcff" else "half of a surrogate pair"
 
 
 def _path(inside: Iterable[tuple[str | int, object]], last: str | int) -> str:

@@ -42,9 +42,12 @@ class UsageFault:
     retry_after: int | None
 
 
-def read_each(given: Iterable[_Given], read: Callable[[_Given], Usage]) -> Iterator[Usage | KanaError]:
-    """Yield the usage that ``read`` makes of each, or what it says is wrong with it, as it is asked for."""
-    return (_read(each, read) for each in given)
+def read_each(given: Iterable[_Given | KanaError], read: Callable[[_Given], Usage]) -> Iterator[Usage | KanaError]:
+    """Yield the usage that ``read`` makes of each, or what it says is wrong with it, as it is asked for.
+
+    What is an error already stays one.
+    """
+    return (each if isinstance(each, KanaError) else _read(each, read) for each in given)
 
 
 def _read(given: _Given, read: Callable[[_Given], Usage]) -> Usage | KanaError:

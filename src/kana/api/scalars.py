@@ -1,15 +1,30 @@
-"""The scalars of the schemas: DateTime, Units and UnitsChange. JSON needs no code: any JSON value is what it is."""
+"""The scalars of the schemas: DateTime, Units, UnitsChange, and an Int of 53 bits.
+
+JSON needs no code: any JSON value is what it is.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from ariadne import ScalarType
-from graphql import GraphQLError
+from graphql import (
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+)
 
+from kana.errors import InvalidValue
 from kana.model.period import to_precision
-from kana.model.text import UNITS_MAX, shown
+from kana.model.text import UNITS_MAX, shown, whole_number
 
 _EXAMPLE = "2026-11-25T16:57:42.778Z"
 _RFC_3339 = re.compile(
@@ -61,6 +76,50 @@ def write_change(value: object) -> int:
     if type(value) is int:
         return max(-UNITS_MAX, min(UNITS_MAX, value))
     raise GraphQLError(f"UnitsChange must be a whole number, got {shown(value)}")
+
+
+def read_whole(value: object) -> int:
+    """Return an argument that is a whole number, by the one rule of every face.
+
+    Raises:
+        GraphQLError: it is none, or beyond 2^53-1 either way.
+    """
+    try:
+        return whole_number(value, field="Int")
+    except InvalidValue as error:
+        raise GraphQLError(error.message) from None
+
+
+class _Int(GraphQLScalarType):
+    """A scalar that may bear the name of GraphQL's own."""
+
+    reserved_types: Mapping[str, GraphQLNamedType] = {}
+
+
+INT = _Int(
+    "Int",
+    description="A whole number. Ours: to 2^53-1 either way, where GraphQL's own has 32 bits; taken as its digits too.",
+    coerce_input_value=read_whole,
+    coerce_output_value=write_change,
+)
+"""Int as our schemas have it. The name is Kana's and stands in every client's documents, so that it cannot be Units."""
+
+
+def widen_ints(schema: GraphQLSchema) -> None:
+    """Put our Int in the place of GraphQL's own, which a schema that is built of text always has."""
+    schema.type_map[INT.name] = INT
+    for named in schema.type_map.values():
+        if isinstance(named, GraphQLInputObjectType | GraphQLObjectType) and not named.name.startswith("__"):
+            for field in named.fields.values():
+                field.type = _widened(field.type)
+                for argument in getattr(field, "args", {}).values():
+                    argument.type = _widened(argument.type)
+
+
+def _widened(type_: Any) -> Any:
+    if isinstance(type_, GraphQLNonNull | GraphQLList):
+        return type(type_)(_widened(type_.of_type))
+    return INT if type_.name == INT.name else type_
 
 
 DATE_TIME = ScalarType("DateTime", serializer=write_time, value_parser=read_time)

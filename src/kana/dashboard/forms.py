@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kana.errors import BadInput, InvalidValue
-from kana.model.text import UNITS_MAX, metadata
+from kana.model.text import UNITS_MAX, metadata, whole_number
 
 
 @dataclass(slots=True)
@@ -31,13 +31,19 @@ class Errors:
 
 def read_units(text: str, *, name: str, errors: Errors) -> int | None:
     """Return a limit as typed, with or without commas; None where nothing is typed: unlimited."""
-    digits = text.replace(",", "").replace(" ", "")
+    digits = without_separators(text)
     if not digits:
         return None
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 16 and int(digits) <= UNITS_MAX):
+    try:
+        return whole_number(digits, field=name, least=0)
+    except InvalidValue:
         errors.add(name, f"a limit is a whole number from 0 to {UNITS_MAX:,}, or empty for unlimited")
         return None
-    return int(digits)
+
+
+def without_separators(text: str) -> str:
+    """Return a number as typed without what people put between thousands."""
+    return text.replace(",", "").replace(" ", "")
 
 
 def read_metadata(text: str, *, errors: Errors) -> object:

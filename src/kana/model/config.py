@@ -18,7 +18,7 @@ from kana.errors import InvalidValue
 from kana.model.feature import FeatureType
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
-from kana.model.text import identifier, shown, units
+from kana.model.text import identifier, shown, whole_number
 from kana.model.value import dataclass
 
 ITEMS_MAX = 1_000
@@ -227,10 +227,11 @@ def _switch(value: object, path: str) -> bool:
 
 
 def _limit(value: object, path: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        how = " without quotes" if looks_whole(value) else ""
-        _refuse(value, path, f"a whole number{how} of 0 or more, or null for unlimited")
-    return units(value, field=path)
+    try:
+        return whole_number(value, field=path, least=0)
+    except InvalidValue as error:
+        how = "; write it without quotes" if looks_whole(value) else ""
+        raise InvalidValue(f"{error.message}{how}; null is unlimited", field=path) from None
 
 
 def looks_whole(value: object) -> bool:

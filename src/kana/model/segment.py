@@ -14,7 +14,7 @@ from hashlib import sha256
 from kana.errors import InvalidValue
 from kana.model.environment import Environment, bucket_of
 from kana.model.period import from_milliseconds
-from kana.model.text import identifier, new_identifier, optional_identifier, shown
+from kana.model.text import identifier, new_identifier, optional_identifier, shown, whole_number
 from kana.model.usage import Usage
 from kana.model.user import User
 from kana.model.value import dataclass
@@ -22,9 +22,6 @@ from kana.model.word import Word
 
 RULES_MAX = 500
 """Most mapping rules of one environment: each event is held against all of them."""
-
-DELTA_MAX = 2**31 - 1
-"""Largest amount of one event, either way: what `recordUsage` takes."""
 
 CONDITIONS_MAX = 20
 """Most property conditions of one rule."""
@@ -239,7 +236,8 @@ def received(
 def _named(event: SegmentEvent, properties: Mapping[str, object]) -> SegmentEvent:
     """Return a track with the feature and the amount that its own properties name."""
     try:
-        event = replace(event, feature_id=_feature_id(properties["featureId"]), delta=_delta(properties.get("delta")))
+        delta = whole_number(properties.get("delta", 1), field="properties.delta")
+        event = replace(event, feature_id=_feature_id(properties["featureId"]), delta=delta)
         event.usage()  # Refuses an amount that no usage may have, before a store has to keep it.
     except InvalidValue as error:
         return replace(event, feature_id=None, delta=1, status=EventStatus.FAILED, reason=error.message)
@@ -250,16 +248,6 @@ def _feature_id(value: object) -> str:
     if not isinstance(value, str):
         raise InvalidValue(f"properties.featureId must be a text, got {shown(value)}")
     return identifier(value, field="properties.featureId")
-
-
-def _delta(value: object) -> int:
-    if value is None:
-        return 1
-    if isinstance(value, float) and value.is_integer():  # In JavaScript, and so in Segment, 2.0 is 2.
-        value = int(value)
-    if type(value) is not int or not -DELTA_MAX <= value <= DELTA_MAX:
-        raise InvalidValue(f"properties.delta must be a whole number of 32 bits, got {shown(value)}")
-    return value
 
 
 def mapped(

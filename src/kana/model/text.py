@@ -34,6 +34,7 @@ INVISIBLE = (
 
 _SHOWN_MAX = 60
 _BLANK_ENDS = re.compile(f"^[ {INVISIBLE}]|[ {INVISIBLE}]$").search
+_DIGITS = re.compile(r"([+-]?[0-9]{1,30})(?:\.0{1,30})?").fullmatch
 _PRINTABLE = re.compile(f"[!-~]{{1,{TEXT_LENGTH_MAX}}}").fullmatch
 
 
@@ -153,6 +154,26 @@ def _check_json(value: object, *, field: str, depth: int) -> None:
 def _check_json_text(value: str, *, field: str) -> None:
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise InvalidValue(f"{field} must not hold NUL or lone surrogates, got {shown(value)}", field=field)
+
+
+def whole_number(value: object, *, field: str, least: int = -UNITS_MAX) -> int:
+    """Return a whole number of units, by the one rule of every face: 5, 5.0 or the text of its digits.
+
+    JSON's 5 and 5.0 are one number, and senders that keep numbers as text mean them too. Nothing is rounded,
+    and what is no such number (5.5, true, null, "five") is an error and never a one.
+
+    Raises:
+        InvalidValue: it is no whole number, or none from ``least`` to 2^53-1.
+    """
+    number = value
+    if isinstance(value, str) and (digits := _DIGITS(value)):
+        number = int(digits[1])
+    elif isinstance(value, float) and value.is_integer():
+        number = int(value)
+    if type(number) is int and least <= number <= UNITS_MAX:
+        return number
+    got = "null" if value is None else shown(value)
+    raise InvalidValue(f"{field} must be a whole number from {least} to {UNITS_MAX}, got {got}", field=field)
 
 
 def units(value: int, *, field: str) -> int:

@@ -15,11 +15,11 @@ from kana.errors import InvalidValue
 
 T = TypeVar("T")
 
-Units = int | str
-"""Whole feature units: an int, or its decimal digits as text."""
+Units = int | float | str
+"""Whole feature units: an int, a float without a fraction, or the decimal digits of one as text."""
 
-_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
-_WIRE_MAX = 2**31 - 1
+_WHOLE = re.compile(r"([+-]?[0-9]{1,30})(?:\.0{1,30})?").fullmatch
+_UNITS_MAX = 2**53 - 1
 _ARGUMENT = re.compile(r"(\w+): ([\w!\[\]]+)")
 
 
@@ -137,17 +137,19 @@ def _camel(name: str) -> str:
 
 
 def whole(value: Units, field: str) -> int:
-    """Return a whole number that is given as one, or as its digits.
+    """Return a whole number by the server's rule: 5, 5.0 or the text of its digits.
 
     Raises:
-        InvalidValue: it is anything else: a float (``1.0`` too), a boolean, other text; or beyond 2^31-1.
+        InvalidValue: it is anything else (a fraction, a boolean, other text), or beyond 2^53-1 either way.
     """
-    number = int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else value
-    if not isinstance(number, int) or isinstance(number, bool):
-        raise InvalidValue(f"{field} must be a whole number, got {value!r}", field=field)
-    if abs(number) > _WIRE_MAX:
-        raise InvalidValue(f"{field} must be within {_WIRE_MAX} either way, got {number}", field=field)
-    return number
+    number: object = value
+    if isinstance(value, str) and (digits := _WHOLE(value)):
+        number = int(digits[1])
+    elif isinstance(value, float) and value.is_integer():
+        number = int(value)
+    if type(number) is int and -_UNITS_MAX <= number <= _UNITS_MAX:
+        return number
+    raise InvalidValue(f"{field} must be a whole number from -{_UNITS_MAX} to {_UNITS_MAX}, got {value!r}", field=field)
 
 
 def moment(value: datetime, field: str) -> str:

@@ -65,11 +65,17 @@ def test_recording_counts_and_answers_what_is_used(served: Served) -> None:
 
 
 def test_null_means_the_default(served: Served) -> None:
-    """An explicit null is as good as leaving a field out."""
-    nulls = {"userId": "ada", "featureId": "message", "delta": None, "action": None, "idempotencyKey": None}
+    """An explicit null is as good as leaving a field out, but for the amount: JavaScript writes NaN so."""
+    nulls = {"userId": "ada", "featureId": "message", "action": None, "idempotencyKey": None}
     answer = served.ask(RECORD, {"input": {**nulls, "timestamp": None, "metadata": None}})["recordUsage"]
     assert answer["consumption"] == of_ten(1)
-    assert check(served, delta=None)["access"] is True
+    for document, variables in (
+        (RECORD, {"input": {**nulls, "delta": None}}),
+        (CHECK, {"userId": "ada", "featureId": "message", "delta": None}),
+        (CHECK_MANY, {"userIds": ["ada"], "featureIds": ["message"], "delta": None}),
+    ):
+        assert served.error(document, variables)["message"].startswith("delta must be a whole number")
+    assert used(served) == 1
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,74 @@ def test_each_is_answered_in_its_place(served: Served) -> None:
     assert used(served, "ada") == 9
 
 
+GOOD = '{"userId": "eve", "featureId": "message"}'
+WRONG: dict[str, tuple[str, str]] = {
+    "an amount too large": ('"delta": 9007199254740992', "delta: Int must be"),
+    "an amount that nothing holds": ('"delta": 1e400', "number is too large"),
+    "digits without end": (f'"delta": {"9" * 5000}', "too many digits"),
+    "no amount": ('"delta": "many"', "delta: Int must be a whole number"),
+    "null": ('"delta": null', "delta must be a whole number"),
+    "NaN": ('"delta": NaN', "NaN is no JSON number"),
+    "a user that is a number": ('"userId": 5', "userId: String cannot represent"),
+    "no user": ('"userId": null', "userId: Expected value of non-null type"),
+    "a bad time": ('"timestamp": "now"', "timestamp: DateTime must be"),
+    "no such day": ('"timestamp": "2026-02-30T00:00:00Z"', "timestamp: DateTime must be"),
+    "a time that is a number": ('"timestamp": 1773144000', "timestamp: DateTime must be"),
+    "a bad action": ('"action": "MUL"', "action: Value 'MUL' does not exist"),
+    "an unknown field": ('"amount": 5', "unknown field 'amount'"),
+    "half a pair": ('"featureId": "\\ud83d"', "half of a surrogate pair"),
+    "half a pair in metadata": ('"metadata": {"\\ud83d": 1}', "half of a surrogate pair"),
+    "half a pair in the key": ('"idempotencyKey": "\\udb40"', "half of a surrogate pair"),
+    "not UTF-8": ('"featureId": "\xff"', "a byte that is not UTF-8"),
+    "a key twice": ('"action": "ADD", "action": "ADD"', "stands twice"),
+    "metadata too deep": (f'"metadata": {"[" * 20}{"]" * 20}', "depth of $inputs[1]"),
+    "a text too long": (f'"metadata": "{"x" * 20_000}"', "bytes of $inputs[1]"),
+}
+"""What one usage of a batch may hold that cannot be read, and what it is told."""
+
+SHAPES = {"null": "CreateUsageEventInput", "7": "to be an object", "[]": "to be an object", "{}": "required field"}
+
+
+def with_one(wrong: str) -> str:
+    """The variables of a batch of three, the second of which is wrong."""
+    return f'{{"inputs": [{GOOD}, {wrong}, {GOOD}]}}'
+
+
+def refused_alone(served: Served, variables: str, message: str) -> None:
+    """The second of three is told a message, and its neighbours are recorded."""
+    body = post(served, f'{{"query": {json.dumps(BATCH)}, "variables": {variables}}}'.encode("latin-1")).json()
+    assert "errors" not in body, body
+    answers = body["data"]["recordUsageBatch"]
+    assert [answer["recorded"] for answer in answers] == [True, False, True]
+    assert message in answers[1]["error"]["message"]
+    assert answers[1]["error"]["code"] in ("BAD_USER_INPUT", "QUERY_TOO_COMPLEX")
+    assert len(answers[1]["error"]["message"]) < 400
+    assert used(served) == 2
+
+
+@pytest.mark.parametrize(("wrong", "message"), WRONG.values(), ids=WRONG)
+def test_one_that_cannot_be_read_is_refused_alone(served: Served, wrong: str, message: str) -> None:
+    """Whatever is wrong with one: its neighbours are recorded, and it is answered in its place."""
+    fields = {"userId": "eve", "featureId": "message"}
+    beside = {name: value for name, value in fields.items() if f'"{name}"' not in wrong}
+    refused_alone(served, with_one(f"{json.dumps(beside)[:-1]}, {wrong}}}"), message)
+
+
+@pytest.mark.parametrize(("wrong", "message"), SHAPES.items())
+def test_one_that_is_no_usage_at_all_is_refused_alone(served: Served, wrong: str, message: str) -> None:
+    """In variables that are JSON in JSON too, as Kana's guides send them."""
+    refused_alone(served, json.dumps(with_one(wrong)), message)
+
+
+@pytest.mark.parametrize("beside", ['"x": "\\ud83d"', '"x": NaN', '"x": {"a": 1, "a": 1}'])
+def test_what_is_beside_the_items_is_refused_whole(served: Served, beside: str) -> None:
+    """Nobody can say whose it is."""
+    variables = f'{{"inputs": [{GOOD}], {beside}}}'
+    response = post(served, f'{{"query": {json.dumps(BATCH)}, "variables": {variables}}}'.encode())
+
+    assert (response.status_code, "data" in response.json(), used(served)) == (400, False, 0)
+
+
 def test_each_is_answered_as_alone(served: Served) -> None:
     """What a batch answers of a usage is what recordUsage answers of it, the entry included."""
     [answer] = batch(served, [line(delta=3, idempotencyKey="k")])

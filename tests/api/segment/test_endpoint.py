@@ -108,7 +108,7 @@ def test_without_a_timestamp_the_senders_clock_is_corrected(served: Served) -> N
         ({"event": "a\0"}, "event must not hold control characters"),
         ({"properties": [1]}, "properties must be a JSON object"),
         ({"traits": "x"}, "traits must be a JSON object"),
-        ({"properties": {"featureId": "messages", "delta": "2"}}, "properties.delta must be a whole number"),
+        ({"properties": {"featureId": "messages", "delta": "two"}}, "properties.delta must be a whole number"),
         ({"properties": {"featureId": "messages", "delta": -1}}, None),
     ],
 )
@@ -184,7 +184,7 @@ def nested(depth: int) -> Any:
         (b"", 400, None),
         (b"{", 400, None),
         (b'{"type":"track","type":"page"}', 400, "body must be JSON: the key 'type' stands twice in one object"),
-        (b'{"type":"track","n":NaN}', 400, "body must be JSON: NaN is no JSON number"),
+        (b'{"type":"track","n":NaN}', 400, "body.n must be JSON: NaN is no JSON number"),
         (b"\xff", 400, "body must be UTF-8; byte 0 is not"),
         (b'{"a":"\\ud800"}', 400, None),
         (b"[" * 100_000, 400, "body is nested too deeply"),

@@ -10,7 +10,7 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 
 from kana.api.admin import features, insights, packages, segment, settings, subscriptions, usage, users
 from kana.api.graphql.plan import attribute_of
-from kana.api.scalars import DATE_TIME, UNITS, UNITS_CHANGE
+from kana.api.scalars import DATE_TIME, UNITS, UNITS_CHANGE, widen_ints
 from kana.model.feature import FeatureType
 from kana.model.insights import Step
 from kana.model.package import PackageStatus
@@ -61,6 +61,7 @@ def build_schema() -> GraphQLSchema:
     """
     definitions = files(__package__).joinpath("schema.graphql").read_text(encoding="utf-8")
     schema = make_executable_schema(definitions, *_BINDINGS)
+    widen_ints(schema)
     _name_arguments(schema)
     return schema
 

@@ -11,8 +11,10 @@ from kana.api.admin.context import Info
 from kana.api.admin.inputs import Input, given_id, given_ids
 from kana.api.bulk import UsageAnswer, answer_of, read_each, record_each
 from kana.engine.usage import PAST_PERIODS, Shown
+from kana.errors import KanaError
 from kana.model.entitlement import Decision
 from kana.model.environment import Environment
+from kana.model.text import whole_number
 from kana.model.usage import Action, Usage
 
 query = QueryType()
@@ -54,7 +56,7 @@ class DecisionRow:
 
 @query.field("canUseFeature")
 def can_use_feature(
-    _root: object, info: Info, *, user_id: str, feature_id: str, delta: int | None = None
+    _root: object, info: Info, *, user_id: str, feature_id: str, delta: int | None
 ) -> Awaitable[Decision]:
     """Translate, ask the engine, hand back its answer. A refusal is data, with its reason."""
     context = info.context
@@ -62,13 +64,13 @@ def can_use_feature(
         context.environment,
         given_id(user_id, field="userId"),
         given_id(feature_id, field="featureId"),
-        delta=1 if delta is None else delta,
+        delta=whole_number(delta, field="delta"),
     )
 
 
 @query.field("canUseFeatures")
 async def can_use_features(
-    _root: object, info: Info, *, user_ids: list[str], feature_ids: list[str], delta: int | None = None
+    _root: object, info: Info, *, user_ids: list[str], feature_ids: list[str], delta: int | None
 ) -> list[DecisionRow]:
     """Ask for all users and features at once."""
     context = info.context
@@ -76,7 +78,7 @@ async def can_use_features(
         context.environment,
         given_ids(user_ids, field="userIds"),
         given_ids(feature_ids, field="featureIds"),
-        delta=1 if delta is None else delta,
+        delta=whole_number(delta, field="delta"),
     )
     return [DecisionRow(user_id, decisions) for user_id, decisions in zip(user_ids, rows, strict=True)]
 
@@ -101,7 +103,7 @@ async def record_usage(_root: object, info: Info, *, input: Input) -> UsageAnswe
 
 
 @mutation.field("recordUsageBatch")
-async def record_usage_batch(_root: object, info: Info, *, inputs: list[Input]) -> list[UsageAnswer]:
+async def record_usage_batch(_root: object, info: Info, *, inputs: list[Input | KanaError]) -> list[UsageAnswer]:
     """Record all that can be, and answer each in its place."""
     context = info.context
     usages = read_each(inputs, lambda given: _usage(context.environment, given))
@@ -109,12 +111,12 @@ async def record_usage_batch(_root: object, info: Info, *, inputs: list[Input]) 
 
 
 def _usage(environment: Environment, given: Input) -> Usage:
-    delta, action = given.get("delta"), given.get("action")
+    action = given.get("action")
     return Usage(
         environment=environment,
         user_id=given_id(given["user_id"], field="userId"),
         feature_id=given_id(given["feature_id"], field="featureId"),
-        delta=1 if delta is None else delta,
+        delta=whole_number(given.get("delta", 1), field="delta"),
         action=Action.ADD if action is None else action,
         key=given.get("idempotency_key"),
         timestamp=given.get("timestamp"),

@@ -241,14 +241,15 @@ def _document(parsed: DocumentNode, schema: GraphQLSchema, limits: Limits) -> Do
     for node in parsed.definitions:
         if isinstance(node, OperationDefinitionNode):
             roots = set(_root_fields(node.selection_set, definitions))
+            longer = longer_lists(node, limits) | longer_in_fragments
             operations[node.name.value if node.name else None] = Operation(
                 node=node,
                 fragments=fragments,
                 fragment_definitions=definitions,
                 label=next(iter(roots)) if len(roots) == 1 else _SEVERAL,
                 introspects=not roots.isdisjoint(INTROSPECTION_FIELDS),
-                longer_lists=longer_lists(node, limits) | longer_in_fragments,
-                plan=None if varies else Plan(schema, node),
+                longer_lists=longer,
+                plan=None if varies else Plan(schema, node, one_by_one=longer),
             )
     only = next(iter(operations.values())) if len(operations) == 1 else None
     return Document(operations=operations, only=only)

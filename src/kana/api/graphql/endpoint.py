@@ -26,7 +26,7 @@ from kana.api.errors import STATUS_OF_CODE, fault_of, is_ours
 from kana.api.graphql.answers import error_of, fault_as_error, retry_after_of
 from kana.api.graphql.documents import Documents, NotExecutable, Operation
 from kana.api.graphql.execution import execute
-from kana.api.graphql.limits import Limits, check_variables
+from kana.api.graphql.limits import Limits, take_variables
 from kana.api.graphql.negotiation import RESPONSE_JSON, is_json, preferred
 from kana.api.graphql.request import GraphQLRequest, read_request
 from kana.api.http import Header, answer, answer_method_not_allowed, headers_of, request_id_of
@@ -142,10 +142,9 @@ class GraphQLEndpoint:
         if operation.introspects and self._introspected is not None:
             schema, documents = self._introspected
             operation = await self._operation(documents, request, scope, context)
-        if request.variables:
-            check_variables(request.variables, self._limits, operation.longer_lists)
+        variables = self._take_variables(request, operation)
         result.label = operation.label
-        executed = await execute(schema, operation, request.variables, context=context, hide_suggestions=hide)
+        executed = await execute(schema, operation, variables, context=context, hide_suggestions=hide)
         if executed.errors:
             result.errors = [error_of(error, request_id=request_id_of(scope)) for error in executed.errors]
         result.data = executed.data
@@ -161,6 +160,14 @@ class GraphQLEndpoint:
         hide = self._hide_suggestions(context)
         document = await documents.get(request.query, hide_suggestions=hide, admit=admit)
         return document.operation(request.operation_name)
+
+    def _take_variables(self, request: GraphQLRequest, operation: Operation) -> dict[str, Any]:
+        if not request.variables.value:
+            return {}
+        try:
+            return take_variables(request.variables, self._limits, operation.longer_lists)
+        except InvalidValue as error:
+            raise _Malformed(400, error) from None
 
     def _check_headers(self, headers: dict[bytes, bytes]) -> None:
         if not is_json(headers.get(b"content-type")):

@@ -47,7 +47,7 @@ async def execute(
     Raises:
         NotExecutable: the variables do not fit; nothing was executed.
     """
-    plan = operation.plan or Plan(schema, operation.node)
+    plan = operation.plan or Plan(schema, operation.node, one_by_one=operation.longer_lists)
     values = plan.variables(variables) or get_variable_values(
         schema,
         operation.node.variable_definitions or (),

@@ -23,7 +23,8 @@ from graphql import (
 )
 
 from kana.api.graphql.overlaps import count_overlaps
-from kana.errors import QueryTooComplex
+from kana.api.parts import Parts
+from kana.errors import KanaError, QueryTooComplex
 
 INTROSPECTION_FIELDS = frozenset({"__schema", "__type"})
 
@@ -38,7 +39,8 @@ class Limits:
     ``__type`` it is ``introspection_depth`` instead. ``fields``, ``aliases`` and ``root_fields`` are counted as
     executed: a fragment spread twice counts twice. ``overlaps`` are pairs of fields of one name in the answer.
     ``list_items`` bounds each list in variables and
-    literals, and ``list_items_of`` lists the arguments that take more, as ``field.argument``.
+    literals, and ``list_items_of`` lists the arguments that take more, as ``field.argument``; of those, the items
+    in variables are answered one by one, by a resolver that gets errors in the place of some.
     ``variable_keys`` counts the keys of all objects together, but afresh for each item of such a longer list.
     ``bulk_body_bytes`` bounds the body of an operation with such a list, ``body_bytes`` that of any other.
     ``string_bytes`` is UTF-8. ``documents`` and ``document_characters`` bound the cache.
@@ -214,21 +216,42 @@ def longer_lists(operation: Node, limits: Limits) -> dict[str, int]:
     return longer
 
 
-def check_variables(variables: Mapping[str, Any], limits: Limits, longer: Mapping[str, int]) -> None:
-    """Refuse variables that are too deep, too many or too long.
+def take_variables(parts: Parts, limits: Limits, longer: Mapping[str, int]) -> dict[str, Any]:
+    """Return the variables, none of which is too deep, too many or too long.
+
+    An item of a ``longer`` list is answered for itself: in the place of one that cannot be taken stands its error.
 
     Raises:
+        InvalidValue: another variable holds what JSON does not carry.
         QueryTooComplex: naming the limit and the variable.
     """
-    keys = len(variables)
-    for name, value in variables.items():
-        if name in longer and isinstance(value, list):
-            _require(f"items of ${name}", len(value), longer[name])
-            for item in value:
-                _require("variable keys", _count_keys(item, limits, name), limits.variable_keys)
-        else:
-            keys += _count_keys(value, limits, name)
+    taken: dict[str, Any] = parts.all_but(*longer)
+    keys = len(parts.value)
+    for name, value in taken.items():
+        keys += _count_keys(value, limits, name)
     _require("variable keys", keys, limits.variable_keys)
+    for name, most in longer.items():
+        if name in parts.value:
+            taken[name] = _take_items(parts, name, limits, most=most)
+    return taken
+
+
+def _take_items(parts: Parts, name: str, limits: Limits, *, most: int) -> list[Any] | None:
+    """Return the items of a list; one that is none is a list of one, as GraphQL has it, but for null."""
+    given = parts.value[name]
+    if given is None:
+        return None
+    items = given if isinstance(given, list) else [given]
+    _require(f"items of ${name}", len(items), most)
+    return [_take_item(parts, item, limits, f"{name}[{place}]") for place, item in enumerate(items)]
+
+
+def _take_item(parts: Parts, item: Any, limits: Limits, name: str) -> Any:
+    try:
+        _require("variable keys", _count_keys(parts.taken(item, name), limits, name), limits.variable_keys)
+    except KanaError as error:
+        return error
+    return item
 
 
 def _count_keys(value: Any, limits: Limits, name: str) -> int:

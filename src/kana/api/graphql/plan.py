@@ -8,7 +8,7 @@ plain kind, the plan says so and graphql-core's own code is asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import NoneType
@@ -41,8 +41,10 @@ from graphql import (
 from graphql.execution.collect_fields import CollectedFields, FieldDetails
 from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource, coerce_argument, get_argument_values
+from graphql.utilities import validate_input_value
 
 from kana.api.graphql.shapes import Branch, Leaf, Shape
+from kana.errors import InvalidValue, KanaError
 
 _EXACT: Mapping[str, type] = {"String": str, "Boolean": bool}
 
@@ -110,11 +112,15 @@ Collect: TypeAlias = Callable[[GraphQLObjectType, list[FieldDetails]], Collected
 
 
 class Input(NamedTuple):
-    """A variable of the operation; a value whose type is ``exact`` needs no coercion."""
+    """A variable of the operation; a value whose type is ``exact`` needs no coercion.
+
+    ``each`` is the type of the items of a list that are answered one by one.
+    """
 
     signature: GraphQLVariableSignature
     exact: type | None
     optional: bool
+    each: GraphQLInputType | None
 
 
 class Step(NamedTuple):
@@ -133,9 +139,11 @@ class Plan:
     one thread: what is put in is the same whoever puts it.
     """
 
-    def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, operation: OperationDefinitionNode, *, one_by_one: Container[str] = ()
+    ) -> None:
         self._schema = schema
-        self._inputs = _inputs(schema, operation)
+        self._inputs = _inputs(schema, operation, one_by_one)
         self._fields: dict[int, Field | None] = {}
         self._steps: dict[int, list[Step]] = {}
         self._results: dict[int, Shape | None] = {}
@@ -143,10 +151,13 @@ class Plan:
         self.sub_fields: dict[Any, Any] = {}
 
     def variables(self, given: dict[str, Any]) -> VariableValues | None:
-        """The values of the variables; ``None`` where one is wrong or has a default, and graphql-core must say."""
+        """The values of the variables; ``None`` where one is wrong or has a default, and graphql-core must say.
+
+        In the place of a wrong item of a list whose items are answered one by one stands its error.
+        """
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
-        for signature, exact, optional in self._inputs:
+        for signature, exact, optional, each in self._inputs:
             name = signature.name
             value = given.get(name, Undefined)
             sources[name] = VariableValueSource(signature, value)
@@ -154,7 +165,9 @@ class Plan:
                 if not optional:
                     return None
                 continue
-            if type(value) is not exact:
+            if each is not None and isinstance(value, list):
+                value = [_coerced_item(item, each) for item in value]
+            elif type(value) is not exact:
                 value = _coerced(value, signature)
                 if value is Undefined:
                     return None
@@ -237,14 +250,16 @@ def _field(schema: GraphQLSchema, parent: GraphQLObjectType, details: list[Field
     )
 
 
-def _inputs(schema: GraphQLSchema, operation: OperationDefinitionNode) -> list[Input]:
+def _inputs(schema: GraphQLSchema, operation: OperationDefinitionNode, one_by_one: Container[str]) -> list[Input]:
     inputs = []
     for node in operation.variable_definitions or ():
         signature = get_variable_signature(schema, node)
         if isinstance(signature, GraphQLError):
             raise signature
         optional = not is_non_null_type(signature.type) and signature.default is None
-        inputs.append(Input(signature, _exact(signature.type), optional))
+        listed = get_nullable_type(signature.type)
+        each = listed.of_type if signature.name in one_by_one and is_list_type(listed) else None
+        inputs.append(Input(signature, _exact(signature.type), optional, each))
     return inputs
 
 
@@ -261,6 +276,23 @@ def _coerced(value: Any, signature: GraphQLVariableSignature) -> Any:
     except Exception:  # noqa: BLE001 - said again, with its place, by graphql-core
         return Undefined
 
+
+def _coerced_item(item: Any, kind: GraphQLInputType) -> Any:
+    """The item as the resolver gets it, or what is wrong with it: the first of graphql-core's words for that."""
+    if isinstance(item, KanaError):
+        return item
+    value = coerce_input_value(item, kind)
+    if value is not Undefined:
+        return value
+    faults: list[tuple[str, list[str | int]]] = []
+    validate_input_value(item, kind, lambda error, path: faults.append((error.message, list(path))))
+    message, path = faults[0]
+    place = ".".join(map(str, path))
+    message = message if len(message) <= _MESSAGE_MAX else f"{message[:_MESSAGE_MAX]}…"
+    return InvalidValue(f"{place}: {message}" if place else message, field=place or None)
+
+
+_MESSAGE_MAX = 300
 
 _PLAIN = (str, int, float, bool, NoneType)
 

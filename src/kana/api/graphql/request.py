@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from kana.api.body import read_json
+from kana.api.parts import Parts, read_parts
 from kana.errors import InvalidValue
 
 
@@ -13,11 +12,12 @@ from kana.errors import InvalidValue
 class GraphQLRequest:
     """The parameters of GraphQL over HTTP, and the body's size in bytes.
 
-    ``extensions`` are accepted and mean nothing here.
+    ``extensions`` are accepted and mean nothing here. What of ``variables`` cannot be taken is
+    left to ``limits.take_variables``, which knows of which the items are answered one by one.
     """
 
     query: str
-    variables: dict[str, Any]
+    variables: Parts
     operation_name: str | None
     size: int
 
@@ -28,10 +28,11 @@ def read_request(body: bytes) -> GraphQLRequest:
     Raises:
         InvalidValue: the body is not such a request; answered 400 whatever the caller accepts.
     """
-    value = read_json(body) if body else {}
-    if not isinstance(value, dict):
-        hint = ": batching is off, send one operation" if isinstance(value, list) else ""
+    parts = read_parts(body) if body else Parts({})
+    if not isinstance(parts.value, dict):
+        hint = ": batching is off, send one operation" if isinstance(parts.taken(parts.value), list) else ""
         raise InvalidValue(f"body must be a JSON object with a query{hint}")
+    value = parts.all_but("variables")
     query = value.get("query")
     if not isinstance(query, str):
         raise InvalidValue("missing query: it must be a string with a GraphQL document", field="query")
@@ -41,14 +42,17 @@ def read_request(body: bytes) -> GraphQLRequest:
     extensions = value.get("extensions")
     if extensions is not None and not isinstance(extensions, dict):
         raise InvalidValue("extensions must be an object or null", field="extensions")
-    return GraphQLRequest(query, _variables(value.get("variables")), operation_name, len(body))
+    variables = Parts(parts.value.get("variables"), parts.is_flawed, "body.variables")
+    return GraphQLRequest(query, _variables(variables), operation_name, len(body))
 
 
-def _variables(value: Any) -> dict[str, Any]:
-    if isinstance(value, str):
-        value = read_json(value, what="variables") if value.strip() else {}
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
+def _variables(given: Parts) -> Parts:
+    if isinstance(given.value, str):
+        text = given.taken(given.value)
+        given = read_parts(text, what="variables") if text.strip() else Parts(None)
+    if given.value is None:
+        return Parts({})
+    if not isinstance(given.value, dict):
+        given.taken(given.value)
         raise InvalidValue("variables must be an object, the JSON text of one, or null", field="variables")
-    return value
+    return given

@@ -14,6 +14,7 @@ from kana.api.body import BodyTooLarge, ClientGone, read_body
 from kana.api.bulk import UsageAnswer, record_each
 from kana.api.errors import Fault, fault_of, is_ours
 from kana.api.http import answer, answer_fault, answer_json, answer_method_not_allowed, headers_of, request_id_of
+from kana.api.ingest.cloudevents import is_json
 from kana.api.ingest.formats import ReadUsages, read_batch, read_binary, read_lines, read_plain, read_structured
 from kana.engine.engine import Engine
 from kana.engine.pace import aside
@@ -95,11 +96,17 @@ def _reader(headers: dict[bytes, bytes]) -> ReadUsages:
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise UnsupportedMediaType("Content-Encoding is not supported: send the body as it is")
     media_type = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
-    if b"ce-specversion" in headers and media_type in ("application/json", ""):
-        return read_binary
+    if b"ce-specversion" in headers and not media_type.startswith("application/cloudevents"):
+        return _binary_reader(media_type)
     if media_type in _FORMATS:
         return _FORMATS[media_type]
     raise UnsupportedMediaType(f"Content-Type must be {', '.join(sorted(_FORMATS))}; got {shown(media_type)}")
+
+
+def _binary_reader(media_type: str) -> ReadUsages:
+    if media_type and not is_json(media_type):
+        raise UnsupportedMediaType(f"the data of an event must be JSON; Content-Type says {shown(media_type)}")
+    return read_binary
 
 
 async def _answer_each(send: Send, answers: list[UsageAnswer]) -> None:

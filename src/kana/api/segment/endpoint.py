@@ -11,9 +11,10 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kana.api.access import Door, credential_in
-from kana.api.body import BodyTooLarge, ClientGone, read_body, read_json
+from kana.api.body import BodyTooLarge, ClientGone, read_body
 from kana.api.errors import Fault, fault_of, is_ours
 from kana.api.http import answer_fault, answer_json, answer_method_not_allowed, headers_of, request_id_of
+from kana.api.parts import Parts, read_parts
 from kana.api.segment.messages import Read, read_batch, read_single, read_webhook
 from kana.engine.segment import SegmentEngine
 from kana.errors import InvalidValue
@@ -26,7 +27,7 @@ BODY_BYTES_MAX = 500 * 1024
 log = structlog.get_logger("kana.segment")
 
 _BASIC = "basic "
-_Reader = Callable[[Any], Read]
+_Reader = Callable[[Parts], Read]
 
 
 def routes(engine: SegmentEngine, door: Door) -> dict[str, ASGIApp]:
@@ -76,7 +77,7 @@ async def _take(
     headers = headers_of(scope)
     caller = await door.caller(scope, KeyKind.PRIVATE, credential=write_key_in)
     body = _unpacked(await read_body(receive, headers, bytes_max=BODY_BYTES_MAX), headers)
-    read = reader(read_json(body))
+    read = reader(read_parts(body))
     await engine.receive(caller.environment, read.messages)
     return [{"index": index, "message": message} for index, message in read.rejected]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
+from kana.api.parts import Parts
 from kana.api.scalars import read_time
 from kana.errors import InvalidValue, KanaError
 from kana.model.segment import Message, MessageType
@@ -39,7 +40,7 @@ class Read:
     rejected: list[tuple[int, str]]
 
 
-def read_webhook(value: object) -> Read:
+def read_webhook(parts: Parts) -> Read:
     """Read the one message of Kana's published webhook. An identify or a track without a user is refused.
 
     Raises:
@@ -47,33 +48,33 @@ def read_webhook(value: object) -> Read:
 
     Source: docs.usekana.com/…/segment-integration/track-feature-usage-segment: "no userId: 400 Bad Request".
     """
-    fields = _object(value, "body")
+    fields = parts.all_but()
     message = _read_message(fields, _type_of(fields))
     if message.type in _WITH_USER and message.user_id is None:
         raise InvalidValue(message.problem or "userId must be given", field="userId")
     return Read([message], [])
 
 
-def read_single(kind: MessageType) -> Callable[[object], Read]:
+def read_single(kind: MessageType) -> Callable[[Parts], Read]:
     """Return what reads the one message of an address that says its type."""
-    return lambda value: Read([_read_message(_object(value, "body"), kind)], [])
+    return lambda parts: Read([_read_message(parts.all_but(), kind)], [])
 
 
-def read_batch(value: object) -> Read:
+def read_batch(parts: Parts) -> Read:
     """Read a batch. A message that cannot be kept never fails the others, unless it is all of them.
 
     Raises:
         InvalidValue: it is no batch, or nothing in it can be kept.
     """
-    body = _object(value, "body")
-    batch = body.get("batch")
+    beside = parts.all_but("batch")
+    batch = parts.value.get("batch")
     if not isinstance(batch, list) or not 1 <= len(batch) <= MESSAGES_MAX:
         raise InvalidValue(f"batch must be an array of 1 to {MESSAGES_MAX} messages", field="batch")
     read = Read([], [])
     for index, item in enumerate(batch):
         try:
-            fields = _object(item, "message")
-            read.messages.append(_read_message(fields, _type_of(fields), sent_at=body.get("sentAt")))
+            fields = _object(parts.taken(item, "message"), "message")
+            read.messages.append(_read_message(fields, _type_of(fields), sent_at=beside.get("sentAt")))
         except KanaError as error:
             read.rejected.append((index, error.message))
     if not read.messages:

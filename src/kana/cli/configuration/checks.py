@@ -7,6 +7,7 @@ limit, which the words always did.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from kana.cli.configuration.reader import Document, at
 from kana.errors import InvalidValue
 from kana.model.config import Config, UnknownField, looks_whole, read_config
 from kana.model.period import ResetPeriod
+from kana.model.text import whole_number
 
 
 class _Item(NamedTuple):
@@ -133,9 +135,11 @@ def _without_limit(setup: _Setup) -> str | None:
 
 
 def _is_limit(value: object) -> bool:
-    if looks_whole(value):
-        return True  # It is refused afterwards, in words about the quotes.
-    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
+    if value is None or looks_whole(value):
+        return True  # What of a text is refused is so afterwards, in words about the quotes.
+    with suppress(InvalidValue):
+        return whole_number(value, field="limit") >= 0
+    return type(value) is int and value > 0  # Too large, which is told afterwards.
 
 
 def _unknown_reset(setup: _Setup) -> str | None:

@@ -38,6 +38,7 @@ _WORDS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18}|[1-9][0-9]{0,2}(_[0-9]{3}){1,5})").fullmatch
+_WHOLE_WITH_POINT = re.compile(r"-?(0|[1-9][0-9]{0,18})\.0+").fullmatch
 _AMBIGUOUS = re.compile(
     r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F_]+|[-+]?\.(inf|nan)", re.IGNORECASE
 ).fullmatch
@@ -164,6 +165,8 @@ def _scalar(event: Any, position: Position) -> object:
         return _WORDS[text]
     if _WHOLE(text):
         return int(text)
+    if _WHOLE_WITH_POINT(text):  # Where text is wanted, it is told to be quoted, as 5 is.
+        return float(text)
     if _AMBIGUOUS(text):
         words = f"a whole number is written as 1000000 or 1_000_000, and text in quotes: '{text}'"
         raise YamlRefused(f"{text} may be read as a number or as text: {words}", position)

@@ -7,13 +7,14 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from kana.dashboard.confirmation import ask
+from kana.dashboard.forms import without_separators
 from kana.dashboard.pages.user import UsageForm, new_key, user_page
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
 from kana.engine.accounts import parse_subscription_id
-from kana.errors import BadInput, IdempotencyKeyReused, NotFound, OutcomeUnknown
+from kana.errors import BadInput, IdempotencyKeyReused, InvalidValue, NotFound, OutcomeUnknown
 from kana.model.person import Role
-from kana.model.text import UNITS_MAX
+from kana.model.text import UNITS_MAX, whole_number
 from kana.model.usage import Usage
 
 _REASON_MAX = 500
@@ -43,16 +44,17 @@ async def record_usage(visit: Visit) -> Response:
 
 
 def _usage(visit: Visit, form: UsageForm, *, back: bool) -> Usage:
-    digits = form.amount.replace(",", "")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 16 and 1 <= int(digits) <= UNITS_MAX):
-        raise BadInput(f"The amount is a whole number from 1 to {UNITS_MAX:,}.")
+    try:
+        amount = whole_number(without_separators(form.amount), field="amount", least=1)
+    except InvalidValue:
+        raise BadInput(f"The amount is a whole number from 1 to {UNITS_MAX:,}.") from None
     if not 1 <= len(form.reason) <= _REASON_MAX:
         raise BadInput(f"Say why, in at most {_REASON_MAX} characters: it stands in the ledger.")
     return Usage(
         environment=visit.environment,
         user_id=visit.id,
         feature_id=form.feature,
-        delta=-int(digits) if back else int(digits),
+        delta=-amount if back else amount,
         key=form.key or new_key(),
         metadata={"reason": form.reason, "by": visit.person.email},
     )

@@ -1,0 +1,77 @@
+"""What the fields of an event or a line must be like, and the usage that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from graphql import GraphQLError
+
+from kana.api.scalars import read_time
+from kana.errors import InvalidValue
+from kana.model.environment import Environment
+from kana.model.text import identifier, shown, whole_number
+from kana.model.usage import Action, Usage
+
+
+def make_usage(
+    environment: Environment,
+    *,
+    user_id: str,
+    feature_id: str,
+    delta: object,
+    action: object,
+    key: str | None,
+    time: object,
+    metadata: object,
+) -> Usage:
+    """Return the usage of fields as they came.
+
+    Raises:
+        InvalidValue: one of them is not allowed; the message names it.
+    """
+    if action is not None and action not in ("ADD", "SET"):
+        raise InvalidValue(f"action must be ADD or SET, got {shown(action)}", field="action")
+    return Usage(
+        environment=environment,
+        user_id=identifier(user_id, field="userId"),
+        feature_id=identifier(feature_id, field="featureId"),
+        delta=whole_number(delta, field="delta"),
+        action=Action.ADD if action is None else Action(action),
+        key=key,
+        timestamp=None if time is None else _time(time),
+        metadata=metadata,
+    )
+
+
+def _time(value: object) -> datetime:
+    try:
+        return read_time(value)
+    except GraphQLError as error:
+        raise InvalidValue(error.message, field="timestamp") from None
+
+
+def a_text(fields: Mapping[str, Any], name: str, path: str = "") -> str:
+    """Return a field that must be a text.
+
+    Raises:
+        InvalidValue: it is missing, empty or something else.
+    """
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidValue(f"{path}{name} must be a text that is not empty, got {shown(value)}", field=name)
+    return value
+
+
+def an_object(value: object, what: str) -> dict[str, Any]:
+    """Return a value that must be an object; PHP writes one that is empty as an empty array.
+
+    Raises:
+        InvalidValue: it is something else.
+    """
+    if value == []:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidValue(f"{what} must be a JSON object, got {shown(value)}")
+    return value
