@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import apsw
 import pytest
 
-from kana.errors import Unavailable
+from kana.errors import StorageFull, Unavailable
 from kana.store.sqlite import checkpoints
 from kana.store.sqlite.connection import connect
 from kana.store.sqlite.database import Database
+from tests.reliability.machine import small_disk
 
-PAGES, PAGES_MAX = 20, 100
+PAGES, PAGES_MAX = 40, 200
 _PAGE_BYTES = 4096 + 24
 
 
@@ -86,3 +87,37 @@ async def test_a_disk_that_fails_while_the_log_is_copied_ends_everything(
         for number in range(3 * PAGES_MAX):
             await add(database, number)
     assert failed.is_set()
+
+
+async def test_a_log_that_fills_the_disk_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk is full, the log is brought into the file and gives its room back: later writes go through."""
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_PAGES", 100_000)  # Nothing else copies it.
+    monkeypatch.setattr(checkpoints, "TIGHT_BYTES", 0)
+    with small_disk(tmp_path, megabytes=4) as folder:
+        database = Database(str(folder / "kana.db"))
+        try:
+            await database.write(lambda connection: connection.execute("create table notes (text)"))
+            await fill_and_give_room(database, folder)
+        finally:
+            await database.close()
+
+
+async def fill_and_give_room(database: Database, folder: Path) -> None:
+    """Fill the disk with the log, take away something else, and look what becomes of the log."""
+    log, ballast = folder / "kana.db-wal", folder / "ballast"
+    ballast.write_bytes(bytes(600_000))
+    await until_full(database)
+    full = log.stat().st_size
+    assert full > 2_500_000, "the log did not fill the disk, so this proves nothing"
+    ballast.unlink()  # Far less than the log took; what it holds is less still.
+    written = await until_full(database)
+    assert log.stat().st_size < full / 2
+    assert await until_full(database) > written
+
+
+async def until_full(database: Database) -> int:
+    """Write until the disk is full, or long enough to see that it is not; return how many notes there are."""
+    with suppress(StorageFull):
+        for number in range(1000):
+            await add(database, number)
+    return int(database.read(lambda connection: connection.execute("select count(*) from notes").get))

@@ -6,8 +6,9 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -61,12 +62,27 @@ def add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) 
     return event
 
 
+class _Tolerant:
+    """A stream whose failures harm nobody: a line that cannot be written must not fail the request it tells of."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
     """Send structlog and the standard library's loggers to ``stream`` (standard error), from ``level`` on.
 
     Uvicorn and every library then speak the same format. May be called again; the last call counts.
     """
-    stream = stream or sys.stderr
+    stream = cast(TextIO, _Tolerant(stream or sys.stderr))
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
         add_request_id,

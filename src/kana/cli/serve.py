@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -45,6 +48,7 @@ def serve(host: str | None, port: str | None, workers: str | None, database_url:
         else:
             asyncio.run(_greet_before(settings, _address(listening)))
             code = run_workers(lambda parent: uvloop.run(_serve(settings, listening, parent=parent)), settings.workers)
+    _leave_unwritten()
     raise click.exceptions.Exit(code)
 
 
@@ -91,7 +95,7 @@ async def _serve(settings: Settings, listening: socket.socket, *, parent: int | 
     running = server(
         create_app(settings, store, clock=system_clock),
         bounds=_bounds(settings),
-        ready=lambda _host, _port: click.echo(f"Kana listens on {address} and keeps {settings.database}."),
+        ready=lambda _host, _port: _say(f"Kana listens on {address} and keeps {settings.database}.", err=False),
     )
     if parent is not None:
         asyncio.get_running_loop().add_reader(parent, stop)
@@ -123,7 +127,7 @@ async def _greet(store: Store, settings: Settings, address: str) -> None:
     token = await create_people(store).invite_first(by=whoever_runs_this())
     if token is not None:
         link = invitation_link(settings, token, address=address)
-        click.echo(f"Nobody can sign in to the dashboard yet. Become its owner, once, at\n\n  {link}\n")
+        _say(f"Nobody can sign in to the dashboard yet. Become its owner, once, at\n\n  {link}\n", err=False)
 
 
 async def _greet_before(settings: Settings, address: str) -> None:
@@ -137,8 +141,19 @@ async def _greet_before(settings: Settings, address: str) -> None:
         await store.close()
 
 
-def _say(message: str) -> None:
-    click.echo(message, err=True)
+def _say(message: str, *, err: bool = True) -> None:
+    """Say something to whoever runs it. Where nothing can be written, as on a disk that failed, the work goes on."""
+    with suppress(OSError):
+        click.echo(message, err=err)
+
+
+def _leave_unwritten() -> None:
+    """Give up what standard output and error did not take: it would change the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -50,7 +50,8 @@ def run_workers(work: Work, count: int) -> int:
             worst = code
             stop(0, None)
         else:
-            click.echo(f"Process {pid} was ended by somebody; another takes its place.", err=True)
+            with suppress(OSError):  # What cannot be said must not keep it from being done.
+                click.echo(f"Process {pid} was ended by somebody; another takes its place.", err=True)
             time.sleep(RESTART_PAUSE_S)
             if not stopped:
                 running.add(_fork(work, watched, held))
@@ -74,6 +75,8 @@ def _fork(work: Work, watched: int, held: int) -> int:
     except KanaError as error:
         click.echo(f"Error: {error.message}", err=True)
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from kana.errors import OutcomeUnknown
+from kana.errors import OutcomeUnknown, Unavailable
 from kana.store.postgres.faults import Failure, is_connection_gone, is_worth_another_try, translate
 from kana.store.postgres.pool import Connection, Pool
 from kana.store.postgres.statements import SESSION
@@ -40,6 +40,7 @@ class Database:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._refuses_writes = False
 
     async def write(self, work: Work[_Result], *, until: float | None = None) -> _Result:
         """Run work in a transaction; return its result after the commit is on disk.
@@ -51,6 +52,15 @@ class Database:
             Unavailable: nothing was written.
             CommitLost: it may have been.
         """
+        try:
+            result = await self._write(work, until)
+        except Unavailable:
+            self._refuses_writes = True
+            raise
+        self._refuses_writes = False
+        return result
+
+    async def _write(self, work: Work[_Result], until: float | None) -> _Result:
         until = until or asyncio.get_running_loop().time() + TRANSACTION_S
         reconnected = False
         for number in range(1, TRIES + 1):
@@ -133,6 +143,23 @@ class Database:
                 if fresh or not gone or isinstance(error, TimeoutError):
                     raise translate(error) from error
         raise AssertionError("every try returns or raises")
+
+    async def probe(self) -> None:
+        """Return when the database can be read and, where a write was refused, takes one again.
+
+        Raises:
+            Unavailable: it cannot, or does not.
+        """
+
+        async def look(connection: Connection) -> None:
+            await connection.fetch(SESSION["ping"])
+
+        async def change(connection: Connection) -> None:
+            await connection.execute(SESSION["try_to_write"])
+
+        await self.read(look)
+        if self._refuses_writes:
+            await self.write(change)
 
     async def close(self) -> None:
         """Finish what is in flight and end every connection."""

@@ -66,3 +66,7 @@ set local plan_cache_mode = force_custom_plan;
 
 -- name: ping
 select 1 from kana.schema_version limit 1;
+
+-- name: try_to_write
+-- Changes nothing, and takes a place on the disk as everything does.
+update kana.workspace set name = name;

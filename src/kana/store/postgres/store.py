@@ -22,7 +22,6 @@ from kana.store.postgres.moving import PostgresTables
 from kana.store.postgres.pool import CONNECT_S, Connection, Pool
 from kana.store.postgres.segment import Segment
 from kana.store.postgres.session import PostgresTransactions
-from kana.store.postgres.statements import SESSION
 from kana.store.rosters import Rosters
 from kana.store.sealing import UNSEALED, Seal
 
@@ -104,11 +103,7 @@ class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, 
 
     async def probe(self) -> None:
         """See the port."""
-
-        async def work(connection: Connection) -> None:
-            await connection.fetch(SESSION["ping"])
-
-        await self._database.read(work)
+        await self._database.probe()
 
     async def close(self) -> None:
         """See the port."""

@@ -1,7 +1,10 @@
-"""Bringing the write-ahead log into the file beside the writer, so that no commit waits for it.
+"""Bringing the write-ahead log into the file beside the writer, so that no commit waits for that.
 
 Left to itself SQLite has the commit that fills the log copy it: in a file of a million users to thousands of
 places, while everybody waits. What was committed is on disk before and after; a checkpoint only moves it.
+
+SQLite writes the log from its beginning again only when a transaction begins that finds nothing left to copy.
+Beside a busy writer something always is. So the last few pages are copied between two commits.
 """
 
 from __future__ import annotations
@@ -12,59 +15,88 @@ from concurrent.futures import ThreadPoolExecutor
 import apsw
 
 from kana.store.sqlite.connection import StorageLost, translated
-from kana.store.sqlite.files import Files
+from kana.store.sqlite.files import Files, room
 
 CHECKPOINT_PAGES = 4000
 """How long the log grows before it is copied beside the writer: 16 MB."""
 
-LOG_PAGES_MAX = 16_000
-"""At this length, 64 MB, the writer copies what is left itself, so that the log begins anew however busy it is."""
+TIGHT_PAGES = 100
+"""The same where the disk is nearly full: the log must not be what fills it, as copying it takes room too."""
 
-_PASSES = 4
-_LEFT = 50  # Pages that the next pass would hardly be quicker for.
+TIGHT_BYTES = 64 * 1024 * 1024
+"""A disk with less room than this is nearly full."""
+
+LOG_PAGES_MAX = 16_000
+"""From this length on, 64 MB, the writer waits for however much is left."""
+
+LEFT_MAX = 100
+"""Pages that the writer may be made to wait for: some milliseconds."""
+
+_PASSES = 8
+_TRIES = 8  # While the log grows by as much again, where a reader of an old moment keeps it from beginning anew.
+
+Between = Callable[[Callable[[], None]], None]
+"""Runs a job between two commits, when no transaction is open."""
 
 
 class Checkpointer:
     """Watches the commits of ``writer`` and copies on ``connection``, which is its own.
 
-    ``on_lost`` is told when the storage fails for good.
+    ``between`` runs a job between two commits; ``on_lost`` is told when the storage fails for good.
     """
 
-    def __init__(self, connection: apsw.Connection, *, writer: apsw.Connection, on_lost: Callable[[str], None]) -> None:
+    def __init__(
+        self, connection: apsw.Connection, *, writer: apsw.Connection, between: Between, on_lost: Callable[[str], None]
+    ) -> None:
         self._connection = connection
+        self._path = connection.filename
+        self._between = between
         self._on_lost = on_lost
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="kana-checkpoint")
         self._under_way = False
         self._is_rescued = False
-        self._due = CHECKPOINT_PAGES
+        self._pages = 0
+        self._due = self._length = self._length_now()
         writer.set_wal_hook(self._committed)
 
-    def _committed(self, writer: apsw.Connection, _name: str, pages: int) -> int:
+    def _committed(self, _writer: apsw.Connection, _name: str, pages: int) -> int:
         """SQLite has committed, on whatever thread that was, and its log is so long now."""
-        if pages < CHECKPOINT_PAGES:
-            self._due = CHECKPOINT_PAGES  # It has begun anew.
-        elif pages >= LOG_PAGES_MAX:
-            self._guarded(writer.wal_checkpoint)
-        elif pages >= self._due and not self._under_way:
-            self._under_way = True
-            self._thread.submit(self._guarded, self._copy)
+        if pages <= self._pages:  # It has begun anew.
+            self._due = self._length = self._length_now()
+        self._pages = pages
+        if pages >= self._due and not self._under_way:
+            self._start(self._copy)
         return apsw.SQLITE_OK
 
+    def _length_now(self) -> int:
+        return TIGHT_PAGES if room(self._path) < TIGHT_BYTES else CHECKPOINT_PAGES
+
+    def _start(self, copy: Callable[[], None]) -> None:
+        self._under_way = True
+        self._thread.submit(self._guarded, copy)
+
     def _copy(self) -> None:
-        """Copy the log, and what came meanwhile, until so little is left that the writer can begin it anew."""
-        try:
-            for _ in range(_PASSES):
-                pages, copied = self._connection.wal_checkpoint()
-                self._due = pages + CHECKPOINT_PAGES
-                if pages - copied <= _LEFT:
-                    return
-        finally:
-            self._under_way = False
+        """Copy the log, and what came meanwhile, until so little is left that the writer can wait for it."""
+        for _ in range(_PASSES):
+            pages, copied = self._connection.wal_checkpoint()
+            if pages - copied <= LEFT_MAX or pages >= LOG_PAGES_MAX:
+                self._between(lambda: self._guarded(self._copy_rest))
+                return
+        self._end(pages)
+
+    def _copy_rest(self) -> None:
+        pages, _ = self._connection.wal_checkpoint()
+        self._end(pages)
+
+    def _end(self, pages: int) -> None:
+        self._due = pages + self._length // _TRIES
+        self._under_way = False
 
     def _guarded(self, step: Callable[[], object]) -> None:
         try:
             step()
         except apsw.Error as error:
+            self._under_way = False
             reason = translated(error)
             if isinstance(reason, StorageLost):  # All else, another process's checkpoint above all, passes.
                 self._on_lost(reason.message)

@@ -132,6 +132,25 @@ def commit(connection: apsw.Connection) -> None:
         connection.execute("commit")
 
 
+def empty_log(connection: apsw.Connection) -> None:
+    """Bring the log into the file and give its room back to the disk, unless somebody reads an old moment.
+
+    On a full disk before anything else is written: what the file has to grow by is little, and the next
+    commit would take the last room for the log, which then could never be copied.
+
+    Raises:
+        StorageFull: there is not even room for that.
+        StorageLost: as ``in_transaction``.
+    """
+    try:
+        connection.wal_checkpoint()
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.Error as error:
+        reason = translated(error)
+        if isinstance(reason, StorageFull | StorageLost):
+            raise reason from error
+
+
 class UndoneOnError:
     """Undoes the open transaction when the block does not end well, and says why in our words.
 

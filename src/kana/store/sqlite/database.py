@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from threading import Event, Thread
@@ -21,13 +22,14 @@ from typing import TypeVar
 
 import apsw
 
-from kana.errors import KanaError, OutcomeUnknown, Unavailable
+from kana.errors import KanaError, OutcomeUnknown, StorageFull, Unavailable
 from kana.store.sqlite.checkpoints import Checkpointer
 from kana.store.sqlite.connection import (
     StorageLost,
     begin_at_once,
     commit,
     connect,
+    empty_log,
     in_transaction,
     number,
     roll_back,
@@ -38,6 +40,11 @@ from kana.store.sqlite.migrate import migrate
 
 WATCH_S = 0.5
 """How often a server looks whether its files are still the same, when nobody writes."""
+
+ROOM_BYTES = 1024 * 1024
+"""The room that a disk which was full must have before its server is ready again."""
+
+_PAUSE_S = 0.0005
 
 _Result = TypeVar("_Result")
 
@@ -60,6 +67,7 @@ class Database:
         self._on_lost = on_lost
         self._lost: str | None = None
         self._is_moved = False
+        self._refuses_writes = self._is_full = False
         self._lock = ServerLock(path) if exclusive else None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="kana-writer")
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="kana-reader")
@@ -86,7 +94,9 @@ class Database:
         self._read_connection = connect(path)
         self._aside_connection = connect(path)
         self._copy_connection = connect(path)
-        self._checkpointer = Checkpointer(self._copy_connection, writer=self._write_connection, on_lost=self._lose)
+        self._checkpointer = Checkpointer(
+            self._copy_connection, writer=self._write_connection, between=self._run_between, on_lost=self._lose
+        )
         self._files = Files(path)
 
     async def write(self, work: Callable[[apsw.Connection], _Result], *, is_small: bool = False) -> _Result:
@@ -98,13 +108,25 @@ class Database:
             Unavailable: nothing was written, or the storage failed before and nothing is acknowledged any more.
             OutcomeUnknown: the storage failed under this write.
         """
+        try:
+            result = await self._write(work, is_small=is_small)
+        except Unavailable as error:
+            self._refuses_writes = True
+            self._is_full = isinstance(error, StorageFull)
+            raise
+        self._refuses_writes = False
+        return result
+
+    async def _write(self, work: Callable[[apsw.Connection], _Result], *, is_small: bool) -> _Result:
         self._check_usable()
         connection = self._write_connection
-        if is_small and not self._outstanding and begin_at_once(connection):
+        if is_small and not self._outstanding and not self._is_full and begin_at_once(connection):
             return await self._write_here(work)
 
         def run() -> _Result:
             self._check_files()
+            if self._is_full:
+                self._guarded(partial(empty_log, connection))
             transaction = partial(in_transaction, connection, work, begin="begin immediate")
             result = self._guarded(transaction, answer=OutcomeUnknown)
             self._check_files(answer=OutcomeUnknown)
@@ -132,10 +154,26 @@ class Database:
 
     def _hand_over(self, job: Callable[[], _Result]) -> asyncio.Future[_Result]:
         """Have the writer thread do a job after those it has; until it is done nothing is written elsewhere."""
+        return asyncio.wrap_future(self._queue(job))
+
+    def _queue(self, job: Callable[[], _Result]) -> Future[_Result]:
         self._outstanding.append(None)
         submitted = self._writer.submit(job)
         submitted.add_done_callback(lambda _: self._outstanding.pop())
-        return asyncio.wrap_future(submitted)
+        return submitted
+
+    def _run_between(self, job: Callable[[], None]) -> None:
+        """Have the writer thread do a job when no transaction is open, and no other begin until it is done."""
+
+        def run() -> None:
+            if self._write_connection.in_transaction:  # It began on the thread that serves, which hands it over next.
+                time.sleep(_PAUSE_S)
+                self._run_between(job)
+            else:
+                job()
+
+        with suppress(RuntimeError):  # At the end the writer takes no more, and the file is closed in order.
+            self._queue(run)
 
     def read(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
         """Run a short read of one moment, here and now."""
@@ -184,23 +222,25 @@ class Database:
         self._lost = reason
         self._on_lost(reason)
 
-    def probe(self) -> None:
-        """Return when the file can be read and is still the one that was opened.
+    async def probe(self) -> None:
+        """Return when the file can be read, is still the one that was opened, and can be written.
+
+        Writing is tried only after a write was refused: until one is not, nobody need send us any.
 
         Raises:
             Unavailable: it cannot, or is not.
         """
         self._check_files()
         self.read(lambda connection: number(connection, "schema_version"))
+        if self._refuses_writes:
+            await self.write(_write_a_page)
+            if self._files.room() < ROOM_BYTES:  # A page may find a place where a usage does not.
+                self._refuses_writes = True
+                raise StorageFull("the disk is full; nothing was recorded", retry_after_s=5)
 
     async def empty_log(self) -> None:
         """Bring the log into the file and cut it to nothing, unless somebody uses it: nothing of before is in it."""
-
-        def cut() -> None:
-            with suppress(apsw.Error):
-                self._write_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-
-        await self._hand_over(cut)
+        await self._hand_over(partial(self._guarded, partial(empty_log, self._write_connection)))
 
     async def close(self) -> None:
         """Finish what is in flight, bring the log into the file, and let go of it.
@@ -218,10 +258,15 @@ class Database:
         for connection in (self._read_connection, self._aside_connection, self._copy_connection):
             connection.close()
         if self._is_moved and self._files.is_log_ours():
-            with suppress(apsw.Error):
-                self._write_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            with suppress(KanaError):
+                empty_log(self._write_connection)
         self._write_connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, self._lost is not None)
         self._write_connection.close()
         self._files.close()
         if self._lock is not None:
             self._lock.close()
+
+
+def _write_a_page(connection: apsw.Connection) -> None:
+    """Write what stands there: a statement that changes nothing would write nothing."""
+    connection.execute(f"pragma user_version = {number(connection, 'user_version')}")

@@ -55,6 +55,10 @@ class Files:
         now = self._look()
         return self._is_log_whole() and all(now[path] in (None, self._known[path]) for path in (self._log, self._index))
 
+    def room(self) -> int:
+        """Return the bytes that the disk still takes."""
+        return room(self._main)
+
     def close(self) -> None:
         """Look no more."""
         os.close(self._open_log)
@@ -81,6 +85,12 @@ def identity(path: str) -> Identity | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def room(path: str) -> int:
+    """Return the bytes that the disk of a file still takes."""
+    disk = os.statvfs(path)
+    return disk.f_bavail * disk.f_frsize
 
 
 def make_private(path: str) -> None:

@@ -49,7 +49,7 @@ class SqliteStore(Catalogs, Accounts, SqliteLedger, Insights, Keys, People, Rost
 
     async def probe(self) -> None:
         """See the port."""
-        self._database.probe()
+        await self._database.probe()
 
     async def seal_signing_secrets(self, *, plainly: bool = False) -> int:
         """See the port. What was written over is not left behind in the log."""
