@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv6Address
 
 import orjson
@@ -12,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from kana.api.errors import Fault, problem
 from kana.api.http import NO_STORE, SECURITY_HEADERS, Header, new_request_id
 
+_HOST_BYTES_MAX = 300  # A name has 253 at most.
 _HOST = re.compile(
     rb"(?:[A-Za-z0-9._~!$&'()*+;=%\-]*|\[(?P<v6>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._~%\-]+)?)\])(?::(?P<port>[0-9]{0,5}))?"
 ).fullmatch
@@ -43,38 +45,39 @@ _ONCE = (b"host", b"authorization", b"transfer-encoding", b"content-length")
 _TWICE = {name: _malformed(f"the header {name.decode().title()} stands twice") for name in _ONCE}
 
 
-def fault_in(method: bytes, version: str, headers: Sequence[Header]) -> Fault | None:
+def fault_in(method: bytes, version: str, headers: Sequence[Header], *, by_name: Mapping[bytes, bytes]) -> Fault | None:
     """Return what is wrong with a head whose lines are well-formed; None where nothing is.
 
     Who is asked, who asks and where the body ends stand once at most. Any other header may be
-    repeated. Names are in lower case.
+    repeated. Names are in lower case, and ``by_name`` has the last of each.
     """
-    names = [name for name, _ in headers]
-    for name in _ONCE:
-        if names.count(name) > 1:
-            return _TWICE[name]
     if version not in ("1.1", "1.0"):
         return _NO_VERSION if version == "0.9" else _VERSION
     if method == b"CONNECT":
         return _TUNNEL
-    return _fault_in_host(names, version, headers) or _fault_in_coding(names, version, headers)
+    if len(by_name) != len(headers):
+        names = [name for name, _ in headers]
+        twice = next((name for name in _ONCE if names.count(name) > 1), None)
+        if twice is not None:
+            return _TWICE[twice]
+    return _fault_in_host(by_name.get(b"host"), version) or _fault_in_coding(by_name.get(b"transfer-encoding"), version)
 
 
-def _fault_in_host(names: Sequence[bytes], version: str, headers: Sequence[Header]) -> Fault | None:
-    if b"host" not in names:
+def _fault_in_host(host: bytes | None, version: str) -> Fault | None:
+    if host is None:
         return _NO_HOST if version == "1.1" else None
-    return None if is_host(headers[names.index(b"host")][1]) else _HOST_WRONG
+    return None if len(host) <= _HOST_BYTES_MAX and is_host(host) else _HOST_WRONG
 
 
-def _fault_in_coding(names: Sequence[bytes], version: str, headers: Sequence[Header]) -> Fault | None:
-    if b"transfer-encoding" not in names:
+def _fault_in_coding(coding: bytes | None, version: str) -> Fault | None:
+    if coding is None:
         return None
     if version == "1.0":
         return _CODING_1_0
-    coding = headers[names.index(b"transfer-encoding")][1]
     return None if coding.strip().lower() == b"chunked" else _CODING
 
 
+@lru_cache(maxsize=1024)
 def is_host(value: bytes) -> bool:
     """Whether ``value`` is what a Host header may hold: a name, an IPv4 or [IPv6] address, or nothing; and a port."""
     match = _HOST(value)

@@ -24,11 +24,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from kana.api.cycle import Cycle
 from kana.api.errors import Fault
 from kana.api.head import BUSY, MALFORMED, TOO_LARGE, TOO_SLOW, fault_in, last_answer
+from kana.api.http import headers_of
 
 _WORK_MAX = 1000
 """How many pieces of a segment are parsed in one turn of the loop: about a millisecond."""
 
 _BLANK_LINE = b"\r\n\r\n"
+_LINE_END = 13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,14 +154,17 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
             end = self._end_of_piece(data, start)
             self._feed_piece(data[start:end])
-            self._tail = (self._tail + data[max(0, end - 3) : end])[-3:]
             start = end
+            if start < length or self._step is _Step.ANSWER:
+                self._tail = b""
+            else:
+                self._tail = (self._tail + data[-3:])[-3:]
 
     def _end_of_piece(self, data: bytes, start: int) -> int:
         """Return where to stop and look: no piece goes on behind the end of a head or of a body."""
         if self._body_left:
             return min(start + self._body_left, len(data))
-        if start == 0:
+        if self._tail:  # The blank line may have begun before.
             across = (self._tail + data[:3]).find(_BLANK_LINE)
             if across >= 0:
                 return across + 4 - len(self._tail)
@@ -167,13 +172,17 @@ class BoundedProtocol(HttpToolsProtocol):
         return len(data) if found < 0 else found + 4
 
     def _feed_piece(self, piece: bytes) -> None:
+        """Parse a piece, without the upgrades that nobody here speaks, and count what of it is not body."""
         self._work += 1
         self._piece_bytes = len(piece)
-        if self._step is _Step.IDLE and not self._begins_well(piece):
+        if piece[0] <= _LINE_END and self._step is _Step.IDLE and not self._begins_well(piece):
             self._refuse(MALFORMED)
             return
         try:
-            self._parse(piece)
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade:
+                self._read_again()
         except httptools.HttpParserError:
             self._refuse(MALFORMED)
             return
@@ -183,32 +192,24 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _begins_well(self, piece: bytes) -> bool:
         """Whether nothing but whole line ends, which some clients send after a body, stands before a request."""
-        if piece[0] > 13:
-            return True
         blank = piece[: len(piece) - len(piece.lstrip(b"\r\n"))]
-        if self._tail.endswith(b"\r"):
-            blank = b"\r" + blank
-        return blank.replace(b"\r\n", b"") in (b"", b"\r" if blank == piece else b"")
+        whole = b"\r" + blank if self._tail.endswith(b"\r") else blank
+        return whole.replace(b"\r\n", b"") in (b"", b"\r" if blank == piece else b"")
 
-    def _parse(self, piece: bytes) -> None:
-        """Parse, without the upgrades that nobody here speaks.
+    def _read_again(self) -> None:
+        """Have a new parser read the headers without the wish for an upgrade, and then the body by its length.
 
-        The parser ends a request that asks for an upgrade with its headers, and takes what follows for
-        something else. So a new one reads these headers again without the wish, and then the body by
-        its length.
+        The parser ends a request that asks for an upgrade with its headers, which end the piece, and
+        would take what follows for something else.
         """
-        try:
-            self.parser.feed_data(piece)
-        except httptools.HttpParserUpgrade as upgrade:
-            if self._ended:
-                return
-            head = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self._version())]
-            head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
-            self._again = True
-            self.parser = httptools.HttpRequestParser(self)
-            self.parser.feed_data(b"".join((*head, b"\r\n")))
-            self._again = False
-            self._parse(piece[upgrade.args[0] :])
+        if self._ended:
+            return
+        head = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self._version())]
+        head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        self._again = True
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.feed_data(b"".join((*head, b"\r\n")))
+        self._again = False
 
     def _version(self) -> bytes:
         return self.parser.get_http_version().encode()
@@ -246,21 +247,22 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header has arrived; what comes behind the body is nobody's, and forgotten."""
         if self._step is _Step.HEAD:
-            super().on_header(name, value)
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The headers are there: the application is called, or the request refused in its place."""
         method = self.parser.get_method()
-        wrong = self._fault_in_head(method)
+        version = self.parser.get_http_version()
+        headers = headers_of(self.scope)
+        wrong = self._fault_in_head(method, version, headers)
         if wrong is not None:
             self._refuse(wrong, has_body=method != b"HEAD")
             return
         if self.parser.should_upgrade():
             return  # It is read again without.
-        version = self.parser.get_http_version()
         self._complete_scope(method, version)
         self._unread_bytes = 0
-        self._body_left = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
+        self._body_left = int(headers.get(b"content-length", 0))
         self._begin(_Step.BODY, self._bounds.body_s)
         self.cycle = Cycle(
             scope=self.scope,
@@ -271,18 +273,18 @@ class BoundedProtocol(HttpToolsProtocol):
             access_log=False,
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue and version == "1.1",
+            expect_100_continue=version == "1.1" and headers.get(b"expect", b"").lower() == b"100-continue",
             keep_alive=version == "1.1" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
         self._start_asgi_task(self.cycle, self.app)
 
-    def _fault_in_head(self, method: bytes) -> Fault | None:
+    def _fault_in_head(self, method: bytes, version: str, headers: dict[bytes, bytes]) -> Fault | None:
         if self._surplus or len(self.tasks) >= self._bounds.requests_max:
             return BUSY
         if self._other_bytes + self._piece_bytes > self._bounds.head_bytes_max:
             return TOO_LARGE
-        return fault_in(method, self.parser.get_http_version(), self.headers)
+        return fault_in(method, version, self.headers, by_name=headers)
 
     def _complete_scope(self, method: bytes, version: str) -> None:
         """What uvicorn's scope has, without the upgrades that nobody here speaks."""
@@ -304,7 +306,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._work += 1
         self._body_bytes += len(body)
         self._piece_bytes -= len(body)
-        self._body_left = max(0, self._body_left - len(body))
+        if self._body_left:
+            self._body_left -= len(body)
         if not self.cycle.response_complete:
             super().on_body(body)
             return
@@ -330,8 +333,10 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._step is _Step.ANSWER:
             self._begin(_Step.IDLE, self._bounds.idle_s)
-        self.flow.resume_reading()
-        self._go_on()
+        if self._held:
+            self._go_on()
+        else:
+            self.flow.resume_reading()
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is answered: from here on it has to."""
