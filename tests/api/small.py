@@ -21,12 +21,13 @@ from starlette.types import Receive, Scope, Send
 from kana.api import logs
 from kana.api.graphql import GraphQLEndpoint, Limits
 from kana.api.health import healthz, metrics_page, readyz
-from kana.api.http import Router, answer_json, headers_of
+from kana.api.http import Router, answer, answer_json, headers_of
 from kana.api.metrics import Metrics
 from kana.api.server import Bounds, serve
 from kana.errors import RateLimited, Unauthenticated, Unavailable, UserNotFound
 
 KEY = "prv_test_" + "k" * 32
+LARGE_BYTES = 16_000_000
 GUEST = "pub_test_" + "g" * 32
 
 SDL = """
@@ -153,7 +154,11 @@ async def who(scope: Scope) -> str:
 
 
 def small_app(
-    world: World | None = None, *, limits: Limits | None = None, registry: CollectorRegistry | None = None
+    world: World | None = None,
+    *,
+    limits: Limits | None = None,
+    registry: CollectorRegistry | None = None,
+    log_requests: bool = True,
 ) -> Router:
     """The schema at /graphql, beside what every server of ours has, and an address that raises."""
     metrics = Metrics(registry or CollectorRegistry())
@@ -184,8 +189,12 @@ def small_app(
             await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
+    async def large(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await answer(send, 200, b"x" * LARGE_BYTES, content_type=b"text/plain")
+
     return Router(
         {
+            "/large": large,
             "/split": split,
             "/stream": stream,
             "/graphql": endpoint,
@@ -195,14 +204,17 @@ def small_app(
             "/broken": broken,
         },
         prefixes={"/pages/": any_rest},
-        log_requests=True,
+        log_requests=log_requests,
     )
 
 
 @contextmanager
-def small_server(**bounds: float) -> Iterator[tuple[Popen[str], int]]:
-    """A real server in a process of its own, and its port; ended by SIGTERM, then waited for."""
-    command = [sys.executable, "-W", "error", "-m", "tests.api.small", json.dumps(bounds)]
+def small_server(*, log_requests: bool = True, **bounds: float) -> Iterator[tuple[Popen[str], int]]:
+    """A real server in a process of its own, and its port; ended by SIGTERM, then waited for.
+
+    What it logs is read when it ends: a test that asks many thousand times has to do without.
+    """
+    command = [sys.executable, "-W", "error", "-m", "tests.api.small", json.dumps(bounds), str(int(log_requests))]
     with Popen(command, stdout=PIPE, stderr=PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -216,7 +228,7 @@ if __name__ == "__main__":
     logs.configure()
     sys.exit(
         serve(
-            small_app(),
+            small_app(log_requests=sys.argv[2] == "1"),
             port=0,
             bounds=Bounds(**json.loads(sys.argv[1])),
             ready=lambda _host, port: print(port, flush=True),

@@ -265,6 +265,13 @@ def test_beyond_its_capacity_the_server_says_so() -> None:
         assert read_answer(first).endswith(PONG)
 
 
+def test_a_long_request_line_is_too_large(port: int) -> None:
+    """An address of 70 KB is told what it is, as headers of that size are."""
+    assert exchange(port, b"GET /" + b"a" * 70_000).startswith(b"HTTP/1.1 431 ")
+    assert exchange(port, b"GET /?" + b"a" * 70_000).startswith(b"HTTP/1.1 431 ")
+    assert exchange(port, b"GET /pages/" + b"a" * 60_000).startswith(b"HTTP/1.1 200 ")
+
+
 def exchange(port: int, request: bytes) -> bytes:
     """Everything that comes back for ``request``, on a connection of its own that the request ends."""
     with connect(port) as connection:

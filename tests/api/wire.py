@@ -86,8 +86,9 @@ class Heard:
 class Server:
     """An application that answers 200 to everything, behind a protocol of one connection after another."""
 
-    def __init__(self, protocol: type[asyncio.Protocol] = BoundedProtocol) -> None:
-        self._protocol = partial(protocol, bounds=Bounds(), load=Load()) if protocol is BoundedProtocol else protocol
+    def __init__(self, protocol: type[asyncio.Protocol] = BoundedProtocol, *, bounds: Bounds | None = None) -> None:
+        own = {"bounds": bounds or Bounds(), "load": Load()} if protocol is BoundedProtocol else {}
+        self._protocol = partial(protocol, **own)
         self._loop = asyncio.new_event_loop()
         self._config = uvicorn.Config(cast(Any, self._app), log_config=None, ws="none", interface="asgi3")
         self._config.load()
@@ -114,10 +115,11 @@ class Server:
                 break
             protocol.data_received(segment)
         await _settled(protocol, wire)
+        heard = Heard(self._asked, statuses_in(wire.written), wire.closed)
         protocol.connection_lost(None)
         for task in list(state.tasks):
             await task
-        return Heard(self._asked, statuses_in(wire.written), wire.closed)
+        return heard
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         target = (scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")).decode()

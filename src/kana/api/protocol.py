@@ -14,10 +14,11 @@ import asyncio
 from dataclasses import dataclass
 from enum import Enum, auto
 from math import inf
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
+from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -149,22 +150,23 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._hold(data[start:])
                 return
             if self._work > _WORK_MAX:
+                self._tail = data[max(0, start - 3) : start]
                 self._hold(data[start:])
                 self.loop.call_soon(self._go_on)
                 return
             end = self._end_of_piece(data, start)
             self._feed_piece(data[start:end])
             start = end
-            if start < length or self._step is _Step.ANSWER:
-                self._tail = b""
-            else:
-                self._tail = (self._tail + data[-3:])[-3:]
+        self._keep_tail(data)
+
+    def _keep_tail(self, data: bytes) -> None:
+        self._tail = b"" if self._step is _Step.ANSWER else (self._tail + data[-3:])[-3:]
 
     def _end_of_piece(self, data: bytes, start: int) -> int:
         """Return where to stop and look: no piece goes on behind the end of a head or of a body."""
         if self._body_left:
             return min(start + self._body_left, len(data))
-        if self._tail:  # The blank line may have begun before.
+        if start == 0 and self._tail:  # The blank line may have begun before.
             across = (self._tail + data[:3]).find(_BLANK_LINE)
             if across >= 0:
                 return across + 4 - len(self._tail)
@@ -253,7 +255,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """The headers are there: the application is called, or the request refused in its place."""
         method = self.parser.get_method()
         version = self.parser.get_http_version()
-        headers = headers_of(self.scope)
+        headers = headers_of(cast(Scope, self.scope))
         wrong = self._fault_in_head(method, version, headers)
         if wrong is not None:
             self._refuse(wrong, has_body=method != b"HEAD")
@@ -320,6 +322,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._ended or self._step is not _Step.BODY:
             return  # It was refused, or is read again.
         super().on_message_complete()
+        self._tail = b""
         if self.cycle.response_complete:
             self._begin(_Step.IDLE, self._bounds.idle_s)
         else:
