@@ -205,6 +205,11 @@ class Settings:
     idle_s: float = _setting(
         60.0, _number(1, 3600, "seconds"), "How long a connection may wait for its next request before it is closed."
     )
+    write_s: float = _setting(
+        20.0,
+        _number(1, 600, "seconds"),
+        "How long an answer may wait for its client to read 64 KB more of it before the connection is closed.",
+    )
     drain_s: int = _setting(
         10, _whole(1, 600, "seconds"), "How long requests in flight may take to finish after SIGTERM."
     )

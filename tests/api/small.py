@@ -209,12 +209,24 @@ def small_app(
 
 
 @contextmanager
-def small_server(*, log_requests: bool = True, **bounds: float) -> Iterator[tuple[Popen[str], int]]:
+def small_server(
+    *, log_requests: bool = True, files_max: int | None = None, **bounds: float
+) -> Iterator[tuple[Popen[str], int]]:
     """A real server in a process of its own, and its port; ended by SIGTERM, then waited for.
 
     What it logs is read when it ends: a test that asks many thousand times has to do without.
     """
-    command = [sys.executable, "-W", "error", "-m", "tests.api.small", json.dumps(bounds), str(int(log_requests))]
+    limited = [] if files_max is None else ["sh", "-c", f'ulimit -n {files_max} && exec "$@"', "sh"]
+    command = [
+        *limited,
+        sys.executable,
+        "-W",
+        "error",
+        "-m",
+        "tests.api.small",
+        json.dumps(bounds),
+        str(int(log_requests)),
+    ]
     with Popen(command, stdout=PIPE, stderr=PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from kana.api.protocol import Bounds
+from kana.api.bounds import Bounds
 from tests.api.small import LARGE_BYTES, small_server
 from tests.api.test_http_server import BODY, HEAD, PING, PONG, connect, memory_kb, ping, read_answer, read_to_end
 from tests.api.wire import Asked, Server

@@ -7,7 +7,9 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from select import select
 
 import pytest
 
@@ -265,11 +267,33 @@ def test_beyond_its_capacity_the_server_says_so() -> None:
         assert read_answer(first).endswith(PONG)
 
 
-def test_a_long_request_line_is_too_large(port: int) -> None:
+def test_at_the_limit_of_open_files_the_server_says_so() -> None:
+    """Before the system would reset new connections, they are answered 503, and the log has a line about it."""
+    with small_server(files_max=256) as (process, port), ExitStack() as stack:
+        first = stack.enter_context(connect(port))
+        crowd = [stack.enter_context(connect(port)) for _ in range(200)]
+        assert read_to_end(crowd[-1]).startswith(b"HTTP/1.1 503 ")
+        answers = [each.recv(13) for each in select(crowd[:-1], [], [], 0)[0]]
+        assert len(answers) > 10
+        assert set(answers) == {b"HTTP/1.1 503 "}
+        first.sendall(PING)
+        assert read_answer(first).endswith(PONG)
+        for each in crowd:
+            each.close()
+        assert any(ping(port) for _ in range(100))
+        process.terminate()
+        _, logged = process.communicate(timeout=20)
+    lines = [line for line in logged.splitlines() if "connections are refused" in line]
+    assert len(lines) == 1
+    assert "256 files are open" in lines[0]
+
+
+def test_a_long_request_line_is_too_large() -> None:
     """An address of 70 KB is told what it is, as headers of that size are."""
-    assert exchange(port, b"GET /" + b"a" * 70_000).startswith(b"HTTP/1.1 431 ")
-    assert exchange(port, b"GET /?" + b"a" * 70_000).startswith(b"HTTP/1.1 431 ")
-    assert exchange(port, b"GET /pages/" + b"a" * 60_000).startswith(b"HTTP/1.1 200 ")
+    with small_server(log_requests=False) as (_process, port):
+        assert exchange(port, b"GET /" + b"a" * 70_000).startswith(b"HTTP/1.1 431 ")
+        assert exchange(port, b"GET /?" + b"a" * 70_000).startswith(b"HTTP/1.1 431 ")
+        assert exchange(port, b"GET /pages/" + b"a" * 60_000).startswith(b"HTTP/1.1 200 ")
 
 
 def exchange(port: int, request: bytes) -> bytes:

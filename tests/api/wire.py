@@ -14,8 +14,9 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from kana.api.bounds import Bounds, Load
 from kana.api.http import answer
-from kana.api.protocol import BoundedProtocol, Bounds, Load
+from kana.api.protocol import BoundedProtocol
 
 _SPACES = re.compile(rb"\A([A-Z]+) +([^\s]+) +(?=HTTP/)")
 

@@ -11,7 +11,6 @@ segment, until its turn comes.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from enum import Enum, auto
 from math import inf
 from typing import Any, cast
@@ -22,6 +21,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from kana.api.bounds import Bounds, Load
 from kana.api.cycle import Cycle
 from kana.api.errors import Fault
 from kana.api.head import BUSY, MALFORMED, TOO_LARGE, TOO_SLOW, fault_in, last_answer
@@ -32,44 +32,6 @@ _WORK_MAX = 1000
 
 _BLANK_LINE = b"\r\n\r\n"
 _LINE_END = 13
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """What a connection may take, in seconds, bytes and numbers.
-
-    ``head_s`` runs from the first byte of a request to the end of its headers, ``body_s`` from there
-    to the end of its body, ``idle_s`` between requests, ``drain_s`` from SIGTERM to the end. Of an
-    answer that waits to be read, ``write_bytes_min`` must be taken every ``write_s``. What is not body
-    (request line, headers, chunk sizes, trailers) is ``head_bytes_max`` at most, and once more what the
-    body is: tiny chunks are no crime. ``unread_bytes_max`` is how much of a body is thrown away after
-    an early answer before the connection is closed: more than any address takes, or clients that send
-    first would miss their 413. Beyond ``connections_max`` connections, ``requests_max`` requests being
-    served, or so many open files that ``files_spare`` are left, the answer is 503 with Retry-After.
-    What clients have sent ahead of their turn is ``held_bytes_max`` at most, of all connections
-    together; the one that brings more is closed.
-    """
-
-    head_s: float = 10.0
-    body_s: float = 30.0
-    idle_s: float = 60.0
-    write_s: float = 20.0
-    drain_s: int = 10
-    head_bytes_max: int = 65_536
-    unread_bytes_max: int = 8_388_608
-    write_bytes_min: int = 65_536
-    held_bytes_max: int = 67_108_864
-    connections_max: int = 4096
-    requests_max: int = 2048
-    files_spare: int = 64
-    backlog: int = 2048
-
-
-@dataclass(slots=True)
-class Load:
-    """What the connections of one process hold together."""
-
-    held_bytes: int = 0
 
 
 class _Step(Enum):
@@ -128,6 +90,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self.flow = _Flow(transport)
         self._begin(_Step.IDLE, self._bounds.head_s)
         self._surplus = len(self.connections) > self._bounds.connections_max
+        if self._surplus:
+            self._load.note_refusal(f"{self._bounds.connections_max} connections are open", self.loop.time())
+        if self._file_number() >= self._load.files_max - self._bounds.files_spare:
+            # It would wait for a request while the files that the database needs run out.
+            self._load.note_refusal(f"nearly {self._load.files_max} files are open, the limit", self.loop.time())
+            self._refuse(BUSY)
+
+    def _file_number(self) -> int:
+        """The number of the connection's file: the system gives out the lowest that is free."""
+        connection = self.transport.get_extra_info("socket")
+        return -1 if connection is None else cast(int, connection.fileno())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone: nothing is read, kept or written any more."""

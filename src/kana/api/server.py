@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,9 +12,13 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from kana.api.protocol import BoundedProtocol, Bounds, Load
+from kana.api.bounds import Bounds, Load
+from kana.api.protocol import BoundedProtocol
 
 __all__ = ["Bounds", "Server", "serve", "server"]
+
+
+_FILES_BESIDE = 256  # The database, the log, the connections to PostgreSQL.
 
 
 class Server(uvicorn.Server):
@@ -61,7 +66,7 @@ def server(
         cast(Any, app),
         host=host,
         port=port,
-        http=cast(Any, partial(BoundedProtocol, bounds=bounds, load=Load())),
+        http=cast(Any, partial(BoundedProtocol, bounds=bounds, load=Load(files_max=_files_for(bounds)))),
         loop="uvloop",
         ws="none",
         interface="asgi3",
@@ -74,6 +79,17 @@ def server(
         timeout_graceful_shutdown=bounds.drain_s,
     )
     return Server(config, ready=ready)
+
+
+def _files_for(bounds: Bounds) -> int:
+    """Return how many files the process may have open: more than it was given, where the system allows that."""
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = bounds.connections_max + bounds.files_spare + _FILES_BESIDE
+    allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    if limit != resource.RLIM_INFINITY and limit < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+        limit = allowed
+    return wanted if limit == resource.RLIM_INFINITY else limit
 
 
 def serve(

@@ -163,6 +163,7 @@ def _bounds(settings: Settings) -> Bounds:
         head_s=settings.head_s,
         body_s=settings.body_s,
         idle_s=settings.idle_s,
+        write_s=settings.write_s,
         drain_s=settings.drain_s,
         connections_max=settings.connections_max,
         requests_max=settings.requests_max,
