@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 STAMPS := $(VENV)/stamps
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --no-config --python $(BIN)/python --require-hashes
+DEMO ?= kana-demo.db
+DEMO_PORT ?= 8081
 # Two workers more than the two processors that this is meant for: tests wait for servers, browsers and disks.
 PYTEST_ARGS ?= -n 4 --dist loadgroup
 TESTS ?=
@@ -17,7 +19,7 @@ TESTS ?=
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install static wheel serve test coverage test-setup check format bench screenshots clean
+.PHONY: help install static wheel serve demo test coverage test-setup check format bench screenshots clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +35,14 @@ wheel: install ## Build the wheel into dist/, the dashboard's files in it
 
 serve: install ## Run the server on its embedded default (http://127.0.0.1:8080)
 	@exec $(BIN)/kana serve
+
+demo: $(DEMO) ## Serve a year of an invented product to look around in (http://127.0.0.1:8081)
+	@exec $(BIN)/kana serve --port $(DEMO_PORT) --database-url sqlite:///$(DEMO)
+
+# Beside the database of `make serve`, so that neither fills the other; one that was interrupted is made anew.
+$(DEMO): | install
+	@rm -f $@-wal $@-shm
+	@$(BIN)/kana demo --database-url sqlite:///$@
 
 test: test-setup ## Install what tests need and run them (TESTS='tests/model -k period' for some)
 	@test -n "$(TESTS)" || scripts/core-coverage -q $(PYTEST_ARGS)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.docs.guides import GUIDES, prints_what_it_shows
 from tests.support.programs import curl
 from tests.support.server import KanaServer
 from tests.support.tree import ROOT, text, tracked
@@ -70,10 +71,26 @@ def matches(shown: Any, answer: Any) -> bool:
 @pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: path.name)
 def test_examples_run_and_answer_what_is_shown(path: Path) -> None:
     """From an empty workspace, in one shell: every answer is the one shown, and those not shown are no errors."""
-    blocks = steps(text(path))
     with KanaServer() as server:
-        printed = run(f"printf '{SEPARATOR}'\n".join(body for body, _ in blocks), server)
+        answers_what_it_shows(path, server)
 
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_all_documents_run_on_one_server(*, backwards: bool) -> None:
+    """Whoever tries one after the other, in whichever order, meets no id that another has made; guides included."""
+    runs = [
+        *((answers_what_it_shows, path) for path in WITH_EXAMPLES),
+        *((prints_what_it_shows, ROOT / "docs" / "guides" / f"{guide}.md") for guide in GUIDES),
+    ]
+    with KanaServer() as server:
+        for check, path in reversed(runs) if backwards else runs:
+            check(path, server)
+
+
+def answers_what_it_shows(path: Path, server: KanaServer) -> None:
+    """Run the shell blocks of a document."""
+    blocks = steps(text(path))
+    printed = run(f"printf '{SEPARATOR}'\n".join(body for body, _ in blocks), server)
     parts = printed.split(SEPARATOR)
     assert len(parts) == len(blocks)
     for part, (body, shown) in zip(parts, blocks, strict=True):

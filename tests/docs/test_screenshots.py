@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import urlsplit
 
+from playwright.async_api import Page
+
 from kana.dashboard.pages import ROUTES
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +50,105 @@ def test_the_readme_shows_every_picture_with_words() -> None:
     shown = re.findall(r"!\[([^\]]+)\]\(docs/screenshots/([^)]+)\)", (ROOT / "README.md").read_text())
     assert all(words for words, _ in shown)
     assert sorted(name for _, name in shown) == sorted(path.name for path in (ROOT / "docs/screenshots").iterdir())
+
+
+CAPTIONS: dict[str, tuple[str, list[str]]] = {
+    "insights": (
+        "Usage of each feature over a year, as lines, with filters for days, feature, package and user",
+        ["Units by feature", "From", "To", "Feature", "Package", "User", "A year"],
+    ),
+    "limits": (
+        "A list of users who are near a limit or have reached it, with when they run out and when it resets",
+        ["User", "Used", "Runs out", "Resets", "Reached"],
+    ),
+    "user": (
+        "A user's page: what they may use, how much of each limit is used, when it resets, and why",
+        ["What they may use", "Used", "Resets", "Why"],
+    ),
+    "packages": (
+        "The packages with their status, features, subscribers and add-ons",
+        ["Status", "Features", "Subscribers", "Add-ons", "Published", "Draft"],
+    ),
+    "sign-in": ("Signing in", ["Sign in", "Password"]),
+    "package": (
+        "A package: its features with their limits, and how many have it",
+        ["Features", "Limit", "8000 per month with overage", "Subscribers"],
+    ),
+    "package-new": ("The form for a new package", ["New package", "Package name"]),
+    "package-edit": ("Changing a package, its features and their limits", ["Edit Nest", "Features", "Limit"]),
+    "package-duplicate": ("Duplicating a package as a draft", ["Duplicate Colony", "The copy is a draft"]),
+    "package-archive": ("Archiving a package, with how many have it", ["Archive Nest?", "who have it keep it"]),
+    "features": (
+        "All features with their types and the packages they are in",
+        ["Type", "Packages assigned to", "Consumable", "Binary"],
+    ),
+    "feature": (
+        "A feature: its name, its type, and what one unit of it is called",
+        ["Name", "Type", "Consumable", "One unit is called"],
+    ),
+    "feature-new": ("The form for a new feature", ["New feature", "Name"]),
+    "subscribers": (
+        "Users, searched and filtered, with what they are subscribed to",
+        ["Name", "Packages", "Filter", "Active"],
+    ),
+    "user-new": ("The form for a new user", ["New user", "Identifier"]),
+    "user-edit": ("Changing a user", ["Name", "Save"]),
+    "user-tokens": ("Revoking the tokens of a user", ["Revoke the tokens of", "Revoke"]),
+    "users-import": ("Importing users from a file", ["Import users", "CSV file"]),
+    "adoption": ("Adoption: how many of those who may use a feature do", ["Had it", "Used it", "Share"]),
+    "top-users": ("Who uses a feature most", ["Top users", "User", "Units"]),
+    "refusals": ("Who was refused, and how often", ["User", "Times"]),
+    "insights-dark": ("Usage over a year, in the dark", ["Units by feature", "A year"]),
+    "integrations": ("What can send events, and how", ["Segment", "add a destination of the kind Webhooks"]),
+    "events": (
+        "Events from Segment with what became of each; none has come yet",
+        ["Event", "Status", "Nothing came yet."],
+    ),
+    "rules": (
+        "Rules for events from Segment, and events that none fits; there are none yet",
+        ["Rules", "No rules yet.", "Unmapped events by name", "Every event is mapped."],
+    ),
+    "rule": ("The form for a rule", ["New rule", "Map an event when", "Then record usage for"]),
+    "developer": ("Keys with their last use", ["Keys", "Last used", "never"]),
+    "console": ("The console for asking the Admin API", ["Console", "Your private key of this environment"]),
+    "log": ("Every change with who, when, before and after", ["When", "Who", "What", "Before and after"]),
+    "people": ("Who may come in, and as what", ["People", "E-mail address", "Role", "Owner"]),
+    "account": ("One's own account", ["Your account", "Change your password"]),
+}
+"""What is said of each picture, and the words on it that bear it out."""
+
+VISIBLE_TEXT = """() => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+  while (walker.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(walker.currentNode);
+    const box = range.getBoundingClientRect();
+    if (box.height && box.top >= 0 && box.bottom <= innerHeight) found.push(walker.currentNode.textContent);
+  }
+  return found.join(" ").replace(/\\s+/g, " ");
+}"""
+
+
+def test_each_caption_is_borne_out_by_its_page() -> None:
+    """What a picture is said to show stands on the part of the page that it is taken of, on a fresh demo."""
+    shown: dict[str, str] = {}
+
+    async def read(page: Page, name: str) -> None:
+        await page.wait_for_load_state("networkidle")
+        shown[name] = await page.evaluate(VISIBLE_TEXT)
+
+    script().main(read)
+    lacking = {
+        name: [word for word in words if word.lower() not in shown[name].lower()]
+        for name, (_, words) in CAPTIONS.items()
+    }
+    assert {name: words for name, words in lacking.items() if words} == {}
+
+
+def test_the_captions_of_the_readme_are_those_that_are_borne_out() -> None:
+    """A new caption, or another, is entered above with what bears it out."""
+    shown = re.findall(r"!\[([^\]]+)\]\(docs/screenshots/([^)]+)\.png\)", (ROOT / "README.md").read_text())
+    assert {name: caption for caption, name in shown} == {name: caption for name, (caption, _) in CAPTIONS.items()}
 
 
 def test_every_page_is_pictured_or_says_why_not() -> None:

@@ -1,42 +1,23 @@
-"""The Python guides run as they stand, in the order in which they refer to each other, and print what they say."""
+"""The Python guides run as they stand, and print what they say."""
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
+import pytest
 
+from tests.docs.guides import GUIDES, prints_what_it_shows
 from tests.support.server import KanaServer
 from tests.support.tree import ROOT, text
 
-GUIDES = ["create-users", "subscribe-manually", "block-access-backend", "record-usage"]
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FOLDER = ROOT / "docs" / "guides"
 
 
-def blocks(guide: str, language: str) -> str:
-    found = BLOCK.findall(text(ROOT / "docs" / "guides" / f"{guide}.md"))
-    return "\n".join(body for spoken, body in found if spoken == language)
-
-
-def test_each_guide_prints_what_it_shows() -> None:
-    """From an empty server, each guide's samples are one program, which prints the guide's text blocks."""
+@pytest.mark.parametrize("guide", GUIDES)
+def test_each_guide_stands_alone(guide: str) -> None:
+    """From an empty server, whichever a reader begins with; that they also follow each other, tests/docs proves."""
     with KanaServer() as server:
-        for guide in GUIDES:
-            ended = subprocess.run(
-                [sys.executable, "-c", blocks(guide, "python")],
-                env=os.environ | {"KANA_KEY": server.private_key, "KANA_ENDPOINT": server.address},
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert (guide, ended.stderr) == (guide, "")
-            shown = blocks(guide, "text").replace("\n\n", "\n")
-            assert (guide, ended.stdout) == (guide, shown)
+        prints_what_it_shows(FOLDER / f"{guide}.md", server)
 
 
 def test_every_guide_is_run() -> None:
-    """A guide with Python in it is in the list above."""
-    with_python = {path.stem for path in (ROOT / "docs" / "guides").glob("*.md") if "```python" in text(path)}
-    assert with_python == set(GUIDES)
+    """A guide with Python in it is in the list."""
+    assert {path.stem for path in FOLDER.glob("*.md") if "```python" in text(path)} == set(GUIDES)
