@@ -52,6 +52,16 @@ def test_text_becomes_a_value(name: str, text: str, value: object) -> None:
     assert getattr(Settings.from_mapping({variable(name): text}), name) == value
 
 
+def test_a_database_is_one_however_its_file_is_written(tmp_path: Path) -> None:
+    """By a path from the root, a longer way or a link; another file is another."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    ways = ("kana.db", "link/kana.db", "./kana.db")
+    places = {Settings(database_url=f"sqlite:///{tmp_path}/{way}").database_place for way in ways}
+    assert len(places) == 1
+    assert Settings(database_url=f"sqlite:///{tmp_path}/other.db").database_place not in places
+    assert Settings(database_url="postgresql://db/kana").database_place == "postgresql://db/kana"
+
+
 @pytest.mark.parametrize(
     ("name", "texts"),
     [

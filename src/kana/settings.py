@@ -270,6 +270,11 @@ class Settings:
         return Path(_sqlite_file(self.database_url)) if self.database_url.startswith("sqlite:") else None
 
     @property
+    def database_place(self) -> str:
+        """What tells this database from every other on this machine, however its file is written; may hold secrets."""
+        return self.database_url if self.sqlite_path is None else str(self.sqlite_path.resolve())
+
+    @property
     def proxies(self) -> tuple[Network, ...]:
         """The networks of ``trusted_proxies``."""
         return _networks(self.trusted_proxies)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import tempfile
 import time
@@ -16,7 +17,9 @@ import pytest
 from kana.dashboard import imports, users_table
 from kana.model.person import Role
 from kana.model.user import User
+from kana.settings import Settings
 from tests.dashboard.desk import FORMULA, HOSTILE, Desk, Visitor, text_of
+from tests.support.stores import SqlitePlace
 from tests.support.world import LIVE, TEST
 
 
@@ -216,8 +219,39 @@ def test_an_import_whose_process_is_gone_says_so(desk: Desk, editor: Visitor, mo
     assert editor.sign_in("editor@example.com").status_code == 303
     checked(editor, "id\nbob\n")
     editor.get(path, status=404)
-    monkeypatch.setattr(imports, "_KEPT_MAX", 1)
-    assert upload(editor, "id\ncyd\n").status_code == 429
+
+
+def test_who_uploads_too_much_holds_up_nobody_else(
+    desk: Desk, editor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bound is a person's at one server: neither another person nor they themselves at another one are refused."""
+    monkeypatch.setattr(imports, "_KEPT_MAX", 2)
+    assert [upload(editor, "id\nada\n").status_code for _ in range(3)] == [303, 303, 429]
+    assert upload(desk.person(Role.OWNER), "id\nada\n").status_code == 303
+    settings = Settings(database_url=f"sqlite:///{tmp_path / 'other.db'}")
+    with Desk(SqlitePlace(tmp_path / "other.db"), settings=settings) as other:
+        there = other.person(Role.EDITOR)
+        path, _ = checked(there, "id\nada\n")
+        editor.get(path, status=404)
+    desk.served.clock.advance(days=1, seconds=1)
+    assert editor.sign_in("editor@example.com").status_code == 303
+    assert upload(editor, "id\nada\n").status_code == 303
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"stage": "other"}', '{"new": 1}'])
+def test_a_folder_that_cannot_be_read_harms_nobody(desk: Desk, editor: Visitor, content: str | None) -> None:
+    """One that was begun and never told of, or by another version: it is no import, and others go on."""
+    path, _ = checked(editor, "id\nada\n")
+    folder = next(Path(tempfile.gettempdir()).glob("kana-imports-*/*"))
+    (folder / "state.json").unlink()
+    if content is not None:
+        (folder / "state.json").write_text(content)
+    editor.get(path, status=404)
+    checked(editor, "id\nbob\n")
+    assert folder.exists()
+    os.utime(folder, (0, 0))
+    checked(editor, "id\ncyd\n")
+    assert not folder.exists()
 
 
 def test_what_is_written_out_comes_back_the_same(desk: Desk, editor: Visitor) -> None:

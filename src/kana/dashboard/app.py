@@ -212,7 +212,7 @@ def create_dashboard(
         engine=engine,
         config=config,
         people=people,
-        imports=Imports(engine.directory, engine.rosters, clock=engine.clock),
+        imports=Imports(engine.directory, engine.rosters, server=settings.database_place, clock=engine.clock),
         settings=settings,
         definitions=definitions,
         templates=load_templates(),

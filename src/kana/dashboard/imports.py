@@ -2,6 +2,7 @@
 
 A folder has the file that was uploaded, the report of what it would do, and ``state.json``, which is
 replaced as a whole. The folder's name is a secret of whoever uploaded it. A day later it is swept away.
+Each server has a place of its own for them, which its processes share.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
@@ -97,9 +99,9 @@ class Import:
         """Return how far it is, None where there is none; one whose process is gone has failed."""
         try:
             state = State(**json.loads((self.folder / "state.json").read_text()))
-        except FileNotFoundError:
-            return None
-        state = replace(state, stage=Stage(state.stage))
+            state = replace(state, stage=Stage(state.stage))
+        except (OSError, ValueError, TypeError):
+            return None  # There is none, or one that another version has written.
         if state.is_running and now - from_milliseconds(state.told_at) > _STALE:
             return replace(state, stage=Stage.FAILED, why=INTERRUPTED)
         return state
@@ -131,9 +133,12 @@ def _ruling(line: str) -> Ruling:
 
 
 class Imports:
-    """Keeps the imports of this machine, and runs those that were sent to this process."""
+    """Keeps the imports of the server that is called ``server``, and runs those that were sent to this process."""
 
-    def __init__(self, directory: DirectoryEngine, rosters: RosterEngine, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, directory: DirectoryEngine, rosters: RosterEngine, *, server: str, clock: Callable[[], datetime]
+    ) -> None:
+        self._server = sha256(server.encode()).hexdigest()[:16]
         self._directory = directory
         self._rosters = rosters
         self._clock = clock
@@ -145,17 +150,22 @@ class Imports:
         Raises:
             NotFound: there is none, or it is another person's or environment's.
         """
-        found = Import(name, _folder() / name)
-        state = found.state(self._clock()) if _NAME(name) else None
-        if state is not None and (state.environment, state.email) == (environment.value, email):
-            return found, state
+        if _NAME(name):
+            found = Import(name, self._folder() / name)
+            state = found.state(self._clock())
+            if state is not None and (state.environment, state.email) == (environment.value, email):
+                return found, state
         raise NotFound("There is no such import; it may be too old. Upload the file again.")
 
     def check(self, environment: Environment, email: str, file: str, copy: Callable[[Path], None]) -> Import:
-        """Keep what ``copy`` writes and begin to say what it would do."""
-        self._sweep()
+        """Keep what ``copy`` writes and begin to say what it would do.
+
+        Raises:
+            RateLimited: this person keeps too many already.
+        """
+        self._sweep(email)
         name = secrets.token_hex(16)
-        new = Import(name, _folder() / name)
+        new = Import(name, self._folder() / name)
         new.folder.mkdir(mode=0o700)
         copy(new.table)
         state = State(
@@ -232,24 +242,24 @@ class Imports:
     def _moment(self) -> int:
         return to_milliseconds(self._clock())
 
-    def _sweep(self) -> None:
-        """Throw away what is old, and refuse more when there is too much that is not."""
+    def _sweep(self, email: str) -> None:
+        """Throw away what is old, and refuse more to who keeps too much that is not; nobody else is held up by them."""
         kept, now = 0, self._clock()
-        for folder in _folder().iterdir():
+        for folder in self._folder().iterdir():
             state = Import(folder.name, folder).state(now)
-            kept += state is not None
-            if state is not None and now - from_milliseconds(state.told_at) > KEPT:
+            touched_at = folder.stat().st_mtime * 1000 if state is None else state.told_at
+            if now - from_milliseconds(int(touched_at)) > KEPT:
                 shutil.rmtree(folder, ignore_errors=True)
-                kept -= 1
+            elif state is not None and state.email == email:
+                kept += 1
         if kept >= _KEPT_MAX:
-            raise RateLimited(f"{_KEPT_MAX} imports are kept already; try again tomorrow", retry_after_s=3600)
+            raise RateLimited(f"{_KEPT_MAX} imports of yours are kept already; try again tomorrow", retry_after_s=3600)
 
-
-def _folder() -> Path:
-    """Return the folder of all imports, which nobody else on this machine can read."""
-    folder = Path(tempfile.gettempdir(), f"kana-imports-{os.getuid()}")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise Forbidden(f"The folder {folder} is not ours alone; imports cannot be kept there.")
-    return folder
+    def _folder(self) -> Path:
+        """Return the folder of this server's imports, which nobody else on this machine can read."""
+        folder = Path(tempfile.gettempdir(), f"kana-imports-{os.getuid()}-{self._server}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
+            raise Forbidden(f"The folder {folder} is not ours alone; imports cannot be kept there.")
+        return folder
