@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
+from kana.dashboard.provider import DOCUMENT_BYTES_MAX
 from kana.model.person import Role
 from kana.settings import Settings
 from tests.dashboard.desk import Desk, Visitor
@@ -84,6 +85,22 @@ def test_who_is_not_invited_or_disabled_stays_outside(desk: Desk) -> None:
         {"nonce": None},
         {"aud": "another client"},
         {"aud": ["kana", "another"], "azp": "another"},
+        {"aud": ["kana", "another"]},
+        {"aud": ["another"]},
+        {"aud": []},
+        {"aud": 5},
+        {"azp": "another"},
+        {"azp": ["kana"]},
+        {"nonce": ["x"]},
+        {"nonce": "\ud83d"},
+        {"exp": float("inf")},
+        {"exp": 10**400},
+        {"exp": True},
+        {"iat": [1]},
+        {"email": "no address"},
+        {"email": "a\0@example.com"},
+        {"email": "\ud83d@example.com"},
+        {"email": ["ada@example.com"]},
         {"iss": "http://elsewhere.example"},
         {"exp": 1_600_000_000},
         {"exp": None},
@@ -146,3 +163,92 @@ def test_without_a_provider_there_is_no_such_way(tmp_path: Path) -> None:
         assert "/login/provider" not in plain.guest().get("/login")
         plain.guest().get("/login/provider", status=404)
         plain.guest().get("/login/provider/back?code=1&state=2", status=404)
+
+
+WELL_KNOWN = "/.well-known/openid-configuration"
+
+
+def test_a_token_for_several_says_that_it_is_for_us(desk: Desk, provider: IdentityProvider) -> None:
+    """The control: a list of one is one, and a list of several with ``azp`` is for whom that names."""
+    invited(desk)
+    for spoil in ({"aud": ["kana"]}, {"aud": ["kana", "another"], "azp": "kana"}):
+        provider.spoil = spoil
+        assert came_back(desk.guest()).status_code == 303
+
+
+ODD: list[Any] = [
+    b"", b"{", b"\xff", b"[" * 100_000, b'{"a":' * 100_000, b"null", [], "text", 5, {}, {"keys": 5}, {"keys": [5]},
+    {"keys": [{}]}, {"keys": [{"kty": "RSA", "n": 5, "e": []}]}, {"keys": [{"kty": "oct", "k": "eA", "kid": "one"}]},
+    {"id_token": 5}, {"id_token": ""}, {"id_token": "a.b.c"}, {"id_token": None}, {"id_token": "e30.e30."},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [WELL_KNOWN, "/keys", "/token"])
+def test_odd_documents_let_nobody_in_and_are_no_fault_of_ours(
+    desk: Desk, provider: IdentityProvider, path: str
+) -> None:
+    """Whatever a provider answers, it is refused in a sentence, and the next one who is right comes in."""
+    invited(desk)
+    for odd in ODD:
+        guest = desk.guest()
+        there = guest.http.get("/login/provider")
+        back = urlsplit(httpx.get(there.headers["location"]).headers["location"])
+        provider.odd = {path: odd}
+        answer = guest.http.get(f"{back.path}?{back.query}")
+        provider.odd = {}
+        assert answer.status_code in (401, 503), odd
+        assert not any(name == "kana-session" for name in answer.cookies), odd
+    assert came_back(desk.guest()).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["javascript:alert(1)", "//elsewhere.example", "http://a\r\nx: y", "", None, 5, ["http://a"], "ftp://a", "ü"],
+)
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+def test_an_odd_address_of_a_provider_is_not_gone_to(
+    desk: Desk, provider: IdentityProvider, name: str, where: object
+) -> None:
+    """Neither by us nor by the browser."""
+    invited(desk)
+    guest = desk.guest()
+    there = guest.http.get("/login/provider")
+    back = urlsplit(httpx.get(there.headers["location"]).headers["location"])
+    described = httpx.get(f"{provider.issuer}{WELL_KNOWN}").json()
+    provider.odd = {WELL_KNOWN: {**described, name: where}}
+    assert guest.http.get(f"{back.path}?{back.query}").status_code == (303 if name == "authorization_endpoint" else 503)
+    if name == "authorization_endpoint":
+        assert desk.guest().http.get("/login/provider").status_code == 503
+
+
+@pytest.mark.parametrize("path", [WELL_KNOWN, "/keys", "/token"])
+def test_no_more_of_a_document_is_read_than_one_may_have(
+    desk: Desk, provider: IdentityProvider, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest stays where it is: what was taken in is counted, and it is the bound and one part of the wire more."""
+    invited(desk)
+    guest, taken = desk.guest(), 0
+    there = guest.http.get("/login/provider")
+    back = urlsplit(httpx.get(there.headers["location"]).headers["location"])
+    plain = httpx.Response.aiter_raw
+
+    async def counted(response: httpx.Response, chunk_size: int | None = None) -> Any:
+        nonlocal taken
+        async for part in plain(response, chunk_size):
+            taken += len(part)
+            yield part
+
+    monkeypatch.setattr(httpx.Response, "aiter_raw", counted)
+    provider.odd = {path: b'"' + b"x" * 64 * 1024 * 1024 + b'"'}
+    assert guest.http.get(f"{back.path}?{back.query}").status_code == 503
+    assert taken < DOCUMENT_BYTES_MAX + 256 * 1024
+
+
+@pytest.mark.parametrize(
+    "cookie", ["", "5", "[]", "{}", "[" * 3_000, '{"state": 5, "nonce": 5, "verifier": 5, "next": 5}', "%ff", "\\ud83d"]
+)
+def test_an_odd_ticket_is_none(desk: Desk, cookie: str) -> None:
+    """Whatever a browser keeps in its place."""
+    visitor = desk.guest()
+    headers = {"Cookie": f"kana-ticket={quote(cookie)}"}
+    assert visitor.http.get("/login/provider/back?code=1&state=5", headers=headers).status_code == 401

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,7 +26,8 @@ CLIENT_ID, CLIENT_SECRET = "kana", "between the two of us"
 class IdentityProvider:
     """Signs in whoever ``claims`` describe, without asking. ``spoil`` changes what it then says of them.
 
-    ``algorithm`` and ``key`` are what it signs with; ``jwks_key`` is the one that it publishes.
+    ``algorithm`` and ``key`` are what it signs with; ``jwks_key`` is the one that it publishes. ``odd`` is what it
+    answers at a path instead: a value, or bytes as they are, as many times as it says.
     """
 
     clock: Clock
@@ -33,6 +35,7 @@ class IdentityProvider:
     spoil: dict[str, Any] = field(default_factory=dict)
     algorithm: str = "RS256"
     key: Any = field(default_factory=lambda: generate_private_key(65537, 2048))
+    odd: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.jwks_key: RSAPrivateKey = self.key
@@ -63,7 +66,9 @@ class IdentityProvider:
     def get(self, handler: BaseHTTPRequestHandler) -> None:
         """Describe itself, show its keys, or send a browser back with a code."""
         parts = urlsplit(handler.path)
-        if parts.path == "/.well-known/openid-configuration":
+        if parts.path in self.odd:
+            answer(handler, 200, self.odd[parts.path])
+        elif parts.path == "/.well-known/openid-configuration":
             ends = {"authorization": "authorize", "token": "token"}
             described = {f"{name}_endpoint": f"{self.issuer}/{path}" for name, path in ends.items()}
             answer(handler, 200, {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys", **described})
@@ -82,6 +87,9 @@ class IdentityProvider:
     def token(self, handler: BaseHTTPRequestHandler) -> None:
         """Exchange a code, once, for a token, when everything belongs together."""
         body = handler.rfile.read(int(handler.headers["content-length"])).decode()
+        if handler.path in self.odd:
+            answer(handler, 200, self.odd[handler.path])
+            return
         sent = {name: values[0] for name, values in parse_qs(body).items()}
         asked = self._codes.pop(sent.get("code", ""), None)
         challenge = urlsafe_b64encode(sha256(sent.get("code_verifier", "").encode()).digest()).rstrip(b"=").decode()
@@ -103,10 +111,11 @@ class IdentityProvider:
 
 
 def answer(handler: BaseHTTPRequestHandler, status: int, value: object) -> None:
-    """Send JSON."""
-    body = json.dumps(value).encode()
+    """Send JSON, or bytes as they are."""
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
     handler.send_response(status)
     handler.send_header("content-type", "application/json")
     handler.send_header("content-length", str(len(body)))
     handler.end_headers()
-    handler.wfile.write(body)
+    with suppress(ConnectionError):  # Whoever asked has read enough.
+        handler.wfile.write(body)

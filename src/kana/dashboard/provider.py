@@ -5,6 +5,8 @@ Source: OpenID Connect Core 1.0, section 3.1; RFC 7636; RFC 9700.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
@@ -12,12 +14,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import jwt
 
 from kana.errors import Unauthenticated, Unavailable
+from kana.model.text import shown
 from kana.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 
 ANSWER_S = 5.0
 """How long the provider may take to answer one request."""
+
+DOCUMENT_BYTES_MAX = 1024 * 1024
+"""Largest document of the provider that is read: its description, its keys, an answer with a token."""
 
 LEEWAY = timedelta(minutes=1)
 """How far the provider's clock may be from ours."""
@@ -78,7 +85,7 @@ class Provider:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
-        where = str(described["authorization_endpoint"])
+        where = self._endpoint(described, "authorization_endpoint")
         return f"{where}{'&' if '?' in where else '?'}{urlencode(query)}"
 
     async def email_of(self, code: str, ticket: Ticket, *, back: str, now: datetime) -> str:
@@ -90,66 +97,108 @@ class Provider:
         """
         async with _client() as client:
             described = await self._described(client)
-            answer = await client.post(
-                str(described["token_endpoint"]),
-                data={
-                    "grant_type": "authorization_code",
-                    "code": code,
-                    "redirect_uri": back,
-                    "code_verifier": ticket.verifier,
-                    "client_id": self._client_id,
-                    "client_secret": self._client_secret,
-                },
-            )
-            if answer.status_code != 200:
-                raise Unauthenticated(_REFUSED)
-            keys = (await client.get(str(described["jwks_uri"]))).raise_for_status().json()
-        claims = self._claims(_token_of(answer), keys, nonce=ticket.nonce, now=now)
+            form = {
+                "grant_type": "authorization_code",
+                "code": code,
+                "redirect_uri": back,
+                "code_verifier": ticket.verifier,
+                "client_id": self._client_id,
+                "client_secret": self._client_secret,
+            }
+            try:
+                answer = await _document(client, "POST", self._endpoint(described, "token_endpoint"), form)
+            except _RefusedError:
+                raise Unauthenticated(_REFUSED) from None
+            keys = await _document(client, "GET", self._endpoint(described, "jwks_uri"))
+        claims = self._claims(answer.get("id_token"), keys, nonce=ticket.nonce, now=now)
         if claims.get("email_verified") is not True or not isinstance(claims.get("email"), str):
             raise Unauthenticated("Your organisation does not vouch for your e-mail address.")
         return str(claims["email"])
 
     async def _described(self, client: httpx.AsyncClient) -> Mapping[str, Any]:
-        answer = await client.get(f"{self._issuer}/.well-known/openid-configuration")
-        described: Mapping[str, Any] = answer.raise_for_status().json()
-        if str(described.get("issuer", "")).rstrip("/") != self._issuer:
-            raise Unavailable(
-                f"the provider of identity calls itself {described.get('issuer')!r}, not KANA_OIDC_ISSUER"
-            )
+        described = await _document(client, "GET", f"{self._issuer}/.well-known/openid-configuration")
+        issuer = described.get("issuer")
+        if not isinstance(issuer, str) or issuer.rstrip("/") != self._issuer:
+            raise Unavailable(f"the provider of identity calls itself {shown(issuer)}, not KANA_OIDC_ISSUER")
         return described
 
-    def _claims(self, token: str, keys: Mapping[str, Any], *, nonce: str, now: datetime) -> Mapping[str, Any]:
+    def _endpoint(self, described: Mapping[str, Any], name: str) -> str:
+        """Return an address that the provider names: by https where it is reached so itself, as secrets go there."""
+        where = described.get(name)
+        schemes = ("https://",) if self._issuer.startswith("https:") else ("https://", "http://")
+        if isinstance(where, str) and where.startswith(schemes) and where.isascii() and where.isprintable():
+            return where
+        raise Unavailable(f"the provider of identity has no {name} that can be used, got {shown(where)}")
+
+    def _claims(self, token: object, keys: Mapping[str, Any], *, nonce: str, now: datetime) -> Mapping[str, Any]:
         """Return what a token claims once everything about it is right.
 
         Source: OpenID Connect Core 1.0, section 3.1.3.7.
         """
         try:
-            header = jwt.get_unverified_header(token)
-            key = next(key for key in jwt.PyJWKSet.from_dict(dict(keys)).keys if key.key_id == header.get("kid"))
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key,
-                algorithms=list(ALGORITHMS),
-                audience=self._client_id,
-                # Times are held to our own clock below.
-                options={"require": ["iss", "sub", "aud", "exp", "iat", "nonce"], "verify_exp": False,
-                         "verify_iat": False, "verify_nbf": False},
-            )  # fmt: skip
-            fresh = datetime.fromtimestamp(claims["exp"], now.tzinfo) > now - LEEWAY
-            not_early = datetime.fromtimestamp(claims["iat"], now.tzinfo) < now + LEEWAY
-        except (jwt.PyJWTError, StopIteration, TypeError, ValueError, OverflowError) as error:
+            claims = self._decoded(token, keys)
+            is_right = self._is_right(claims, nonce=nonce, now=now)
+        except Exception as error:  # Libraries raise anything for odd input, and none of it opens.
             raise Unauthenticated(_REFUSED) from error
-        ours = str(claims["iss"]).rstrip("/") == self._issuer and claims.get("azp", self._client_id) == self._client_id
-        if not (fresh and not_early and ours and secrets.compare_digest(str(claims["nonce"]).encode(), nonce.encode())):
+        if not is_right:
             raise Unauthenticated(_REFUSED)
         return claims
 
+    def _decoded(self, token: object, keys: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not isinstance(token, str):
+            raise TypeError("a token is text")
+        header = jwt.get_unverified_header(token)
+        key = next(key for key in jwt.PyJWKSet.from_dict(dict(keys)).keys if key.key_id == header.get("kid"))
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=list(ALGORITHMS),
+            audience=self._client_id,
+            # Times are held to our own clock.
+            options={"require": ["iss", "sub", "aud", "exp", "iat", "nonce"], "verify_exp": False,
+                     "verify_iat": False, "verify_nbf": False},
+        )  # fmt: skip
+        return claims
 
-def _token_of(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json()["id_token"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise Unauthenticated(_REFUSED) from error
+    def _is_right(self, claims: Mapping[str, Any], *, nonce: str, now: datetime) -> bool:
+        fresh = datetime.fromtimestamp(claims["exp"], now.tzinfo) > now - LEEWAY
+        not_early = datetime.fromtimestamp(claims["iat"], now.tzinfo) < now + LEEWAY
+        # Made for several, it has to say which of them asked for it.
+        others = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+        for_us = claims.get("azp", None if others else self._client_id) == self._client_id
+        ours = str(claims["iss"]).rstrip("/") == self._issuer and for_us
+        return fresh and not_early and ours and secrets.compare_digest(str(claims["nonce"]).encode(), nonce.encode())
+
+
+class _RefusedError(Exception):
+    """The provider answered with a status of 400 to 499."""
+
+
+async def _document(
+    client: httpx.AsyncClient, method: str, where: str, form: Mapping[str, str] | None = None
+) -> Mapping[str, Any]:
+    """Return the JSON object that the provider answers with, of which no more than ``DOCUMENT_BYTES_MAX`` is read.
+
+    Raises:
+        ValueError: it is too large, or no object.
+    """
+    body = b""
+    async with asyncio.timeout(ANSWER_S):
+        # As it is: what is compressed could be any size again.
+        headers = {"accept": "application/json", "accept-encoding": "identity"}
+        async with client.stream(method, where, data=form, headers=headers) as answer:
+            if 400 <= answer.status_code < 500:
+                raise _RefusedError
+            if answer.status_code != HTTPStatus.OK:
+                raise ValueError(f"the provider answered {answer.status_code}")
+            async for part in answer.aiter_raw():
+                body += part
+                if len(body) > DOCUMENT_BYTES_MAX:
+                    raise ValueError("the provider's answer is too large")
+    read = json.loads(body)
+    if not isinstance(read, dict):
+        raise ValueError("the provider's answer is no object")  # noqa: TRY004 - of JSON, not of ours
+    return read
 
 
 @asynccontextmanager
@@ -160,5 +209,5 @@ async def _client() -> AsyncIterator[httpx.AsyncClient]:
     try:
         async with httpx.AsyncClient(timeout=ANSWER_S, follow_redirects=False) as client:
             yield client
-    except (httpx.HTTPError, ValueError, KeyError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, RecursionError, _RefusedError) as error:
         raise Unavailable("your organisation's sign-in does not answer; try again") from error

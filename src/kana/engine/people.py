@@ -199,7 +199,10 @@ class PeopleEngine:
         Raises:
             Unauthenticated: nobody here has this address or is invited, or they are disabled.
         """
-        address = email.strip().lower()
+        try:
+            address = email_address(email.strip().lower())
+        except InvalidValue:
+            raise Unauthenticated("Nobody with this e-mail address was invited.") from None
         person = (await self._store.people()).get(address)
         if person is None:
             person = await self._accept_for(address)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from http import HTTPStatus
 from urllib.parse import quote, unquote
 
+import structlog
 from starlette.responses import RedirectResponse, Response
 
 from kana.dashboard.pages.problem import ProblemPage
@@ -19,6 +20,8 @@ from kana.errors import NotFound, Unauthenticated
 
 BACK = "/login/provider/back"
 _TICKET_S = 600
+
+log = structlog.get_logger("kana.people")
 
 
 async def go_to_provider(visit: Visit) -> Response:
@@ -38,6 +41,7 @@ async def come_back(visit: Visit) -> Response:
         email = await provider.email_of(visit.asked("code"), ticket, back=_back(visit), now=visit.engine.clock())
         signed_in = await visit.house.people.sign_in_by_provider(email)
     except Unauthenticated as error:
+        log.warning("sign-in failed: provider", why=error.message, address=visit.client)
         response = visit.show(ProblemPage.of(HTTPStatus.UNAUTHORIZED, error.message), status=401)
         visit.keep_cookie(response, "ticket", "", age_s=0)
         return response
@@ -62,15 +66,21 @@ def _ticket(visit: Visit) -> Ticket:
     Raises:
         Unauthenticated: it is not, or there is none, or the provider said no.
     """
-    try:
-        ticket = Ticket(**json.loads(unquote(visit.cookie("ticket") or "")))
-    except (ValueError, TypeError):
-        ticket = None
+    ticket = _kept(visit.cookie("ticket") or "")
     if ticket is None or ticket.state != visit.asked("state"):
         raise Unauthenticated("This sign-in was begun in another browser, or too long ago. Begin again.")
     if not visit.asked("code"):
         raise Unauthenticated("Your organisation did not let you in.")
     return ticket
+
+
+def _kept(cookie: str) -> Ticket | None:
+    """Return what a cookie holds; None where it is none of ours."""
+    try:
+        ticket = Ticket(**json.loads(unquote(cookie)))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return ticket if all(isinstance(part, str) for part in asdict(ticket).values()) else None
 
 
 ROUTES = (
