@@ -330,7 +330,7 @@ async def test_a_role_and_a_password_are_changed(people: People) -> None:
 
 async def test_a_provider_of_identity_lets_in_who_is_invited(people: People) -> None:
     """By their invitation, which is used up, or as the person they are; nobody else."""
-    for email in ("nobody@example.com", "ada@example.com"):
+    for email in ("nobody@example.com", "ada@example.com", "no address", "a\0@example.com", "\ud83d@example.com"):
         with pytest.raises(Unauthenticated, match="Nobody with this e-mail address was invited"):
             await people.engine.sign_in_by_provider(email)
     token = await people.engine.invite("ada@example.com", Role.EDITOR, by=TESTER)
