@@ -31,7 +31,7 @@ from kana.model.segment import (
     same_person,
     usage_key,
 )
-from kana.model.text import UNITS_MAX
+from kana.model.text import UNITS_MAX, shown
 from tests.support.world import NOON, TEST, a_user
 
 HOUR = timedelta(hours=1)
@@ -110,8 +110,12 @@ def test_a_message_without_a_time_happened_when_it_came() -> None:
 @pytest.mark.parametrize(
     ("properties", "reason"),
     [
-        ({"featureId": 7}, "properties.featureId must be a text, got 7"),
-        ({"featureId": ""}, "properties.featureId must be 1 to 255 characters, got 0: ''"),
+        ({"featureId": 7.5}, "properties.featureId must be a text, got 7.5"),
+        ({"featureId": ["message"]}, "properties.featureId must be a text, got ['message']"),
+        (
+            {"featureId": "x" * 256},
+            f"properties.featureId must be 1 to 255 characters, got 256: {shown('x' * 256)}",
+        ),
         (
             {"featureId": "message", "delta": None},
             f"properties.delta must be a whole number from -{UNITS_MAX} to {UNITS_MAX}, got null",
@@ -264,7 +268,7 @@ def test_traits_may_stand_in_the_context(fields: dict[str, object], name: str | 
     assert identity_of(event).name == name
 
 
-@pytest.mark.parametrize("traits", [{"name": 7}, {"email": "a\0b"}, {"billingId": ["cus"]}])
+@pytest.mark.parametrize("traits", [{"name": True}, {"email": "a\0b"}, {"billingId": ["cus"]}])
 def test_traits_that_cannot_be_kept_are_refused(traits: dict[str, object]) -> None:
     """The message names the trait."""
     with pytest.raises(InvalidValue, match=rf"traits\.{next(iter(traits))}"):

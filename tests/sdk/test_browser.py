@@ -9,7 +9,7 @@ import pytest
 
 from kana.errors import InvalidValue, Unauthenticated
 from kana.sdk import AsyncKanaUserClient, FeatureType, Grant, KanaAdmin, KanaUserClient
-from tests.sdk.people import meter, value
+from tests.sdk.people import meter, subscribed, value
 from tests.support.server import KanaServer
 
 Login = Callable[[str], dict[str, Any]]
@@ -45,6 +45,23 @@ async def test_a_user_sees_what_they_may_do(
     assert (feature.id, feature.type) == (meter(user), FeatureType.CONSUMABLE)
     assert feature.entitlement.consumption.used == 8
     await value(own.close() if client is KanaUserClient else own.aclose())
+
+
+@pytest.mark.parametrize("user_id", ["zoë", "김/é", "100%", "a%41b", "a%2541b", "a b", "ada@example.com", "😀", "%"])
+async def test_an_id_of_any_script_is_sent(server: KanaServer, kana: KanaAdmin, number: int, user_id: str) -> None:
+    """By the header of simple mode, which holds ASCII only: what arrives is the id."""
+    whose = subscribed(kana, f"{user_id}-{number}", limit=5)
+    public_key = server.keys["environments"]["test"]["public_key"]
+    for client in (KanaUserClient, AsyncKanaUserClient):
+        own: Any = client(endpoint=server.address, api_key=public_key, user_id=whose)
+        assert (await value(own.can_use_feature(meter(whose)))).access is True
+        await value(own.close() if client is KanaUserClient else own.aclose())
+
+
+def test_half_a_pair_is_no_id() -> None:
+    """It is refused at once, and says which argument it is."""
+    with pytest.raises(InvalidValue, match=r"^user_id must not hold lone surrogates"):
+        KanaUserClient(api_key="pub_test_x", user_id="\ud83d")
 
 
 def test_answers_stay_until_they_are_reset(server: KanaServer, kana: KanaAdmin, user: str, login: Login) -> None:

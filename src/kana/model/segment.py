@@ -14,7 +14,7 @@ from hashlib import sha256
 from kana.errors import InvalidValue
 from kana.model.environment import Environment, bucket_of
 from kana.model.period import from_milliseconds
-from kana.model.text import identifier, new_identifier, optional_identifier, shown, whole_number
+from kana.model.text import identifier, new_identifier, optional_identifier, shown, textual, whole_number
 from kana.model.usage import Usage
 from kana.model.user import User
 from kana.model.value import dataclass
@@ -228,7 +228,7 @@ def received(
         return replace(event, status=EventStatus.IGNORED, reason="no userId")
     if message.type is MessageType.IDENTIFY:
         return event
-    if message.properties.get("featureId") is None:
+    if message.properties.get("featureId") in (None, ""):
         return mapped(replace(event, status=EventStatus.UNMAPPED), rules, properties=message.properties)
     return _named(event, message.properties)
 
@@ -245,6 +245,7 @@ def _named(event: SegmentEvent, properties: Mapping[str, object]) -> SegmentEven
 
 
 def _feature_id(value: object) -> str:
+    value = textual(value)
     if not isinstance(value, str):
         raise InvalidValue(f"properties.featureId must be a text, got {shown(value)}")
     return identifier(value, field="properties.featureId")
@@ -347,8 +348,10 @@ def identity_of(event: SegmentEvent) -> Identity:
 
 def _trait(traits: Mapping[str, object], name: str) -> str | None:
     value = traits.get(name)
-    if value is None or value == "":
+    if value in (None, "", [], {}) or value is False:  # What PHP and Ruby have for nothing.
         return None
+    if type(value) in (int, float):
+        value = _text_of(value)
     if not isinstance(value, str):
         raise InvalidValue(f"traits.{name} must be a text, got {shown(value)}", field=name)
     return identifier(value, field=f"traits.{name}")

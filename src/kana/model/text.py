@@ -176,6 +176,16 @@ def whole_number(value: object, *, field: str, least: int = -UNITS_MAX) -> int:
     raise InvalidValue(f"{field} must be a whole number from {least} to {UNITS_MAX}, got {got}", field=field)
 
 
+def textual(value: object) -> object:
+    """Return a whole number as the text of its digits, and anything else as it is.
+
+    For ids from senders that send a number where their program has one: 7 and 7.0 are both "7".
+    """
+    if isinstance(value, float) and value.is_integer() and abs(value) <= UNITS_MAX:
+        value = int(value)
+    return str(value) if type(value) is int else value
+
+
 def units(value: int, *, field: str) -> int:
     """Return ``value`` when it is an amount: a whole number from 0 to 2^53-1.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 from kana.errors import InvalidValue
 from kana.sdk.conversation import Steps
@@ -120,10 +121,18 @@ def _connection(endpoint: str, user_token: str | None, api_key: str | None, user
     if user_token is not None and api_key is None and user_id is None:
         headers["authorization"] = f"Bearer {user_token}"
     elif user_token is None and api_key is not None and user_id is not None:
-        headers |= {"authorization": api_key, "x-user-id": user_id}
+        headers |= {"authorization": api_key, "x-user-id": _encoded(user_id)}
     else:
         raise InvalidValue("give either user_token, or api_key and user_id", field="user_token")
     return Connection.to(endpoint, path="/client/graphql", headers=headers)
+
+
+def _encoded(user_id: str) -> str:
+    """Return an id as a header holds it: a header is ASCII, and ids are of any script."""
+    try:
+        return quote(user_id, safe="")
+    except UnicodeEncodeError:
+        raise InvalidValue(f"user_id must not hold lone surrogates, got {user_id!r}", field="user_id") from None
 
 
 class KanaUserClient(Client[SyncDriver]):

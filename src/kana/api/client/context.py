@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
 
 from graphql import GraphQLResolveInfo
 from starlette.types import Scope
@@ -13,7 +16,7 @@ from kana.api import tokens
 from kana.api.access import Door, credential_in
 from kana.api.http import headers_of
 from kana.engine.engine import Engine
-from kana.errors import InvalidValue, Unauthenticated
+from kana.errors import Unauthenticated
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
 from kana.model.text import identifier
@@ -74,12 +77,31 @@ async def _by_key(engine: Engine, key: str, user_id: bytes) -> ClientContext:
 
 
 def _user_id(header: bytes) -> str:
-    """Return the id of the X-User-ID header: UTF-8, as browsers that can send it do.
+    """Return the id of the X-User-ID header.
 
     Raises:
         InvalidValue: it is missing or no id can be like this.
     """
+    return identifier(id_in(header), field="X-User-ID")
+
+
+def id_in(header: bytes) -> str:
+    """Return the text of a header that is percent-encoded by clients that encode, and stands as it is of others.
+
+    What an encoder makes is ASCII in which each ``%`` begins the escape of a byte that needs one: so ``zo%C3%AB``
+    is ``zoë``, and ``100%`` or ``a%41``, in which nothing needed it, are what they are. What is encoded comes back
+    as it was, whatever it is. As it is a header is UTF-8, or else Latin-1, which browsers send.
+    """
+    if b"%" in header and _ENCODED(header):
+        with suppress(UnicodeDecodeError):
+            return unquote_to_bytes(header).decode("utf-8")
     try:
-        return identifier(header.decode("utf-8"), field="X-User-ID")
+        return header.decode("utf-8")
     except UnicodeDecodeError:
-        raise InvalidValue("X-User-ID must be UTF-8", field="X-User-ID") from None
+        return header.decode("latin-1")
+
+
+# No escape of a letter, a digit or one of - . _ ~, which no encoder makes.
+_ENCODED = re.compile(
+    rb"(?:[!-$&-~]|%(?!2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])[0-9A-F]{2})+", re.IGNORECASE
+).fullmatch

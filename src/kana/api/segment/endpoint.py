@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from kana.api.errors import Fault, fault_of, is_ours
 from kana.api.http import answer_fault, answer_json, answer_method_not_allowed, headers_of, request_id_of
 from kana.api.parts import Parts, read_parts
 from kana.api.segment.messages import Read, read_batch, read_single, read_webhook
+from kana.engine.access import Caller
 from kana.engine.segment import SegmentEngine
 from kana.errors import InvalidValue
 from kana.model.key import KeyKind
@@ -27,14 +29,19 @@ BODY_BYTES_MAX = 500 * 1024
 log = structlog.get_logger("kana.segment")
 
 _BASIC = "basic "
+_KEYS_IN = re.compile(rb'"writeKey"\s*+:\s*+"(prv_[A-Za-z0-9_-]{1,200})"').findall
 _Reader = Callable[[Parts], Read]
 
 
 def routes(engine: SegmentEngine, door: Door) -> dict[str, ASGIApp]:
-    """Return the addresses. All take the key bare, as Bearer, or as the user of HTTP basic authentication."""
-    readers: dict[str, _Reader] = {"/segment/events": read_webhook, "/v1/batch": read_batch, "/v1/import": read_batch}
+    """Return the addresses, each with a slash at its end too.
+
+    All take the key bare, as Bearer, as the user of HTTP basic authentication, or as ``writeKey`` in the body.
+    """
+    readers: dict[str, _Reader] = {"/segment/events": read_webhook}
+    readers |= dict.fromkeys(("/v1/batch", "/v1/import", "/v1/b"), read_batch)
     readers |= {f"/v1/{kind}": read_single(kind) for kind in MessageType}
-    return {path: _endpoint(engine, door, reader) for path, reader in readers.items()}
+    return {path + end: _endpoint(engine, door, reader) for path, reader in readers.items() for end in ("", "/")}
 
 
 def write_key_in(headers: Mapping[bytes, bytes]) -> str:
@@ -75,11 +82,28 @@ async def _take(
 ) -> list[dict[str, Any]]:
     """Keep what a request brings; return which messages of a batch cannot be kept, and why."""
     headers = headers_of(scope)
-    caller = await door.caller(scope, KeyKind.PRIVATE, credential=write_key_in)
+    caller = await door.caller(scope, KeyKind.PRIVATE, credential=write_key_in) if write_key_in(headers) else None
     body = _unpacked(await read_body(receive, headers, bytes_max=BODY_BYTES_MAX), headers)
-    read = reader(read_parts(body))
+    if caller is None:
+        caller, parts = await _by_body(door, scope, body)
+    else:
+        parts = read_parts(body)
+    read = reader(parts)
     await engine.receive(caller.environment, read.messages)
     return [{"index": index, "message": message} for index, message in read.rejected]
+
+
+async def _by_body(door: Door, scope: Scope, body: bytes) -> tuple[Caller, Parts]:
+    """Return who comes with the key in a body, as Segment's libraries for Java and Kotlin send it, and the body read.
+
+    A stranger's body is only searched for a key that opens, and not read: that would be work for nobody.
+    """
+    found = [key.decode() for key in _KEYS_IN(body)]
+    await door.caller(scope, KeyKind.PRIVATE, credential=lambda _: found[-1] if found else "")
+    parts = read_parts(body)
+    key = parts.all_but("batch").get("writeKey")
+    caller = await door.caller(scope, KeyKind.PRIVATE, credential=lambda _: key if isinstance(key, str) else "")
+    return caller, parts
 
 
 def _unpacked(body: bytes, headers: Mapping[bytes, bytes]) -> bytes:

@@ -18,7 +18,7 @@ from kana.api.parts import Parts
 from kana.api.scalars import read_time
 from kana.errors import InvalidValue, KanaError
 from kana.model.segment import Message, MessageType
-from kana.model.text import identifier, shown
+from kana.model.text import identifier, shown, textual
 
 MESSAGE_BYTES_MAX = 32 * 1024
 """Longest message, in bytes of its compact JSON: Segment's own limit, 32 KB."""
@@ -28,6 +28,9 @@ MESSAGE_DEPTH_MAX = 32
 
 MESSAGES_MAX = 2500
 """Most messages of one batch: Segment's own limit."""
+
+_NOTHING: tuple[object, ...] = (None, [], "")
+"""What stands for an empty object: PHP writes one as an empty array."""
 
 _WITH_USER = (MessageType.IDENTIFY, MessageType.TRACK)
 
@@ -91,8 +94,8 @@ def _read_message(fields: Mapping[str, Any], kind: MessageType, *, sent_at: obje
         InvalidValue: it is too long or too deep, or its id is none.
     """
     raw = _raw(fields)
-    message_id = fields.get("messageId")
-    if message_id is None:  # Nobody can tell that it is the same message when it is sent again.
+    message_id = textual(fields.get("messageId"))
+    if message_id in (None, ""):  # Nobody can tell that it is the same message when it is sent again.
         message_id = f"kana-{secrets.token_hex(16)}"
     if not isinstance(message_id, str):
         raise InvalidValue(f"messageId must be a text, got {shown(message_id)}", field="messageId")
@@ -156,16 +159,16 @@ def _type_of(fields: Mapping[str, Any]) -> MessageType:
 
 
 def _user_id(value: object) -> str | None:
+    value = textual(value)  # Libraries send what they are given.
     if value is None or value == "":
         return None
-    if type(value) is int:  # Libraries send what they are given.
-        return str(value)
     if not isinstance(value, str):
         raise InvalidValue(f"userId must be a text, got {shown(value)}", field="userId")
     return identifier(value, field="userId")
 
 
 def _event(value: object) -> str | None:
+    value = textual(value)
     if value is None or value == "":
         return None
     if not isinstance(value, str):
@@ -175,7 +178,7 @@ def _event(value: object) -> str | None:
 
 def _times(problems: _Problems, fields: Mapping[str, Any], sent_at: object) -> dict[str, datetime | None]:
     """Return when a message says that it happened, and only without that what its sender's clock said."""
-    if fields.get("timestamp") is not None:
+    if fields.get("timestamp") not in (None, ""):
         return {"timestamp": problems.collect(_time_of("timestamp"), fields["timestamp"])}
     if fields.get("sentAt") is not None:
         sent_at = fields["sentAt"]
@@ -188,7 +191,7 @@ def _times(problems: _Problems, fields: Mapping[str, Any], sent_at: object) -> d
 
 def _time_of(field: str) -> Callable[[object], datetime | None]:
     def read(value: object) -> datetime | None:
-        if value is None:
+        if value is None or value == "":
             return None
         try:
             return read_time(value)
@@ -205,8 +208,8 @@ def _object(value: object, what: str) -> dict[str, Any]:
 
 
 def _properties(value: object) -> dict[str, Any]:
-    return {} if value is None else _object(value, "properties")
+    return {} if value in _NOTHING else _object(value, "properties")
 
 
 def _traits(value: object) -> dict[str, Any]:
-    return {} if value is None else _object(value, "traits")
+    return {} if value in _NOTHING else _object(value, "traits")
