@@ -124,5 +124,5 @@ $(STAMPS)/postgres: $(STAMPS)/dev requirements/postgres.txt tests/support/postgr
 	@touch $@
 
 $(STAMPS)/programs: $(STAMPS)/dev scripts/need
-	@for program in chromium curl strace; do scripts/need $$program || exit 1; done
+	@for program in chromium curl pgbouncer strace; do scripts/need $$program || exit 1; done
 	@touch $@

@@ -1,4 +1,4 @@
-"""Programs of the machine that tests drive: Node.js and Chromium."""
+"""Programs of the machine that tests drive."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def strace() -> Path:
     return _find("strace")
 
 
+def pgbouncer() -> Path:
+    """The pooler that people put before PostgreSQL."""
+    return _find("pgbouncer")
+
+
 def curl() -> Path:
     """curl, as the documentation has it typed."""
     return _find("curl")
@@ -50,6 +55,6 @@ def curl() -> Path:
 def _find(*names: str) -> Path:
     folder = Path(sys.executable).parent
     for name in names:
-        if found := shutil.which(name) or shutil.which(name, path=str(folder)):
+        if found := shutil.which(name) or shutil.which(name, path=f"{folder}:/usr/sbin"):
             return Path(found)
     raise ProgramMissing(f"{names[0]} is not found: `make test` installs it")

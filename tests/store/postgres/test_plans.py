@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from kana.store.postgres import PostgresStore
+from kana.store.postgres.sessions import SETTINGS, SHORT_PLANS
 from kana.store.postgres.statements import SQL
-from kana.store.postgres.store import _SESSION, _SHORT_PLANS
 from tests.support.postgres import Postgres
 from tests.support.stores import furnish_workspace
 from tests.support.world import World, a_package, a_usage, allows
@@ -69,7 +69,7 @@ async def url(postgres_server: Postgres, request: pytest.FixtureRequest) -> str:
 
 async def test_no_statement_of_the_hot_path_reads_more_than_it_needs(url: str) -> None:
     """The plan that is kept for any batch goes through one index by all the columns that are known."""
-    connection = await asyncpg.connect(url, server_settings={**_SESSION, **_SHORT_PLANS})
+    connection = await asyncpg.connect(url, server_settings={**SETTINGS, **SHORT_PLANS})
     try:
         found = {name: await _plan_of(connection, name) for name in EXPECTED}
     finally:

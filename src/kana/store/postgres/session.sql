@@ -70,3 +70,14 @@ select 1 from kana.schema_version limit 1;
 -- name: try_to_write
 -- Changes nothing, and takes a place on the disk as everything does.
 update kana.workspace set name = name;
+
+-- name: load_setting
+-- What a setting of the session is; null where it was never set.
+select current_setting($1, true);
+
+-- name: load_settings
+select name, current_setting(name, true) from unnest($1::text[]) as name;
+
+-- name: set_settings
+-- For the session, by statement and not while connecting, which a pooler would refuse or forget.
+select set_config(name, value, false) from unnest($1::text[], $2::text[]) as wanted (name, value);

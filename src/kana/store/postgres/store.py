@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Self
-
-import asyncpg
+from typing import Self
 
 from kana.errors import DatabaseRefused
 from kana.store.keys import Keys
@@ -22,34 +20,12 @@ from kana.store.postgres.moving import PostgresTables
 from kana.store.postgres.pool import CONNECT_S, Connection, Pool
 from kana.store.postgres.segment import Segment
 from kana.store.postgres.session import PostgresTransactions
+from kana.store.postgres.sessions import PATIENT, SETTINGS, SHORT_PLANS, Sessions
 from kana.store.rosters import Rosters
 from kana.store.sealing import UNSEALED, Seal
 
 POOL_SIZE = 10
 """Most connections of one process."""
-
-_SESSION = {
-    "application_name": "kana",
-    "search_path": "kana",
-    "synchronous_commit": "on",  # An answer stands for what is on disk, whatever the server's own setting.
-    "statement_timeout": "1500",  # ms
-    "lock_timeout": "1200",  # Less than a statement may take, so that who waits is told for what.
-    "idle_in_transaction_session_timeout": "3000",  # A process that vanished holds its locks no longer.
-    "tcp_user_timeout": "3000",
-    "tcp_keepalives_idle": "5",  # s
-    "tcp_keepalives_interval": "2",
-    "tcp_keepalives_count": "3",
-    "jit": "off",
-}
-
-_SHORT_PLANS = {
-    # Every statement of the hot path finds some rows by their whole key. A plan made while a table was
-    # small must not read all of it when it has grown.
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-}
 
 
 class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, Rosters, Segment):
@@ -84,8 +60,11 @@ class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, 
             DatabaseRefused: it cannot be opened, is another program's, or is newer than this one.
             Unavailable: the server cannot be reached.
         """
-        connection = await _first(url, wait_s=wait_s, on_wait=on_wait)
+        sessions = Sessions(url)
+        connection = await _first(sessions, wait_s=wait_s, on_wait=on_wait)
         try:
+            another = await sessions.open(PATIENT)  # Beside the first one, whose mark it would see in a pooler.
+            await another.close()
             sharded = await check_server(connection)
             await migrate(connection, sharded=sharded)
             lanes = await read_lanes(connection) if sharded else None
@@ -93,8 +72,8 @@ class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, 
             raise refuse_for_good(error) or translate(error) from error
         finally:
             await connection.close()
-        settings = _SESSION if sharded else {**_SESSION, **_SHORT_PLANS}
-        return cls(Pool(lambda: connect(url, settings), size=size), lanes=lanes, seal=seal)
+        settings = SETTINGS if sharded else {**SETTINGS, **SHORT_PLANS}
+        return cls(Pool(lambda: sessions.open(settings), size=size), lanes=lanes, seal=seal)
 
     @property
     def tables(self) -> PostgresTables:
@@ -110,27 +89,14 @@ class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, 
         await self._database.close()
 
 
-async def connect(url: str, settings: dict[str, str]) -> Connection:
-    """Open a connection to the server that takes writes, of several that the URL may name."""
-    options: dict[str, Any] = {} if "target_session_attrs" in url else {"target_session_attrs": "read-write"}
-    return await asyncpg.connect(
-        url,
-        server_settings=settings,
-        command_timeout=None,  # A whole call has a limit; see Database.
-        statement_cache_size=200,
-        max_cached_statement_lifetime=0,
-        **options,
-    )
-
-
-async def _first(url: str, *, wait_s: float, on_wait: Callable[[str], None]) -> Connection:
+async def _first(sessions: Sessions, *, wait_s: float, on_wait: Callable[[str], None]) -> Connection:
     """Return a connection for setting up, without limits of time, once the server answers."""
     loop = asyncio.get_running_loop()
     until, pause, told = loop.time() + wait_s, 0.1, ""
     while True:
         try:
             async with asyncio.timeout(CONNECT_S + TRANSACTION_S):
-                return await connect(url, {"application_name": "kana", "search_path": "kana"})
+                return await sessions.open(PATIENT)
         except Failure as error:
             if (refused := refuse_for_good(error)) is not None:
                 raise refused from error
