@@ -109,3 +109,18 @@ def test_the_sqlite_in_use_is_recent_enough() -> None:
 def test_what_is_installed_is_above_the_floor_too(package: str) -> None:
     """The environment that runs the tests is no older than the pins."""
     assert Version(version(package)) >= Version(FLOORS[package])
+
+
+def test_a_private_key_has_one_name() -> None:
+    """It is KANA_KEY everywhere; the names of Kana's own command line stand where that is spoken of."""
+    theirs = {"KANA_DEV_KEY", "KANA_LIVE_KEY"}
+    places = {"src/kana/cli/configuration/remote.py", "docs/configuration.md"}
+    others = {
+        (str(path.relative_to(ROOT)), name)
+        for path in tracked()
+        if path.suffix in {".py", ".md", ".toml", ".html", ".js", ""} and "tests" not in path.parts
+        for name in re.findall(r"KANA_\w*KEY\b", text(path))
+        if name not in {"KANA_KEY", "KANA_PUBLIC_KEY", "KANA_SECRET_KEY"} | theirs
+        or (name in theirs and str(path.relative_to(ROOT)) not in places)
+    }
+    assert others == set()

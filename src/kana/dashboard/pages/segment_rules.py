@@ -163,7 +163,7 @@ async def show_delete_rule(visit: Visit) -> Response:
     return ask(
         visit,
         f"Delete the rule {rule.name}",
-        "Events like these are no usage any more. What was recorded stays.",
+        "Events that it alone maps are no usage any more. What was recorded stays.",
         action=visit.url("/integrations/segment/rule/delete", id=rule.id),
         button="Delete",
         back=visit.url("/integrations/segment/rules"),
