@@ -81,6 +81,11 @@ async def test_somebody_is_invited_works_and_is_let_in_no_more(desk: Desk, brows
         await fill_in(guest, "Sign out everywhere")
         await expect(guest.get_by_role("heading", name="Sign in")).to_be_visible()
 
+        await owner.get_by_label("E-mail address", exact=True).fill("other@example.com")
+        await fill_in(owner, "Make a link")
+        await owner.get_by_role("button", name="Withdraw the link to other@example.com").click()
+        await says(owner, "The link to other@example.com works no more.")
+
         await row.get_by_role("button", name=f"Disable {EMAIL}").click()
         await says(owner, f"{EMAIL} is let in no more.")
         await guest.get_by_label("E-mail address").fill(EMAIL)

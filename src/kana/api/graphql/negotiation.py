@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import TypeVar
 
 JSON = b"application/json; charset=utf-8"
 RESPONSE_JSON = b"application/graphql-response+json; charset=utf-8"
 
+KEPT_BYTES_MAX = 512
+"""Longest header of which the reading is remembered."""
+
+_Read = TypeVar("_Read")
 _OFFERS = {
     "application/graphql-response+json": RESPONSE_JSON,
     "application/json": JSON,
@@ -15,7 +21,18 @@ _OFFERS = {
 }
 
 
-@lru_cache(maxsize=256)
+def _kept_where_short(read: Callable[[bytes | None], _Read]) -> Callable[[bytes | None], _Read]:
+    """Remember what was read of the last short headers: long ones are sent to fill a memory, and by nobody else."""
+    kept = lru_cache(maxsize=256)(read)
+
+    @wraps(read)
+    def read_or_remember(header: bytes | None) -> _Read:
+        return kept(header) if header is None or len(header) <= KEPT_BYTES_MAX else read(header)
+
+    return read_or_remember
+
+
+@_kept_where_short
 def is_json(content_type: bytes | None) -> bool:
     """Whether a body of this Content-Type is JSON in UTF-8, the one kind that is read."""
     if content_type is None:
@@ -30,7 +47,7 @@ def is_json(content_type: bytes | None) -> bool:
     return True
 
 
-@lru_cache(maxsize=256)
+@_kept_where_short
 def preferred(accept: bytes | None) -> bytes:
     """The Content-Type to answer with: the offer that ``accept`` rates highest, the first of equals.
 
