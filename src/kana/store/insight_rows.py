@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from kana.engine.ports import NearTotal, TallyDrift, Threshold
+from kana.engine.ports import NearTotal, Threshold
 from kana.model.environment import Actor, Environment
 from kana.model.insights import Refusals, TopUser, UsageRow
 from kana.model.log import LogLine
@@ -14,6 +14,7 @@ from kana.model.period import from_milliseconds, period_start_at, to_millisecond
 from kana.model.tally import NO_PACKAGE, Tallies
 from kana.model.usage import Outcome
 from kana.store.rows import LONGEST_PERIODS, NO_RESET, RESETS, Row
+from kana.store.values import whole
 
 _FIRST_MOMENT = -(2**62)
 
@@ -28,21 +29,6 @@ def hour_rows(tallies: Tallies, *, bucket: int) -> list[Row]:
     return [(*key, bucket, *tally) for key, tally in sorted(tallies.hours.items())]
 
 
-def tally_drift_from(row: Row) -> TallyDrift:
-    """Read a row of ``audit_days`` and ``audit_hours``."""
-    environment, bucket, user_key, feature_id, package_id, start, *tallies = row
-    units, entries, refusals, *in_ledger = map(int, tallies)
-    return TallyDrift(
-        environment=environment,
-        user=None if bucket is None else (bucket, user_key),
-        feature_id=feature_id,
-        package_id=package_id,
-        start=from_milliseconds(start),
-        counted=(units, entries, refusals),
-        in_ledger=(in_ledger[0], in_ledger[1], in_ledger[2]),
-    )
-
-
 def packages_row(package_ids: Iterable[str | None]) -> list[str]:
     """Write package ids as the totals have them."""
     return [NO_PACKAGE if package_id is None else package_id for package_id in package_ids]
@@ -51,17 +37,23 @@ def packages_row(package_ids: Iterable[str | None]) -> list[str]:
 def step_from(row: Row) -> UsageRow:
     """Read a row of ``load_usage``, whose sums come as one text."""
     step, feature_id, package_id, sums = row
-    return usage_from((step, feature_id, package_id, *sums.split()))
+    return hour_from((step, feature_id, package_id, *map(int, sums.split())))
 
 
-def usage_from(row: Row) -> UsageRow:
-    """Read a row of ``load_usage_days_of`` and ``load_usage_hours_of``."""
+def hour_from(row: Row) -> UsageRow:
+    """Read a row of ``load_usage_hours_of``."""
+    at, feature_id, package_id, high, low, entries, refusals = row
+    return day_from((at, feature_id, package_id, whole(high, low), entries, refusals))
+
+
+def day_from(row: Row) -> UsageRow:
+    """Read a row of ``load_usage_days_of``."""
     at, feature_id, package_id, units, entries, refusals = row
     return UsageRow(
         at=from_milliseconds(at),
         feature_id=feature_id,
         package_id=None if package_id == NO_PACKAGE else package_id,
-        units=int(units),
+        units=units,
         entries=int(entries),
         refusals=int(refusals),
     )
@@ -69,7 +61,7 @@ def usage_from(row: Row) -> UsageRow:
 
 def top_user_from(row: Row) -> TopUser:
     """Read a row of ``load_top_users``."""
-    return TopUser(row[0], int(row[1]), int(row[2]), int(row[3]))
+    return TopUser(row[0], whole(row[1], row[2]), int(row[3]), int(row[4]))
 
 
 def threshold_rows(thresholds: Sequence[Threshold], *, now: datetime) -> list[Row]:

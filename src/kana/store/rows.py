@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from kana.engine.ports import Drift, Signed, Subscribed
+from kana.engine.ports import Signed, Subscribed
 from kana.model.account import Account
 from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog, CatalogChange
@@ -236,13 +236,9 @@ def counter_row(counter: CounterKey) -> Row:
     return (bucket, subscription_id, feature_id, reset_period or NO_RESET, to_milliseconds(period_start))
 
 
-def _counter_from(row: Row) -> CounterKey:
+def counter_from(row: Row) -> CounterKey:
+    """Read the first five columns of ``audit``: the key of a total."""
     return CounterKey(row[0], row[1], row[2], RESETS[row[3]], from_milliseconds(row[4]))
-
-
-def drift_from(row: Row) -> Drift:
-    """Read a row of ``audit``."""
-    return Drift(_counter_from(row), counted=int(row[5]), in_ledger=int(row[6]))
 
 
 def entry_from(row: Row) -> Entry:
@@ -251,7 +247,7 @@ def entry_from(row: Row) -> Entry:
     recorded_at, timestamp = from_milliseconds(row[19]), optional_moment(row[17])
     counter = consumption = None
     if subscription_id is not None:
-        counter = _counter_from((bucket, subscription_id, feature_id, row[11], row[12]))
+        counter = counter_from((bucket, subscription_id, feature_id, row[11], row[12]))
     if used is not None:
         consumption = Consumption(used, row[14], bool(row[15]))
     return Entry(

@@ -27,3 +27,8 @@ def optional_milliseconds(moment: datetime | None) -> int | None:
 def optional_moment(milliseconds: int | None) -> datetime | None:
     """Read a moment that may be missing."""
     return None if milliseconds is None else from_milliseconds(milliseconds)
+
+
+def whole(high: int, low: int) -> int:
+    """Return a sum whose halves were added up apart, as 64 bits may not hold it: the upper bits and the lower 32."""
+    return (int(high) << 32) + int(low)

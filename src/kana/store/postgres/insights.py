@@ -70,9 +70,8 @@ class Insights:
             bindings = (user.bucket, user.key, *wanted)
             if steps.step is Step.HOUR:
                 found = await fetch(connection, SQL["load_usage_hours_of"], *bindings, first_id_at(steps.start))
-            else:
-                found = await fetch(connection, SQL["load_usage_days_of"], *bindings)
-            return [insight_rows.usage_from(row) for row in found]
+                return [insight_rows.hour_from(row) for row in found]
+            return [insight_rows.day_from(row) for row in await fetch(connection, SQL["load_usage_days_of"], *bindings)]
 
         return await self._database.read_aside(work)
 

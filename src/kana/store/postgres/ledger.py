@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kana.engine.batch import Batch, KeyUse, Person
 from kana.engine.gather import Gatherer
-from kana.engine.ports import Audit, Snapshot, Want
+from kana.engine.ports import Snapshot, Want
 from kana.errors import KanaError, OutcomeUnknown, Unavailable
 from kana.model.account import Account
 from kana.model.catalog import Catalog
@@ -188,25 +188,6 @@ class PostgresLedger:
             return [rows.entry_from(row) for row in await fetch(connection, SQL["list_entries"], *bindings)]
 
         return await self._database.read_aside(work)
-
-    async def audit(self) -> Audit:
-        """See the port."""
-
-        async def work(connection: Connection) -> Audit:
-            return Audit(
-                entries=await connection.fetchval(SQL["count_entries"]),
-                counters=await connection.fetchval(SQL["count_counters"]),
-                drifts=tuple(rows.drift_from(row) for row in await fetch(connection, SQL["audit"])),
-                tally_drifts=tuple(
-                    [
-                        insight_rows.tally_drift_from(row)
-                        for name in ("audit_days", "audit_hours")
-                        for row in await fetch(connection, SQL[name])
-                    ]
-                ),
-            )
-
-        return await self._database.read_aside(work, unbounded=True)
 
 
 def _wanted(question: _Question, catalog: Catalog, accounts: Mapping[str, Account]) -> list[CounterKey] | KanaError:

@@ -181,25 +181,6 @@ insert into counters (bucket, subscription_id, feature_id, reset_period, period_
 select * from unnest($1::text::smallint[], $2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::bigint[])
 on conflict (bucket, subscription_id, feature_id, reset_period, period_start) do update set used = excluded.used;
 
--- name: count_entries
-select count(*) from entries;
-
--- name: count_counters
-select count(*) from counters;
-
--- name: audit
--- Every counter that differs from the sum of its lines, and every sum that has no counter.
-with ledger as (
-    select bucket, subscription_id, feature_id, reset_period, period_start, sum(change)::bigint as used
-    from entries where outcome = 'RECORDED'
-    group by bucket, subscription_id, feature_id, reset_period, period_start
-)
-select bucket, subscription_id, feature_id, reset_period, period_start,
-    coalesce(c.used, 0) as counted, coalesce(l.used, 0) as in_ledger
-from counters as c full join ledger as l using (bucket, subscription_id, feature_id, reset_period, period_start)
-where coalesce(c.used, 0) <> coalesce(l.used, 0)
-order by bucket, subscription_id, feature_id, reset_period, period_start;
-
 -- name: add_usage_day
 -- A sum that 64 bits cannot hold stays at the bound: no total may ever refuse a usage.
 insert into usage_days as t (bucket, user_key, feature_id, day, package_id, environment, units, entries, refusals)
@@ -220,46 +201,10 @@ on conflict (environment, feature_id, package_id, hour, bucket) do update set
     units = greatest(-9000000000000000000, least(9000000000000000000, t.units::numeric + excluded.units))::bigint,
     entries = t.entries + excluded.entries, refusals = t.refusals + excluded.refusals;
 
--- name: audit_days
--- Every total of a user's day that differs from its lines, and every day with lines that has no total.
-select environment, bucket, user_key, feature_id, package_id, day, sum(t_units), sum(t_entries), sum(t_refusals), sum(l_units), sum(l_entries), sum(l_refusals)
-from (
-    select environment, bucket, user_key, feature_id, package_id, day, units as t_units, entries as t_entries, refusals as t_refusals,
-        0 as l_units, 0 as l_entries, 0 as l_refusals
-    from usage_days
-    union all
-    select e.environment, e.bucket, e.user_key, e.feature_id, coalesce(s.package_id, ''),
-        coalesce(e.timestamp, e.recorded_at) / 86400000 * 86400000,
-        0, 0, 0, e.change, (e.outcome = 'RECORDED')::integer, (e.outcome <> 'RECORDED')::integer
-    from entries as e
-    left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
-) as both_sides
-group by environment, bucket, user_key, feature_id, package_id, day
-having sum(t_units) <> sum(l_units) or sum(t_entries) <> sum(l_entries) or sum(t_refusals) <> sum(l_refusals)
-order by environment, bucket, user_key, feature_id, package_id, day;
-
--- name: audit_hours
--- The same for hours, over all users.
-select environment, null, null, feature_id, package_id, hour, sum(t_units), sum(t_entries), sum(t_refusals), sum(l_units), sum(l_entries), sum(l_refusals)
-from (
-    select environment, feature_id, package_id, hour, units as t_units, entries as t_entries, refusals as t_refusals,
-        0 as l_units, 0 as l_entries, 0 as l_refusals
-    from usage_hours
-    union all
-    select e.environment, e.feature_id, coalesce(s.package_id, ''),
-        coalesce(e.timestamp, e.recorded_at) / 3600000 * 3600000,
-        0, 0, 0, e.change, (e.outcome = 'RECORDED')::integer, (e.outcome <> 'RECORDED')::integer
-    from entries as e
-    left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
-) as both_sides
-group by environment, feature_id, package_id, hour
-having sum(t_units) <> sum(l_units) or sum(t_entries) <> sum(l_entries) or sum(t_refusals) <> sum(l_refusals)
-order by environment, feature_id, package_id, hour;
-
 -- name: load_usage
 -- $2: features; $3: packages; $4: where each step begins; $6: where the last one ends.
 select ($4::bigint[])[width_bucket(hour, $4::bigint[])] as step, feature_id, package_id,
-    sum(units)::text || ' ' || sum(entries) || ' ' || sum(refusals)
+    sum(units >> 32)::text || ' ' || sum(units & 4294967295) || ' ' || sum(entries) || ' ' || sum(refusals)
 from usage_hours
 where environment = $1 and feature_id = any($2::text[]) and package_id = any($3::text[])
     and hour >= $5::bigint and hour < $6::bigint
@@ -272,8 +217,9 @@ where bucket = $1 and user_key = $2 and feature_id = any($3::text[])
 
 -- name: load_usage_hours_of
 -- Of a user by the hour: from the ledger itself, from the first line ($7) that can have happened since.
-select coalesce(e.timestamp, e.recorded_at) / 3600000 * 3600000 as hour, e.feature_id, coalesce(s.package_id, ''),
-    sum(e.change), count(*) filter (where e.outcome = 'RECORDED'), count(*) filter (where e.outcome <> 'RECORDED')
+select coalesce(e.timestamp, e.recorded_at) - (coalesce(e.timestamp, e.recorded_at) % 3600000 + 3600000) % 3600000 as hour,
+    e.feature_id, coalesce(s.package_id, ''), sum(e.change >> 32), sum(e.change & 4294967295),
+    count(*) filter (where e.outcome = 'RECORDED'), count(*) filter (where e.outcome <> 'RECORDED')
 from entries as e
 left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
 where e.bucket = $1 and e.user_key = $2 and e.id >= $7 and e.feature_id = any($3::text[])
@@ -295,9 +241,10 @@ from (
 ) as s;
 
 -- name: load_top_users
-select u.id, t.units, t.entries, t.refusals
+select u.id, t.high, t.low, t.entries, t.refusals
 from (
-    select bucket, user_key, sum(units) as units, sum(entries) as entries, sum(refusals) as refusals
+    select bucket, user_key, sum(units) as units, sum(units >> 32) as high, sum(units & 4294967295) as low,
+        sum(entries) as entries, sum(refusals) as refusals
     from usage_days where environment = $1 and feature_id = $2 and day >= $3 and day < $4
     group by bucket, user_key
 ) as t

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from kana.errors import DatabaseRefused
+from kana.store.audit import Audits
 from kana.store.keys import Keys
 from kana.store.people import People
 from kana.store.postgres.accounts import Accounts
@@ -28,7 +29,7 @@ POOL_SIZE = 10
 """Most connections of one process."""
 
 
-class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, Rosters, Segment):
+class PostgresStore(Catalogs, Accounts, PostgresLedger, Audits, Insights, Keys, People, Rosters, Segment):
     """Everything the engine's ports ask for, on one PostgreSQL that many processes share."""
 
     def __init__(self, pool: Pool, *, lanes: Sequence[int] | None = None, seal: Seal = UNSEALED) -> None:
@@ -36,6 +37,7 @@ class PostgresStore(Catalogs, Accounts, PostgresLedger, Insights, Keys, People, 
         Catalogs.__init__(self, database)
         Accounts.__init__(self, database, self)
         PostgresLedger.__init__(self, database, self, lanes=lanes)
+        Audits.__init__(self, PostgresTransactions(database))
         Insights.__init__(self, database)
         Keys.__init__(self, PostgresTransactions(database), seal)
         People.__init__(self, PostgresTransactions(database))

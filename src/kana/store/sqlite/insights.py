@@ -13,7 +13,7 @@ from kana.engine.ports import NearTotal, Threshold
 from kana.model.environment import Environment
 from kana.model.insights import Adoption, Refusals, Step, Steps, TopUser, UsageRow
 from kana.model.log import LogLine
-from kana.model.period import to_milliseconds
+from kana.model.period import CLOCKS_APART, to_milliseconds
 from kana.store import insight_rows, rows
 from kana.store.sqlite.accounts import load_user_ref
 from kana.store.sqlite.database import Database
@@ -70,9 +70,8 @@ class Insights:
             bindings = (user.bucket, user.key, *wanted)
             if steps.step is Step.HOUR:
                 found = connection.execute(SQL["load_usage_hours_of"], (*bindings, first_id_at(steps.start)))
-            else:
-                found = connection.execute(SQL["load_usage_days_of"], bindings)
-            return [insight_rows.usage_from(row) for row in found]
+                return [insight_rows.hour_from(row) for row in found]
+            return [insight_rows.day_from(row) for row in connection.execute(SQL["load_usage_days_of"], bindings)]
 
         return await self._database.read_aside(work)
 
@@ -126,7 +125,7 @@ class Insights:
             user = None if user_id is None else load_user_ref(connection, environment, user_id)
             whose = (None, None) if user is None else (user.bucket, user.key)
             range_ = (to_milliseconds(start), to_milliseconds(end))
-            bindings = (environment.value, *range_, feature_id, *whose, limit)
+            bindings = (environment.value, *range_, feature_id, *whose, limit, to_milliseconds(start - CLOCKS_APART))
             return [insight_rows.refusals_from(row) for row in connection.execute(SQL["load_refusals"], bindings)]
 
         return await self._database.read_aside(work)

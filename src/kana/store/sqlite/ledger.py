@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import apsw
 
 from kana.engine.batch import Batch, KeyUse, Person
-from kana.engine.ports import Audit, Snapshot, Want
+from kana.engine.ports import Snapshot, Want
 from kana.model.account import Account
 from kana.model.entitlement import CounterKey
 from kana.model.environment import Environment
@@ -81,23 +81,6 @@ class SqliteLedger:
             user = load_user_ref(connection, environment, user_id)
             bindings = (user.bucket, user.key, _ID_MAX if before is None else before, limit)
             return [rows.entry_from(row) for row in connection.execute(SQL["list_entries"], bindings)]
-
-        return await self._database.read_aside(work)
-
-    async def audit(self) -> Audit:
-        """See the port."""
-
-        def work(connection: apsw.Connection) -> Audit:
-            return Audit(
-                entries=connection.execute(SQL["count_entries"]).get,
-                counters=connection.execute(SQL["count_counters"]).get,
-                drifts=tuple(rows.drift_from(row) for row in connection.execute(SQL["audit"])),
-                tally_drifts=tuple(
-                    insight_rows.tally_drift_from(row)
-                    for name in ("audit_days", "audit_hours")
-                    for row in connection.execute(SQL[name])
-                ),
-            )
 
         return await self._database.read_aside(work)
 

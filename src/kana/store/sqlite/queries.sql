@@ -159,25 +159,6 @@ insert into counters (bucket, subscription_id, feature_id, reset_period, period_
 values (?1, ?2, ?3, ?4, ?5, ?6)
 on conflict (bucket, subscription_id, feature_id, reset_period, period_start) do update set used = excluded.used;
 
--- name: count_entries
-select count(*) from entries;
-
--- name: count_counters
-select count(*) from counters;
-
--- name: audit
--- Every counter that differs from the sum of its lines, and every sum that has no counter.
-with ledger as (
-    select bucket, subscription_id, feature_id, reset_period, period_start, sum(change) as used
-    from entries where outcome = 'RECORDED'
-    group by bucket, subscription_id, feature_id, reset_period, period_start
-)
-select bucket, subscription_id, feature_id, reset_period, period_start,
-    coalesce(c.used, 0) as counted, coalesce(l.used, 0) as in_ledger
-from counters as c full join ledger as l using (bucket, subscription_id, feature_id, reset_period, period_start)
-where coalesce(c.used, 0) <> coalesce(l.used, 0)
-order by bucket, subscription_id, feature_id, reset_period, period_start;
-
 -- name: add_usage_day
 -- A sum that 64 bits cannot hold stays at the bound: no total may ever refuse a usage.
 insert into usage_days (bucket, user_key, feature_id, day, package_id, environment, units, entries, refusals)
@@ -193,42 +174,6 @@ on conflict (environment, feature_id, package_id, hour, bucket) do update set
     units = max(-9000000000000000000, min(9000000000000000000, units + excluded.units)),
     entries = entries + excluded.entries, refusals = refusals + excluded.refusals;
 
--- name: audit_days
--- Every total of a user's day that differs from its lines, and every day with lines that has no total.
-select environment, bucket, user_key, feature_id, package_id, day, sum(t_units), sum(t_entries), sum(t_refusals), sum(l_units), sum(l_entries), sum(l_refusals)
-from (
-    select environment, bucket, user_key, feature_id, package_id, day, units as t_units, entries as t_entries, refusals as t_refusals,
-        0 as l_units, 0 as l_entries, 0 as l_refusals
-    from usage_days
-    union all
-    select e.environment, e.bucket, e.user_key, e.feature_id, coalesce(s.package_id, ''),
-        coalesce(e.timestamp, e.recorded_at) / 86400000 * 86400000,
-        0, 0, 0, e.change, e.outcome = 'RECORDED', e.outcome <> 'RECORDED'
-    from entries as e
-    left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
-) as both_sides
-group by environment, bucket, user_key, feature_id, package_id, day
-having sum(t_units) <> sum(l_units) or sum(t_entries) <> sum(l_entries) or sum(t_refusals) <> sum(l_refusals)
-order by environment, bucket, user_key, feature_id, package_id, day;
-
--- name: audit_hours
--- The same for hours, over all users.
-select environment, null, null, feature_id, package_id, hour, sum(t_units), sum(t_entries), sum(t_refusals), sum(l_units), sum(l_entries), sum(l_refusals)
-from (
-    select environment, feature_id, package_id, hour, units as t_units, entries as t_entries, refusals as t_refusals,
-        0 as l_units, 0 as l_entries, 0 as l_refusals
-    from usage_hours
-    union all
-    select e.environment, e.feature_id, coalesce(s.package_id, ''),
-        coalesce(e.timestamp, e.recorded_at) / 3600000 * 3600000,
-        0, 0, 0, e.change, e.outcome = 'RECORDED', e.outcome <> 'RECORDED'
-    from entries as e
-    left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
-) as both_sides
-group by environment, feature_id, package_id, hour
-having sum(t_units) <> sum(l_units) or sum(t_entries) <> sum(l_entries) or sum(t_refusals) <> sum(l_refusals)
-order by environment, feature_id, package_id, hour;
-
 -- name: load_usage
 -- ?2: features; ?3: packages; ?4: [[step's begin, end], ...], the first of them begins at ?5, the last ends at ?6.
 -- A look-up for each step reads the hours in the order in which they lie: a group by would sort them all.
@@ -241,7 +186,7 @@ with pairs as materialized (
 )
 select step, feature_id, package_id, sums from (
     select s.value ->> 0 as step, feature_id, package_id, (
-        select sum(h.units) || ' ' || sum(h.entries) || ' ' || sum(h.refusals) from usage_hours as h
+        select sum(h.units >> 32) || ' ' || sum(h.units & 4294967295) || ' ' || sum(h.entries) || ' ' || sum(h.refusals) from usage_hours as h
         where h.environment = ?1 and h.feature_id = pairs.feature_id and h.package_id = pairs.package_id
             and h.hour >= s.value ->> 0 and h.hour < s.value ->> 1
     ) as sums
@@ -255,8 +200,9 @@ where bucket = ?1 and user_key = ?2 and feature_id in (select value from json_ea
 
 -- name: load_usage_hours_of
 -- Of a user by the hour: from the ledger itself, from the first line (?7) that can have happened since.
-select coalesce(e.timestamp, e.recorded_at) / 3600000 * 3600000 as hour, e.feature_id, coalesce(s.package_id, ''),
-    sum(e.change), sum(e.outcome = 'RECORDED'), sum(e.outcome <> 'RECORDED')
+select coalesce(e.timestamp, e.recorded_at) - (coalesce(e.timestamp, e.recorded_at) % 3600000 + 3600000) % 3600000 as hour,
+    e.feature_id, coalesce(s.package_id, ''), sum(e.change >> 32), sum(e.change & 4294967295),
+    sum(e.outcome = 'RECORDED'), sum(e.outcome <> 'RECORDED')
 from entries as e
 left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
 where e.bucket = ?1 and e.user_key = ?2 and e.id >= ?7 and e.feature_id in (select value from json_each(?3))
@@ -278,20 +224,14 @@ from (
 ) as s;
 
 -- name: load_top_users
-select id, units,
-    (select sum(entries) from usage_days as d
-        where d.bucket = u.bucket and d.user_key = u.user_key and feature_id = ?2 and day >= ?3 and day < ?4),
-    (select sum(refusals) from usage_days as d
-        where d.bucket = u.bucket and d.user_key = u.user_key and feature_id = ?2 and day >= ?3 and day < ?4)
-from (
-    select id, bucket, user_key, (
-        select sum(d.units) from usage_days as d
-        where d.bucket = users.bucket and d.user_key = users.user_key and d.feature_id = ?2
-            and d.day >= ?3 and d.day < ?4
-    ) as units
-    from users where environment = ?1
-    order by units desc nulls last, id limit ?5
-) as u where units is not null;
+-- User by user in the order of their ids, so that nothing is sorted but what comes out.
+select u.id, sum(d.units >> 32) as high, sum(d.units & 4294967295) as low, sum(d.entries), sum(d.refusals)
+from users as u indexed by users_by_id
+cross join usage_days as d on d.bucket = u.bucket and d.user_key = u.user_key and d.feature_id = ?2
+    and d.day >= ?3 and d.day < ?4
+where u.environment = ?1
+group by u.id
+order by high + (low >> 32) desc, low & 4294967295 desc, u.id limit ?5;
 
 -- name: load_near_limits
 -- ?2: [[package, feature, reset period, first moment that a current period can start at, used at least], ...]
@@ -315,8 +255,7 @@ select u.id, r.feature_id, r.outcome, r.refused, r.last_at
 from (
     select bucket, user_key, feature_id, outcome, count(*) as refused, max(coalesce(timestamp, recorded_at)) as last_at
     from entries
-    -- None happens more than five minutes after it is recorded.
-    where outcome <> 'RECORDED' and environment = ?1 and recorded_at >= ?2 - 300000
+    where outcome <> 'RECORDED' and environment = ?1 and recorded_at >= ?8  -- None happens long after it is recorded.
         and coalesce(timestamp, recorded_at) >= ?2 and coalesce(timestamp, recorded_at) < ?3
         and (?4 is null or feature_id = ?4) and (?5 is null or (bucket = ?5 and user_key = ?6))
     group by bucket, user_key, feature_id, outcome

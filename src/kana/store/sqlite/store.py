@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kana.store.audit import Audits
 from kana.store.keys import Keys
 from kana.store.people import People
 from kana.store.rosters import Rosters
@@ -17,7 +18,7 @@ from kana.store.sqlite.segment import Segment
 from kana.store.sqlite.session import SqliteTransactions
 
 
-class SqliteStore(Catalogs, Accounts, SqliteLedger, Insights, Keys, People, Rosters, Segment):
+class SqliteStore(Catalogs, Accounts, SqliteLedger, Audits, Insights, Keys, People, Rosters, Segment):
     """Everything the engine's ports ask for, on one SQLite file.
 
     ``exclusive`` is for a server. ``synchronous`` other than FULL loses what was acknowledged at a
@@ -41,6 +42,7 @@ class SqliteStore(Catalogs, Accounts, SqliteLedger, Insights, Keys, People, Rost
         Catalogs.__init__(self, database)
         Accounts.__init__(self, database, self)
         SqliteLedger.__init__(self, database, self)
+        Audits.__init__(self, SqliteTransactions(database))
         Insights.__init__(self, database)
         Keys.__init__(self, SqliteTransactions(database), seal)
         People.__init__(self, SqliteTransactions(database))
