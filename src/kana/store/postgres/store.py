@@ -39,9 +39,11 @@ class PostgresStore(Catalogs, Accounts, PostgresLedger, Audits, Insights, Keys, 
         PostgresLedger.__init__(self, database, self, lanes=lanes)
         Audits.__init__(self, PostgresTransactions(database))
         Insights.__init__(self, database)
-        Keys.__init__(self, PostgresTransactions(database), seal)
-        People.__init__(self, PostgresTransactions(database))
-        Rosters.__init__(self, PostgresTransactions(database))
+        transactions = PostgresTransactions(database)
+        Audits.__init__(self, transactions)
+        Keys.__init__(self, transactions, seal)
+        People.__init__(self, transactions)
+        Rosters.__init__(self, transactions)
         Segment.__init__(self, database)
 
     @classmethod

@@ -44,9 +44,11 @@ class SqliteStore(Catalogs, Accounts, SqliteLedger, Audits, Insights, Keys, Peop
         SqliteLedger.__init__(self, database, self)
         Audits.__init__(self, SqliteTransactions(database))
         Insights.__init__(self, database)
-        Keys.__init__(self, SqliteTransactions(database), seal)
-        People.__init__(self, SqliteTransactions(database))
-        Rosters.__init__(self, SqliteTransactions(database))
+        transactions = SqliteTransactions(database)
+        Audits.__init__(self, transactions)
+        Keys.__init__(self, transactions, seal)
+        People.__init__(self, transactions)
+        Rosters.__init__(self, transactions)
         Segment.__init__(self, database)
 
     async def probe(self) -> None:
