@@ -235,17 +235,17 @@ order by high + (low >> 32) desc, low & 4294967295 desc, u.id limit ?5;
 
 -- name: load_near_limits
 -- ?2: [[package, feature, reset period, first moment that a current period can start at, used at least], ...]
--- Taken out of JSON once, and all that is wanted of a subscription together: its totals lie side by side.
+-- Taken out of JSON once. Each entitlement goes through the subscriptions of its own package: for each subscription
+-- to look through all that is wanted would be subscriptions times entitlements.
 with wanted as materialized (
     select key, value ->> 0 as package_id, value ->> 1 as feature_id, value ->> 2 as reset_period,
         value ->> 3 as period_start, value ->> 4 as used
     from json_each(?2)
 )
 select u.id, s.started_at, c.feature_id, c.reset_period, c.period_start, c.used, w.key
-from (select distinct package_id from wanted) as p
-cross join subscriptions as s on s.environment = ?1 and s.package_id = p.package_id
+from wanted as w
+cross join subscriptions as s on s.environment = ?1 and s.package_id = w.package_id
     and s.status in ('ACTIVE', 'TRIALING') and (s.ends_at is null or s.ends_at > ?3)
-cross join wanted as w on w.package_id = s.package_id
 cross join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.feature_id = w.feature_id
     and c.reset_period = w.reset_period and c.period_start >= w.period_start and c.used >= w.used
 cross join users as u on u.bucket = s.bucket and u.user_key = s.user_key;
