@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import repeat
 
 import pytest
 
 from kana.engine.ports import Store
-from kana.errors import Conflict
+from kana.errors import Conflict, KanaError
 from kana.model.catalog import Catalog
 from kana.model.environment import Environment
 from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature, PackagePrice, PackageStatus
 from kana.model.period import ResetPeriod
+from kana.store import catalog_rows, log
+from kana.store.session import Row
 from tests.support.stores import Place
 from tests.support.world import (
     DAY,
@@ -128,7 +132,70 @@ async def test_a_change_that_fails_writes_nothing(store: Store) -> None:
     assert await store.catalog(TEST) == before
 
 
-async def test_changes_at_once_are_all_kept(store: Store) -> None:
+async def test_a_change_reads_only_what_changed(store: Store, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large catalogue another process reads the changed nouns, and the one that changed it reads nothing."""
+    read: list[tuple[int, int, int]] = []
+    load = catalog_rows.catalog_from
+
+    def counted(base: Catalog, version: int, *tables: Iterable[Row]) -> Catalog:
+        features, packages, held, ids = map(list, tables)
+        read.append((len(features), len(packages), len(held)))
+        return load(base, version, features, packages, held, ids)
+
+    another = await place.open()
+    many = [a_feature(f"f{number}") for number in range(300)]
+    await put(store, *many, *(a_package(f"p{number}", holds("f1"), holds("f2")) for number in range(50)))
+    await another.catalog(TEST)
+    monkeypatch.setattr(catalog_rows, "catalog_from", counted)
+    await put(store, a_feature("f7", name="other"), a_package("p7", holds("f3")))
+    await store.change_catalog(
+        TEST, lambda c: c.with_package(a_package("gone", status=PackageStatus.DRAFT)), by=TESTER, now=NOON
+    )
+    await store.change_catalog(TEST, lambda c: c.without_package("gone"), by=TESTER, now=NOON)
+    newest = await store.catalog(TEST)
+    assert read == []
+    assert await another.catalog(TEST) == newest
+    assert read == [(1, 1, 1)]
+    await another.close()
+
+
+async def test_what_is_known_is_what_is_kept(store: Store, place: Place) -> None:
+    """After every kind of change, whoever made it: in the same order too, as who opens the database anew reads it."""
+    another = await place.open()
+    later = replace(a_package("a later", holds("b")), created_at=NOON + ONE_DAY)
+    stores = (store, another)
+    changes: list[Callable[[Catalog], Catalog]] = [
+        lambda c: c.with_feature(a_feature("z")).with_feature(a_feature("b")).with_feature(a_feature("é")),
+        lambda c: c.with_package(later).with_package(a_package("p", holds("z"), status=PackageStatus.DRAFT)),
+        lambda c: c.with_package(a_package("B", allows(7, feature="z"))).with_feature(a_feature("y", metadata=[1.5])),
+        lambda c: c.without_package("p"),
+        lambda c: c.published("B", now=NOON).with_package(replace(later, features=(holds("z"), holds("b")))),
+        lambda c: c.archived("B", now=NOON + MILLISECOND),
+    ]
+    for number, change in enumerate(changes):
+        made = await stores[number % 2].change_catalog(TEST, change, by=TESTER, now=NOON)
+        anew = await place.open()
+        for each in (*stores, anew):
+            read = await each.catalog(TEST)
+            assert read == made
+            assert [*read.features, *read.packages] == [*made.features, *made.packages]
+        await anew.close()
+    await another.close()
+
+
+async def test_a_change_that_cannot_be_written_is_not_known(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalogue stays as it was, and the next change of another store is read as it is."""
+    before = await put(store, a_feature())
+    [taken] = await store.log(TEST, limit=1, before=None, subject_id=None, shared=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(log, "_LINES", repeat(taken.id))
+        with pytest.raises(KanaError, match="admin_log"):
+            await put(store, a_feature("other"))
+    assert await store.catalog(TEST) == before
+    assert list((await put(store, a_feature("third"))).features) == ["message", "third"]
+
+
+async def test_changes_at_once_are_all_kept(store: Store, place: Place) -> None:
     """Changes are serialised, each made on the newest catalogue: of 16 counts up by one none is lost."""
     await put(store, a_feature(name="0"))
 
@@ -136,8 +203,11 @@ async def test_changes_at_once_are_all_kept(store: Store) -> None:
         feature = catalog.feature("message")
         return catalog.with_feature(replace(feature, name=str(int(feature.name) + 1)))
 
-    await asyncio.gather(*(store.change_catalog(TEST, count_up, by=TESTER, now=NOON) for _ in range(16)))
+    another = await place.open()
+    stores = (store, another) * 8
+    await asyncio.gather(*(each.change_catalog(TEST, count_up, by=TESTER, now=NOON) for each in stores))
     assert (await store.catalog(TEST)).feature("message").name == "16"
+    await another.close()
 
 
 async def test_a_change_in_one_process_holds_in_another_at_once(store: Store, place: Place) -> None:

@@ -30,11 +30,8 @@ class Catalog:
     version: int = 0
     features: Mapping[str, Feature] = field(default_factory=dict)
     packages: Mapping[str, Package] = field(default_factory=dict)
-    _held: Mapping[str, Mapping[str, PackageFeature]] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        held = {id_: {each.feature_id: each for each in package.features} for id_, package in self.packages.items()}
-        object.__setattr__(self, "_held", held)
+    _held: dict[str, Mapping[str, PackageFeature]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """Filled as it is asked for: a change of one package looks at no other."""
 
     def feature(self, feature_id: str) -> Feature:
         """Return the feature.
@@ -64,14 +61,14 @@ class Catalog:
         Raises:
             PackageNotFound: no package has this id.
         """
-        try:
-            return self._held[package_id].get(feature_id)
-        except KeyError:
-            raise PackageNotFound(f"Package not found: {shown(package_id)}") from None
+        held = self._held.get(package_id)
+        if held is None:
+            held = self._held[package_id] = {each.feature_id: each for each in self.package(package_id).features}
+        return held.get(feature_id)
 
     def packages_with(self, feature_id: str) -> list[Package]:
         """Return the packages that hold the feature, in order of creation."""
-        return [package for package in self.packages.values() if package.feature(feature_id) is not None]
+        return [package for package in self.packages.values() if self.held(package.id, feature_id) is not None]
 
     def with_new_feature(self, feature: Feature) -> Catalog:
         """Return the catalogue with one feature more.

@@ -107,11 +107,13 @@ def _moved(package: Package) -> Change:
 
 
 def _held_changes(old: Package, new: Package, catalog: Catalog, *, reaches: bool) -> Iterator[Change]:
+    held_before = {held.feature_id: held for held in old.features}
+    held_after = {held.feature_id for held in new.features}
     for held in old.features:
-        if new.feature(held.feature_id) is None:
+        if held.feature_id not in held_after:
             yield _package(Verb.UPDATE, new, f"loses {held.feature_id!r}", reaches=reaches, takes=reaches)
     for held in new.features:
-        before = old.feature(held.feature_id)
+        before = held_before.get(held.feature_id)
         if before is None:
             yield _package(Verb.UPDATE, new, f"gains {_held(held, catalog)}", reaches=reaches)
         elif before.allowance != held.allowance:

@@ -159,20 +159,22 @@ def _feature(wanted: ConfigFeature, known: Feature | None, *, now: datetime) -> 
 
 def _package(wanted: ConfigPackage, known: Package | None, *, now: datetime) -> Package:
     base = known or Package(id=wanted.id, name=wanted.name, metadata={}, created_at=now, updated_at=now)
+    known_held = {held.feature_id: held for held in base.features}
+    held = tuple(_held(each, known_held.get(each.id)) for each in wanted.features)
     package = replace(
         base,
         name=wanted.name,
         status=wanted.status,
         is_addon=wanted.is_addon,
         base_package_ids=_in_known_order(wanted.base_package_ids, base.base_package_ids),
-        features=_in_known_order(tuple(_held(held, known) for held in wanted.features), base.features),
+        features=_in_known_order(held, base.features),
     )
     return package if package == base else replace(package, updated_at=now)
 
 
-def _held(wanted: ConfigHeld, known: Package | None) -> PackageFeature:
-    held = None if known is None else known.feature(wanted.id)
-    return PackageFeature(feature_id=wanted.id, name=None if held is None else held.name, allowance=_allowance(wanted))
+def _held(wanted: ConfigHeld, known: PackageFeature | None) -> PackageFeature:
+    name = None if known is None else known.name
+    return PackageFeature(feature_id=wanted.id, name=name, allowance=_allowance(wanted))
 
 
 def _allowance(held: ConfigHeld) -> Allowance:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from kana.engine.ports import Signed, Subscribed
 from kana.model.account import Account
-from kana.model.allowance import Allowance
-from kana.model.catalog import Catalog, CatalogChange
 from kana.model.entitlement import Consumption, CounterKey
 from kana.model.environment import Actor, Environment
-from kana.model.feature import Feature, FeatureType
-from kana.model.package import Package, PackageFeature, PackagePrice, PackageStatus
 from kana.model.period import ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
 from kana.model.subscription import Subscription, SubscriptionStatus
 from kana.model.usage import Action, Entry, Outcome
@@ -31,104 +26,6 @@ from kana.store.values import to_json as to_json  # noqa: PLC0414 - for those th
 LONGEST_PERIODS = {ResetPeriod.DAY: timedelta(1), ResetPeriod.MONTH: timedelta(31), ResetPeriod.YEAR: timedelta(366)}
 _FIRST_MOMENT = -(2**62)
 _STATUSES = {status.value: status for status in SubscriptionStatus}
-
-
-def catalog_from(
-    environment: Environment,
-    version: int,
-    features: Iterable[Row],
-    packages: Iterable[Row],
-    package_features: Iterable[Row],
-) -> Catalog:
-    """Read the rows of ``load_features``, ``load_packages`` and ``load_package_features``."""
-    held: dict[str, list[PackageFeature]] = {}
-    for row in package_features:
-        held.setdefault(row[0], []).append(_package_feature_from(row))
-    return Catalog(
-        environment=environment,
-        version=version,
-        features={row[0]: _feature_from(row) for row in features},
-        packages={row[0]: _package_from(row, tuple(held.get(row[0], ()))) for row in packages},
-    )
-
-
-def _feature_from(row: Row) -> Feature:
-    return Feature(
-        id=row[0],
-        name=row[1],
-        type=FeatureType(row[2]),
-        unit_label=row[3],
-        unit_label_plural=row[4],
-        metadata=json.loads(row[5]),
-        created_at=from_milliseconds(row[6]),
-    )
-
-
-def _package_feature_from(row: Row) -> PackageFeature:
-    allowance = Allowance(limit=row[3], overage_enabled=bool(row[4]), reset_period=RESETS[row[5]])
-    return PackageFeature(feature_id=row[1], name=row[2], allowance=allowance)
-
-
-def _package_from(row: Row, features: tuple[PackageFeature, ...]) -> Package:
-    return Package(
-        id=row[0],
-        name=row[1],
-        is_addon=bool(row[2]),
-        status=PackageStatus(row[3]),
-        features=features,
-        base_package_ids=tuple(json.loads(row[4])),
-        prices=tuple(PackagePrice(**price) for price in json.loads(row[5])),
-        metadata=json.loads(row[6]),
-        created_at=from_milliseconds(row[7]),
-        updated_at=from_milliseconds(row[8]),
-    )
-
-
-def feature_row(environment: Environment, feature: Feature) -> Row:
-    """Write a row of ``put_feature``."""
-    return (
-        environment,
-        feature.id,
-        feature.name,
-        feature.type,
-        feature.unit_label,
-        feature.unit_label_plural,
-        to_json(feature.metadata),
-        to_milliseconds(feature.created_at),
-    )
-
-
-def package_row(environment: Environment, package: Package) -> Row:
-    """Write a row of ``put_package``."""
-    return (
-        environment,
-        package.id,
-        package.name,
-        int(package.is_addon),
-        package.status,
-        to_json(package.base_package_ids),
-        to_json([asdict(price) for price in package.prices]),
-        to_json(package.metadata),
-        to_milliseconds(package.created_at),
-        to_milliseconds(package.updated_at),
-    )
-
-
-def package_feature_rows(environment: Environment, package: Package) -> list[Row]:
-    """Write the rows of ``add_package_feature``."""
-    return [
-        (
-            environment,
-            package.id,
-            position,
-            feature.feature_id,
-            feature.name,
-            feature.allowance.limit,
-            int(feature.allowance.overage_enabled),
-            feature.allowance.reset_period or NO_RESET,
-        )
-        for position, feature in enumerate(package.features)
-    ]
 
 
 def over_row(
@@ -372,16 +269,3 @@ def subscription_log_rows(
 def _told_subscription(subscription: Subscription) -> dict[str, object]:
     told = ("package_id", "status", "start", "ends_at")
     return {name: getattr(subscription, name) for name in told}
-
-
-def catalog_log_rows(old: Catalog, new: Catalog, change: CatalogChange, *, by: Actor, now: datetime) -> list[Row]:
-    """Write a line of the administrative log for each feature and package that a change touches."""
-    touched = [("feature", item.id, old.features.get(item.id), item) for item in change.features]
-    touched += [("package", item.id, old.packages.get(item.id), item) for item in change.packages]  # type: ignore[misc]
-    touched += [("package", key, old.packages[key], None) for key in change.deleted_package_ids]  # type: ignore[misc]
-    return [
-        log_row(
-            verb(before, after), (kind, key), environment=new.environment, before=before, after=after, by=by, now=now
-        )
-        for kind, key, before, after in touched
-    ]

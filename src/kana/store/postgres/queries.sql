@@ -13,43 +13,74 @@ select catalog_version from environments where environment = $1 for update;
 update environments set catalog_version = catalog_version + 1 where environment = $1;
 
 -- name: load_features
+-- Those that were changed since a version ($2).
 select id, name, type, unit_label, unit_label_plural, metadata, created_at
-from features where environment = $1 order by created_at, id;
+from features where environment = $1 and changed_in > $2 order by created_at, id;
 
 -- name: load_packages
 select id, name, is_addon, status, base_package_ids, prices, metadata, created_at, updated_at
-from packages where environment = $1 order by created_at, id;
+from packages where environment = $1 and changed_in > $2 order by created_at, id;
 
 -- name: load_package_features
-select package_id, feature_id, name, unit_limit, overage_enabled, reset_period
-from package_features where environment = $1 order by package_id, position;
+select f.package_id, f.feature_id, f.name, f.unit_limit, f.overage_enabled, f.reset_period
+from packages as p join package_features as f on f.environment = p.environment and f.package_id = p.id
+where p.environment = $1 and p.changed_in > $2 order by f.package_id, f.position;
 
--- name: put_feature
-insert into features (environment, id, name, type, unit_label, unit_label_plural, metadata, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+-- name: list_package_ids
+select id from packages where environment = $1;
+
+-- name: put_features
+-- All of a change in one statement: none of its rows waits for its turn with the interpreter.
+insert into features (
+    environment, id, name, type, unit_label, unit_label_plural, metadata, created_at, changed_in
+)
+select * from unnest(
+    $1::text::text[], $2::text::text[], $3::text::text[], $4::text::text[],
+    $5::text::text[], $6::text::text[], $7::text::json[], $8::text::bigint[],
+    $9::text::bigint[]
+)
 on conflict (environment, id) do update set
-    name = excluded.name, unit_label = excluded.unit_label,
-    unit_label_plural = excluded.unit_label_plural, metadata = excluded.metadata;
+    name = excluded.name, unit_label = excluded.unit_label, unit_label_plural = excluded.unit_label_plural,
+    metadata = excluded.metadata, changed_in = excluded.changed_in;
 
--- name: put_package
+-- name: put_packages
 insert into packages (
-    environment, id, name, is_addon, status, base_package_ids, prices, metadata, created_at, updated_at
-) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    environment, id, name, is_addon, status, base_package_ids, prices, metadata, created_at, updated_at, changed_in
+)
+select * from unnest(
+    $1::text::text[], $2::text::text[], $3::text::text[], $4::text::smallint[],
+    $5::text::text[], $6::text::json[], $7::text::json[], $8::text::json[],
+    $9::text::bigint[], $10::text::bigint[], $11::text::bigint[]
+)
 on conflict (environment, id) do update set
     name = excluded.name, is_addon = excluded.is_addon, status = excluded.status,
-    base_package_ids = excluded.base_package_ids, prices = excluded.prices,
-    metadata = excluded.metadata, updated_at = excluded.updated_at;
+    base_package_ids = excluded.base_package_ids, prices = excluded.prices, metadata = excluded.metadata,
+    updated_at = excluded.updated_at, changed_in = excluded.changed_in;
 
--- name: delete_package
-delete from packages where environment = $1 and id = $2;
+-- name: delete_packages
+delete from packages where environment = $1 and id = any($2::text[]);
 
 -- name: delete_package_features
-delete from package_features where environment = $1 and package_id = $2;
+delete from package_features where environment = $1 and package_id = any($2::text[]);
 
--- name: add_package_feature
+-- name: add_package_features
 insert into package_features (
     environment, package_id, position, feature_id, name, unit_limit, overage_enabled, reset_period
-) values ($1, $2, $3, $4, $5, $6, $7, $8);
+)
+select * from unnest(
+    $1::text::text[], $2::text::text[], $3::text::integer[], $4::text::text[],
+    $5::text::text[], $6::text::bigint[], $7::text::smallint[], $8::text::text[]
+);
+
+-- name: add_log_lines
+insert into admin_log (
+    id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after
+)
+select * from unnest(
+    $1::text::bigint[], $2::text::text[], $3::text::bigint[], $4::text::text[],
+    $5::text::text[], $6::text::text[], $7::text::text[], $8::text::text[],
+    $9::text::json[], $10::text::json[]
+);
 
 -- name: count_subscribers
 select package_id, count(*) from subscriptions

@@ -2,65 +2,89 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 import apsw
 
-from kana.errors import DatabaseRefused
-from kana.model.catalog import Catalog, CatalogChange, difference
+from kana.engine.pace import aside
+from kana.errors import DatabaseRefused, KanaError
+from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment
 from kana.model.period import ResetPeriod, to_milliseconds
-from kana.store import rows
+from kana.store import catalog_rows
+from kana.store.catalog_rows import CatalogRows
+from kana.store.rows import is_current, over_row
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.statements import SQL
+from kana.store.values import to_json
 
 
 class Catalogs:
-    """Keeps the newest catalogue of each environment in memory; its version in the file says whether it still is."""
+    """Keeps the newest catalogue of each environment in memory; its version in the file says whether it still is.
+
+    A change is worked out aside and then written by few statements, if the catalogue is still the one that it was
+    worked out on. What this process changed it knows, and reads nothing of it.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[Environment, Catalog] = {}
+        self._coming: dict[Environment, Catalog] = {}
+        self._changing = {environment: asyncio.Lock() for environment in Environment}
 
     async def catalog(self, environment: Environment) -> Catalog:
         """See the port."""
         return self._database.read(lambda connection: self.read_catalog(connection, environment))
 
     def read_catalog(self, connection: apsw.Connection, environment: Environment) -> Catalog:
-        """Return the newest catalogue within a transaction; reads it only when its version has changed."""
+        """Return the newest catalogue within a transaction; reads only what has changed in another process."""
         version = connection.execute(SQL["load_catalog_version"], (environment.value,)).get
         if version is None:
             raise DatabaseRefused("the database has no workspace yet; run `kana init`")
         known = self._known.get(environment)
         if known is None or known.version != version:
-            known = self._known[environment] = rows.catalog_from(
-                environment,
-                version,
-                connection.execute(SQL["load_features"], (environment.value,)),
-                connection.execute(SQL["load_packages"], (environment.value,)),
-                connection.execute(SQL["load_package_features"], (environment.value,)),
-            )
+            coming = self._coming.get(environment)
+            if coming is None or coming.version != version:
+                coming = _load(connection, known or Catalog(environment=environment, version=-1), version)
+            known = self._known[environment] = coming
         return known
 
     async def change_catalog(
         self, environment: Environment, change: Callable[[Catalog], Catalog], *, by: Actor, now: datetime
     ) -> Catalog:
         """See the port."""
+        async with self._changing[environment]:
+            while True:
+                old = await self.catalog(environment)
+                rows = await aside(partial(catalog_rows.changed_rows, old, change, by=by, now=now))
+                if rows is None:
+                    return old
+                if await self._write(old, rows):
+                    return rows.catalog
 
-        def work(connection: apsw.Connection) -> Catalog:
-            old = self.read_catalog(connection, environment)
-            new = change(old)
-            changes = difference(old, new)
-            if changes.is_empty:
-                return old
-            _write(connection, environment, changes)
-            connection.executemany(SQL["add_log_line"], rows.catalog_log_rows(old, new, changes, by=by, now=now))
+    async def _write(self, old: Catalog, rows: CatalogRows) -> bool:
+        """Write a change, unless it was worked out on a catalogue that is no longer the newest."""
+        environment = old.environment
+        bound = await aside(partial(_bound, environment, rows))
+
+        def work(connection: apsw.Connection) -> bool:
+            if connection.execute(SQL["load_catalog_version"], (environment.value,)).get != old.version:
+                return False
+            for name, bindings in bound:
+                connection.execute(SQL[name], bindings)
             connection.execute(SQL["raise_catalog_version"], (environment.value,))
-            return new
+            # Whoever reads as soon as it is committed finds it here.
+            self._coming[environment] = rows.catalog
+            return True
 
-        await self._database.write(work)
-        return await self.catalog(environment)
+        try:
+            return await self._database.write(work)
+        except KanaError:
+            self._coming.pop(environment, None)
+            raise
 
     async def count_subscribers(self, environment: Environment, *, now: datetime) -> Mapping[str, int]:
         """See the port."""
@@ -80,21 +104,34 @@ class Catalogs:
         now: datetime,
     ) -> int:
         """See the port."""
-        bindings = rows.over_row(environment, package_id, feature_id, limit=limit, reset=reset, now=now)
+        bindings = over_row(environment, package_id, feature_id, limit=limit, reset=reset, now=now)
 
         def work(connection: apsw.Connection) -> int:
             found = connection.execute(SQL["load_totals_over"], bindings)
-            return sum(rows.is_current(row, reset=reset, now=now) for row in found)
+            return sum(is_current(row, reset=reset, now=now) for row in found)
 
         return await self._database.read_aside(work)
 
 
-def _write(connection: apsw.Connection, environment: Environment, changes: CatalogChange) -> None:
-    connection.executemany(SQL["put_feature"], [rows.feature_row(environment, item) for item in changes.features])
-    for package_id in changes.deleted_package_ids:
-        connection.execute(SQL["delete_package"], (environment.value, package_id))
-        connection.execute(SQL["delete_package_features"], (environment.value, package_id))
-    for package in changes.packages:
-        connection.execute(SQL["put_package"], rows.package_row(environment, package))
-        connection.execute(SQL["delete_package_features"], (environment.value, package.id))
-        connection.executemany(SQL["add_package_feature"], rows.package_feature_rows(environment, package))
+def _load(connection: apsw.Connection, base: Catalog, version: int) -> Catalog:
+    since = (base.environment.value, base.version)
+    return catalog_rows.catalog_from(
+        base,
+        version,
+        connection.execute(SQL["load_features"], since),
+        connection.execute(SQL["load_packages"], since),
+        connection.execute(SQL["load_package_features"], since),
+        connection.execute(SQL["list_package_ids"], since[:1]),
+    )
+
+
+def _bound(environment: Environment, rows: CatalogRows) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the statements of a change with their bindings: lists as JSON."""
+    return [
+        ("put_features", (to_json(rows.features),)),
+        ("delete_packages", (environment.value, to_json(rows.deleted_package_ids))),
+        ("put_packages", (to_json(rows.packages),)),
+        ("delete_package_features", (environment.value, to_json(rows.touched_package_ids))),
+        ("add_package_features", (to_json(rows.package_features),)),
+        ("add_log_lines", (to_json(rows.log),)),
+    ]
