@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 
@@ -22,6 +22,8 @@ from kana.engine.config import ConfigEngine
 from kana.engine.engine import Engine
 from kana.engine.people import PeopleEngine
 from kana.engine.ports import Audit, Clock, PeopleStore, Store
+from kana.errors import KanaError
+from kana.model.environment import Environment
 from kana.model.period import to_precision
 from kana.settings import Settings
 from kana.store.moving import Rows, Tables, move
@@ -151,6 +153,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
+        with suppress(KanaError):  # A database without a workspace has none yet, and one that is away is asked later.
+            for environment in Environment:
+                await engine.catalog.read(environment)
         async with engine.replayer.running(), engine.rosters.running(), engine.access.uses.running():
             yield
         await engine.recorder.drain()

@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kana.cli.configuration import reader
 from kana.cli.configuration.checks import ConfigInvalid, check
-from kana.cli.configuration.reader import BYTES_MAX, NODES_MAX, Document, YamlRefused, read_yaml
+from kana.cli.configuration.reader import Document, YamlRefused, read_yaml
 from kana.cli.configuration.remote import FACE
 from kana.cli.configuration.remote import ROOT as ROOT_URL
 from kana.cli.configuration.writer import config_yaml, write_file
 from kana.engine.config import CAPS_COUNTED_MAX
 from kana.errors import InvalidValue
-from kana.model.config import ITEMS_MAX, read_config
+from kana.model.config import BYTES_MAX, HELD_MAX, ITEMS_MAX, VALUES_MAX, read_config
 from kana.model.text import identifier
 from tests.support.tree import ROOT
 from tests.support.world import NOON, examples
@@ -135,15 +136,25 @@ def test_a_bomb_of_aliases_costs_nothing() -> None:
     ("content", "message"),
     [
         (b"#" * (BYTES_MAX + 1), f"at most {BYTES_MAX} bytes"),
-        (b"[" + b"x," * NODES_MAX + b"]", f"at most {NODES_MAX} nodes"),
+        (b"[" + b"x," * 100 + b"]", "at most 100 values"),
         (b"a: \xff", "must be UTF-8; byte 3 is not"),
     ],
-    ids=["bytes", "nodes", "encoding"],
+    ids=["bytes", "values", "encoding"],
 )
-def test_a_file_is_bounded_and_utf8(content: bytes, message: str) -> None:
+def test_a_file_is_bounded_and_utf8(content: bytes, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is in it, reading ends."""
+    monkeypatch.setattr(reader, "VALUES_MAX", 100)
     with pytest.raises(YamlRefused, match=message):
         read_yaml(content)
+
+
+def test_a_large_file_is_read() -> None:
+    """One that the server takes is not refused here: 210 packages of 20 features have more than 20,000 values."""
+    held = "".join(f"        - {{id: f{number}, limit: {number}, reset_period: MONTH}}\n" for number in range(20))
+    packages = "".join(f"    - id: p{number}\n      features:\n{held}" for number in range(210))
+    features = "".join(f"  - {{id: f{number}, type: CONSUMABLE}}\n" for number in range(20))
+    found = read_config(read_yaml(f"features:\n{features}packages:\n  published:\n{packages}".encode()).value)
+    assert [len(package.features) for package in found.packages] == [20] * 210
 
 
 def test_positions_are_known_or_those_of_what_is_around() -> None:
@@ -361,6 +372,7 @@ def test_the_documented_file_and_its_bounds_are_true() -> None:
     [shown] = re.findall(r"^```yaml\n(.*?)^```$", documentation, re.MULTILINE | re.DOTALL)
     assert checked(shown) == ("", PASSED)
     prose = " ".join(documentation.split())
-    assert f"At most {BYTES_MAX // 1_000_000} MB, {NODES_MAX:,} nodes, {ITEMS_MAX:,} items in a list" in prose
+    bounds = f"{VALUES_MAX:,} values, {ITEMS_MAX:,} items in a list and {HELD_MAX:,} features"
+    assert f"At most {BYTES_MAX // 1_000_000} MB, {bounds}" in prose
     assert f"a review makes at most {CAPS_COUNTED_MAX} of them" in prose
     assert f"`{ROOT_URL.removesuffix(FACE)}` unless set" in prose

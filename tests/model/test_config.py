@@ -138,6 +138,18 @@ def test_a_misspelt_field_has_an_error_of_its_own() -> None:
         read_config(a_file(adons={}))
 
 
+def test_a_configuration_may_hold_a_thousand_packages_of_two_hundred_features() -> None:
+    """And not one more in all."""
+    features = [{"id": f"f{number}", "type": "BINARY"} for number in range(200)]
+    held = [{"id": f"f{number}"} for number in range(200)]
+    packages = [{"id": f"p{number}", "features": held} for number in range(1000)]
+    config = {"features": features, "packages": {"published": packages}}
+    assert sum(len(package.features) for package in rules.read_config(config).packages) == rules.HELD_MAX
+    config["addons"] = {"draft": [{"id": "one more", "features": held[:1]}]}
+    with pytest.raises(InvalidValue, match="together must hold at most 200000 features, got 200001"):
+        rules.read_config(config)
+
+
 def test_the_schema_for_editors_knows_the_same_fields() -> None:
     """What an editor marks is what the server refuses: fields, words and bounds are the reader's own."""
     schema = json.loads((SOURCE / "api/config/kana.schema.json").read_text(encoding="utf-8"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -25,9 +27,9 @@ def with_public_key(body: Callable[[], bytes]) -> Load:
     return load
 
 
-async def _post(server: KanaServer, path: str, body: bytes, *, key: str) -> int:
+async def _post(server: KanaServer, path: str, body: bytes, *, key: str, media_type: str = "application/json") -> int:
     connection = Connection(server.address)
-    headers = {"authorization": key, "content-type": "application/json", "x-user-id": "steady"}
+    headers = {"authorization": key, "content-type": media_type, "x-user-id": "steady"}
     try:
         return (await connection.request("POST", path, body=body, headers=headers)).status
     finally:
@@ -42,7 +44,33 @@ def _long_key_over_a_list() -> bytes:
     return b'{"' + b"k" * 46_000 + b'":[' + b"0," * 27_000 + b'"\\ud83d"]}'
 
 
+async def thousands_of_events(server: KanaServer) -> None:
+    """Two requests at once, each of a thousand usages of the stream's user."""
+    lines = b"\n".join([b'{"userId":"steady","featureId":"message"}'] * 1000)
+    media_type = "application/x-ndjson"
+    sent = [_post(server, "/v1/events", lines, key=server.private_key, media_type=media_type) for _ in range(2)]
+    assert await asyncio.gather(*sent) == [200, 200]
+
+
+async def publish(server: KanaServer) -> None:
+    """Publish 500 packages of 20 features in the other environment, each time with other limits."""
+    key = server.keys["environments"]["live"]["private_key"]
+    assert await _post(server, "/cli/publish", _configuration(next(_LIMITS)), key=key) == 200
+
+
+_LIMITS = itertools.count()
+
+
+def _configuration(limit: int) -> bytes:
+    features = [{"id": f"f{number}", "type": "CONSUMABLE"} for number in range(20)]
+    held = [{"id": feature["id"], "limit": limit} for feature in features]
+    packages = [{"id": f"p{number}", "features": held} for number in range(500)]
+    return json.dumps({"features": features, "packages": {"published": packages}}).encode()
+
+
 LOADS: dict[str, Load] = {
+    "thousands of events": thousands_of_events,
+    "a publish of 500 packages by 20 features": publish,
     "a key that stands twice among many": with_public_key(_key_that_stands_twice),
     "a long key over a long list": with_public_key(_long_key_over_a_list),
 }

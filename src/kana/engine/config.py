@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
+from kana.engine.pace import aside
 from kana.engine.ports import CatalogStore, Clock
 from kana.errors import Conflict, InvalidValue
 from kana.model.catalog import Catalog
@@ -94,7 +96,7 @@ class ConfigEngine:
         """
         now = self._clock()
         catalog = await self.read(environment)
-        planned = plan(catalog, config, now=now)
+        planned = await aside(partial(plan, catalog, config, now=now))
         errors = _errors(catalog, config, planned, app_id)
         if errors:
             return Review(revision_of(catalog, app_id), errors)
@@ -105,7 +107,7 @@ class ConfigEngine:
 
         The counts are those of ``review``.
         """
-        counted = await self._count(environment, describe(old, new))
+        counted = await self._count(environment, await aside(partial(describe, old, new)))
         warnings = [_warning(line) for line in counted if line.change is not None and _warns(line.change, line)]
         return (*warnings, *counted)
 

@@ -24,6 +24,15 @@ from kana.model.value import dataclass
 ITEMS_MAX = 1_000
 """Most items of any list in a configuration: features, packages of one kind and status, features of a package."""
 
+HELD_MAX = 200_000
+"""Most features that all packages of a configuration hold together: 1,000 packages of 200."""
+
+BYTES_MAX = 32_000_000
+"""Largest configuration in bytes, in a file and on the wire; one at the bounds with short ids has 23 million."""
+
+VALUES_MAX = 2_000_000
+"""Most values (mappings, lists, words, numbers) of a configuration; one at the bounds has about half as many."""
+
 _T = TypeVar("_T")
 
 _REVISION = re.compile(r"(?:test|live)_[A-Za-z0-9]+@(?:0|[1-9][0-9]{0,18})").fullmatch
@@ -110,12 +119,16 @@ def read_config(value: object) -> Config:
     for name in ("version", "app", "project", "updated"):
         _optional(root.get(name), name, _text)
     addons = root.get("addons")
-    return Config(
+    config = Config(
         revision=_optional(root.get("revision"), "revision", _revision),
         features=tuple(_each(root["features"], "features", _feature)),
         packages=_packages(root["packages"], "packages", is_addon=False),
         addons=None if addons is None else _packages(addons, "addons", is_addon=True),
     )
+    held = sum(len(package.features) for package in config.all_packages)
+    if held > HELD_MAX:
+        raise InvalidValue(f"packages and addons together must hold at most {HELD_MAX} features, got {held}")
+    return config
 
 
 def _feature(value: object, path: str) -> ConfigFeature:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from kana.api.config.endpoints import BODY_BYTES_MAX
+from kana.model.config import BYTES_MAX, VALUES_MAX
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
 from tests.support.serving import Served
@@ -224,9 +224,11 @@ def test_a_key_may_follow_bearer(shared: Served) -> None:
 
 
 def test_a_body_is_bounded(shared: Served) -> None:
-    """A megabyte, which is more than the lists may hold."""
-    answer = call(shared, "validate", b" " * (BODY_BYTES_MAX + 1))
-    assert (answer.status_code, answer.json()["error"]) == (400, f"body must be at most {BODY_BYTES_MAX} bytes")
+    """By its bytes, and by how many values it would be made into, which is known before any is made."""
+    answer = call(shared, "validate", b" " * (BYTES_MAX + 1))
+    assert (answer.status_code, answer.json()["error"]) == (400, f"body must be at most {BYTES_MAX} bytes")
+    answer = call(shared, "validate", b"[" + b"{}," * (VALUES_MAX // 2) + b"{}]")
+    assert answer.json()["error"] == f"the configuration must hold at most {VALUES_MAX} values"
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
+import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kana.api.access import Door
@@ -15,13 +17,11 @@ from kana.api.errors import Fault, fault_of, is_ours, problem
 from kana.api.http import Header, answer, answer_json, answer_method_not_allowed, headers_of, request_id_of
 from kana.engine.access import AccessEngine, Caller
 from kana.engine.config import ConfigEngine, ConfigRefused, revision_of
-from kana.errors import KanaError
+from kana.engine.pace import aside
+from kana.errors import InvalidValue, KanaError
 from kana.model.catalog import Catalog
-from kana.model.config import read_config
+from kana.model.config import BYTES_MAX, VALUES_MAX, Config, read_config
 from kana.model.key import KeyKind
-
-BODY_BYTES_MAX = 1_000_000
-"""Largest configuration, in bytes."""
 
 _Verb = Callable[[Caller, bytes], Awaitable[Any]]
 
@@ -39,22 +39,30 @@ class ConfigEndpoints:
 
     async def validate(self, caller: Caller, body: bytes) -> Any:
         """Return what publishing would do."""
-        config = read_config(read_json(body))
+        config = await aside(partial(_read, body))
         return review_json(await self._config.review(caller.environment, config, app_id=await self._app_id(caller)))
 
     async def publish(self, caller: Caller, body: bytes) -> Any:
         """Publish, and return the environment as it is then."""
-        config = read_config(read_json(body))
+        config = await aside(partial(_read, body))
         app_id = await self._app_id(caller)
         catalog = await self._config.publish(caller.environment, config, app_id=app_id, by=caller.actor)
         return await self._as_config(caller, catalog)
 
     async def _as_config(self, caller: Caller, catalog: Catalog) -> dict[str, Any]:
         keyring = await self._access.keyring()
-        return config_json(catalog, app=keyring.workspace, revision=revision_of(catalog, await self._app_id(caller)))
+        revision = revision_of(catalog, await self._app_id(caller))
+        return await aside(partial(config_json, catalog, app=keyring.workspace, revision=revision))
 
     async def _app_id(self, caller: Caller) -> str:
         return (await self._access.keyring()).environments[caller.environment].app_id
+
+
+def _read(body: bytes) -> Config:
+    """Return the configuration of a body; of one with too many values nothing is made."""
+    if sum(map(body.count, (b"{", b"[", b","))) > VALUES_MAX:
+        raise InvalidValue(f"the configuration must hold at most {VALUES_MAX} values")
+    return read_config(read_json(body))
 
 
 def routes(config: ConfigEngine, access: AccessEngine, door: Door) -> dict[str, ASGIApp]:
@@ -75,8 +83,9 @@ def _endpoint(door: Door, method: str, verb: _Verb) -> ASGIApp:
             return
         try:
             caller = await door.caller(scope, KeyKind.PRIVATE)
-            body = await read_body(receive, headers_of(scope), bytes_max=BODY_BYTES_MAX)
-            await answer_json(send, 200, await verb(caller, body))
+            body = await read_body(receive, headers_of(scope), bytes_max=BYTES_MAX)
+            value = await verb(caller, body)
+            await answer(send, 200, await aside(partial(orjson.dumps, value)), content_type=b"application/json")
         except ClientGone:
             return
         except KanaError as error:

@@ -26,10 +26,9 @@ from ruamel.yaml.events import (
 )
 
 from kana.errors import InvalidValue
+from kana.model.config import BYTES_MAX, VALUES_MAX
 from kana.model.text import shown
 
-BYTES_MAX = 1_000_000
-NODES_MAX = 20_000
 DEPTH_MAX = 10
 
 _WORDS = {
@@ -80,7 +79,7 @@ def read_yaml(content: bytes) -> Document:
     """Return the document that a file holds.
 
     Raises:
-        YamlRefused: it is not YAML, not strict, or larger than we read (1 MB, 20,000 nodes, 10 levels).
+        YamlRefused: it is not YAML, not strict, or larger than we read (32 MB, 2,000,000 values, 10 levels).
     """
     if len(content) > BYTES_MAX:
         raise YamlRefused(f"the file must be at most {BYTES_MAX} bytes, got {len(content)}")
@@ -120,8 +119,8 @@ class _Builder:
     def _node(self, event: Any, path: str, *, depth: int) -> Any:
         position = _start(event)
         self.nodes += 1
-        if self.nodes > NODES_MAX:
-            raise YamlRefused(f"the file must hold at most {NODES_MAX} nodes", position)
+        if self.nodes > VALUES_MAX:
+            raise YamlRefused(f"the file must hold at most {VALUES_MAX} values", position)
         if depth > DEPTH_MAX:
             raise YamlRefused(f"the file must be at most {DEPTH_MAX} levels deep", position)
         if isinstance(event, AliasEvent) or event.anchor is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -128,10 +128,15 @@ def _load(connection: apsw.Connection, base: Catalog, version: int) -> Catalog:
 def _bound(environment: Environment, rows: CatalogRows) -> list[tuple[str, tuple[str, ...]]]:
     """Return the statements of a change with their bindings: lists as JSON."""
     return [
-        ("put_features", (to_json(rows.features),)),
-        ("delete_packages", (environment.value, to_json(rows.deleted_package_ids))),
-        ("put_packages", (to_json(rows.packages),)),
-        ("delete_package_features", (environment.value, to_json(rows.touched_package_ids))),
-        ("add_package_features", (to_json(rows.package_features),)),
-        ("add_log_lines", (to_json(rows.log),)),
+        ("put_features", (_as_json(rows.features),)),
+        ("delete_packages", (environment.value, _as_json(rows.deleted_package_ids))),
+        ("put_packages", (_as_json(rows.packages),)),
+        ("delete_package_features", (environment.value, _as_json(rows.touched_package_ids))),
+        ("add_package_features", (_as_json(rows.package_features),)),
+        ("add_log_lines", (_as_json(rows.log),)),
     ]
+
+
+def _as_json(values: Sequence[object]) -> str:
+    """Return a list as JSON, piece by piece: the encoder lets nobody else run before it is done."""
+    return f"[{','.join(map(to_json, values))}]"
