@@ -26,17 +26,13 @@ def catalog_from(
     version: int,
     features: Iterable[Row],
     packages: Iterable[Row],
-    package_features: Iterable[Row],
     package_ids: Iterable[Row],
 ) -> Catalog:
     """Return a catalogue with what was changed since.
 
-    Reads the rows of ``load_features``, ``load_packages``, ``load_package_features`` and ``list_package_ids``.
+    Reads the rows of ``load_features``, ``load_packages`` and ``list_package_ids``.
     """
-    held: dict[str, list[PackageFeature]] = {}
-    for row in package_features:
-        held.setdefault(row[0], []).append(_package_feature_from(row))
-    changed = {row[0]: _package_from(row, tuple(held.get(row[0], ()))) for row in packages}
+    changed = {row[0]: _package_from(row) for row in packages}
     there = {row[0] for row in package_ids}
     return in_order(
         replace(
@@ -63,8 +59,6 @@ class CatalogRows(NamedTuple):
     catalog: Catalog
     features: list[Row]
     packages: list[Row]
-    package_features: list[Row]
-    touched_package_ids: list[str]
     deleted_package_ids: list[str]
     log: list[Row]
 
@@ -80,8 +74,6 @@ def changed_rows(old: Catalog, change: Callable[[Catalog], Catalog], *, by: Acto
         catalog=in_order(replace(new, version=version)),
         features=[(*feature_row(environment, each), version) for each in changes.features],
         packages=[(*package_row(environment, each), version) for each in changes.packages],
-        package_features=[row for each in changes.packages for row in package_feature_rows(environment, each)],
-        touched_package_ids=[*(each.id for each in changes.packages), *changes.deleted_package_ids],
         deleted_package_ids=list(changes.deleted_package_ids),
         log=catalog_log_rows(old, new, changes, by=by, now=now),
     )
@@ -99,18 +91,18 @@ def _feature_from(row: Row) -> Feature:
     )
 
 
-def _package_feature_from(row: Row) -> PackageFeature:
-    allowance = Allowance(limit=row[3], overage_enabled=bool(row[4]), reset_period=RESETS[row[5]])
-    return PackageFeature(feature_id=row[1], name=row[2], allowance=allowance)
+def _held_from(feature_id: str, name: str | None, limit: int | None, overage: int, reset: str) -> PackageFeature:
+    allowance = Allowance(limit=limit, overage_enabled=bool(overage), reset_period=RESETS[reset])
+    return PackageFeature(feature_id=feature_id, name=name, allowance=allowance)
 
 
-def _package_from(row: Row, features: tuple[PackageFeature, ...]) -> Package:
+def _package_from(row: Row) -> Package:
     return Package(
         id=row[0],
         name=row[1],
         is_addon=bool(row[2]),
         status=PackageStatus(row[3]),
-        features=features,
+        features=tuple(_held_from(*held) for held in json.loads(row[9])),
         base_package_ids=tuple(json.loads(row[4])),
         prices=tuple(PackagePrice(**price) for price in json.loads(row[5])),
         metadata=json.loads(row[6]),
@@ -146,24 +138,14 @@ def package_row(environment: Environment, package: Package) -> Row:
         to_json(package.metadata),
         to_milliseconds(package.created_at),
         to_milliseconds(package.updated_at),
+        to_json([_held(feature) for feature in package.features]),
     )
 
 
-def package_feature_rows(environment: Environment, package: Package) -> list[Row]:
-    """Write the rows of ``add_package_features``."""
-    return [
-        (
-            environment,
-            package.id,
-            position,
-            feature.feature_id,
-            feature.name,
-            feature.allowance.limit,
-            int(feature.allowance.overage_enabled),
-            feature.allowance.reset_period or NO_RESET,
-        )
-        for position, feature in enumerate(package.features)
-    ]
+def _held(feature: PackageFeature) -> Row:
+    allowance = feature.allowance
+    reset = allowance.reset_period or NO_RESET
+    return (feature.feature_id, feature.name, allowance.limit, int(allowance.overage_enabled), reset)
 
 
 def catalog_log_rows(old: Catalog, new: Catalog, change: CatalogChange, *, by: Actor, now: datetime) -> list[Row]:

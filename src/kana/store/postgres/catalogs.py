@@ -147,7 +147,6 @@ async def _load(connection: Connection, base: Catalog, version: int) -> Catalog:
         version,
         await fetch(connection, SQL["load_features"], *since),
         await fetch(connection, SQL["load_packages"], *since),
-        await fetch(connection, SQL["load_package_features"], *since),
         await fetch(connection, SQL["list_package_ids"], since[0]),
     )
 
@@ -157,11 +156,9 @@ def _bound(environment: Environment, rows: CatalogRows) -> list[tuple[str, tuple
     lists = [
         ("put_features", rows.features),
         ("put_packages", rows.packages),
-        ("add_package_features", rows.package_features),
         ("add_log_lines", rows.log),
     ]
     bound: list[tuple[str, tuple[object, ...]]] = [
         ("delete_packages", (environment.value, rows.deleted_package_ids)),
-        ("delete_package_features", (environment.value, rows.touched_package_ids)),
     ]
     return bound + [(name, tuple(columns(each))) for name, each in lists if each]

@@ -18,13 +18,8 @@ select id, name, type, unit_label, unit_label_plural, metadata, created_at
 from features where environment = $1 and changed_in > $2 order by created_at, id;
 
 -- name: load_packages
-select id, name, is_addon, status, base_package_ids, prices, metadata, created_at, updated_at
+select id, name, is_addon, status, base_package_ids, prices, metadata, created_at, updated_at, features
 from packages where environment = $1 and changed_in > $2 order by created_at, id;
-
--- name: load_package_features
-select f.package_id, f.feature_id, f.name, f.unit_limit, f.overage_enabled, f.reset_period
-from packages as p join package_features as f on f.environment = p.environment and f.package_id = p.id
-where p.environment = $1 and p.changed_in > $2 order by f.package_id, f.position;
 
 -- name: list_package_ids
 select id from packages where environment = $1;
@@ -45,32 +40,20 @@ on conflict (environment, id) do update set
 
 -- name: put_packages
 insert into packages (
-    environment, id, name, is_addon, status, base_package_ids, prices, metadata, created_at, updated_at, changed_in
+    environment, id, name, is_addon, status, base_package_ids, prices, metadata, created_at, updated_at, features, changed_in
 )
 select * from unnest(
     $1::text::text[], $2::text::text[], $3::text::text[], $4::text::smallint[],
     $5::text::text[], $6::text::json[], $7::text::json[], $8::text::json[],
-    $9::text::bigint[], $10::text::bigint[], $11::text::bigint[]
+    $9::text::bigint[], $10::text::bigint[], $11::text::json[], $12::text::bigint[]
 )
 on conflict (environment, id) do update set
     name = excluded.name, is_addon = excluded.is_addon, status = excluded.status,
     base_package_ids = excluded.base_package_ids, prices = excluded.prices, metadata = excluded.metadata,
-    updated_at = excluded.updated_at, changed_in = excluded.changed_in;
+    updated_at = excluded.updated_at, features = excluded.features, changed_in = excluded.changed_in;
 
 -- name: delete_packages
 delete from packages where environment = $1 and id = any($2::text[]);
-
--- name: delete_package_features
-delete from package_features where environment = $1 and package_id = any($2::text[]);
-
--- name: add_package_features
-insert into package_features (
-    environment, package_id, position, feature_id, name, unit_limit, overage_enabled, reset_period
-)
-select * from unnest(
-    $1::text::text[], $2::text::text[], $3::text::integer[], $4::text::text[],
-    $5::text::text[], $6::text::bigint[], $7::text::smallint[], $8::text::text[]
-);
 
 -- name: add_log_lines
 insert into admin_log (

@@ -120,7 +120,6 @@ def _load(connection: apsw.Connection, base: Catalog, version: int) -> Catalog:
         version,
         connection.execute(SQL["load_features"], since),
         connection.execute(SQL["load_packages"], since),
-        connection.execute(SQL["load_package_features"], since),
         connection.execute(SQL["list_package_ids"], since[:1]),
     )
 
@@ -131,8 +130,6 @@ def _bound(environment: Environment, rows: CatalogRows) -> list[tuple[str, tuple
         ("put_features", (_as_json(rows.features),)),
         ("delete_packages", (environment.value, _as_json(rows.deleted_package_ids))),
         ("put_packages", (_as_json(rows.packages),)),
-        ("delete_package_features", (environment.value, _as_json(rows.touched_package_ids))),
-        ("add_package_features", (_as_json(rows.package_features),)),
         ("add_log_lines", (_as_json(rows.log),)),
     ]
 
