@@ -147,7 +147,7 @@ def create_app(
 ) -> Router:
     """Return the application over an open store, which it closes when it ends."""
     metrics = Metrics(registry or CollectorRegistry())
-    engine = Engine.over(store, clock=clock, meter=metrics)
+    engine = Engine.over(store, clock=clock, meter=metrics, read_again=segment.read_again)
     door = Door(engine.access, clock=clock)
     configuration = ConfigEngine(store, clock=clock)
 

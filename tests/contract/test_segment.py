@@ -213,3 +213,51 @@ async def test_users_are_found_by_their_email(store: Store) -> None:
         )  # fmt: skip
     assert [user.id for user in await store.users_by_email(TEST, "x", limit=9)] == ["u-1", "u-0"]
     assert [user.id for user in await store.users_by_email(TEST, "x", limit=1)] == ["u-1"]
+
+
+async def test_failed_events_are_reopened_once(store: Store) -> None:
+    """As they are made then, in order of arrival. What stays failed, has another status or is tried already stays."""
+    failed: dict[str, Any] = {"status": EventStatus.FAILED, "reason": "odd"}
+    await keep(store, *(an_event(number, **failed) for number in range(1, 5)), an_event(5), an_event(6, status=WAITING))
+    await keep(store, an_event(7, environment=LIVE, **failed), environment=LIVE)
+    await put_rules(store, a_rule())
+    seen: list[str] = []
+
+    def again(event: SegmentEvent, rules: Sequence[MappingRule]) -> SegmentEvent:
+        seen.extend(rule.id for rule in rules)
+        if event.number == 2:
+            return event
+        return replace(
+            event, status=PENDING, reason=None, feature_id="message", rule_id="1", delta=2**40, happened_at=FOREVER
+        )
+
+    reopened, last = await store.reopen_events(TEST, after=0, limit=3, map_event=again)
+    assert ([event.number for event in reopened], last, seen) == ([1, 3], 3, ["1"] * 3)
+    assert await store.reopen_events(TEST, after=4, limit=3, map_event=again) == ([], None)
+    kept = {event.number: event for event in await all_of(store)}
+    assert kept[1] == reopened[0] == again(an_event(1, **failed), [])
+    assert {number: event.status for number, event in kept.items()} == {
+        1: PENDING, 2: EventStatus.FAILED, 3: PENDING, 4: EventStatus.FAILED, 5: UNMAPPED, 6: WAITING,
+    }  # fmt: skip
+    reopened, last = await store.reopen_events(TEST, after=0, limit=1, map_event=again)
+    assert (reopened, last) == ([], 2)
+    assert [event.status for event in await all_of(store, LIVE)] == [EventStatus.FAILED]
+
+
+async def test_of_two_who_reopen_an_event_one_does(store: Store) -> None:
+    """The other finds it tried."""
+    await keep(store, an_event(1, status=EventStatus.FAILED))
+    pairs = await asyncio.gather(
+        *(
+            store.reopen_events(TEST, after=0, limit=9, map_event=lambda event, _: replace(event, status=PENDING))
+            for _ in range(4)
+        )
+    )
+    assert sorted(len(events) for events, _ in pairs) == [0, 0, 0, 1]
+
+
+async def test_failed_events_are_counted_no_further_than_asked(store: Store) -> None:
+    """Those of one environment alone."""
+    await keep(store, *(an_event(number, status=EventStatus.FAILED) for number in range(1, 5)), an_event(5))
+    assert [await store.count_failed_events(TEST, most=most) for most in (1, 4, 9)] == [1, 4, 4]
+    assert await store.count_failed_events(LIVE, most=9) == 0

@@ -182,3 +182,30 @@ def test_the_likely_feature_is_the_one_that_reads_like_it(desk: Desk) -> None:
     assert likely_feature(catalog, "support_opened") == "support"
     assert likely_feature(catalog, "zzz") == ""
     assert likely_feature(catalog, "") == ""
+
+
+def test_the_first_page_says_that_events_failed(desk: Desk, editor: Visitor) -> None:
+    """With the way to them; where none did it says nothing."""
+    page = editor.get("/test/packages")
+    assert "Segment: 1 event has failed and counts nothing. See why, and try again" in text_of(page)
+    assert 'href="/test/integrations/segment?status=FAILED"' in page
+    assert "has failed" not in editor.get("/live/packages")
+    assert "has failed" in desk.person(Role.VIEWER).get("/test/packages")
+
+
+def test_what_failed_is_tried_again(desk: Desk, editor: Visitor) -> None:
+    """One by its button, all by another; a viewer has neither, and nobody has those of another environment."""
+    page = editor.get("/test/integrations/segment?status=FAILED")
+    [action] = re.findall(r'action="(/test/integrations/segment/retry\?id=\d+)"', page)
+    answer = editor.post(action)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/test/integrations/segment?status=FAILED")
+    assert "Named: failed. properties.delta must be a whole number" in text_of(editor.get(answer.headers["location"]))
+    assert editor.post("/test/integrations/segment/retry").status_code == 303
+    assert "tried again within seconds" in text_of(editor.get("/test/integrations/segment"))
+    assert editor.post(action.replace("/test/", "/live/")).status_code == 404
+    for wrong in ("0", "x", "9" * 30):
+        assert editor.post(f"/test/integrations/segment/retry?id={wrong}").status_code in (400, 404)
+
+    viewer = desk.person(Role.VIEWER)
+    assert "segment/retry" not in viewer.get("/test/integrations/segment?status=FAILED")
+    assert viewer.post(action).status_code == 403

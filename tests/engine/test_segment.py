@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from kana.engine import replay
 from kana.engine.ports import Store
 from kana.engine.segment import SegmentEngine
-from kana.errors import Conflict, IdempotencyKeyReused, Internal, InvalidValue, KanaError, Unavailable
+from kana.errors import Conflict, IdempotencyKeyReused, Internal, InvalidValue, KanaError, NotFound, Unavailable
 from kana.model.environment import bucket_of
-from kana.model.segment import EventStatus, Message, MessageType
+from kana.model.segment import EventStatus, Message, MessageType, SegmentEvent
 from kana.model.usage import Receipt, Usage
 from tests.support.world import NOON, TEST, World, a_package, a_usage, a_user, allows
 
@@ -119,8 +120,8 @@ async def test_a_track_from_before_the_subscription_has_failed(shop: World) -> N
 
 async def test_an_identify_that_cannot_be_carried_out_has_failed(shop: World) -> None:
     """Its trait is named, and no user is made."""
-    await shop.engine.segment.receive(TEST, [identify(1, "bob", email=7)])
-    assert await outcomes(shop) == {"m-1": ("FAILED", "traits.email must be a text, got 7")}
+    await shop.engine.segment.receive(TEST, [identify(1, "bob", email=["b"])])
+    assert await outcomes(shop) == {"m-1": ("FAILED", "traits.email must be a text, got ['b']")}
     assert [user.id for user in await shop.accounts.users(TEST)] == ["ada"]
 
 
@@ -230,6 +231,108 @@ class Answering:
 async def test_what_may_succeed_later_stays_open(shop: World, error: KanaError, status: str) -> None:
     """What fails again each time has failed, with the reason."""
     usage: Any = Answering(error)
-    engine = SegmentEngine(shop.store, usage, clock=shop.clock, ids=shop.ids)
+    engine = SegmentEngine(shop.store, usage, clock=shop.clock, ids=shop.ids, meter=shop.meter)
     await engine.receive(TEST, [track(1)])
     assert await outcomes(shop) == {"m-1": (status, error.message if status == "FAILED" else None)}
+
+
+def read_again(event: SegmentEvent) -> Message:
+    """The message of an event, whose raw text is its parts; an odd amount is none, as a later version might have it."""
+    parts = json.loads(event.raw)
+    if parts["properties"].get("delta") == "unreadable":
+        raise InvalidValue("still unreadable")
+    if parts["properties"].get("delta") == "of nothing":
+        parts["properties"] = {}
+    if parts["properties"].get("delta") == "many":
+        del parts["properties"]["delta"]
+    return Message(
+        id=event.message_id, type=event.type, user_id=event.user_id, event=event.event, timestamp=None, raw=event.raw,
+        **parts,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def segment(shop: World) -> SegmentEngine:
+    """An engine that reads failed events anew."""
+    return SegmentEngine(
+        shop.store, shop.usage, clock=shop.clock, ids=shop.ids, meter=shop.meter, read_again=read_again
+    )
+
+
+async def number_of(shop: World, message_id: str) -> int:
+    events = await shop.store.segment_events(TEST, status=None, limit=100, before=None)
+    return next(event.number for event in events if event.message_id == message_id)
+
+
+async def test_a_failed_event_is_tried_again(shop: World, segment: SegmentEngine) -> None:
+    """It answers what became of it; its neighbours are left alone, and it counts once."""
+    await segment.receive(TEST, [track(1, delta="many"), track(2, delta="many"), track(3, delta="unreadable")])
+    assert await shop.engine.mapping.failed(TEST) == 3
+
+    event = await segment.retry(TEST, await number_of(shop, "m-2"))
+    assert (event.message_id, event.status, event.delta) == ("m-2", EventStatus.RECORDED, 1)
+    assert {key: status for key, (status, _) in (await outcomes(shop)).items()} == {
+        "m-1": "FAILED", "m-2": "RECORDED", "m-3": "FAILED",
+    }  # fmt: skip
+    assert (await segment.retry(TEST, await number_of(shop, "m-3"))).status is EventStatus.FAILED
+    assert (await used(shop), await shop.engine.mapping.failed(TEST)) == (1, 2)
+    for number in (event.number, event.number + 10_000, 0):
+        with pytest.raises(NotFound, match="Failed event not found"):
+            await segment.retry(TEST, number)
+    assert await used(shop) == 1
+
+
+async def test_what_names_no_feature_any_more_waits_for_a_rule(shop: World, segment: SegmentEngine) -> None:
+    """It is unmapped when it is tried again, and nothing is recorded."""
+    await segment.receive(TEST, [track(1, delta="of nothing")])
+    assert (await segment.retry(TEST, await number_of(shop, "m-1"))).status is EventStatus.UNMAPPED
+    assert await used(shop) == 0
+
+
+async def test_without_a_reader_nothing_is_tried_again(shop: World) -> None:
+    """What could not be read stays as it is."""
+    await shop.engine.segment.receive(TEST, [track(1, delta="many")])
+    assert (await shop.engine.segment.retry(TEST, await number_of(shop, "m-1"))).status is EventStatus.FAILED
+
+
+async def test_all_that_failed_is_tried_again_in_the_background(
+    shop: World, segment: SegmentEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page after page, each once, where it was asked for; what fails again waits for the next time."""
+    monkeypatch.setattr(replay, "PAGE", 2)
+    await segment.receive(TEST, [track(number, delta="many") for number in range(3)])
+    await segment.receive(TEST, [track(3, delta="unreadable"), identify(4, name=["odd"])])
+    replayer = replay.Replayer(shop.store, segment.carry_out, clock=shop.clock, again=segment.again)
+    await replayer.replay()
+    assert (await used(shop), await shop.engine.mapping.failed(TEST)) == (0, 5)
+
+    replayer.retry_failed(TEST)
+    await replayer.replay()
+    assert (await used(shop), await shop.engine.mapping.failed(TEST)) == (3, 2)
+    await replayer.replay()
+    assert await used(shop) == 3
+
+
+async def test_a_page_of_what_failed_is_the_last_when_it_ends(shop: World, segment: SegmentEngine) -> None:
+    """What is left stays failed, and is tried again when somebody says so."""
+    await segment.receive(TEST, [track(1, delta="many")])
+    replayer = replay.Replayer(shop.store, segment.carry_out, clock=shop.clock, again=segment.again)
+    async with replayer.running():
+        pass
+    replayer.retry_failed(TEST)
+    await replayer.replay()
+    assert await used(shop) == 0
+
+
+async def test_what_becomes_of_events_is_counted(shop: World, segment: SegmentEngine) -> None:
+    """Each outcome once, and no message that comes again."""
+    messages = [
+        track(1),
+        track(2, delta="many"),
+        a_message(3, MessageType.PAGE, "ada"),
+        track(4, "nobody"),
+        identify(5),
+    ]
+    for _ in range(2):
+        await segment.receive(TEST, messages)
+    assert sorted(shop.meter.events) == ["FAILED", "IDENTIFIED", "IGNORED", "RECORDED", "WAITING"]

@@ -110,6 +110,10 @@ ADMIN: dict[str, Call] = {
     "Mutation.updateMappingRule": Call(
         segment.UPDATE_RULE, lambda side: {"id": side.rules["to change"], "input": {"name": "changed"}}
     ),
+    "Mutation.retrySegmentEvent": Call(
+        "mutation($id: String!) { retrySegmentEvent(id: $id) { id event } }", lambda side: {"id": side.failed}
+    ),
+    "Mutation.retryFailedSegmentEvents": Call("mutation { retryFailedSegmentEvents }", leaves_mark=False),
     "Mutation.deleteMappingRule": Call(segment.DELETE_RULE, lambda side: {"id": side.rules["to delete"]}),
     "Mutation.generateUserToken": Call(calls.TOKEN, lambda _: {"userId": ADA}),
     "Mutation.revokeUserTokens": Call(

@@ -42,6 +42,7 @@ class Side:
     number: int
     subscriptions: dict[str, str] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)
+    failed: str = ""
 
     @property
     def private_key(self) -> str:
@@ -92,6 +93,9 @@ class Side:
             made = self.ask(CREATE_RULE, input={**named, "conditions": [condition]})["createMappingRule"]
             self.rules[name] = made["id"]
         self.segment("/v1/track", {"messageId": "one", "userId": ADA, "event": f"{self.word} event"})
+        self.segment("/v1/track", {"messageId": "failed", "userId": ["nobody"], "event": f"{self.word} event"})
+        [failed] = self.ask("{ segmentEvents(status: FAILED) { id } }")["segmentEvents"]
+        self.failed = failed["id"]
         self._wait_until_replayed()
 
     def _wait_until_replayed(self) -> None:

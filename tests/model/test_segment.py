@@ -29,6 +29,7 @@ from kana.model.segment import (
     mapped,
     received,
     same_person,
+    tried_again,
     usage_key,
 )
 from kana.model.text import UNITS_MAX, shown
@@ -243,6 +244,8 @@ def test_leaves_are_what_conditions_can_name() -> None:
         ({"billingId": "cus_2", "plan": "pro", "age": 7}, (None, None, "cus_2")),
         ({"billingUserId": "cus_1", "billingId": "cus_2"}, (None, None, "cus_1")),
         ({"name": None, "email": ""}, (None, None, None)),
+        ({"name": [], "email": False, "billingId": {}}, (None, None, None)),
+        ({"name": 42, "email": 1.5, "billingId": 7.0}, ("42", "1.5", "7.0")),
         ({}, (None, None, None)),
     ],
 )
@@ -304,3 +307,41 @@ def test_of_several_imports_the_oldest_is_meant() -> None:
     older = a_user("cus_1", key=3, email="x@g.com", billing_id="cus_1")
     assert same_person(None, [named, newer, older]) is older
     assert same_person(None, [named]) is None
+
+
+FAILED = EventStatus.FAILED
+
+
+def test_what_failed_after_it_was_mapped_is_tried_as_it_is() -> None:
+    """What it was mapped to it stays, whatever rules say by now."""
+    event = replace(kept(a_message()), status=FAILED, reason="too late", feature_id="message", rule_id="1", delta=3)
+    assert tried_again(event, a_message(), []) == replace(event, status=EventStatus.PENDING, reason=None)
+
+
+def test_what_failed_to_be_read_is_read_anew() -> None:
+    """Under its own id, and at its own time: that of the message if it can be read now."""
+    odd = kept(a_message(properties={"featureId": "message", "delta": "many"}))
+    assert odd.status is FAILED
+    message = a_message(id="made up", properties={"featureId": "message", "delta": 3})
+
+    again = tried_again(odd, message, [])
+    assert (again.status, again.feature_id, again.delta, again.reason) == (EventStatus.PENDING, "message", 3, None)
+    assert (again.message_id, again.number, again.bucket) == (odd.message_id, odd.number, odd.bucket)
+    assert (again.happened_at, again.received_at) == (odd.happened_at, odd.received_at)
+    earlier = NOON - timedelta(days=1)
+    assert tried_again(odd, replace(message, timestamp=earlier), []).happened_at == earlier
+
+
+def test_a_rule_may_map_what_failed() -> None:
+    """What names no feature any more is held against the rules of now."""
+    odd = kept(a_message(problem="odd", properties={}))
+    assert tried_again(odd, a_message(), []).status is EventStatus.UNMAPPED
+
+
+@pytest.mark.parametrize(
+    "message", [a_message(problem="still odd"), a_message(properties={"featureId": 7.5}), a_message(user_id="bob")]
+)
+def test_what_fails_as_before_stays(message: Message) -> None:
+    """And so does one of another user, who has other rows."""
+    odd = kept(a_message(problem="odd"))
+    assert tried_again(odd, message, []) is odd

@@ -22,7 +22,9 @@ from kana.model.text import (
     new_identifier,
     optional_identifier,
     shown,
+    textual,
     units,
+    whole_number,
 )
 from tests.support.world import examples
 
@@ -209,3 +211,55 @@ def test_long_values_are_cut_in_messages() -> None:
 def test_the_first_to_stand_twice_is_found(values: list[str], repeated: str) -> None:
     """The one whose second place comes first; nothing where all differ."""
     assert first_repeated(values) == repeated
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (5, 5), (5.0, 5), (-0.0, 0), ("5", 5), ("+5", 5), ("-5", -5), ("5.00", 5), ("007", 7), (UNITS_MAX, UNITS_MAX),
+        (float(UNITS_MAX), UNITS_MAX), (str(-UNITS_MAX), -UNITS_MAX),
+    ],
+)  # fmt: skip
+def test_a_whole_number_is_one_however_it_is_written(value: object, number: int) -> None:
+    """As a number, with a point after it, or as text."""
+    found = whole_number(value, field="delta")
+    assert (found, type(found)) == (number, int)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [5.5, "5.5", "five", "", " 5", "5 ", "5\n", "1_000", "1,000", "0x5", "5e0", "٥", "--5", ".0", True, False, None, [],
+     [5], {}, float("inf"), float("nan"), UNITS_MAX + 1, -UNITS_MAX - 1, 2.0**53, "9" * 31, 10**400],
+)  # fmt: skip
+def test_what_is_no_whole_number_is_never_a_one(value: object) -> None:
+    """The error names field, range and value, shortly."""
+    with pytest.raises(InvalidValue, match=rf"^delta must be a whole number from -{UNITS_MAX} to ") as no:
+        whole_number(value, field="delta")
+    assert (no.value.field, len(no.value.message) < 180) == ("delta", True)
+
+
+def test_a_whole_number_may_have_a_least() -> None:
+    """A limit is 0 or more."""
+    assert whole_number("0", field="limit", least=0) == 0
+    with pytest.raises(InvalidValue, match=f"^limit must be a whole number from 0 to {UNITS_MAX}, got -1$"):
+        whole_number(-1, field="limit", least=0)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (7, "7"),
+        (7.0, "7"),
+        (-7, "-7"),
+        ("7", "7"),
+        (7.5, 7.5),
+        (True, True),
+        (None, None),
+        (2.0**60, 2.0**60),
+        ([], []),
+    ],
+)
+def test_a_whole_number_may_stand_for_a_text(value: object, text: object) -> None:
+    """Ids that a program has as numbers; all else is what it is."""
+    found = textual(value)
+    assert (found, type(found)) == (text, type(text))

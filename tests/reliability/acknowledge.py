@@ -44,6 +44,9 @@ class _Unmetered:
     def batch(self, size: int, seconds: float) -> None:
         pass
 
+    def segment(self, statuses: Iterable[str]) -> None:
+        pass
+
 
 async def _main(database: Path, synchronous: str, acknowledged: Path, count: int) -> None:
     store = SqliteStore(str(database), exclusive=True, synchronous=synchronous)

@@ -60,6 +60,10 @@ class NotedMeter:
 
     decisions: list[tuple[str, str]] = field(default_factory=list)
     commits: list[int] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+
+    def segment(self, statuses: Iterable[str]) -> None:
+        self.events += statuses
 
     def decided(self, operation: str, reasons: Iterable[str]) -> None:
         self.decisions += [(operation, reason) for reason in reasons]

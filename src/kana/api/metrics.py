@@ -32,6 +32,9 @@ class Metrics:
         self._decisions = Counter(
             "kana_decisions", "Checks and records by reason.", ("operation", "reason"), registry=registry
         )
+        self._segment_events = Counter(
+            "kana_segment_events", "Segment's events by what became of them.", ("status",), registry=registry
+        )
         self._batch_size = Histogram(
             "kana_batch_size", "Entries in one transaction.", buckets=_SIZES, registry=registry
         )
@@ -65,6 +68,11 @@ class Metrics:
                 counter = self._decisions.labels(operation, reason)
                 self._decision_children[operation, reason] = counter
             counter.inc(count)
+
+    def segment(self, statuses: Iterable[str]) -> None:
+        """Count what became of Segment's events; a status is a name of the model's enum."""
+        for status, count in collections.Counter(statuses).items():
+            self._segment_events.labels(status).inc(count)
 
     def batch(self, size: int, seconds: float) -> None:
         """Count one committed transaction of ``size`` entries that took ``seconds``."""

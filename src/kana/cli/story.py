@@ -112,6 +112,9 @@ class _Quiet:
     def batch(self, size: int, seconds: float) -> None:
         """See the port."""
 
+    def segment(self, statuses: Iterable[str]) -> None:
+        """See the port."""
+
 
 class Story:
     """A year of a product that never was, told day by day through the engine: the same for each seed and day."""

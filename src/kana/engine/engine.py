@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kana.engine.access import AccessEngine
 from kana.engine.accounts import AccountEngine
 from kana.engine.catalog import CatalogEngine
@@ -17,6 +19,7 @@ from kana.engine.replay import Replayer
 from kana.engine.rosters import RosterEngine
 from kana.engine.segment import SegmentEngine
 from kana.engine.usage import UsageEngine
+from kana.model.segment import Message, SegmentEvent
 from kana.model.value import dataclass
 
 
@@ -40,13 +43,20 @@ class Engine:
     clock: Clock
 
     @classmethod
-    def over(cls, store: Store, *, clock: Clock, meter: Meter) -> Engine:
-        """Return the engine over a store."""
+    def over(
+        cls,
+        store: Store,
+        *,
+        clock: Clock,
+        meter: Meter,
+        read_again: Callable[[SegmentEvent], Message] | None = None,
+    ) -> Engine:
+        """Return the engine over a store. Without ``read_again`` no event of Segment is tried again."""
         ids = IdMaker(clock)
         recorder = Recorder(store, clock=clock, reserve_ids=ids.reserve, meter=meter)
         usage = UsageEngine(store, recorder, clock=clock, meter=meter)
-        segment = SegmentEngine(store, usage, clock=clock, ids=ids)
-        replayer = Replayer(store, segment.carry_out, clock=clock)
+        segment = SegmentEngine(store, usage, clock=clock, ids=ids, meter=meter, read_again=read_again)
+        replayer = Replayer(store, segment.carry_out, clock=clock, again=segment.again)
         return cls(
             access=AccessEngine(store, clock=clock),
             accounts=AccountEngine(store, clock=clock, ids=ids),

@@ -182,6 +182,10 @@ class MappingEngine:
             last_received_at=max((newest for _, newest in found.values()), default=None),
         )
 
+    async def failed(self, environment: Environment) -> int:
+        """Return how many events have failed, counted no further than 1000; quick however many there are."""
+        return await self._store.count_failed_events(environment, most=LIST_MAX)
+
     async def unmapped_names(self, environment: Environment, *, first: int) -> list[UnmappedEventName]:
         """Return the names of unmapped events, the most frequent first.
 

@@ -66,6 +66,10 @@ class Meter(Protocol):
         """One batch of so many entries reached the disk in so many seconds."""
         ...
 
+    def segment(self, statuses: Iterable[str]) -> None:
+        """What became of Segment's events, each as often as something did."""
+        ...
+
 
 class Subscribed(NamedTuple):
     """A subscription with the id its user has now."""
@@ -614,6 +618,12 @@ class SegmentStore(Protocol):
         """
         ...
 
+    async def reopen_events(
+        self, environment: Environment, *, after: int, limit: int, map_event: EventMapper
+    ) -> tuple[list[SegmentEvent], int | None]:
+        """Do the same with failed events, of which ``map_event`` makes what they are when they are tried again."""
+        ...
+
     async def settle_events(self, events: Sequence[SegmentEvent]) -> None:
         """Write status, reason, feature and rule of events, but for those that are settled already."""
         ...
@@ -636,6 +646,10 @@ class SegmentStore(Protocol):
 
     async def count_segment_events(self, environment: Environment) -> Mapping[EventStatus, tuple[int, datetime]]:
         """Return how many events there are of each status that any has, and when the newest of them was received."""
+        ...
+
+    async def count_failed_events(self, environment: Environment, *, most: int) -> int:
+        """Return how many events have failed; counts no further than ``most``, so that it is as quick as that."""
         ...
 
     async def count_unmapped_events(self, environment: Environment, *, limit: int) -> list[tuple[str | None, int]]:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 from kana.engine.pace import Pace
-from kana.engine.ports import Clock, SegmentStore
+from kana.engine.ports import Clock, EventMapper, SegmentStore
 from kana.errors import KanaError
 from kana.model.environment import Environment
 from kana.model.segment import EventStatus, SegmentEvent, mapped
@@ -38,9 +38,12 @@ class Replayer:
     its message's id, so that whoever comes after a crash does the same again.
     """
 
-    def __init__(self, store: SegmentStore, carry_out: CarryOut, *, clock: Clock) -> None:
+    def __init__(self, store: SegmentStore, carry_out: CarryOut, *, clock: Clock, again: EventMapper = mapped) -> None:
+        """``again`` makes of a failed event what it is when it is tried again."""
         self._store = store
         self._carry_out = carry_out
+        self._again = again
+        self._retrying: set[Environment] = set()
         self._clock = clock
         self._wake = asyncio.Event()
         self._is_ending = False
@@ -50,6 +53,11 @@ class Replayer:
     def wake(self) -> None:
         """Have the next look at once."""
         self._wake.set()
+
+    def retry_failed(self, environment: Environment) -> None:
+        """Try again, in the background, each event that has failed until then; some may fail again."""
+        self._retrying.add(environment)
+        self.wake()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -86,6 +94,7 @@ class Replayer:
         for environment in Environment:
             await self._take_up(environment, EventStatus.PENDING, until=now - self._left_behind)
             await self._replay_rules(environment)
+            await self._retry_failed(environment)
             if tries_waiting:
                 await self._take_up(environment, EventStatus.WAITING, until=now)
         self._left_behind = PENDING_AGE
@@ -105,6 +114,13 @@ class Replayer:
             await pace.rest()
         if stale:
             await self._store.mark_replayed(stale)
+
+    async def _retry_failed(self, environment: Environment) -> None:
+        last: int | None = 0 if environment in self._retrying else None
+        while last is not None and not self._is_ending:
+            events, last = await self._store.reopen_events(environment, after=last, limit=PAGE, map_event=self._again)
+            await self._carry_out(events)
+        self._retrying.discard(environment)
 
     async def _take_up(self, environment: Environment, status: EventStatus, *, until: datetime) -> None:
         after, pace = 0, Pace()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from kana.engine.ids import IdMaker
-from kana.engine.ports import Clock, Store
+from kana.engine.ports import Clock, Meter, Store
 from kana.engine.usage import UsageEngine
 from kana.errors import (
     BadInput,
     Conflict,
     IdempotencyKeyReused,
+    InvalidValue,
     KanaError,
     NotFound,
     OutcomeUnknown,
@@ -32,8 +33,9 @@ from kana.model.segment import (
     is_import,
     received,
     same_person,
+    tried_again,
 )
-from kana.model.text import new_identifier
+from kana.model.text import new_identifier, shown
 from kana.model.usage import Receipt
 from kana.model.user import User
 
@@ -48,11 +50,23 @@ _LATER = (RateLimited, Unavailable, OutcomeUnknown)
 class SegmentEngine:
     """Receives messages and carries them out."""
 
-    def __init__(self, store: Store, usage: UsageEngine, *, clock: Clock, ids: IdMaker) -> None:
+    def __init__(
+        self,
+        store: Store,
+        usage: UsageEngine,
+        *,
+        clock: Clock,
+        ids: IdMaker,
+        meter: Meter,
+        read_again: Callable[[SegmentEvent], Message] | None = None,
+    ) -> None:
+        """``read_again`` makes of a kept event the message that it was, however it is read by now."""
         self._store = store
         self._usage = usage
         self._clock = clock
         self._ids = ids
+        self._meter = meter
+        self._read_again = read_again
 
     async def receive(self, environment: Environment, messages: Sequence[Message]) -> None:
         """Keep messages, then carry out what can be; each once, whichever way and how often it comes.
@@ -72,13 +86,47 @@ class SegmentEngine:
             ]
 
         kept = await self._store.keep_events(environment, read)
+        self._count(event for event in kept if event.number >= first and event.status is not EventStatus.PENDING)
         once = {(event.bucket, event.message_id): event for event in kept if event.status is EventStatus.PENDING}
         await self.carry_out(list(once.values()))
 
+    async def retry(self, environment: Environment, number: int) -> SegmentEvent:
+        """Try a failed event again; return it with what became of it.
+
+        Raises:
+            NotFound: no failed event has this number.
+        """
+
+        def again(event: SegmentEvent, rules: Sequence[MappingRule]) -> SegmentEvent:
+            return self.again(event, rules) if event.number == number else event
+
+        events, last = await self._store.reopen_events(environment, after=number - 1, limit=1, map_event=again)
+        if last != number:
+            raise NotFound(f"Failed event not found: {shown(str(number))}")
+        await self.carry_out(events)
+        [event] = await self._store.segment_events(environment, status=None, limit=1, before=number + 1)
+        return event
+
+    def again(self, event: SegmentEvent, rules: Sequence[MappingRule]) -> SegmentEvent:
+        """Return a failed event as it is when it is tried again, itself where its message still cannot be read."""
+        try:
+            message = None if self._read_again is None else self._read_again(event)
+        except InvalidValue:
+            return event
+        return event if message is None else tried_again(event, message, rules)
+
+    def _count(self, events: Iterable[SegmentEvent]) -> None:
+        self._meter.segment(event.status.value for event in events)
+
     async def carry_out(self, events: Sequence[SegmentEvent]) -> None:
-        """Do what events ask for, in their order: tracks between two identifies are recorded together."""
+        """Do what events ask for, in their order: tracks between two identifies are recorded together.
+
+        Those that ask for nothing, or cannot be mapped, are passed over.
+        """
         tracks: list[SegmentEvent] = []
         for event in events:
+            if event.status not in (EventStatus.PENDING, EventStatus.WAITING):
+                continue
             if event.type is MessageType.TRACK:
                 tracks.append(event)
                 continue
@@ -94,8 +142,12 @@ class SegmentEngine:
         outcomes = await self._usage.record_many([event.usage() for event in events])
         settled = [_settled(event, outcome) for event, outcome in zip(events, outcomes, strict=True)]
         changed = [new for old, new in zip(events, settled, strict=True) if new != old]
-        if changed:
-            await self._store.settle_events(changed)
+        await self._settle(changed)
+
+    async def _settle(self, events: Sequence[SegmentEvent]) -> None:
+        if events:
+            await self._store.settle_events(events)
+            self._count(events)
 
     async def _identify(self, event: SegmentEvent) -> None:
         """Create or change the user, note it, and record what waited for them."""
@@ -105,9 +157,9 @@ class SegmentEngine:
         except _LATER:
             return
         except BadInput as error:
-            await self._store.settle_events([replace(event, status=EventStatus.FAILED, reason=error.message)])
+            await self._settle([replace(event, status=EventStatus.FAILED, reason=error.message)])
             return
-        await self._store.settle_events([replace(event, status=EventStatus.IDENTIFIED)])
+        await self._settle([replace(event, status=EventStatus.IDENTIFIED)])
         await self._record(await self._store.waiting_events(event.environment, event.user_id, limit=WAITING_MAX))
 
     async def _put_user(self, environment: Environment, identity: Identity) -> None:

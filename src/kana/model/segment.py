@@ -233,6 +233,21 @@ def received(
     return _named(event, message.properties)
 
 
+def tried_again(event: SegmentEvent, message: Message, rules: Sequence[MappingRule]) -> SegmentEvent:
+    """Return a failed event as its message, read anew, is received once more; itself where it fails as before.
+
+    What it was mapped to it stays, and it happened when it did. One whose user cannot be told now as then lies
+    under another key, and stays failed.
+    """
+    if event.feature_id is not None:
+        return replace(event, status=EventStatus.PENDING, reason=None)
+    again = received(message, rules, environment=event.environment, number=event.number, now=event.received_at)
+    if again.status is EventStatus.FAILED or again.user_id != event.user_id:
+        return event
+    happened_at = event.happened_at if message.timestamp is None else message.timestamp
+    return replace(again, bucket=event.bucket, message_id=event.message_id, happened_at=happened_at)
+
+
 def _named(event: SegmentEvent, properties: Mapping[str, object]) -> SegmentEvent:
     """Return a track with the feature and the amount that its own properties name."""
     try:

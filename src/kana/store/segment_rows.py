@@ -69,6 +69,11 @@ def settled_row(event: SegmentEvent) -> tuple[Any, ...]:
     return (*event_key(event), event.status.value, event.reason, event.feature_id, event.rule_id)
 
 
+def reopened_row(event: SegmentEvent) -> tuple[Any, ...]:
+    """Write what ``reopen_segment_event`` takes."""
+    return (*settled_row(event), event.delta, to_milliseconds(event.happened_at))
+
+
 def in_order(events: Iterable[SegmentEvent]) -> list[SegmentEvent]:
     """Return events in the order of their keys, so that no transactions wait for each other in a circle."""
     return sorted(events, key=event_key)

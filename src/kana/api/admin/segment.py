@@ -101,6 +101,22 @@ async def delete_mapping_rule(_root: object, info: Info, *, id: str) -> MappingR
     return await context.engine.mapping.delete_rule(context.environment, given_id(id), by=context.actor)
 
 
+@mutation.field("retrySegmentEvent")
+async def retry_segment_event(_root: object, info: Info, *, id: str) -> SegmentEvent:  # noqa: A002 - as elsewhere
+    """Try an event again."""
+    context = info.context
+    return await context.engine.segment.retry(context.environment, _number(id, field="id"))
+
+
+@mutation.field("retryFailedSegmentEvents")
+async def retry_failed_segment_events(_root: object, info: Info) -> int:
+    """Have all that failed tried again."""
+    context = info.context
+    count = await context.engine.mapping.failed(context.environment)
+    context.engine.replayer.retry_failed(context.environment)
+    return count
+
+
 @event_type.field("id")
 def event_id(event: SegmentEvent, _info: Info) -> str:
     """Return the event's number as the wire has ids."""
@@ -117,7 +133,7 @@ def _conditions(given: list[Input]) -> tuple[PropertyCondition, ...]:
     return tuple(PropertyCondition(path=each["path"], value=each["value"]) for each in given)
 
 
-def _number(text: str) -> int:
+def _number(text: str, *, field: str = "after") -> int:
     if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) < 2**63:
         return int(text)
-    raise InvalidValue(f"after must be the id of an event, got {shown(text)}", field="after")
+    raise InvalidValue(f"{field} must be the id of an event, got {shown(text)}", field=field)

@@ -14,10 +14,10 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from kana.api.parts import Parts
+from kana.api.parts import Parts, read_parts
 from kana.api.scalars import read_time
 from kana.errors import InvalidValue, KanaError
-from kana.model.segment import Message, MessageType
+from kana.model.segment import Message, MessageType, SegmentEvent
 from kana.model.text import identifier, shown, textual
 
 MESSAGE_BYTES_MAX = 32 * 1024
@@ -83,6 +83,15 @@ def read_batch(parts: Parts) -> Read:
     if not read.messages:
         raise InvalidValue(f"no message of the batch can be kept; the first: {read.rejected[0][1]}", field="batch")
     return read
+
+
+def read_again(event: SegmentEvent) -> Message:
+    """Return the message that an event was kept of, as it is read now: an event that failed may do so no more.
+
+    Raises:
+        InvalidValue: it cannot be kept any more.
+    """
+    return _read_message(read_parts(event.raw).all_but(), event.type)
 
 
 def _read_message(fields: Mapping[str, Any], kind: MessageType, *, sent_at: object = None) -> Message:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from kana.dashboard.context import Context
-from kana.dashboard.route import get
+from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
 from kana.engine.mapping import EventCounts
 from kana.errors import BadInput
@@ -66,6 +66,21 @@ async def show_events(visit: Visit) -> Response:
     return visit.show(page)
 
 
+async def retry_events(visit: Visit) -> Response:
+    """Try the failed event that the address names again, or all where it names none."""
+    wanted = visit.asked("id")
+    if wanted:
+        number = _number(wanted)
+        assert number is not None, "an id that is not empty is a number, or refused"
+        event = await visit.engine.segment.retry(visit.environment, number)
+        why = f" {event.reason}" if event.reason else ""
+        said = f"{event.event or event.type.capitalize()}: {event.status.lower()}.{why}"
+    else:
+        visit.engine.replayer.retry_failed(visit.environment)
+        said = "All that failed is tried again within seconds."
+    return visit.go("/integrations/segment", said=said, status="FAILED")
+
+
 def _status(text: str) -> EventStatus | None:
     try:
         return EventStatus(text) if text else None
@@ -77,8 +92,12 @@ def _number(text: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _NUMBER_MAX):
-        raise BadInput("before is the number of an event")
+        raise BadInput("an event is named by its number")
     return int(text)
 
 
-ROUTES = (get("/integrations", show_integrations), get("/integrations/segment", show_events))
+ROUTES = (
+    get("/integrations", show_integrations),
+    get("/integrations/segment", show_events),
+    post("/integrations/segment/retry", retry_events),
+)

@@ -28,18 +28,23 @@ class PackageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackagesPage(Context):
-    """The packages of an environment, as the address filters and sorts them."""
+    """The packages of an environment, as the address filters and sorts them.
+
+    It is the first page that people see: ``failed_events`` says how many of Segment's events failed, up to 1,000.
+    """
 
     template = "packages.html"
     list: Listing[PackageRow]
     status: str
     kind: str
+    failed_events: int
     statuses: tuple[PackageStatus, ...] = tuple(PackageStatus)
 
 
 async def show_packages(visit: Visit) -> Response:
     """List packages with what they hold and who holds them."""
     catalog = await visit.engine.catalog.read(visit.environment)
+    failed = await visit.engine.mapping.failed(visit.environment)
     subscribers = await visit.engine.catalog.count_subscribers(visit.environment)
     status, kind = visit.asked("status"), visit.asked("kind")
     rows = [
@@ -64,7 +69,7 @@ async def show_packages(visit: Visit) -> Response:
         },
         words=lambda row: f"{row.package.name}\n{row.package.id}",
     )
-    return visit.show(PackagesPage(list=found, status=status, kind=kind))
+    return visit.show(PackagesPage(list=found, status=status, kind=kind, failed_events=failed))
 
 
 def addons_of(catalog: Catalog, base: Package) -> list[Package]:

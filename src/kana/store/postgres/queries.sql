@@ -330,6 +330,18 @@ join segment_events as e on e.bucket = w.bucket and e.environment = w.environmen
 update segment_events set status = $4, reason = $5, feature_id = $6, rule_id = $7
 where bucket = $1 and environment = $2 and message_id = $3 and status in ('PENDING', 'UNMAPPED', 'WAITING');
 
+-- name: reopen_segment_event
+-- Of two who try it again at once the second finds it tried.
+update segment_events
+set status = $4, reason = $5, feature_id = $6, rule_id = $7, delta = $8, happened_at = $9
+where bucket = $1 and environment = $2 and message_id = $3 and status = 'FAILED';
+
+-- name: count_failed_events
+-- No further than the limit.
+select count(*) from (
+    select 1 from segment_events where environment = $1 and status = 'FAILED' limit $2
+) as failed;
+
 -- name: list_waiting_events
 select bucket, environment, message_id, id, type, user_id, event, status, reason, feature_id, rule_id, delta,
     happened_at, received_at, raw

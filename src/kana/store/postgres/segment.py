@@ -54,6 +54,22 @@ class Segment:
 
         return await self._database.write(work)
 
+    async def reopen_events(
+        self, environment: Environment, *, after: int, limit: int, map_event: EventMapper
+    ) -> tuple[list[SegmentEvent], int | None]:
+        """See the port."""
+        bindings = (environment.value, EventStatus.FAILED.value, after, rows.NUMBER_MAX, limit)
+
+        async def work(connection: Connection) -> tuple[list[SegmentEvent], int | None]:
+            await connection.execute(SESSION["lock_rules"])
+            found = await fetch(connection, SQL["list_open_events"], *bindings)
+            reopened, last = rows.newly_mapped(found, await _load_rules(connection, environment), map_event)
+            ordered = [rows.reopened_row(event) for event in rows.in_order(reopened)]
+            await connection.executemany(SQL["reopen_segment_event"], ordered)
+            return reopened, last
+
+        return await self._database.write(work)
+
     async def settle_events(self, events: Sequence[SegmentEvent]) -> None:
         """See the port."""
         await self._write_many("settle_segment_event", _settled_rows(events))
@@ -82,6 +98,11 @@ class Segment:
     async def count_segment_events(self, environment: Environment) -> Mapping[EventStatus, tuple[int, datetime]]:
         """See the port."""
         return rows.counts_from(await self._rows("count_segment_events", environment.value))
+
+    async def count_failed_events(self, environment: Environment, *, most: int) -> int:
+        """See the port."""
+        [[count]] = await self._rows("count_failed_events", environment.value, most)
+        return int(count)
 
     async def count_unmapped_events(self, environment: Environment, *, limit: int) -> list[tuple[str | None, int]]:
         """See the port."""

@@ -52,6 +52,20 @@ class Segment:
 
         return await self._database.write(work)
 
+    async def reopen_events(
+        self, environment: Environment, *, after: int, limit: int, map_event: EventMapper
+    ) -> tuple[list[SegmentEvent], int | None]:
+        """See the port."""
+        bindings = (environment.value, EventStatus.FAILED.value, after, rows.NUMBER_MAX, limit)
+
+        def work(connection: apsw.Connection) -> tuple[list[SegmentEvent], int | None]:
+            found = connection.execute(SQL["list_open_events"], bindings).fetchall()
+            reopened, last = rows.newly_mapped(found, _load_rules(connection, environment), map_event)
+            connection.executemany(SQL["reopen_segment_event"], [rows.reopened_row(event) for event in reopened])
+            return reopened, last
+
+        return await self._database.write(work)
+
     async def settle_events(self, events: Sequence[SegmentEvent]) -> None:
         """See the port."""
         await self._write_many("settle_segment_event", [rows.settled_row(event) for event in events])
@@ -82,6 +96,13 @@ class Segment:
         return await self._database.read_aside(
             lambda connection: rows.counts_from(connection.execute(SQL["count_segment_events"], (environment.value,)))
         )
+
+    async def count_failed_events(self, environment: Environment, *, most: int) -> int:
+        """See the port."""
+        [[count]] = await self._database.read_aside(
+            lambda connection: list(connection.execute(SQL["count_failed_events"], (environment.value, most)))
+        )
+        return int(count)
 
     async def count_unmapped_events(self, environment: Environment, *, limit: int) -> list[tuple[str | None, int]]:
         """See the port."""
