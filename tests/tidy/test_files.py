@@ -124,3 +124,10 @@ def test_a_private_key_has_one_name() -> None:
         or (name in theirs and str(path.relative_to(ROOT)) not in places)
     }
     assert others == set()
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_migrations_are_numbered_one_after_the_other(store: str) -> None:
+    """A database's version is how many migrations it has had, so each number stands once and none is left out."""
+    names = sorted(path.name for path in (ROOT / "src/kana/store" / store / "migrations").glob("*.sql"))
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
