@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Callable
 
-from benchmarks import bulk, clicking, dashboard, growth, insights, many, process, report, sdk, throughput
+from benchmarks import bulk, clicking, dashboard, growth, insights, many, process, report, sdk, tail, throughput
 from benchmarks.figures import Part
 from tests.support.postgres import PostgresServer
 
@@ -24,6 +24,7 @@ def main() -> None:
         parts: dict[str, Callable[[], Part]] = {
             "throughput": lambda: throughput.measure(postgres, rounds=given.rounds),
             "bulk": lambda: bulk.measure(postgres, rounds=given.rounds),
+            "tail": lambda: tail.measure(rounds=given.rounds),
             "many": lambda: many.measure(rounds=given.rounds),
             "growth": lambda: growth.measure(rounds=given.rounds),
             "insights": lambda: insights.measure(rounds=given.rounds),

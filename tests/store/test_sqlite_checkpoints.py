@@ -121,3 +121,54 @@ async def until_full(database: Database) -> int:
         for number in range(1000):
             await add(database, number)
     return int(database.read(lambda connection: connection.execute("select count(*) from notes").get))
+
+
+@pytest.mark.parametrize("begins_anew", [True, False])
+async def test_the_log_begins_anew_beside_a_busy_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, begins_anew: bool
+) -> None:
+    """It stays near the length at which it is copied, far below that at which the writer must wait for all of it.
+
+    The control never copies the last pages between two commits: then its log holds every page that was written.
+    """
+    monkeypatch.setattr(checkpoints, "LOG_PAGES_MAX", 100_000)
+    if not begins_anew:
+        monkeypatch.setattr(Database, "_run_between", lambda *_: None)
+    database = Database(str(tmp_path / "kana.db"), synchronous="OFF")
+    await database.write(lambda connection: connection.execute("create table notes (text)"))
+    for number in range(3000):
+        await add(database, number)
+    longest = pages_of(tmp_path)
+    await database.close()
+    assert (longest < 1500) is begins_anew
+
+
+async def test_the_writer_waits_for_a_few_pages_only(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left for between two commits is bounded, and never copied while a transaction is open."""
+    left, open_ones = list[int](), list[bool]()
+    copy_rest = checkpoints.Checkpointer._copy_rest
+
+    def noted(self: checkpoints.Checkpointer) -> None:
+        open_ones.append(database._write_connection.in_transaction)
+        copy_rest(self)
+
+    class Counting:
+        def __init__(self, connection: apsw.Connection) -> None:
+            self._connection = connection
+
+        def wal_checkpoint(self) -> tuple[int, int]:
+            pages, copied = self._connection.wal_checkpoint()
+            if threading.current_thread().name == "kana-checkpoint_0":
+                left.append(pages - copied)
+            return pages, copied
+
+    monkeypatch.setattr(checkpoints.Checkpointer, "_copy_rest", noted)
+    monkeypatch.setattr(database._checkpointer, "_connection", Counting(database._copy_connection))
+    for number in range(1000):
+        await database.write(
+            lambda connection, text=str(number): connection.execute("insert into notes values (?)", (text,)),  # type: ignore[misc]
+            is_small=number % 2 == 0,
+        )
+    assert len(open_ones) > 3
+    assert not any(open_ones)
+    assert min(left) <= checkpoints.LEFT_MAX

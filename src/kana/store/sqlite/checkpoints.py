@@ -20,6 +20,9 @@ from kana.store.sqlite.files import Files, room
 CHECKPOINT_PAGES = 4000
 """How long the log grows before it is copied beside the writer: 16 MB."""
 
+LOG_BYTES = (CHECKPOINT_PAGES + 200) * (4096 + 24)
+"""How large a log becomes, with what is written while it is copied; each page has a head of 24 bytes."""
+
 TIGHT_PAGES = 100
 """The same where the disk is nearly full: the log must not be what fills it, as copying it takes room too."""
 

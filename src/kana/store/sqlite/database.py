@@ -23,7 +23,7 @@ from typing import TypeVar
 import apsw
 
 from kana.errors import KanaError, OutcomeUnknown, StorageFull, Unavailable
-from kana.store.sqlite.checkpoints import Checkpointer
+from kana.store.sqlite.checkpoints import LOG_BYTES, Checkpointer
 from kana.store.sqlite.connection import (
     StorageLost,
     begin_at_once,
@@ -35,7 +35,7 @@ from kana.store.sqlite.connection import (
     roll_back,
     run_begun,
 )
-from kana.store.sqlite.files import Files, ServerLock, make_private
+from kana.store.sqlite.files import Files, ServerLock, make_log, make_private
 from kana.store.sqlite.migrate import migrate
 
 WATCH_S = 0.5
@@ -86,6 +86,8 @@ class Database:
 
     def _open(self, path: str, synchronous: str) -> None:
         make_private(path)
+        if self._lock is not None:
+            self._prepare(path, synchronous)
         self._write_connection = connect(path, synchronous=synchronous)
         self._write_connection.execute("pragma secure_delete = on")  # What is taken away is written over.
         migrate(self._write_connection)
@@ -98,6 +100,15 @@ class Database:
             self._copy_connection, writer=self._write_connection, between=self._run_between, on_lost=self._lose
         )
         self._files = Files(path)
+
+    def _prepare(self, path: str, synchronous: str) -> None:
+        """Bring what an earlier server left in its log into the file, and make a new log to its size."""
+        connection = connect(path, synchronous=synchronous)
+        try:
+            migrate(connection)
+        finally:
+            connection.close()
+        make_log(path, size=LOG_BYTES)
 
     async def write(self, work: Callable[[apsw.Connection], _Result], *, is_small: bool = False) -> _Result:
         """Run work in a write transaction; return its result after the commit is on disk.
