@@ -26,7 +26,7 @@ from kana.model.key import (
 )
 from kana.model.package import PackagePrice
 from kana.model.text import key_digest
-from tests.support.world import LIVE, NOON, ONE_DAY, TEST, a_feature, a_user, examples
+from tests.support.world import LIVE, NOON, ONE_DAY, TEST, a_feature, a_package, a_user, allows, examples, holds
 
 
 @pytest.mark.parametrize(
@@ -130,3 +130,10 @@ def test_app_ids_have_the_form_that_tokens_carry(environment: Environment) -> No
     app_id = generate_app_id(environment)
     assert re.fullmatch(rf"{environment}_[a-z]{{8}}", app_id)
     assert not EnvironmentSettings(environment=environment, app_id=app_id).requires_secure_mode
+
+
+def test_a_package_knows_a_feature_as_it_holds_it() -> None:
+    """None where it does not hold it."""
+    package = a_package("p", allows(3), holds("chat"))
+    assert package.feature("chat") == holds("chat")
+    assert package.feature("other") is None

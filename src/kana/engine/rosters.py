@@ -111,7 +111,7 @@ class RosterEngine:
                 if error.message != told:
                     _log.warning("users are merged a little later: %s", error.message)
                 told = error.message
-                await self._rest(_AGAIN_S)
+                await asyncio.sleep(_AGAIN_S)
                 continue
             if rows is None:
                 return
@@ -151,7 +151,9 @@ class RosterEngine:
                 _log.warning("rosters are not taken up yet: %s", error.message)
             except Exception:  # noqa: BLE001 - the next look may find it mended
                 _log.exception("rosters could not be taken up")
-            await self._rest(PAUSE_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE_S):
+                    await self._ending.wait()
 
     async def take_up(self) -> None:
         """Merge the rosters that were decided and left behind, and drop those that were not decided.
@@ -170,12 +172,6 @@ class RosterEngine:
                 await self._carry_out(roster.id, lambda _: None)
             elif is_left:
                 await self._drop(roster.id)
-
-    async def _rest(self, seconds: float) -> None:
-        """Wait, but no longer than until the process ends."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._ending.wait()
 
 
 def _plain(name: str) -> str:

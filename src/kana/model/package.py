@@ -88,10 +88,7 @@ class Package:
 
     def feature(self, feature_id: str) -> PackageFeature | None:
         """Return the feature as it sits in this package, or None when the package does not hold it."""
-        for feature in self.features:
-            if feature.feature_id == feature_id:
-                return feature
-        return None
+        return next((feature for feature in self.features if feature.feature_id == feature_id), None)
 
 
 def _refuse_repeats(ids: list[str] | tuple[str, ...], *, field: str) -> None:
