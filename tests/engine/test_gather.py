@@ -87,3 +87,29 @@ async def test_whoever_goes_away_keeps_no_one_from_an_answer(oracle: Oracle, gat
     oracle.open.set()
     assert await stays == 3
     assert all(task.cancelled() for task in gone)
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_question_that_comes_as_the_last_groups_end_is_answered(
+    oracle: Oracle, gatherer: Gatherer[int, int], turns: int
+) -> None:
+    """In whichever turn of the loop: nobody may come after it, whose question would wake up those that wait."""
+    oracle.open.clear()
+    asked = []
+    for number in range(AT_ONCE_MAX):
+        oracle.asked.clear()
+        asked.append(gatherer.ask(2 * number + 2))
+        await oracle.asked.wait()
+    oracle.open.set()
+    late: asyncio.Future[asyncio.Future[int]] = asyncio.get_running_loop().create_future()
+
+    def ask(left: int) -> None:
+        if left:
+            asyncio.get_running_loop().call_soon(ask, left - 1)
+        else:
+            late.set_result(gatherer.ask(20))
+
+    asyncio.get_running_loop().call_soon(ask, turns)
+    await asyncio.gather(*asked)
+    async with asyncio.timeout(5):
+        assert await (await late) == 10

@@ -26,7 +26,7 @@ class Gatherer(Generic[_Question, _Answer]):
     def __init__(self, answer: Callable[[Sequence[_Question]], Awaitable[Sequence[_Answer | Exception]]]) -> None:
         self._answer = answer
         self._pending: list[tuple[_Question, asyncio.Future[_Answer]]] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[None] | None] = set()
 
     def ask(self, question: _Question) -> asyncio.Future[_Answer]:
         """Return what is, or raises, the answer to one question when awaited.
@@ -36,12 +36,17 @@ class Gatherer(Generic[_Question, _Answer]):
         future: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         self._pending.append((question, future))
         if len(self._running) < AT_ONCE_MAX:
-            task = asyncio.create_task(self._run())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running.add(asyncio.create_task(self._run()))
         return future
 
     async def _run(self) -> None:
+        try:
+            await self._answer_all()
+        finally:
+            # In the very step that found nothing left: a question that came between would wait for ever.
+            self._running.discard(asyncio.current_task())
+
+    async def _answer_all(self) -> None:
         # Those that became ready in the same turn of the loop join the first of them.
         await asyncio.sleep(0)
         while taken := self._pending[:GATHERED_MAX]:
