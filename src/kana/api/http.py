@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import secrets
@@ -28,6 +29,9 @@ SECURITY_HEADERS: tuple[Header, ...] = (
 )
 NO_STORE: Header = (b"cache-control", b"no-store")
 COMMON_HEADERS: tuple[Header, ...] = (*SECURITY_HEADERS, NO_STORE)
+
+PIECE_BYTES = 262_144
+"""How much of a long answer is handed to a connection at once."""
 
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}").fullmatch
 _ids = map(f"{secrets.token_hex(6)}-{{:x}}".format, itertools.count(1))
@@ -62,7 +66,7 @@ def request_id_of(scope: Scope) -> str:
 
 
 async def answer(send: Send, status: int, body: bytes, *, content_type: bytes, headers: Sequence[Header] = ()) -> None:
-    """Send a whole answer in one go."""
+    """Send a whole answer, a long one in pieces: the next when the client has taken the one before."""
     await send(
         {
             "type": "http.response.start",
@@ -74,7 +78,10 @@ async def answer(send: Send, status: int, body: bytes, *, content_type: bytes, h
             ],
         }
     )
-    await send({"type": "http.response.body", "body": body})
+    for start in range(0, len(body) - PIECE_BYTES, PIECE_BYTES):
+        await send({"type": "http.response.body", "body": body[start : start + PIECE_BYTES], "more_body": True})
+        await asyncio.sleep(0)
+    await send({"type": "http.response.body", "body": body[(len(body) - 1) // PIECE_BYTES * PIECE_BYTES :]})
 
 
 async def answer_json(send: Send, status: int, value: Any, *, headers: Sequence[Header] = ()) -> None:

@@ -10,6 +10,7 @@ from typing import TypedDict, TypeVar
 
 from kana.engine.ids import IdMaker
 from kana.engine.ports import AccountStore, Clock, Signed, Subscribed
+from kana.engine.turns import in_turns
 from kana.errors import InvalidValue, SubscriptionNotFound, Unavailable, UserNotFound
 from kana.model import account as rules
 from kana.model.account import Account
@@ -213,9 +214,10 @@ class AccountEngine:
         """
         found = await self._store.subscriptions(environment, user_id=user_id, limit=_limit(first), after=after)
         now = self._clock()
-        return [
-            Subscribed(held.user_id, held.subscription.at(now)) for held in _whole(found, first, field="subscriptions")
-        ]
+        return await in_turns(
+            _whole(found, first, field="subscriptions"),
+            lambda held: Subscribed(held.user_id, held.subscription.at(now)),
+        )
 
     def _next_id(self, account: Account) -> _NextId:
         return lambda: self._ids.with_bucket(account.user.bucket)

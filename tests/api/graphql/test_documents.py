@@ -197,3 +197,17 @@ async def test_an_operation_is_chosen_by_name() -> None:
             document.operation(name)
     with pytest.raises(NotExecutable):
         (await documents.get("fragment f on Query { ping }")).operation(None)
+
+
+async def test_long_documents_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many long texts one is looked at, and the next a moment later; short ones and known ones wait for nobody."""
+    monkeypatch.setattr("kana.api.graphql.documents.REST_S", 3600)
+    documents = Documents(SCHEMA, Limits())
+    long = [f"query a{number} {{ ping }} #" + "x" * 1_000 for number in range(2)]
+    await documents.get(long[0])
+    waiting = asyncio.create_task(documents.get(long[1]))
+    await asyncio.sleep(0)
+    await documents.get("{ ping }")
+    await documents.get(long[0])
+    assert not waiting.done()
+    waiting.cancel()

@@ -13,6 +13,7 @@ from kana.api.admin.context import AdminContext, Info
 from kana.api.admin.inputs import given_id, given_ids
 from kana.engine.accounts import parse_subscription_id
 from kana.engine.ports import Subscribed
+from kana.engine.turns import in_turns
 from kana.errors import InvalidValue, SubscriptionLinkRefused
 from kana.model.package import Package
 from kana.model.subscription import SubscriptionStatus
@@ -111,8 +112,10 @@ async def generate_subscription_link(
 
 async def _shown(context: AdminContext, held: Sequence[Subscribed]) -> list[PackageSubscription]:
     catalog = await context.read_catalog(holding={subscribed.subscription.package_id for subscribed in held})
-    return [
-        PackageSubscription(
+
+    def show(subscribed: Subscribed) -> PackageSubscription:
+        user_id, subscription = subscribed
+        return PackageSubscription(
             id=str(subscription.id),
             user_id=user_id,
             status=subscription.status,
@@ -120,8 +123,8 @@ async def _shown(context: AdminContext, held: Sequence[Subscribed]) -> list[Pack
             started_at=subscription.start,
             ends_at=subscription.ends_at,
         )
-        for user_id, subscription in held
-    ]
+
+    return await in_turns(held, show)
 
 
 async def _shown_one(context: AdminContext, held: Subscribed) -> PackageSubscription:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from graphql import (
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.language.parser import Parser
 
+from kana.api.graphql.budget import says_first
 from kana.api.graphql.limits import (
     INTROSPECTION_FIELDS,
     Limits,
@@ -34,6 +36,13 @@ from kana.api.graphql.validation import first_fault
 from kana.errors import QueryTooComplex
 
 _SEVERAL = "several"
+
+
+CHARACTERS_AT_ONCE = 1_000
+"""Longest text that is looked at whenever it comes; longer ones that are not known wait for each other."""
+
+REST_S = 0.06
+"""How long it is from one long document to the next, in seconds: a few times what one of them takes."""
 
 
 class NotExecutable(Exception):
@@ -49,7 +58,8 @@ class Operation:
     """One operation of a validated document, with all that can be known before it is executed.
 
     ``label`` is its root field, or "several": a name of the schema's, never of the client's.
-    ``plan`` is None where a directive may choose other fields each time.
+    ``plan`` is None where a directive may choose other fields each time. ``says_first`` where a list says
+    how many items it is to have.
     """
 
     node: OperationDefinitionNode
@@ -59,6 +69,7 @@ class Operation:
     introspects: bool
     longer_lists: Mapping[str, int]
     plan: Plan | None
+    says_first: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -130,6 +141,7 @@ class Documents:
         self._schema = schema
         self._limits = limits
         self._kept = _Kept[Document](number=limits.documents, characters=limits.document_characters)
+        self._resting = asyncio.Lock()
         self._refused = _Kept[_Refusal](number=limits.documents, characters=limits.document_characters)
 
     def __len__(self) -> int:
@@ -159,6 +171,8 @@ class Documents:
         if known is not None:
             raise known.again()
         admit()
+        if len(text) > CHARACTERS_AT_ONCE:
+            await self._wait_for_rest()
         try:
             document = await self._prepare(text, hide_suggestions=hide_suggestions)
         except (QueryTooComplex, NotExecutable) as error:
@@ -167,6 +181,11 @@ class Documents:
             raise refusal.again() from None
         self._kept.put(text, document)
         return document
+
+    async def _wait_for_rest(self) -> None:
+        """Look at one long document at a time, and at none for a moment after it: whoever sends many waits for them."""
+        await self._resting.acquire()
+        asyncio.get_running_loop().call_later(REST_S, self._resting.release)
 
     async def _prepare(self, text: str, *, hide_suggestions: bool) -> Document:
         parsed = _parse(text, self._limits)
@@ -250,6 +269,7 @@ def _document(parsed: DocumentNode, schema: GraphQLSchema, limits: Limits) -> Do
                 introspects=not roots.isdisjoint(INTROSPECTION_FIELDS),
                 longer_lists=longer,
                 plan=None if varies else Plan(schema, node, one_by_one=longer),
+                says_first=says_first(node.selection_set, definitions),
             )
     only = next(iter(operations.values())) if len(operations) == 1 else None
     return Document(operations=operations, only=only)

@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from kana.api.body import BodyTooLarge, ClientGone, declared_length, read_body
 from kana.api.errors import STATUS_OF_CODE, fault_of, is_ours
 from kana.api.graphql.answers import error_of, fault_as_error, retry_after_of
+from kana.api.graphql.budget import BYTES_MAX, Turn, too_many_bytes
 from kana.api.graphql.documents import Documents, NotExecutable, Operation
 from kana.api.graphql.execution import execute
 from kana.api.graphql.limits import Limits, take_variables
@@ -36,6 +37,9 @@ log = structlog.get_logger("kana.graphql")
 
 ContextFactory = Callable[[Scope], Awaitable[Any]]
 Observer = Callable[[str, str, float], None]
+
+ERRORS_MAX = 100
+"""Most errors that one answer tells of; there are no more than that in what one may ask for but in long lists."""
 
 _REFUSED = "refused"
 
@@ -59,11 +63,17 @@ class _Answer:
     status: int | None = None
     label: str = _REFUSED
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> bytes:
+        """The answer as JSON; where that is longer than it may be, an error that says so."""
         body: dict[str, Any] = {"errors": self.errors} if self.errors else {}
         if self.executed:
             body["data"] = self.data
-        return body
+        text = orjson.dumps(body)
+        if len(text) <= BYTES_MAX:
+            return text
+        self.errors = [fault_as_error(fault_of(too_many_bytes(), request_id=""))]
+        self.data, self.executed = None, False
+        return orjson.dumps({"errors": self.errors})
 
 
 class GraphQLEndpoint:
@@ -96,6 +106,7 @@ class GraphQLEndpoint:
         self._hide_suggestions = hide_suggestions
         self._observe = observe
         self._admit = admit
+        self._turn = Turn()
         self._documents = Documents(schema, self._limits)
         self._introspected = None if introspected is None else (introspected, Documents(introspected, self._limits))
         bulk = self._limits.bulk_body_bytes if self._limits.list_items_of else 0
@@ -144,9 +155,9 @@ class GraphQLEndpoint:
             operation = await self._operation(documents, request, scope, context)
         variables = self._take_variables(request, operation)
         result.label = operation.label
-        executed = await execute(schema, operation, variables, context=context, hide_suggestions=hide)
+        executed = await execute(schema, operation, variables, context=context, hide_suggestions=hide, turn=self._turn)
         if executed.errors:
-            result.errors = [error_of(error, request_id=request_id_of(scope)) for error in executed.errors]
+            result.errors = [error_of(error, request_id=request_id_of(scope)) for error in executed.errors[:ERRORS_MAX]]
         result.data = executed.data
         result.executed = True
 
@@ -188,6 +199,7 @@ class GraphQLEndpoint:
 
 async def _send(scope: Scope, send: Send, result: _Answer) -> None:
     """Send ``result`` in the media type that the caller prefers, with the status that goes with it."""
+    body = result.body()
     media_type = preferred(headers_of(scope).get(b"accept"))
     status = 200
     headers: list[Header] = []
@@ -200,8 +212,4 @@ async def _send(scope: Scope, send: Send, result: _Answer) -> None:
             status = STATUS_OF_CODE[result.errors[0]["extensions"]["code"]]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    await answer(send, result.status or status, _encode(result.body()), content_type=media_type, headers=headers)
-
-
-def _encode(body: dict[str, Any]) -> bytes:
-    return orjson.dumps(body)
+    await answer(send, result.status or status, body, content_type=media_type, headers=headers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from graphql import (
@@ -10,6 +10,7 @@ from graphql import (
     GraphQLError,
     GraphQLLeafType,
     GraphQLObjectType,
+    GraphQLOutputType,
     GraphQLResolveInfo,
     GraphQLResolveInfoHelpers,
     GraphQLSchema,
@@ -22,9 +23,19 @@ from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues, get_variable_values
 from graphql.pyutils import Path, gather_with_cancel
 
+from kana.api.graphql.budget import (
+    OBJECTS_AT_ONCE,
+    OBJECTS_MAX,
+    Budget,
+    OverBudget,
+    Turn,
+    expected_objects,
+    too_many_objects,
+)
 from kana.api.graphql.documents import NotExecutable, Operation
+from kana.api.graphql.lists import ListRun, Parts, is_outermost
 from kana.api.graphql.plan import Field, Plan, read_field
-from kana.api.graphql.shapes import read, write
+from kana.api.graphql.shapes import Branch, read, write
 
 _ERRORS_MAX = 20
 
@@ -38,15 +49,22 @@ async def execute(
     *,
     context: Any,
     hide_suggestions: bool = False,
+    turn: Turn | None = None,
 ) -> ExecutionResult:
     """Execute ``operation``; what goes wrong while doing so is in the result's errors.
 
     Fields of a query run side by side, those of a mutation in their order. Of several mutations in
     one document each reports its own result: one that fails is null and keeps none from being executed.
+    A long list is written in parts, as ``turn`` allows, and is JSON when it stands in the result.
 
     Raises:
         NotExecutable: the variables do not fit; nothing was executed.
+        OverBudget: the answer holds more than it may. What mutations did is done; each has its own error.
     """
+    if operation.says_first:
+        expected = expected_objects(operation.node.selection_set, operation.fragment_definitions, variables)
+        if expected > OBJECTS_MAX:
+            raise too_many_objects()
     plan = operation.plan or Plan(schema, operation.node, one_by_one=operation.longer_lists)
     values = plan.variables(variables) or get_variable_values(
         schema,
@@ -57,7 +75,9 @@ async def execute(
     )
     if isinstance(values, list):
         raise NotExecutable(values)
-    executor = PlannedExecutor(schema, operation, plan, values, context, hide_suggestions=hide_suggestions)
+    executor = PlannedExecutor(
+        schema, operation, plan, values, context, hide_suggestions=hide_suggestions, turn=turn or Turn()
+    )
     return await executor.run()
 
 
@@ -73,6 +93,7 @@ class PlannedExecutor(Executor[Any]):
         context: Any,
         *,
         hide_suggestions: bool,
+        turn: Turn,
     ) -> None:
         super().__init__(
             schema,
@@ -89,6 +110,8 @@ class PlannedExecutor(Executor[Any]):
         )
         self._plan = plan
         self._relevant_sub_fields = plan.sub_fields
+        self.turn = turn
+        self._budget = Budget()
 
     @property
     def async_helpers(self) -> GraphQLResolveInfoHelpers:
@@ -138,6 +161,9 @@ class PlannedExecutor(Executor[Any]):
             try:
                 result = self.execute_field(root_type, None, details, path, None)
                 results[name] = await result if self.is_awaitable(result) else result
+            except OverBudget as error:
+                self.collected_errors.add(GraphQLError(error.message, path=path.as_list(), original_error=error), path)
+                results[name] = None
             except GraphQLError as error:
                 # The spec would null the whole answer, and with it what the others have done.
                 if len(grouped) == 1:
@@ -155,6 +181,7 @@ class PlannedExecutor(Executor[Any]):
         position_context: Any,
     ) -> Any:
         """Execute the fields of one object: plain values are read, all others resolved."""
+        self.turn.take(1)
         results: dict[str, Any] = {}
         waiting: list[str] = []
         try:
@@ -228,10 +255,59 @@ class PlannedExecutor(Executor[Any]):
     ) -> Any:
         """Complete what a resolver gave: along its shape, or where that does not fit as graphql-core does."""
         shape = self._plan.result(field, details, self.collect_subfields)
+        objects = 0
+        if isinstance(shape, Branch) and shape.is_list and type(result) is list:
+            objects = len(result) * shape.objects
+            self._budget.take_objects(objects)
+            if self.turn.is_over or len(result) > OBJECTS_AT_ONCE:
+                return self._write_in_turns(shape, result, field, details, info, path, position_context)
+            self.turn.take(objects)
         completed = Undefined if shape is None else write(shape, result)
         if completed is Undefined:
+            self._budget.take_objects(-objects)  # They are counted on the long way.
             return self.complete_value(field.type, details, info, path, result, position_context)
         return completed
+
+    async def _write_in_turns(
+        self,
+        shape: Branch,
+        values: list[Any],
+        field: Field,
+        details: list[FieldDetails],
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        position_context: Any,
+    ) -> Any:
+        """Write a long list of plain objects along its shape, a part at a time."""
+        parts = Parts(self._budget if is_outermost(path) else None)
+        for start in range(0, len(values), OBJECTS_AT_ONCE):
+            await self.turn.wait()
+            part = write(shape, values[start : start + OBJECTS_AT_ONCE])
+            if part is Undefined:
+                self._budget.take_objects(-len(values) * shape.objects)
+                completed = self.complete_value(field.type, details, info, path, values, position_context)
+                return await completed if self.is_awaitable(completed) else completed
+            parts.add(part)
+            self.turn.take(len(part) * shape.objects)
+        return parts.whole()
+
+    def complete_iterable_value(
+        self,
+        item_type: GraphQLOutputType,
+        field_details_list: list[FieldDetails],
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        items: Iterable[Any],
+        position_context: Any,
+    ) -> Any:
+        """Complete the items of a list one after the other, as long as it is this request's turn."""
+        every = items if isinstance(items, list) else list(items)
+        self._budget.take_objects(len(every))
+        run = ListRun(self, self.turn, every, item_type, field_details_list, info, path, position_context)
+        run.go_on()
+        if run.is_done and not run.waiting:
+            return run.completed
+        return run.settle() if run.is_done else run.in_turns(self._budget)
 
     @staticmethod
     def complete_leaf_value(return_type: GraphQLLeafType, result: Any) -> Any:
@@ -258,6 +334,14 @@ class PlannedExecutor(Executor[Any]):
             self.abort_signal,
             self.async_helpers,
         )
+
+    def handle_field_error(
+        self, raw_error: Exception, return_type: GraphQLOutputType, field_details_list: list[FieldDetails], path: Path
+    ) -> None:
+        """Put an error to its field, as the specification says; an answer that is too large is no field's."""
+        if isinstance(raw_error, OverBudget):
+            raise raw_error
+        super().handle_field_error(raw_error, return_type, field_details_list, path)
 
     async def _settle(self, completed: Awaitable[Any], field: Field, details: list[FieldDetails], path: Path) -> Any:
         try:

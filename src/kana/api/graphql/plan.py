@@ -206,7 +206,9 @@ class Plan:
     def _read_shape(self, field: Field | None, details: list[FieldDetails], collect: Collect) -> Shape | None:
         if field is None or field.resolve is not read_field or field.definition.args:
             return None
-        return self._shape(field, details, collect)
+        shape = self._shape(field, details, collect)
+        # Lists of objects are written where they are counted, which is when a field is completed.
+        return None if isinstance(shape, Branch) and shape.is_list else shape
 
     def _shape(self, field: Field, details: list[FieldDetails], collect: Collect) -> Shape | None:
         inner = get_nullable_type(field.type)

@@ -41,6 +41,11 @@ class Branch(NamedTuple):
     item_nullable: bool
     steps: list[tuple[str, Shape]]
 
+    @property
+    def objects(self) -> int:
+        """How many objects one of its objects is at least, itself included."""
+        return 1 + sum(shape.objects for _, shape in self.steps if isinstance(shape, Branch))
+
 
 Shape: TypeAlias = Leaf | Branch
 """A field that is written without a resolver, however deep."""
