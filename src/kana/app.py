@@ -161,6 +161,14 @@ def create_app(
         await engine.recorder.drain()
         await store.close()
 
+    dashboard = create_dashboard(
+        engine,
+        configuration,
+        create_people(store, clock=clock),
+        settings,
+        definitions=files(admin.__name__).joinpath("schema.graphql").read_text(encoding="utf-8"),
+    )
+
     return Router(
         {
             "/graphql": admin.endpoint(engine, door, observe=metrics.request),
@@ -172,15 +180,10 @@ def create_app(
             **segment.routes(engine.segment, door),
             "/healthz": health.healthz(),
             "/readyz": health.readyz(store.probe),
-            "/metrics": health.metrics_page(metrics.registry),
+            "/metrics": health.metrics_page(metrics.registry, token=settings.metrics_token),
         },
-        fallback=create_dashboard(
-            engine,
-            configuration,
-            create_people(store, clock=clock),
-            settings,
-            definitions=files(admin.__name__).joinpath("schema.graphql").read_text(encoding="utf-8"),
-        ),
+        fallback=dashboard,
+        methods_of=dashboard.methods_of,
         lifespan=lifespan,
         log_requests=settings.log_requests,
         proxies=Proxies(settings.proxies),

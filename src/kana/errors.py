@@ -6,6 +6,7 @@
     │   ├── NotFound
     │   │   ├── UserNotFound, FeatureNotFound, PackageNotFound, SubscriptionNotFound, KeyNotFound
     │   ├── Conflict                                        the id is taken, or the state forbids it
+    │   ├── BodyTooLarge, UnsupportedMediaType              what was sent is not looked at
     │   ├── SubscriptionRefused                             a rule of subscribing is broken
     │   └── SubscriptionLinkRefused
     ├── IdempotencyKeyReused        IDEMPOTENCY_KEY_REUSED
@@ -101,6 +102,21 @@ class Conflict(BadInput):
     """The id is taken, or the state of the thing forbids the change."""
 
     name = "ConflictError"
+
+
+class BodyTooLarge(InvalidValue):
+    """What was sent is longer than is taken here. Nothing of it was read beyond that."""
+
+    name = "BodyTooLargeError"
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(f"body must be at most {bytes_max} bytes")
+
+
+class UnsupportedMediaType(InvalidValue):
+    """What was sent comes in a form that is not read here."""
+
+    name = "UnsupportedMediaTypeError"
 
 
 class SubscriptionRefused(BadInput):

@@ -25,6 +25,7 @@ _SECRET_KEY_LENGTH = 32
 
 _T = TypeVar("_T")
 Network: TypeAlias = IPv4Network | IPv6Network
+_TOKEN_LENGTH = (16, 200)
 _PASSWORD = re.compile(r"(?<=//)([^:/@]*:).*(?=@)|(?<=[?&])(password=)[^&]*")
 
 
@@ -149,10 +150,17 @@ def _secret_keys(text: str) -> tuple[bytes, ...]:
     return keys
 
 
+def _read_token(text: str) -> str:
+    if text and not (_TOKEN_LENGTH[0] <= len(text) <= _TOKEN_LENGTH[1] and _is_plain(text)):
+        raise ValueError(text)
+    return text
+
+
 _SWITCH = Rule(_read_switch, "true or false")
 _SITE = Rule(_read_site, "http:// or https:// and a host in ASCII, without a user or a path")
 _NETWORKS = Rule(_read_networks, "IP addresses and networks with commas between, as `10.0.0.0/8, ::1`")
 _ISSUER = Rule(_read_issuer, "an http:// or https:// address without a user or a query")
+_TOKEN = Rule(_read_token, "16 to 200 ASCII letters, digits or signs without blanks", is_secret=True)
 _TEXT = Rule(str, "text")
 _SECRET_TEXT = Rule(str, "text", is_secret=True)
 _SECRET_KEYS = Rule(
@@ -220,6 +228,12 @@ class Settings:
         2048, _whole(1, 1_000_000, "requests"), "Requests served at once; the next is answered 503 with Retry-After."
     )
 
+    metrics_token: str = _setting(
+        "",
+        _TOKEN,
+        "What Prometheus sends as `Authorization: Bearer …` to read `/metrics` from another machine."
+        " Empty: they are for this machine alone.",
+    )
     public_url: str = _setting(
         "", _SITE, "Where people reach the dashboard, as behind a proxy: `https://kana.example`. Empty: as they come."
     )

@@ -45,6 +45,18 @@ def call(client: httpx.Client, name: str, key: str, **headers: str) -> tuple[str
 
 
 @pytest.mark.parametrize("name", CALLS)
+def test_a_key_in_the_address_gets_a_hint(served: Served, name: str) -> None:
+    """Whoever puts a key where nobody reads it is told where it belongs, and that it is no secret any more."""
+    method, path = CALLS[name]
+    for query in ("?key=prv_test_abc", "?token=pub_live_abc&x=y"):
+        response = served.http.request(method, path + query, json=BODY if method == "POST" else None)
+        assert "A key in the address is not read: send it as Authorization: Bearer." in response.text
+        assert "prv_test_abc" not in response.text
+    response = served.http.request(method, path + "?key=abc", json=BODY if method == "POST" else None)
+    assert "A key in the address" not in response.text
+
+
+@pytest.mark.parametrize("name", CALLS)
 def test_the_eleventh_failure_in_a_minute_is_told_to_wait(served: Served, name: str) -> None:
     """Ten wrong keys are unauthenticated, the next says when to come again; after the minute they count anew."""
     failures = [call(served.http, name, "prv_test_wrong")[0] for _ in range(FAILURES_MAX)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 import kana.errors
-from kana.api.errors import STATUS, STATUS_OF_CODE, fault_of, problem, status_of
+from kana.api.errors import STATUS_OF_CODE, fault_of, problem
 from kana.errors import (
+    BodyTooLarge,
     DatabaseRefused,
     InvalidValue,
     KanaError,
@@ -14,8 +15,10 @@ from kana.errors import (
     StorageFull,
     SubscriptionRefused,
     Unauthenticated,
+    UnsupportedMediaType,
     UserNotFound,
 )
+from kana.status import STATUS, status_of
 
 
 def every_error() -> list[type[KanaError]]:
@@ -29,7 +32,7 @@ def test_every_error_is_mapped(kind: type[KanaError]) -> None:
     """Each class has a status by itself or through an ancestor, and its code has one for GraphQL."""
     assert any(ancestor in STATUS for ancestor in kind.__mro__)
     assert kind.code in STATUS_OF_CODE
-    error = kind("x") if kind is not Unauthenticated else kind()
+    error = kind() if kind is Unauthenticated else kind(1) if kind is BodyTooLarge else kind("x")
     assert 400 <= status_of(error) < 600
 
 
@@ -47,6 +50,8 @@ def test_an_error_without_a_place_would_be_seen() -> None:
     ("error", "status"),
     [
         (InvalidValue("x"), 400),
+        (BodyTooLarge(1), 413),
+        (UnsupportedMediaType("x"), 415),
         (UserNotFound("x"), 404),
         (SubscriptionRefused("x"), 400),
         (Unauthenticated(), 401),

@@ -120,6 +120,16 @@ def test_who_waits_to_send_is_closed_by_an_early_answer(server: Server) -> None:
     assert heard.is_closed
 
 
+def test_an_early_answer_waits_for_the_body_before_it_closes(server: Server) -> None:
+    """A connection closed over unread bytes is reset, and the answer lost: the rest is read first."""
+    head = b"POST " + EARLY.encode() + b" HTTP/1.1\r\nHost: kana\r\nConnection: close\r\nContent-Length: 40\r\n\r\n"
+    heard = server.hear([head, b"x" * 39])
+    assert (heard.statuses, heard.is_closed) == ([200], False)
+    heard = server.hear([head, b"x" * 39, b"x" + SMUGGLED])
+    assert (heard.statuses, heard.is_closed) == ([200], True)
+    assert len(heard.asked) == 1
+
+
 _bodies = st.binary(max_size=60) | st.sampled_from([SMUGGLED, b"\r\n\r\n", b"0\r\n\r\n", b""])
 _extra = st.lists(
     st.sampled_from(

@@ -85,7 +85,10 @@ def test_a_trailer_lets_nobody_in() -> None:
 def deaf(port: int, number: int, requests: bytes) -> Iterator[list[socket.socket]]:
     """Connections that send requests for as long as they can, and read nothing."""
     with ExitStack() as stack, ThreadPoolExecutor(number) as pool:
-        connections = [stack.enter_context(connect(port)) for _ in range(number)]
+        connections = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for each in connections:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # Or the kernel would read for long.
+            each.connect(("127.0.0.1", port))
         list(pool.map(lambda each: send_until_refused(each, requests, bytes_max=100_000_000), connections))
         yield connections
 

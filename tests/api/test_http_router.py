@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from kana.api import logs
-from kana.api.health import readyz
+from kana.api.health import metrics_page, readyz
 from kana.api.http import Router
 from kana.api.metrics import Metrics
 from kana.errors import Unavailable
@@ -60,6 +60,47 @@ async def test_every_answer_has_the_same_headers(
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Request-Id"]
     assert "Server" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        ("127.0.0.1", {}, 200),
+        ("127.8.8.8", {}, 200),
+        ("::1", {}, 200),
+        ("::ffff:127.0.0.1", {}, 200),
+        ("192.0.2.1", {}, 401),
+        ("2001:db8::1", {}, 401),
+        ("", {}, 401),
+        ("127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}, 401),
+        ("127.0.0.1", {"Forwarded": "for=192.0.2.1"}, 401),
+        ("192.0.2.1", {"Authorization": "Bearer 0123456789abcdef"}, 200),
+        ("127.0.0.1", {"Authorization": "0123456789abcdef", "X-Forwarded-For": "192.0.2.1"}, 200),
+        ("192.0.2.1", {"Authorization": "Bearer 0123456789abcdeF"}, 401),
+        ("192.0.2.1", {"Authorization": b"Bearer \xff"}, 401),
+    ],
+)
+async def test_metrics_are_for_this_machine_and_who_has_the_token(
+    address: str, headers: dict[str, Any], status: int
+) -> None:
+    """How much is asked and refused is nobody's who merely finds the address, or comes by a proxy."""
+    app = Router({"/metrics": metrics_page(CollectorRegistry(), token="0123456789abcdef")})
+    transport = httpx.ASGITransport(app, client=(address, 50_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://kana") as client:
+        answer = await client.get("/metrics", headers=headers)
+        without = await client.get("/metrics", headers={**headers, "Authorization": "Bearer "})
+    assert answer.status_code == status
+    assert without.status_code == (200 if status == 200 and "Authorization" not in headers else 401)
+
+
+async def test_without_a_token_nobody_else_sees_metrics() -> None:
+    """No token that is set is no token that can be shown."""
+    app = Router({"/metrics": metrics_page(CollectorRegistry())})
+    transport = httpx.ASGITransport(app, client=("192.0.2.1", 50_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://kana") as client:
+        for shown in ("", "Bearer ", "Bearer x"):
+            answer = await client.get("/metrics", headers={"Authorization": shown})
+            assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
 
 
 async def test_a_request_id_is_taken_where_it_is_well_formed(client: httpx.AsyncClient) -> None:

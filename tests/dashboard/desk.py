@@ -31,7 +31,7 @@ class Visitor:
     """Somebody's browser without scripts: it keeps cookies, and sends forms with the token that pages have."""
 
     def __init__(self, url: str) -> None:
-        self.http = httpx.Client(base_url=url, timeout=30, verify=False)
+        self.http = httpx.Client(base_url=url, timeout=30, verify=False, headers={"Accept": "text/html, */*;q=0.8"})
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ ADDRESSES_MAX = 10_000
 
 _WINDOW = timedelta(minutes=1)
 _BEARER = "bearer "
+_KEY = re.compile(rb"(?:prv|pub)_(?:test|live)_").search
+_KEY_IN_ADDRESS = (
+    "A key in the address is not read: send it as Authorization: Bearer."
+    " If it was a private key, make a new one, since addresses end up in logs."
+)
 
 
 def credential_in(headers: Mapping[bytes, bytes]) -> str:
@@ -68,12 +74,15 @@ class Door:
             raise self.refusal(scope, error) from None
 
     def refusal(self, scope: Scope, error: Unauthenticated) -> Unauthenticated | RateLimited:
-        """Count a failure of the request's address; return what it is answered."""
+        """Count a failure of the request's address; return what it is answered.
+
+        Who sent a key where it is not read gets a hint, whether it is good or not.
+        """
         now = self._clock()
         failures = self._failures_of(network(scope), now)
         failures.count += 1
         if failures.count <= FAILURES_MAX:
-            return error
+            return Unauthenticated(f"{error.message} {_KEY_IN_ADDRESS}") if _has_key_in_address(scope) else error
         wait_s = max(1, -int((now - failures.since - _WINDOW).total_seconds() // 1))
         # Begins as Unauthenticated does, by which Kana's clients know that it is about the key.
         return RateLimited(
@@ -91,6 +100,11 @@ class Door:
             if len(self._failures) > ADDRESSES_MAX:
                 self._failures.popitem(last=False)
         return found
+
+
+def _has_key_in_address(scope: Scope) -> bool:
+    """Whether something like a key stands in the path or the query of the address."""
+    return any(_KEY(scope.get(part, b"")) for part in ("raw_path", "query_string"))
 
 
 def network(scope: Scope) -> str:

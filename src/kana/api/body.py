@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from starlette.types import Receive
 
-from kana.errors import InvalidValue
+from kana.errors import BodyTooLarge, InvalidValue
 from kana.model.text import first_repeated
 
 BYTES_MAX = 102_400
@@ -20,15 +20,6 @@ BYTES_MAX = 102_400
 
 _SHOWN_MAX = 64
 _PATH_MAX = 200
-
-
-class BodyTooLarge(InvalidValue):
-    """The body passes what this address takes. Nothing of it was read beyond that."""
-
-    name = "BodyTooLargeError"
-
-    def __init__(self, bytes_max: int) -> None:
-        super().__init__(f"body must be at most {bytes_max} bytes")
 
 
 class ClientGone(Exception):

@@ -51,10 +51,12 @@ class Cycle(RequestResponseCycle):
             return False
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
         self.response_started = self.response_complete = True
+        # Closed before the rest of a body is read, the connection would be reset, and the answer lost on its way.
+        may_close = not self.more_body or self.waiting_for_100_continue
         self.waiting_for_100_continue = False
         self.transport.write(text + end + body)
         self.message_event.set()
-        if not self.keep_alive:
+        if may_close and not self.keep_alive:
             self.transport.close()
         self.on_response()
         return True

@@ -1,40 +1,11 @@
-"""How an error of Kana looks over HTTP: which status, which words. The errors themselves know no HTTP."""
+"""How an error of Kana looks over HTTP: which code, which words. Which status, kana.status says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kana.errors import (
-    BadInput,
-    Conflict,
-    Forbidden,
-    IdempotencyKeyReused,
-    Internal,
-    KanaError,
-    NotFound,
-    OutcomeUnknown,
-    QueryTooComplex,
-    RateLimited,
-    StorageFull,
-    Unauthenticated,
-    Unavailable,
-)
-
-STATUS: dict[type[KanaError], int] = {
-    BadInput: 400,
-    NotFound: 404,
-    Conflict: 409,
-    IdempotencyKeyReused: 409,
-    Unauthenticated: 401,
-    Forbidden: 403,
-    QueryTooComplex: 400,
-    RateLimited: 429,
-    Unavailable: 503,
-    StorageFull: 507,
-    OutcomeUnknown: 503,
-    Internal: 500,
-}
-"""The status of each branch of the tree; a class that is not named has the status of its nearest ancestor."""
+from kana.errors import Internal, KanaError
+from kana.status import status_of
 
 STATUS_OF_CODE: dict[str, int] = {
     "BAD_USER_INPUT": 400,
@@ -66,11 +37,6 @@ class Fault:
     status: int
     retry_after_s: int | None = None
     request_id: str | None = None
-
-
-def status_of(error: KanaError) -> int:
-    """The HTTP status that fits ``error``: that of its class, or of the nearest ancestor that has one."""
-    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 
 def is_ours(error: BaseException | None) -> bool:

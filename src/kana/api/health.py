@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Awaitable, Callable
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kana.api.access import credential_in
 from kana.api.errors import fault_of
-from kana.api.http import answer, answer_json, answer_method_not_allowed, request_id_of
+from kana.api.http import answer, answer_fault, answer_json, answer_method_not_allowed, headers_of, request_id_of
+from kana.api.proxies import is_local
+from kana.errors import Unauthenticated
+
+_METRICS = "/metrics is for this machine, and for others with the token of KANA_METRICS_TOKEN, as Authorization: Bearer"
 
 Probe = Callable[[], Awaitable[None]]
 
@@ -48,17 +54,28 @@ def readyz(probe: Probe) -> ASGIApp:
     return app
 
 
-def metrics_page(registry: CollectorRegistry) -> ASGIApp:
-    """Answers with what ``registry`` has counted, in Prometheus' text format."""
+def metrics_page(registry: CollectorRegistry, *, token: str = "") -> ASGIApp:
+    """Answers with what ``registry`` has counted, in Prometheus' text format.
+
+    To who connects from this machine, and to others who show ``token``: how much is asked and refused is
+    not for everybody who finds the address. "" lets in nobody else.
+    """
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        if _reads(scope):
+        if not _reads(scope):
+            await answer_method_not_allowed(scope, send, b"GET, HEAD")
+        elif not (is_local(scope) or _shows(scope, token)):
+            await answer_fault(send, fault_of(Unauthenticated(_METRICS), request_id=request_id_of(scope)))
+        else:
             content_type = CONTENT_TYPE_PLAIN_0_0_4.encode()
             await answer(send, 200, generate_latest(registry), content_type=content_type)
-        else:
-            await answer_method_not_allowed(scope, send, b"GET, HEAD")
 
     return app
+
+
+def _shows(scope: Scope, token: str) -> bool:
+    shown = credential_in(headers_of(scope)).encode("latin-1")
+    return bool(token) and hmac.compare_digest(shown, token.encode())
 
 
 def _reads(scope: Scope) -> bool:

@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -120,8 +121,9 @@ class Router:
     """From a path to the ASGI application that answers it, and the headers that every answer has.
 
     ``routes`` are whole paths, looked up in one step; ``prefixes`` are tried in order after them;
-    what is left goes to ``fallback``, or is answered 404. ``lifespan`` is entered before the first
-    request and left after the last. What an application raises is logged whole and answered
+    what is left goes to ``fallback``, or is answered 404. ``methods_of`` tells the methods that the fallback
+    has at a path: where it has none a program gets an answer that programs read. ``lifespan`` is entered
+    before the first request and left after the last. What an application raises is logged whole and answered
     "internal error" with the request id. Who asks, and by which scheme, is what ``proxies`` make of it.
     """
 
@@ -131,6 +133,7 @@ class Router:
         *,
         prefixes: Mapping[str, ASGIApp] | None = None,
         fallback: ASGIApp | None = None,
+        methods_of: Callable[[str], Sequence[str]] = lambda _path: ("GET",),
         lifespan: Lifespan | None = None,
         log_requests: bool = False,
         proxies: Proxies | None = None,
@@ -138,6 +141,7 @@ class Router:
         self._routes = dict(routes)
         self._prefixes = tuple((prefixes or {}).items())
         self._fallback = fallback or _not_found
+        self._methods_of = methods_of
         self._lifespan = lifespan or _no_lifespan
         self._log_requests = log_requests
         self._proxies = proxies or Proxies(())
@@ -171,7 +175,7 @@ class Router:
             await send(message)
 
         path: str = scope["path"]
-        app = self._routes.get(path) or self._by_prefix(path)
+        app = self._routes.get(path) or self._by_prefix(path) or self._page(scope)
         try:
             await app(scope, receive, send_with_headers)
         except Exception as error:
@@ -183,11 +187,23 @@ class Router:
             elapsed_ms = round((perf_counter() - began) * 1000, 2)
             log.info("request", method=scope["method"], path=path, status=status, elapsed_ms=elapsed_ms)
 
-    def _by_prefix(self, path: str) -> ASGIApp:
+    def _by_prefix(self, path: str) -> ASGIApp | None:
         for prefix, app in self._prefixes:
             if path.startswith(prefix):
                 return app
-        return self._fallback
+        return None
+
+    def _page(self, scope: Scope) -> ASGIApp:
+        """Return the fallback, for people and for what it has; a program that asks for what is not there is told so."""
+        accept = headers_of(scope).get(b"accept", b"")
+        is_get = scope["method"] in ("GET", "HEAD")
+        if b"text/html" in accept or (is_get and b"json" not in accept):
+            return self._fallback
+        methods = self._methods_of(scope["path"])
+        if not methods:
+            return _not_found
+        is_there = scope["method"] in methods or (scope["method"] == "HEAD" and "GET" in methods)
+        return self._fallback if is_there else partial(_not_allowed, ", ".join(methods).encode())
 
 
 def _complete(headers: Sequence[Header], request_id: str) -> list[Header]:
@@ -197,9 +213,13 @@ def _complete(headers: Sequence[Header], request_id: str) -> list[Header]:
     return [*headers, *common, (b"x-request-id", request_id.encode())]
 
 
+async def _not_allowed(allow: bytes, scope: Scope, _receive: Receive, send: Send) -> None:
+    await answer_method_not_allowed(scope, send, allow)
+
+
 async def _not_found(scope: Scope, _receive: Receive, send: Send) -> None:
     """There is nothing at this address; the address is not repeated, it may hold anything."""
-    error = NotFound("there is nothing at this address")
+    error = NotFound("there is nothing at this address; the Admin API is /graphql, the Client API /client/graphql")
     await answer_fault(send, fault_of(error, request_id=request_id_of(scope)))
 
 

@@ -296,10 +296,12 @@ class BoundedProtocol(HttpToolsProtocol):
             return  # It was refused, or is read again.
         super().on_message_complete()
         self._tail = b""
-        if self.cycle.response_complete:
+        if not self.cycle.response_complete:
+            self._begin(_Step.ANSWER, inf)
+        elif self.cycle.keep_alive:
             self._begin(_Step.IDLE, self._bounds.idle_s)
         else:
-            self._begin(_Step.ANSWER, inf)
+            self._end()
 
     def on_response_complete(self) -> None:
         """An answer is sent: the next request has its turn, if it is here, or is waited for."""

@@ -73,6 +73,22 @@ class Proxies:
             log.warning("a forwarded address is not believed; is this a proxy of KANA_TRUSTED_PROXIES?", address=peer)
 
 
+def is_local(scope: Scope) -> bool:
+    """Whether a request comes from this machine: from a program here, and not by way of a proxy that nobody named.
+
+    To be asked after ``Proxies.apply``, which puts whom a trusted proxy was spoken to by in its place.
+    """
+    host, port = scope.get("client") or ("", 0)
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    is_brought = port != 0 and bool(_given(scope["headers"]))
+    return address.is_loopback and not is_brought
+
+
 def _given(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[bytes, str]:
     """Return the headers that proxies write, those of several lines as one."""
     given: dict[bytes, str] = {}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import quote
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from kana.dashboard.assets import PREFIX, answer_asset, assets
 from kana.dashboard.imports import Imports
@@ -23,10 +24,11 @@ from kana.dashboard.visit import House, Visit, cookie_name
 from kana.engine.config import ConfigEngine
 from kana.engine.engine import Engine
 from kana.engine.people import PeopleEngine
-from kana.errors import BadInput, Conflict, Forbidden, KanaError, NotFound, RateLimited, Unauthenticated, Unavailable
+from kana.errors import BadInput, BodyTooLarge, Forbidden, KanaError, NotFound
 from kana.model.environment import Environment
 from kana.model.person import generate_token
 from kana.settings import Settings
+from kana.status import status_of
 
 FIELDS_MAX = 20_000
 """Most fields of one form: a package of a few thousand features."""
@@ -37,19 +39,13 @@ UNSAFE = (
 )
 """For every page and form that shows or takes a secret, as the first page says it too."""
 
-_STATUS: Mapping[type[KanaError], int] = {
-    NotFound: 404,
-    Conflict: 409,
-    BadInput: 400,
-    Unauthenticated: 401,
-    Forbidden: 403,
-    RateLimited: 429,
-    Unavailable: 503,
-}
 
-
-class _TooLarge(KanaError):
+class _FormTooLarge(BodyTooLarge):
     """The form is larger than its page takes."""
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(bytes_max)
+        self.message = f"A form of this page is at most {bytes_max // 1024} KB."
 
 
 class Dashboard:
@@ -59,6 +55,13 @@ class Dashboard:
         self._house = house
         self._routes = {(route.in_environment, route.path, route.method): route for route in routes}
         self._paths = {(route.in_environment, route.path) for route in routes}
+
+    def methods_of(self, path: str) -> Sequence[str]:
+        """Return the methods that there is something for at an address; none where there is nothing."""
+        if path.startswith(PREFIX):
+            return ("GET",)
+        environment, rest = _split(path)
+        return [method for inside, known, method in self._routes if (inside, known) == (environment is not None, rest)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -75,7 +78,10 @@ class Dashboard:
         if scope["path"].startswith(PREFIX):
             response = answer_asset(request)
         else:
-            response = await self._answer(request, site)
+            try:
+                response = await self._answer(request, site)
+            except ClientDisconnect:
+                return  # There is nobody to answer.
         await response(scope, receive, send_with_headers)
 
     async def _answer(self, request: Request, site: Site) -> Response:
@@ -83,9 +89,8 @@ class Dashboard:
         try:
             return await self._admit(visit)
         except KanaError as error:
-            status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), None)
-            status = 413 if isinstance(error, _TooLarge) else status
-            if status is None:
+            status = status_of(error)
+            if status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             response = visit.show(ProblemPage.of(HTTPStatus(status), error.message), status=status)
             if error.retry_after_s is not None:
@@ -177,11 +182,19 @@ async def _read_form(visit: Visit, route: Route) -> None:
     """
     if not visit.site.sent(visit.request):
         raise Forbidden("This form was sent by another site; nothing was done.")
+    _, options = parse_options_header(visit.request.headers.get("content-type"))
+    if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
+        raise BadInput("the form must be in UTF-8")  # Other charsets of Python's make text that no database takes.
     request = Request(visit.request.scope, _bounded(visit.request.receive, route.body_max))
     try:
         visit.form = await request.form(max_files=1, max_fields=FIELDS_MAX, max_part_size=route.body_max)
-    except HTTPException as error:
-        raise BadInput(f"the form cannot be read: {error.detail}") from error
+    except (KanaError, ClientDisconnect):
+        raise
+    except MultiPartException as error:
+        raise BadInput(f"the form cannot be read: {error.message}") from error
+    except Exception as error:
+        # Whatever else the framework raises over it (no boundary, no such charset) is the fault of what was sent.
+        raise BadInput("the form cannot be read") from error
     if not visit.token or not is_csrf_token(visit.form.get("csrf"), visit.token):
         raise Forbidden("This form is too old, or was not made for you; nothing was done. Load the page again.")
 
@@ -194,7 +207,7 @@ def _bounded(receive: Receive, most: int) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > most:
-            raise _TooLarge(f"A form of this page is at most {most // 1024} KB.")
+            raise _FormTooLarge(most)
         return message
 
     return bounded_receive
@@ -202,7 +215,7 @@ def _bounded(receive: Receive, most: int) -> Receive:
 
 def create_dashboard(
     engine: Engine, config: ConfigEngine, people: PeopleEngine, settings: Settings, *, definitions: str
-) -> ASGIApp:
+) -> Dashboard:
     """Return the dashboard over an engine: every page at its address, and a page for all that is not there.
 
     ``definitions`` is the schema of the Admin API, as the console shows it.

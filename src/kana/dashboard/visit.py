@@ -194,13 +194,28 @@ class Visit:
             return None
         self._notice_read = True
         try:
-            said: Mapping[str, Any] = json.loads(unquote(kept))
+            said: Mapping[str, Any] = read_cookie(kept)
             return Notice(str(said["text"])[:500])
         except (ValueError, KeyError, TypeError):
             return None
 
     def _missing(self, name: str) -> str:
         raise BadInput(f"the address must say which: ?{name}=…")
+
+
+def read_cookie(value: str) -> Any:
+    """Return the JSON that a cookie of ours holds; anybody may have written it.
+
+    Raises:
+        ValueError: it is none, or holds text that cannot be written.
+    """
+    text = unquote(value)
+    try:
+        found = json.loads(text)
+        json.dumps(found, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError(text[:50]) from error
+    return found
 
 
 def cookie_name(name: str, site: Site) -> str:

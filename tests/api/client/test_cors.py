@@ -27,9 +27,40 @@ def test_a_preflight_allows_what_the_client_sends(shared: Served, origin: str) -
     assert (response.status_code, response.content) == (204, b"")
     assert response.headers["access-control-allow-origin"] == "*"
     assert response.headers["access-control-allow-methods"] == "POST"
-    allowed = set(response.headers["access-control-allow-headers"].split(", "))
+    allowed = set(response.headers["access-control-allow-headers"].split(","))
     assert allowed == {"authorization", "content-type", "x-api-version", "x-user-id"}
+    assert response.headers["vary"] == "access-control-request-headers"
     assert "access-control-allow-credentials" not in response.headers
+
+
+_KNOWN = "content-type, authorization, x-api-version, x-user-id"
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed"),
+    [
+        ("authorization,baggage,content-type,sentry-trace", "authorization,baggage,content-type,sentry-trace"),
+        ("traceparent, x-what-comes-next", "traceparent, x-what-comes-next"),
+        (None, _KNOWN),
+        ("", _KNOWN),
+        ("a b", _KNOWN),
+        ("a,,b", _KNOWN),
+        ("a, b;c=d", _KNOWN),
+        ("x" * 4097, _KNOWN),
+        ("a, " * 1000 + "b(", _KNOWN),
+    ],
+)
+def test_a_preflight_allows_what_is_asked_for(shared: Served, asked: str | None, allowed: str) -> None:
+    """Tracing adds headers of its own to every call of a page; what is no list of headers is not repeated."""
+    headers = {**ORIGIN, "Access-Control-Request-Method": "POST"}
+    if asked is not None:
+        headers["Access-Control-Request-Headers"] = asked
+
+    response = shared.http.options("/client/graphql", headers=headers)
+
+    assert response.status_code == 204
+    assert response.headers["access-control-allow-headers"] == allowed
+    assert response.headers["vary"] == "access-control-request-headers"
 
 
 ANSWERS: dict[str, tuple[int, dict[str, Any]]] = {

@@ -226,7 +226,7 @@ def test_a_key_may_follow_bearer(shared: Served) -> None:
 def test_a_body_is_bounded(shared: Served) -> None:
     """By its bytes, and by how many values it would be made into, which is known before any is made."""
     answer = call(shared, "validate", b" " * (BYTES_MAX + 1))
-    assert (answer.status_code, answer.json()["error"]) == (400, f"body must be at most {BYTES_MAX} bytes")
+    assert (answer.status_code, answer.json()["error"]) == (413, f"body must be at most {BYTES_MAX} bytes")
     answer = call(shared, "validate", b"[" + b"{}," * (VALUES_MAX // 2) + b"{}]")
     assert answer.json()["error"] == f"the configuration must hold at most {VALUES_MAX} values"
 

@@ -266,6 +266,15 @@ def test_the_key_comes_in_any_form(served: Served, form: str) -> None:
     assert used(served) == 1
 
 
+def test_a_body_that_is_packed_in_pieces_is_taken_whole(served: Served) -> None:
+    """A gzip file may have several members: what all of them hold together is the body."""
+    text = json.dumps(TRACK).encode()
+    packed = b"".join(gzip.compress(part, mtime=0) for part in (text[:10], b"", text[10:20], text[20:]))
+    headers = {"Authorization": key_of(served), "Content-Encoding": "gzip"}
+    response = served.http.post("/v1/track", content=packed, headers=headers)
+    assert (response.status_code, response.json()) == (200, {"success": True})
+
+
 def test_a_packed_body_is_taken(served: Served) -> None:
     """Libraries may pack what they send."""
     headers = {"Authorization": key_of(served), "Content-Encoding": "gzip"}
@@ -279,8 +288,11 @@ def test_a_packed_body_is_taken(served: Served) -> None:
     [
         ("gzip", b"{}", 400, "body is not packed with gzip, as Content-Encoding says"),
         ("gzip", gzip.compress(b'{"a":1}', mtime=0)[:-9], 400, "body ends before what is packed in it does"),
-        ("br", b"{}", 400, "Content-Encoding must be gzip or left out"),
+        ("br", b"{}", 415, "Content-Encoding must be gzip or left out"),
         ("gzip", gzip.compress(b" " * 50_000_000, mtime=0), 413, "body must be at most 512000 bytes"),
+        ("gzip", gzip.compress(b" " * 400_000, mtime=0) * 2, 413, "body must be at most 512000 bytes"),
+        ("gzip", gzip.compress(b"{}", mtime=0) + b"{}", 400, "body is not packed with gzip, as Content-Encoding says"),
+        ("gzip", gzip.compress(b"", mtime=0) * 17, 400, "body is packed in more than 16 members of gzip"),
     ],
 )
 def test_a_body_that_is_not_what_it_says_is_refused(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kana.api.access import Door, network
@@ -9,6 +12,7 @@ from kana.api.client.context import ClientContext, context_factory
 from kana.api.client.schema import build_published_schema, build_schema
 from kana.api.graphql import GraphQLEndpoint, Limits
 from kana.api.graphql.endpoint import Observer
+from kana.api.http import headers_of
 from kana.api.pace import Pace
 from kana.engine.engine import Engine
 from kana.engine.ports import Clock
@@ -26,12 +30,16 @@ ALL_DOCUMENTS_AT_ONCE = 300
 """The same for all addresses together in one environment, which then have five a second."""
 
 _ORIGIN = (b"access-control-allow-origin", b"*")
+_HEADERS = b"content-type, authorization, x-api-version, x-user-id"
+_HEADERS_BYTES_MAX = 4096
+_NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~\-]+(?:[ \t]*,[ \t]*[A-Za-z0-9!#$%&'*+.^_`|~\-]+)*").fullmatch
 _PREFLIGHT = (
     _ORIGIN,
     (b"access-control-allow-methods", b"POST"),
-    (b"access-control-allow-headers", b"content-type, authorization, x-api-version, x-user-id"),
     (b"access-control-max-age", b"86400"),
+    (b"vary", b"access-control-request-headers"),
 )
+_READABLE = (b"access-control-expose-headers", b"retry-after, x-request-id")
 
 
 class Newcomers:
@@ -58,6 +66,15 @@ class Newcomers:
             )
 
 
+def _allowed(headers: Mapping[bytes, bytes]) -> bytes:
+    """Return the headers that a page may send: those it asks for, since tracing in browsers adds its own to every call.
+
+    A header that we do not know is not read, so it can do no harm.
+    """
+    asked = headers.get(b"access-control-request-headers", b"").strip()
+    return asked if len(asked) <= _HEADERS_BYTES_MAX and _NAMES(asked) else _HEADERS
+
+
 def endpoint(engine: Engine, door: Door, *, observe: Observer | None = None) -> ASGIApp:
     """Return the Client API over an engine. Cookies mean nothing here, so any origin may ask."""
     graphql = GraphQLEndpoint(
@@ -72,13 +89,14 @@ def endpoint(engine: Engine, door: Door, *, observe: Observer | None = None) -> 
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":
-            await send({"type": "http.response.start", "status": 204, "headers": _PREFLIGHT})
+            headers = (*_PREFLIGHT, (b"access-control-allow-headers", _allowed(headers_of(scope))))
+            await send({"type": "http.response.start", "status": 204, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return
 
         async def send_to_any_origin(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), _ORIGIN]
+                message["headers"] = [*message.get("headers", ()), _ORIGIN, _READABLE]
             await send(message)
 
         await graphql(scope, receive, send_to_any_origin)

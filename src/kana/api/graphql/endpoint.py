@@ -21,7 +21,7 @@ import structlog
 from graphql import GraphQLSchema, assert_valid_schema
 from starlette.types import Receive, Scope, Send
 
-from kana.api.body import BodyTooLarge, ClientGone, declared_length, read_body
+from kana.api.body import ClientGone, declared_length, read_body
 from kana.api.errors import STATUS_OF_CODE, fault_of, is_ours
 from kana.api.graphql.answers import error_of, fault_as_error, retry_after_of
 from kana.api.graphql.budget import BYTES_MAX, Turn, too_many_bytes
@@ -31,7 +31,8 @@ from kana.api.graphql.limits import Limits, take_variables
 from kana.api.graphql.negotiation import RESPONSE_JSON, is_json, preferred
 from kana.api.graphql.request import GraphQLRequest, read_request
 from kana.api.http import Header, answer, answer_method_not_allowed, headers_of, request_id_of
-from kana.errors import Forbidden, InvalidValue, KanaError, RateLimited
+from kana.errors import BodyTooLarge, Forbidden, InvalidValue, KanaError, RateLimited, UnsupportedMediaType
+from kana.status import status_of
 
 log = structlog.get_logger("kana.graphql")
 
@@ -47,9 +48,9 @@ _REFUSED = "refused"
 class _Malformed(Exception):
     """This is no GraphQL request, or one too many: the HTTP status says so, whatever the caller accepts."""
 
-    def __init__(self, status: int, error: KanaError) -> None:
+    def __init__(self, error: KanaError) -> None:
         super().__init__(error.message)
-        self.status = status
+        self.status = status_of(error)
         self.error = error
 
 
@@ -146,7 +147,7 @@ class GraphQLEndpoint:
         hide = self._hide_suggestions(context)
         operation = await self._operation(self._documents, request, scope, context)
         if request.size > self._limits.body_bytes and not operation.longer_lists:
-            raise _Malformed(413, BodyTooLarge(self._limits.body_bytes))
+            raise _Malformed(BodyTooLarge(self._limits.body_bytes))
         if operation.introspects and not self._may_introspect(context):
             raise Forbidden("introspection is not for this caller")
         schema = self._schema
@@ -166,7 +167,7 @@ class GraphQLEndpoint:
             try:
                 self._admit(scope, context)
             except RateLimited as error:
-                raise _Malformed(429, error) from None
+                raise _Malformed(error) from None
 
         hide = self._hide_suggestions(context)
         document = await documents.get(request.query, hide_suggestions=hide, admit=admit)
@@ -178,23 +179,21 @@ class GraphQLEndpoint:
         try:
             return take_variables(request.variables, self._limits, operation.longer_lists)
         except InvalidValue as error:
-            raise _Malformed(400, error) from None
+            raise _Malformed(error) from None
 
     def _check_headers(self, headers: dict[bytes, bytes]) -> None:
         if not is_json(headers.get(b"content-type")):
-            raise _Malformed(415, InvalidValue("Content-Type must be application/json in UTF-8"))
+            raise _Malformed(UnsupportedMediaType("Content-Type must be application/json in UTF-8"))
         if headers.get(b"content-encoding", b"identity") != b"identity":
-            raise _Malformed(415, InvalidValue("Content-Encoding is not supported: send the body as it is"))
+            raise _Malformed(UnsupportedMediaType("Content-Encoding is not supported: send the body as it is"))
         if declared_length(headers) > self._bytes_max:
-            raise _Malformed(413, BodyTooLarge(self._limits.body_bytes))
+            raise _Malformed(BodyTooLarge(self._limits.body_bytes))
 
     async def _read(self, receive: Receive, headers: dict[bytes, bytes]) -> GraphQLRequest:
         try:
             return read_request(await read_body(receive, headers, bytes_max=self._bytes_max))
-        except BodyTooLarge as error:
-            raise _Malformed(413, error) from None
         except InvalidValue as error:
-            raise _Malformed(400, error) from None
+            raise _Malformed(error) from None
 
 
 async def _send(scope: Scope, send: Send, result: _Answer) -> None:

@@ -10,7 +10,7 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kana.api.access import Door
-from kana.api.body import BodyTooLarge, ClientGone, read_body
+from kana.api.body import ClientGone, read_body
 from kana.api.bulk import UsageAnswer, record_each
 from kana.api.errors import Fault, fault_of, is_ours
 from kana.api.http import answer, answer_fault, answer_json, answer_method_not_allowed, headers_of, request_id_of
@@ -18,7 +18,7 @@ from kana.api.ingest.cloudevents import is_json
 from kana.api.ingest.formats import ReadUsages, read_batch, read_binary, read_lines, read_plain, read_structured
 from kana.engine.engine import Engine
 from kana.engine.pace import aside
-from kana.errors import InvalidValue
+from kana.errors import UnsupportedMediaType
 from kana.model.key import KeyKind
 from kana.model.text import shown
 
@@ -41,15 +41,6 @@ _FORMATS: dict[str, ReadUsages] = {
 }
 
 
-class UnsupportedMediaType(InvalidValue):
-    """The body comes in a form that this address does not read."""
-
-    name = "UnsupportedMediaTypeError"
-
-
-_STATUS: dict[type[InvalidValue], int] = {BodyTooLarge: 413, UnsupportedMediaType: 415}
-
-
 def events_endpoint(engine: Engine, door: Door, *, quiet: bool = False) -> ASGIApp:
     """Return the endpoint: 200 with one answer for each event, in order, whatever became of each.
 
@@ -64,9 +55,6 @@ def events_endpoint(engine: Engine, door: Door, *, quiet: bool = False) -> ASGIA
             answers = await _record(engine, door, scope, receive)
         except ClientGone:
             return
-        except (BodyTooLarge, UnsupportedMediaType) as error:
-            status = _STATUS[type(error)]
-            await answer_fault(send, Fault(code=error.code, name=error.name, message=error.message, status=status))
         except Exception as error:
             if not is_ours(error):
                 log.exception("request failed")

@@ -12,14 +12,14 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kana.api.access import Door, credential_in
-from kana.api.body import BodyTooLarge, ClientGone, read_body
-from kana.api.errors import Fault, fault_of, is_ours
+from kana.api.body import ClientGone, read_body
+from kana.api.errors import fault_of, is_ours
 from kana.api.http import answer_fault, answer_json, answer_method_not_allowed, headers_of, request_id_of
 from kana.api.parts import Parts, read_parts
 from kana.api.segment.messages import Read, read_batch, read_single, read_webhook
 from kana.engine.access import Caller
 from kana.engine.segment import SegmentEngine
-from kana.errors import InvalidValue
+from kana.errors import BodyTooLarge, InvalidValue, UnsupportedMediaType
 from kana.model.key import KeyKind
 from kana.model.segment import MessageType
 
@@ -30,6 +30,7 @@ log = structlog.get_logger("kana.segment")
 
 _BASIC = "basic "
 _KEYS_IN = re.compile(rb'"writeKey"\s*+:\s*+"(prv_[A-Za-z0-9_-]{1,200})"').findall
+_MEMBERS_MAX = 16
 _Reader = Callable[[Parts], Read]
 
 
@@ -65,8 +66,6 @@ def _endpoint(engine: SegmentEngine, door: Door, reader: _Reader) -> ASGIApp:
             rejected = await _take(engine, door, reader, scope, receive)
         except ClientGone:
             return
-        except BodyTooLarge as error:
-            await answer_fault(send, Fault(code=error.code, name=error.name, message=error.message, status=413))
         except Exception as error:
             if not is_ours(error):
                 log.exception("request failed")
@@ -110,21 +109,33 @@ def _unpacked(body: bytes, headers: Mapping[bytes, bytes]) -> bytes:
     """Return the body without gzip, which Segment's libraries may use; never more of it than is allowed.
 
     Raises:
-        InvalidValue: it is packed in another way, or not as it says.
+        UnsupportedMediaType: it is packed in another way.
+        InvalidValue: it is not packed as it says.
         BodyTooLarge: there is more in it than a body may have.
     """
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding in (b"identity", b""):
         return body
     if encoding != b"gzip":
-        raise InvalidValue("Content-Encoding must be gzip or left out")
+        raise UnsupportedMediaType("Content-Encoding must be gzip or left out")
+    unpacked = b""
+    for _ in range(_MEMBERS_MAX):
+        member, body = _unpack_member(body, BODY_BYTES_MAX + 1 - len(unpacked))
+        unpacked += member
+        if len(unpacked) > BODY_BYTES_MAX:
+            raise BodyTooLarge(BODY_BYTES_MAX)
+        if not body:
+            return unpacked
+    raise InvalidValue(f"body is packed in more than {_MEMBERS_MAX} members of gzip")
+
+
+def _unpack_member(packed: bytes, bytes_max: int) -> tuple[bytes, bytes]:
+    """Return what the first member of a gzip file holds, ``bytes_max`` of it at most, and what follows the member."""
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        unpacked = unpacker.decompress(body, BODY_BYTES_MAX + 1)
+        unpacked = unpacker.decompress(packed, bytes_max)
     except zlib.error:
         raise InvalidValue("body is not packed with gzip, as Content-Encoding says") from None
-    if len(unpacked) > BODY_BYTES_MAX:
-        raise BodyTooLarge(BODY_BYTES_MAX)
-    if not unpacker.eof:
+    if not unpacker.eof and len(unpacked) < bytes_max:
         raise InvalidValue("body ends before what is packed in it does")
-    return unpacked
+    return unpacked, unpacker.unused_data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from http import HTTPStatus
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import structlog
 from starlette.responses import RedirectResponse, Response
@@ -15,7 +15,7 @@ from kana.dashboard.pages.sign_in import HOME
 from kana.dashboard.provider import Provider, Ticket, new_ticket
 from kana.dashboard.route import get
 from kana.dashboard.security import safe_path
-from kana.dashboard.visit import Visit
+from kana.dashboard.visit import Visit, read_cookie
 from kana.errors import NotFound, Unauthenticated
 
 BACK = "/login/provider/back"
@@ -77,8 +77,8 @@ def _ticket(visit: Visit) -> Ticket:
 def _kept(cookie: str) -> Ticket | None:
     """Return what a cookie holds; None where it is none of ours."""
     try:
-        ticket = Ticket(**json.loads(unquote(cookie)))
-    except (ValueError, TypeError, RecursionError):
+        ticket = Ticket(**read_cookie(cookie))
+    except (ValueError, TypeError):
         return None
     return ticket if all(isinstance(part, str) for part in asdict(ticket).values()) else None
 
