@@ -109,9 +109,6 @@ class BodyTooLarge(InvalidValue):
 
     name = "BodyTooLargeError"
 
-    def __init__(self, bytes_max: int) -> None:
-        super().__init__(f"body must be at most {bytes_max} bytes")
-
 
 class UnsupportedMediaType(InvalidValue):
     """What was sent comes in a form that is not read here."""

@@ -26,6 +26,11 @@ class ClientGone(Exception):
     """The client hung up before its request was complete: there is nobody to answer."""
 
 
+def too_large(bytes_max: int) -> BodyTooLarge:
+    """Return the error of a body of more than ``bytes_max`` bytes."""
+    return BodyTooLarge(f"body must be at most {bytes_max} bytes")
+
+
 def declared_length(headers: dict[bytes, bytes]) -> int:
     """The length the client announces, in bytes; 0 where it announces none (chunked)."""
     announced = headers.get(b"content-length", b"0")
@@ -40,7 +45,7 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], *, bytes_max:
         ClientGone: the client hung up in the middle.
     """
     if declared_length(headers) > bytes_max:
-        raise BodyTooLarge(bytes_max)
+        raise too_large(bytes_max)
     message = await receive()
     if message["type"] != "http.request":
         raise ClientGone
@@ -57,7 +62,7 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], *, bytes_max:
         size += len(chunk)
         chunks.append(chunk)
     if size > bytes_max:
-        raise BodyTooLarge(bytes_max)
+        raise too_large(bytes_max)
     return b"".join(chunks)
 
 

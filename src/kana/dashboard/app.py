@@ -40,14 +40,6 @@ UNSAFE = (
 """For every page and form that shows or takes a secret, as the first page says it too."""
 
 
-class _FormTooLarge(BodyTooLarge):
-    """The form is larger than its page takes."""
-
-    def __init__(self, bytes_max: int) -> None:
-        super().__init__(bytes_max)
-        self.message = f"A form of this page is at most {bytes_max // 1024} KB."
-
-
 class Dashboard:
     """The ASGI application. What it does not know it answers with a page that says so."""
 
@@ -207,7 +199,7 @@ def _bounded(receive: Receive, most: int) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > most:
-            raise _FormTooLarge(most)
+            raise BodyTooLarge(f"A form of this page is at most {most // 1024} KB.")
         return message
 
     return bounded_receive

@@ -151,6 +151,9 @@ def _give_up(call: Call[T], error: KanaError, *, attempts: int, doubtful: bool) 
     raise error
 
 
+_WRONG_ADDRESS = (404, 405)  # A server of Kana's is there, and its APIs are elsewhere.
+
+
 def _judge(call: Call[T], outcome: Outcome) -> T | Failed:
     """Return the value that an attempt brought, or what its failure means."""
     if isinstance(outcome, Lost):
@@ -161,6 +164,8 @@ def _judge(call: Call[T], outcome: Outcome) -> T | Failed:
         if errors := answer.get("errors"):
             return _refused(errors[0])
         if "code" in answer and "data" not in answer:
+            if outcome.status in _WRONG_ADDRESS:
+                return _unreadable(outcome, LookupError(answer["code"]))
             return _refused(_from_problem(answer))
         return call.field.read(answer["data"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -206,9 +211,9 @@ def _described(reply: Reply) -> str:
     """Say what answered instead of Kana, and what to look at; a page's text would say nothing to a program."""
     if 300 <= reply.status < 400 and reply.location:
         return f"HTTP {reply.status}: {reply.url} leads to {reply.location}; give the address of the server itself"
+    wanted = "endpoint must be the address of a Kana server, such as http://127.0.0.1:8080"
     if reply.body.lstrip()[:1] == b"<":
-        return (
-            f"HTTP {reply.status}: {reply.url} answered with a web page and not as Kana does;"
-            " endpoint must be the address of a Kana server, such as http://127.0.0.1:8080"
-        )
+        return f"HTTP {reply.status}: {reply.url} answered with a web page and not as Kana does; {wanted}"
+    if reply.status in _WRONG_ADDRESS:
+        return f"HTTP {reply.status}: there is nothing to ask at {reply.url}; {wanted}"
     return f"HTTP {reply.status} and not Kana's answer from {reply.url}: {reply.body[:80].decode(errors='replace')!r}"

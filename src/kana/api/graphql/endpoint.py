@@ -21,7 +21,7 @@ import structlog
 from graphql import GraphQLSchema, assert_valid_schema
 from starlette.types import Receive, Scope, Send
 
-from kana.api.body import ClientGone, declared_length, read_body
+from kana.api.body import ClientGone, declared_length, read_body, too_large
 from kana.api.errors import STATUS_OF_CODE, fault_of, is_ours
 from kana.api.graphql.answers import error_of, fault_as_error, retry_after_of
 from kana.api.graphql.budget import BYTES_MAX, Turn, too_many_bytes
@@ -31,7 +31,7 @@ from kana.api.graphql.limits import Limits, take_variables
 from kana.api.graphql.negotiation import RESPONSE_JSON, is_json, preferred
 from kana.api.graphql.request import GraphQLRequest, read_request
 from kana.api.http import Header, answer, answer_method_not_allowed, headers_of, request_id_of
-from kana.errors import BodyTooLarge, Forbidden, InvalidValue, KanaError, RateLimited, UnsupportedMediaType
+from kana.errors import Forbidden, InvalidValue, KanaError, RateLimited, UnsupportedMediaType
 from kana.status import status_of
 
 log = structlog.get_logger("kana.graphql")
@@ -147,7 +147,7 @@ class GraphQLEndpoint:
         hide = self._hide_suggestions(context)
         operation = await self._operation(self._documents, request, scope, context)
         if request.size > self._limits.body_bytes and not operation.longer_lists:
-            raise _Malformed(BodyTooLarge(self._limits.body_bytes))
+            raise _Malformed(too_large(self._limits.body_bytes))
         if operation.introspects and not self._may_introspect(context):
             raise Forbidden("introspection is not for this caller")
         schema = self._schema
@@ -187,7 +187,7 @@ class GraphQLEndpoint:
         if headers.get(b"content-encoding", b"identity") != b"identity":
             raise _Malformed(UnsupportedMediaType("Content-Encoding is not supported: send the body as it is"))
         if declared_length(headers) > self._bytes_max:
-            raise _Malformed(BodyTooLarge(self._limits.body_bytes))
+            raise _Malformed(too_large(self._limits.body_bytes))
 
     async def _read(self, receive: Receive, headers: dict[bytes, bytes]) -> GraphQLRequest:
         try:

@@ -12,14 +12,14 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kana.api.access import Door, credential_in
-from kana.api.body import ClientGone, read_body
+from kana.api.body import ClientGone, read_body, too_large
 from kana.api.errors import fault_of, is_ours
 from kana.api.http import answer_fault, answer_json, answer_method_not_allowed, headers_of, request_id_of
 from kana.api.parts import Parts, read_parts
 from kana.api.segment.messages import Read, read_batch, read_single, read_webhook
 from kana.engine.access import Caller
 from kana.engine.segment import SegmentEngine
-from kana.errors import BodyTooLarge, InvalidValue, UnsupportedMediaType
+from kana.errors import InvalidValue, UnsupportedMediaType
 from kana.model.key import KeyKind
 from kana.model.segment import MessageType
 
@@ -123,7 +123,7 @@ def _unpacked(body: bytes, headers: Mapping[bytes, bytes]) -> bytes:
         member, body = _unpack_member(body, BODY_BYTES_MAX + 1 - len(unpacked))
         unpacked += member
         if len(unpacked) > BODY_BYTES_MAX:
-            raise BodyTooLarge(BODY_BYTES_MAX)
+            raise too_large(BODY_BYTES_MAX)
         if not body:
             return unpacked
     raise InvalidValue(f"body is packed in more than {_MEMBERS_MAX} members of gzip")
