@@ -15,6 +15,7 @@ from kana.engine.ports import Store
 from kana.errors import Conflict, DatabaseRefused, KeyNotFound, Unauthenticated
 from kana.model.environment import Environment
 from kana.model.key import KeyKind, generate_key
+from kana.store.sealing import Seal
 from tests.support.stores import SqlitePlace
 from tests.support.world import LIVE, NOON, ONE_DAY, TEST, TESTER, SetClock
 
@@ -236,3 +237,22 @@ async def test_where_a_server_was_started_is_kept(store: Store) -> None:
     for address in ("http://127.0.0.1:8080", "http://127.0.0.1:9000", "http://127.0.0.1:9000"):
         await first.note_address(address)
         assert await second.address() == address
+
+
+async def test_secrets_are_sealed_and_what_no_key_opens_is_replaced(place: SqlitePlace) -> None:
+    """Sealing keeps the secrets, which are read anew at once; without the key they can only be replaced."""
+    plain = await place.open()
+    made = await AccessEngine(plain, clock=SetClock()).initialise("workspace", by=TESTER)
+    sealed, other = await place.open(seal=Seal([b"o" * 32])), await place.open(seal=Seal([b"n" * 32]))
+    access = AccessEngine(sealed, clock=SetClock())
+    assert made is not None
+    before = await access.signing_secrets()
+
+    assert (await access.seal_signing_secrets(), await access.seal_signing_secrets()) == (2, 0)
+    assert await access.signing_secrets() == before
+    replaced = await AccessEngine(other, clock=SetClock()).replace_lost_secrets(by=TESTER)
+
+    assert sorted(replaced) == sorted(secret.id for secret in before)
+    assert len(await AccessEngine(other, clock=SetClock()).signing_secrets()) == 2
+    for store in (plain, sealed, other):
+        await store.close()
