@@ -46,7 +46,10 @@ $(DEMO): | install
 
 test: test-setup ## Install what tests need and run them (TESTS='tests/model -k period' for some)
 	@test -n "$(TESTS)" || scripts/core-coverage -q $(PYTEST_ARGS)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(or $(TESTS),--ignore=tests/model --ignore=tests/engine)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(or $(TESTS),-m 'not quiet' --ignore=tests/model --ignore=tests/engine)
+
+test-deep: test-setup ## Run the tests that compare times, one after the other, on a machine that does nothing else
+	@$(BIN)/python -m pytest -m quiet tests
 
 coverage: test-setup ## Prove that the tests of the core take every branch of it
 	@scripts/core-coverage $(PYTEST_ARGS)

@@ -94,6 +94,9 @@ def _configuration(limit: int) -> bytes:
     return json.dumps({"features": features, "packages": {"published": packages}}).encode()
 
 
+pytestmark = pytest.mark.quiet
+"""Times are compared, so nothing else may run meanwhile: ``make test-deep``."""
+
 LOADS: dict[str, Load] = {
     "thousands of events": thousands_of_events,
     "a publish of 500 packages by 20 features": publish,
