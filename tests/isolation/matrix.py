@@ -195,15 +195,17 @@ def secure(side: Side) -> httpx.Response:
     return side.served.http.post("/client/graphql", json={"query": WHOLE_USER}, headers=headers)
 
 
+SEGMENT = {"/segment/events": "track", "/v1/batch": "track", "/v1/import": "identify", "/v1/b": "track"} | {
+    f"/v1/{kind}": kind.value for kind in MessageType
+}
+"""Segment's addresses, and the kind of message that each is sent."""
+
 ROUTES: dict[str, list[Callable[[Side], httpx.Response]]] = {
     "/graphql": [lambda side: side.graphql("{ features { name } }", {})],
     "/client/graphql": [simple, secure],
     "/v1/events": [send_event("/v1/events")],
     "/api/v1/events": [send_event("/api/v1/events")],
-    "/segment/events": [send_message("/segment/events", "track")],
-    "/v1/batch": [send_message("/v1/batch", "track")],
-    "/v1/import": [send_message("/v1/import", "identify")],
-    **{f"/v1/{kind}": [send_message(f"/v1/{kind}", kind)] for kind in MessageType},
+    **{path + end: [send_message(path + end, kind)] for path, kind in SEGMENT.items() for end in ("", "/")},
     **{f"/v1/insights.{kind}": [download(kind)] for kind in ("csv", "parquet")},
     "/cli/pull": [pull],
     "/cli/validate": [post_configuration("/cli/validate")],

@@ -65,7 +65,7 @@ class Side:
     def segment(self, path: str, message: dict[str, Any]) -> httpx.Response:
         """Post a message as one of Segment's libraries does; its properties and traits say whose it is."""
         message = {**message, "properties": {"of": self.word}, "traits": {"name": self.word}}
-        body = {"batch": [message]} if path in ("/v1/batch", "/v1/import") else message
+        body = {"batch": [message]} if path.rstrip("/") in ("/v1/batch", "/v1/import", "/v1/b") else message
         return self.served.http.post(path, json=body, auth=(self.private_key, ""))
 
     def furnish(self) -> None:
@@ -154,6 +154,8 @@ def _of(table: str, columns: list[str], other: Environment) -> str:
     """
     if "environment" in columns:
         return f"environment is not '{other}'"
+    if table == "roster_pages":
+        return f"roster_id not in (select id from rosters where environment = '{other}')"
     if table == "counters":
         return f"subscription_id not in (select id from subscriptions where environment = '{other}')"
     assert table in WHOLE, f"whose are the rows of {table}?"

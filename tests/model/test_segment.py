@@ -245,7 +245,7 @@ def test_leaves_are_what_conditions_can_name() -> None:
         ({"billingUserId": "cus_1", "billingId": "cus_2"}, (None, None, "cus_1")),
         ({"name": None, "email": ""}, (None, None, None)),
         ({"name": [], "email": False, "billingId": {}}, (None, None, None)),
-        ({"name": 42, "email": 1.5, "billingId": 7.0}, ("42", "1.5", "7.0")),
+        ({"name": 42, "email": 1.5, "billingId": 7.0}, ("42", "1.5", "7")),
         ({}, (None, None, None)),
     ],
 )

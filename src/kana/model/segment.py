@@ -365,7 +365,8 @@ def _trait(traits: Mapping[str, object], name: str) -> str | None:
     value = traits.get(name)
     if value in (None, "", [], {}) or value is False:  # What PHP and Ruby have for nothing.
         return None
-    if type(value) in (int, float):
+    value = textual(value)
+    if isinstance(value, float):
         value = _text_of(value)
     if not isinstance(value, str):
         raise InvalidValue(f"traits.{name} must be a text, got {shown(value)}", field=name)

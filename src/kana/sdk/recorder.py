@@ -108,7 +108,8 @@ class BackgroundRecorder:
             timestamp=timestamp,
             metadata=metadata,
         )
-        json.dumps(usage, allow_nan=False)  # What cannot be sent is for this caller to hear, not for the thread.
+        # What cannot be sent is for this caller to hear, not for the thread; and what they change later is not sent.
+        usage = json.loads(json.dumps(usage, allow_nan=False))
         if os.getpid() != self._pid:
             self._begin()
         with self._changed:
