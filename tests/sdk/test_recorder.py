@@ -154,6 +154,17 @@ def test_a_full_queue_blocks_until_there_is_room() -> None:
         assert used(kana, user_id) == 20
 
 
+def test_what_a_caller_changes_later_is_not_sent(kana: KanaAdmin, user: str) -> None:
+    """A usage is what it was when it was handed over; else one that became unreadable would lose its batch."""
+    metadata: dict[str, Any] = {"order": 1}
+    with kana.recorder(linger_s=5) as recorder:
+        for _ in range(3):
+            recorder.record(user_id=user, feature_id=meter(user), metadata=metadata)
+        metadata["order"] = object()
+        assert recorder.flush(10)
+        assert (recorder.tally.recorded, recorder.tally.failed) == (3, 0)
+
+
 def test_what_cannot_be_sent_is_the_caller_s_to_hear(kana: KanaAdmin, user: str) -> None:
     """A wrong delta, metadata that is no JSON and a closed recorder raise in record, and nothing is queued."""
     recorder = kana.recorder()
