@@ -66,6 +66,18 @@ def test_tiny_chunks_are_no_crime(server: Server) -> None:
     assert heard.asked == [Asked("POST", "/a", b"0123456789" * 20_000)]
 
 
+def test_a_segment_of_tiny_pieces_is_nobodys_wait(server: Server) -> None:
+    """Whatever a segment is made of, some thousand pieces of it are parsed in a turn at most: others go between."""
+    head = CHUNKED.replace(b"/graphql", b"/a")
+    heard = server.hear([head, b"1\r\nx\r\n" * 40_000, b"0\r\n\r\n", b""])
+    assert heard.statuses == [431]  # More frames than body.
+    assert 0 < heard.part_bytes_max < 3_000
+    chunk = b"%x\r\n%b\r\n" % (200_000, b"\r\n" * 100_000)
+    heard = server.hear([head, chunk, b"0\r\n\r\n"])
+    assert heard.asked == [Asked("POST", "/a", b"\r\n" * 100_000)]
+    assert heard.part_bytes_max < 30_000
+
+
 def test_a_trailer_lets_nobody_in() -> None:
     """Who asks stands in the headers: what comes behind a body is forgotten, whatever it is called."""
     key = HEAD.partition(b"Authorization: ")[2].strip()

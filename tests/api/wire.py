@@ -77,11 +77,15 @@ class Wire(asyncio.Transport):
 
 @dataclass(slots=True)
 class Heard:
-    """What a connection came to: the requests that reached the application, the answers, and its end."""
+    """What a connection came to: the requests that reached the application, the answers, and its end.
+
+    ``part_bytes_max`` is the most of a body that the application was given at once.
+    """
 
     asked: list[Asked] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     is_closed: bool = False
+    part_bytes_max: int = 0
 
 
 class Server:
@@ -104,6 +108,7 @@ class Server:
 
     async def _hear(self, segments: Sequence[bytes]) -> Heard:
         self._asked: list[Asked] = []
+        self._part_bytes_max = 0
         wire = Wire()
         state = ServerState()
         protocol = cast(Any, self._protocol)(
@@ -116,7 +121,7 @@ class Server:
                 break
             protocol.data_received(segment)
         await _settled(protocol, wire)
-        heard = Heard(self._asked, statuses_in(wire.written), wire.closed)
+        heard = Heard(self._asked, statuses_in(wire.written), wire.closed, self._part_bytes_max)
         protocol.connection_lost(None)
         for task in list(state.tasks):
             await task
@@ -131,6 +136,7 @@ class Server:
             message = await receive()
             while message["type"] == "http.request":
                 body += message["body"]
+                self._part_bytes_max = max(self._part_bytes_max, len(message["body"]))
                 if not message["more_body"]:
                     self._asked.append(Asked(scope["method"], target, body))
                     break
@@ -142,11 +148,15 @@ class Server:
 
 async def _settled(protocol: Any, wire: Wire) -> None:
     """Wait until the server has nothing left to do with what it has."""
-    idle = 0
+    idle, before = 0, _state(protocol, wire)
     while idle < 3:
-        before = (len(wire.written), len(protocol.tasks))
         await asyncio.sleep(0)
-        idle = idle + 1 if (len(wire.written), len(protocol.tasks)) == before else 0
+        now = _state(protocol, wire)
+        idle, before = (idle + 1 if now == before else 0), now
+
+
+def _state(protocol: Any, wire: Wire) -> tuple[int, ...]:
+    return len(wire.written), len(protocol.tasks), len(getattr(protocol, "_held", b""))
 
 
 def statuses_in(written: bytes) -> list[int]:

@@ -28,7 +28,10 @@ from kana.api.head import BUSY, MALFORMED, TOO_LARGE, TOO_SLOW, fault_in, last_a
 from kana.api.http import headers_of
 
 _WORK_MAX = 1000
-"""How many pieces of a segment are parsed in one turn of the loop: about a millisecond."""
+"""How many pieces and chunks of a segment are parsed in one turn of the loop: about a millisecond."""
+
+_PIECE_BYTES = 4096
+"""How much is parsed before the work is looked at, where the length is not known: some hundred tiny chunks."""
 
 _BLANK_LINE = b"\r\n\r\n"
 _LINE_END = 13
@@ -143,8 +146,9 @@ class BoundedProtocol(HttpToolsProtocol):
             across = (self._tail + data[:3]).find(_BLANK_LINE)
             if across >= 0:
                 return across + 4 - len(self._tail)
-        found = data.find(_BLANK_LINE, start)
-        return len(data) if found < 0 else found + 4
+        most = min(start + _PIECE_BYTES, len(data))
+        found = data.find(_BLANK_LINE, max(0, start - 3), most)
+        return most if found < 0 else found + 4
 
     def _feed_piece(self, piece: bytes) -> None:
         """Parse a piece, without the upgrades that nobody here speaks, and count what of it is not body."""
