@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
+from kana.errors import Unavailable
 from kana.model.entitlement import ALLOWED_BINARY, ALLOWED_CONSUMABLE, Consumption
+from kana.model.user import User
 from tests.support.world import LIVE, TEST, World, a_feature, a_package, a_usage, allows, holds
 
 
@@ -62,3 +65,45 @@ async def test_a_user_is_found_whatever_their_id_is_now(world: World) -> None:
     renamed = await world.accounts.update_user(TEST, "ada", {"id": "bob"})
     assert await world.engine.holdings.user(TEST, user.bucket, user.key) == renamed
     assert await world.engine.holdings.user(LIVE, user.bucket, user.key) is None
+
+
+@pytest.mark.parametrize("times", [1, 4])
+async def test_a_user_who_is_renamed_meanwhile_sees_what_is_theirs(world: World, times: int) -> None:
+    """Whoever has their old id by now, theirs is what they held before."""
+    ada = await world.subscribed_user("ada 0", "basic", "extra")
+    expected = [holding.package.id for holding in await world.engine.holdings.of(TEST, "ada 0")]
+    numbers = iter(range(times))
+    user_by_key = world.store.user_by_key
+
+    async def rename() -> None:
+        for number in islice(numbers, 1):
+            await world.accounts.update_user(TEST, f"ada {number}", {"id": f"ada {number + 1}"})
+            await world.subscribed_user(f"ada {number}", "basic")
+
+    async def find_and_rename(*asked: object) -> User | None:
+        found = await user_by_key(*asked)  # type: ignore[arg-type]
+        await rename()
+        return found
+
+    world.store.user_by_key = find_and_rename  # type: ignore[method-assign, assignment]
+    await rename()
+    held = await world.engine.holdings.of(TEST, "ada 0", owner=ada)
+    assert [holding.package.id for holding in held] == expected == ["basic", "extra"]
+
+
+async def test_nobody_runs_after_a_user_for_ever(world: World) -> None:
+    """Who is never found under the id they had is told to ask again; who is gone holds nothing."""
+    ada = await world.subscribed_user("ada")
+
+    async def elsewhere(*_: object) -> User | None:
+        return replace(ada, id="nobody")
+
+    world.store.user_by_key = elsewhere  # type: ignore[method-assign, assignment]
+    with pytest.raises(Unavailable, match="ask again"):
+        await world.engine.holdings.of(TEST, "nobody", owner=ada)
+
+    async def nowhere(*_: object) -> User | None:
+        return None
+
+    world.store.user_by_key = nowhere  # type: ignore[method-assign, assignment]
+    assert await world.engine.holdings.of(TEST, "nobody", owner=ada) == []

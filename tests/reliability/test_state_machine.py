@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from kana.engine import batch
 from kana.engine.batch import Batch
 from kana.engine.usage import PeriodUsage
 from kana.errors import KanaError
 from kana.model import entitlement, period
+from kana.model.account import Account
 from kana.model.allowance import Allowance
 from kana.model.entitlement import Consumption
 from kana.model.package import PackageFeature
@@ -41,7 +43,7 @@ Content = tuple[str, int, str, str | None, datetime | None]
 MACHINE = examples(200, stateful_step_count=40, suppress_health_check=list(HealthCheck), phases=list(Phase))
 """At least 200 histories of up to 40 steps."""
 
-HUNT = settings(MACHINE, phases=[Phase.generate], report_multiple_bugs=False, max_examples=400)
+HUNT = settings(MACHINE, phases=[Phase.generate], report_multiple_bugs=False, max_examples=1000)
 """For mutants: found is enough, the shortest history is not asked for."""
 
 package_names = st.sampled_from(["basic", "pro", "extra", "more"])
@@ -118,8 +120,8 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(base=allowances, extra=allowances, held=st.sampled_from([["basic"], ["basic", "extra"]]))
     def begin(self, base: Any, extra: Any, held: list[str]) -> None:
-        """Two packages that are published, both with messages, and a user who holds one or both."""
-        for name, allowance in (("basic", base), ("extra", extra)):
+        """Packages that are published, all with messages, and a user who holds one or two of them."""
+        for name, allowance in (("basic", base), ("pro", extra), ("extra", extra)):
             self.create_package(name, unusual=False, base=None, features={"message": allowance})
             self.move_package(name, to="PUBLISHED")
         self.create_user("ada")
@@ -221,8 +223,25 @@ class Machine(RuleBasedStateMachine):
     )  # fmt: skip
     def record(self, user: str, feature: str, delta: int, add: bool, key: str | None, late: float | None) -> None:
         timestamp = None if late is None else self.clock.now + timedelta(seconds=late)
-        action = "ADD" if add else "SET"
+        self._record(user, feature, delta, "ADD" if add else "SET", key, timestamp)
 
+    @rule(
+        user=user_names, feature=feature_names, delta=deltas, which=st.integers(0, 5), at_the_end=st.booleans(),
+        off=st.sampled_from([-300.001, -300, -0.001, 0, 0, 0.001]),
+    )  # fmt: skip
+    def record_of_a_boundary(
+        self, user: str, feature: str, delta: int, which: int, at_the_end: bool, off: float
+    ) -> None:
+        """What happened around the moment at which one of the user's subscriptions began or ended."""
+        mine = self.reference.users.get(user)
+        if mine:
+            held = mine[which % len(mine)]
+            moment = held.ends if at_the_end and held.ends else held.start
+            self._record(user, feature, delta, "ADD", None, moment + timedelta(seconds=off))
+
+    def _record(
+        self, user: str, feature: str, delta: int, action: str, key: str | None, timestamp: datetime | None
+    ) -> None:
         async def real() -> Any:
             usage = Usage(
                 environment=TEST, user_id=user, feature_id=feature, delta=delta, action=Action(action),
@@ -329,6 +348,8 @@ def one_too_many(self: Allowance, delta: int, *, used: int) -> bool:
     return delta <= 0 or self.limit is None or self.overage_enabled or used + delta <= self.limit + 1
 
 
+LATER = datetime.max.replace(tzinfo=UTC)
+
 MUTANTS: dict[str, tuple[object, str, Any]] = {
     "a limit that is one too high": (Allowance, "admits", one_too_many),
     "an end that is a moment too late": (
@@ -343,6 +364,14 @@ MUTANTS: dict[str, tuple[object, str, Any]] = {
     ),
     "keys that are forgotten": (Batch, "_first", lambda self, number, user: None),
     "the lowest limit wins": (Allowance, "rank", property(lambda self: (-(self.limit or 0), False))),
+    "late usage by what holds now": (
+        batch,
+        "effective_at",
+        lambda account, catalog, feature, moment: entitlement.effective(account, catalog, feature, now=LATER),
+    ),
+    "ended subscriptions that are not looked at": (Batch, "late", frozenset()),
+    "no patience with clocks": (entitlement, "CLOCKS_APART", timedelta()),
+    "changes by the clock alone": (Account, "time", lambda self, clock: clock),
     "a binary feature that is counted for all to see": (
         entitlement.Entitlement,
         "consumption",

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kana.engine.ports import AccountStore, Clock, Ledger
+from kana.errors import Unavailable
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.entitlement import CounterKey, Decision, Entitlement, effective
 from kana.model.environment import Environment
 from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature
-from kana.model.user import User
+from kana.model.user import User, UserRef
 from kana.model.value import dataclass
+
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,27 @@ class HoldingEngine:
         """Return the user whose data is kept there, whatever their id is now; None where there is none."""
         return await self._accounts.user_by_key(environment, bucket, key)
 
-    async def of(self, environment: Environment, user_id: str) -> list[Holding]:
+    async def of(self, environment: Environment, user_id: str, *, owner: User | None = None) -> list[Holding]:
         """Return the packages that give the user access now, the oldest subscription first.
 
-        A user who does not exist holds nothing: the Client API may not tell the two apart.
+        A user who does not exist holds nothing: the Client API may not tell the two apart. With an ``owner``
+        it is they who are asked about, though they are given another id meanwhile, and somebody else theirs.
+
+        Raises:
+            Unavailable: the owner is given one id after the other.
         """
+        for _ in range(_TRIES):
+            whose, holdings = await self._of(environment, user_id)
+            if owner is None or (whose is not None and (whose.bucket, whose.key) == (owner.bucket, owner.key)):
+                return holdings
+            found = await self.user(environment, owner.bucket, owner.key)
+            if found is None:
+                return []
+            user_id = found.id
+        raise Unavailable("the user is being renamed by others; ask again", retry_after_s=1)
+
+    async def _of(self, environment: Environment, user_id: str) -> tuple[UserRef | None, list[Holding]]:
+        """Return whose data is kept under an id now, and what they hold."""
         now = self._clock()
         entitled: dict[str, tuple[Entitlement, CounterKey]] = {}
         packages: list[Package] = []
@@ -72,7 +91,9 @@ class HoldingEngine:
             feature_id: answering.decide(1, used=snapshot.used.get(counter, 0))
             for feature_id, (answering, counter) in entitled.items()
         }
-        return [_holding(package, snapshot.catalog, decisions) for package in packages]
+        account = snapshot.accounts.get(user_id)
+        holdings = [_holding(package, snapshot.catalog, decisions) for package in packages]
+        return None if account is None else account.user, holdings
 
 
 def _holding(package: Package, catalog: Catalog, decisions: dict[str, Decision]) -> Holding:

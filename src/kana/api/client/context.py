@@ -20,11 +20,12 @@ from kana.errors import Unauthenticated
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
 from kana.model.text import identifier
+from kana.model.user import User
 
 
 @dataclass(frozen=True, slots=True)
 class ClientContext:
-    """One request of one user. ``secure``: a token proves who they are; else someone names them."""
+    """One request of one user. ``secure``: a token proves who they are, the ``owner``; else someone names them."""
 
     engine: Engine
     environment: Environment
@@ -32,6 +33,7 @@ class ClientContext:
     name: str | None
     email: str | None
     secure: bool
+    owner: User | None = None
 
 
 Info: TypeAlias = GraphQLResolveInfo[ClientContext]
@@ -65,7 +67,7 @@ async def _by_token(engine: Engine, token: str) -> ClientContext:
     user = await engine.holdings.user(claims.environment, claims.bucket, claims.user_key)
     if user is None or user.token_version != claims.version:
         raise Unauthenticated
-    return ClientContext(engine, claims.environment, user.id, user.name, user.email, secure=True)
+    return ClientContext(engine, claims.environment, user.id, user.name, user.email, secure=True, owner=user)
 
 
 async def _by_key(engine: Engine, key: str, user_id: bytes) -> ClientContext:

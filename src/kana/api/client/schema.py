@@ -57,7 +57,8 @@ def current_user(_root: object, info: Info) -> CurrentUser:
 @user_type.field("subscribedPackages")
 async def subscribed_packages(user: CurrentUser, info: Info) -> list[Holding]:
     """Answer what they hold."""
-    return await info.context.engine.holdings.of(info.context.environment, user.id)
+    context = info.context
+    return await context.engine.holdings.of(context.environment, user.id, owner=context.owner)
 
 
 @package_type.field("id")

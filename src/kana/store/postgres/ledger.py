@@ -91,7 +91,8 @@ class PostgresLedger:
     async def _append(self, connection: Connection, batch: Batch) -> None:
         users = await lock_users(connection, batch.people, sharded=self._sharded)
         catalogs = await self._catalogs.read_catalogs(connection, batch.environments)
-        held = await load_accounts(connection, list(users.values()), history=[who in batch.late for who in users])
+        late = batch.late
+        held = await load_accounts(connection, list(users.values()), history=[who in late for who in users])
         accounts = dict(zip(users, held, strict=True))
         earlier = await _load_earlier(connection, batch, users)
         batch.decide(await _load_totals(connection, batch.place(catalogs, accounts, earlier)))
