@@ -236,13 +236,20 @@ from (
 
 -- name: load_top_users
 -- User by user in the order of their ids, so that nothing is sorted but what comes out.
-select u.id, sum(d.units >> 32) as high, sum(d.units & 4294967295) as low, sum(d.entries), sum(d.refusals)
-from users as u indexed by users_by_id
-cross join usage_days as d on d.bucket = u.bucket and d.user_key = u.user_key and d.feature_id = ?2
-    and d.day >= ?3 and d.day < ?4
-where u.environment = ?1
-group by u.id
-order by high + (low >> 32) desc, low & 4294967295 desc, u.id limit ?5;
+select id, high, low,
+    (select sum(entries) from usage_days as d
+        where d.bucket = t.bucket and d.user_key = t.user_key and feature_id = ?2 and day >= ?3 and day < ?4),
+    (select sum(refusals) from usage_days as d
+        where d.bucket = t.bucket and d.user_key = t.user_key and feature_id = ?2 and day >= ?3 and day < ?4)
+from (
+    select u.id, u.bucket, u.user_key, sum(d.units >> 32) as high, sum(d.units & 4294967295) as low
+    from users as u indexed by users_by_id
+    cross join usage_days as d on d.bucket = u.bucket and d.user_key = u.user_key and d.feature_id = ?2
+        and d.day >= ?3 and d.day < ?4
+    where u.environment = ?1
+    group by u.id
+    order by high + (low >> 32) desc, low & 4294967295 desc, u.id limit ?5
+) as t;
 
 -- name: load_near_limits
 -- ?2: [[package, feature, reset period, first moment that a current period can start at, used at least], ...]
