@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from kana.api.admin.inputs import given_ids
 from kana.api.body import read_json
+from kana.api.parts import read_parts
 from kana.dashboard.security import cookie_of
 from kana.errors import InvalidValue
 from tests.support.growth import GROWTH_MAX, growth
@@ -60,9 +61,10 @@ BODIES: dict[str, tuple[Callable[[int], bytes], int]] = {
 }
 
 
+@pytest.mark.parametrize("read_all", [read_json, lambda content: read_parts(content).all_but()])
 @pytest.mark.parametrize("body", BODIES)
-def test_reading_a_body_takes_time_in_proportion_to_its_length(body: str) -> None:
-    """Right or wrong, no JSON takes more than its share."""
+def test_reading_a_body_takes_time_in_proportion_to_its_length(body: str, read_all: Callable[[bytes], object]) -> None:
+    """Right or wrong, as a whole or in parts, no JSON takes more than its share."""
     make, size = BODIES[body]
 
     def work(size: int) -> Callable[[], object]:
@@ -70,7 +72,7 @@ def test_reading_a_body_takes_time_in_proportion_to_its_length(body: str) -> Non
 
         def read() -> None:
             with suppress(InvalidValue):
-                read_json(content)
+                read_all(content)
 
         return read
 

@@ -33,6 +33,18 @@ from kana.status import status_of
 FIELDS_MAX = 20_000
 """Most fields of one form: a package of a few thousand features."""
 
+STRANGER_FIELDS_MAX = 50
+"""Most fields of a form that somebody sends who is not signed in."""
+
+STRANGER_FORM_BYTES_MAX = 8 * 1024
+"""Largest form of somebody who is not signed in, of which a name and a password are the most."""
+
+QUERY_BYTES_MAX = 8 * 1024
+"""Longest query of an address."""
+
+CONTENT_TYPE_MAX = 300
+"""Longest Content-Type: reading what it holds takes the square of its length."""
+
 UNSAFE = (
     "This address is reached over plain http from another machine, where a password or a session could be read on its"
     " way. Nothing was done. Put it behind https and set KANA_PUBLIC_URL, or open it on the machine itself."
@@ -108,6 +120,8 @@ class Dashboard:
 
     async def _admit(self, visit: Visit) -> Response:
         """Check the address, the person, their role and the form, in this order, and call the handler."""
+        if len(visit.request.scope["query_string"]) > QUERY_BYTES_MAX:
+            raise BadInput(f"The address is too long: what follows its ? may be {QUERY_BYTES_MAX} bytes.")
         route = self._route(visit)
         if route.needs is not None and visit.visitor is None:
             return _to_sign_in(visit)
@@ -174,12 +188,17 @@ async def _read_form(visit: Visit, route: Route) -> None:
     """
     if not visit.site.sent(visit.request):
         raise Forbidden("This form was sent by another site; nothing was done.")
+    if len(visit.request.headers.get("content-type", "")) > CONTENT_TYPE_MAX:
+        raise BadInput(f"Content-Type must be at most {CONTENT_TYPE_MAX} characters")
     _, options = parse_options_header(visit.request.headers.get("content-type"))
     if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
         raise BadInput("the form must be in UTF-8")  # Other charsets of Python's make text that no database takes.
-    request = Request(visit.request.scope, _bounded(visit.request.receive, route.body_max))
+    most, fields = route.body_max, FIELDS_MAX
+    if visit.visitor is None:
+        most, fields = min(most, STRANGER_FORM_BYTES_MAX), STRANGER_FIELDS_MAX
+    request = Request(visit.request.scope, _bounded(visit.request.receive, most))
     try:
-        visit.form = await request.form(max_files=1, max_fields=FIELDS_MAX, max_part_size=route.body_max)
+        visit.form = await request.form(max_files=1, max_fields=fields, max_part_size=most)
     except (KanaError, ClientDisconnect):
         raise
     except MultiPartException as error:

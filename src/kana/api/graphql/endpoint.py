@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -31,6 +32,7 @@ from kana.api.graphql.limits import Limits, take_variables
 from kana.api.graphql.negotiation import RESPONSE_JSON, is_json, preferred
 from kana.api.graphql.request import GraphQLRequest, read_request
 from kana.api.http import Header, answer, answer_method_not_allowed, headers_of, request_id_of
+from kana.engine.pace import aside
 from kana.errors import Forbidden, InvalidValue, KanaError, RateLimited, UnsupportedMediaType
 from kana.status import status_of
 
@@ -41,6 +43,9 @@ Observer = Callable[[str, str, float], None]
 
 ERRORS_MAX = 100
 """Most errors that one answer tells of; there are no more than that in what one may ask for but in long lists."""
+
+_LONG = 65_536
+"""From how many bytes on a body is read aside."""
 
 _REFUSED = "refused"
 
@@ -191,7 +196,8 @@ class GraphQLEndpoint:
 
     async def _read(self, receive: Receive, headers: dict[bytes, bytes]) -> GraphQLRequest:
         try:
-            return read_request(await read_body(receive, headers, bytes_max=self._bytes_max))
+            body = await read_body(receive, headers, bytes_max=self._bytes_max)
+            return read_request(body) if len(body) <= _LONG else await aside(partial(read_request, body))
         except InvalidValue as error:
             raise _Malformed(error) from None
 

@@ -6,6 +6,7 @@ import base64
 import re
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ from kana.api.http import answer_fault, answer_json, answer_method_not_allowed, 
 from kana.api.parts import Parts, read_parts
 from kana.api.segment.messages import Read, read_batch, read_single, read_webhook
 from kana.engine.access import Caller
+from kana.engine.pace import aside
 from kana.engine.segment import SegmentEngine
 from kana.errors import InvalidValue, UnsupportedMediaType
 from kana.model.key import KeyKind
@@ -27,6 +29,9 @@ BODY_BYTES_MAX = 500 * 1024
 """What one request may send, in bytes, also after it was unpacked: Segment's own limit, 500 KB."""
 
 log = structlog.get_logger("kana.segment")
+
+_LONG = 65_536
+"""From how many bytes on a body is read aside."""
 
 _BASIC = "basic "
 _KEYS_IN = re.compile(rb'"writeKey"\s*+:\s*+"(prv_[A-Za-z0-9_-]{1,200})"').findall
@@ -86,7 +91,7 @@ async def _take(
     if caller is None:
         caller, parts = await _by_body(door, scope, body)
     else:
-        parts = read_parts(body)
+        parts = await _read_parts(body)
     read = reader(parts)
     await engine.receive(caller.environment, read.messages)
     return [{"index": index, "message": message} for index, message in read.rejected]
@@ -99,10 +104,14 @@ async def _by_body(door: Door, scope: Scope, body: bytes) -> tuple[Caller, Parts
     """
     found = [key.decode() for key in _KEYS_IN(body)]
     await door.caller(scope, KeyKind.PRIVATE, credential=lambda _: found[-1] if found else "")
-    parts = read_parts(body)
+    parts = await _read_parts(body)
     key = parts.all_but("batch").get("writeKey")
     caller = await door.caller(scope, KeyKind.PRIVATE, credential=lambda _: key if isinstance(key, str) else "")
     return caller, parts
+
+
+async def _read_parts(body: bytes) -> Parts:
+    return read_parts(body) if len(body) <= _LONG else await aside(partial(read_parts, body))
 
 
 def _unpacked(body: bytes, headers: Mapping[bytes, bytes]) -> bytes:

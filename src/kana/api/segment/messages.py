@@ -156,6 +156,8 @@ def _check_depth(value: object) -> None:
     for _ in range(MESSAGE_DEPTH_MAX):
         deeper = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
         level = [item for items in deeper for item in items]
+        if len(level) > MESSAGE_BYTES_MAX:  # Each takes a byte at least.
+            raise InvalidValue(f"a message must be at most {MESSAGE_BYTES_MAX} bytes, got more")
     if any(isinstance(item, dict | list) for item in level):
         raise InvalidValue(f"a message must be at most {MESSAGE_DEPTH_MAX} levels deep")
 
