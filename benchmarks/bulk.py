@@ -20,10 +20,10 @@ from benchmarks.figures import Part, Ratio
 from benchmarks.seeding import ENVIRONMENT, seed
 from kana.api.metrics import Metrics
 from kana.app import open_store, spare_collector, system_clock
-from kana.engine.batch import Batch
 from kana.engine.ids import IdMaker
-from kana.engine.ports import Ledger
-from kana.engine.recorder import Recorder
+from kana.engine.ports.usage import Ledger
+from kana.engine.usage.batch import Batch
+from kana.engine.usage.recorder import Recorder
 from kana.errors import KanaError
 from kana.model.environment import Environment
 from kana.model.usage import Usage

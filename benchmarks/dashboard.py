@@ -19,7 +19,7 @@ from benchmarks.seeding import ENVIRONMENT, grow, seed
 from kana.api.metrics import Metrics
 from kana.app import create_app, create_people, open_store, system_clock
 from kana.engine.engine import Engine
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
 from kana.model.environment import Actor
 from kana.model.person import Role
 from kana.model.roster import Row

@@ -18,10 +18,13 @@ from kana.api.ingest import events_endpoint
 from kana.api.metrics import Metrics
 from kana.api.proxies import Proxies
 from kana.dashboard import Argon2Passwords, create_dashboard
-from kana.engine.config import ConfigEngine
+from kana.engine.access.people import PeopleEngine
+from kana.engine.catalog.config import ConfigEngine
 from kana.engine.engine import Engine
-from kana.engine.people import PeopleEngine
-from kana.engine.ports import Audit, Clock, PeopleStore, Store
+from kana.engine.ports.access import PeopleStore
+from kana.engine.ports.clock import Clock
+from kana.engine.ports.store import Store
+from kana.engine.ports.usage import Audit
 from kana.errors import KanaError
 from kana.model.environment import Environment
 from kana.model.period import to_precision

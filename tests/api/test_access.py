@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from kana.api.access import ADDRESSES_MAX, FAILURES_MAX, Door
-from kana.engine.access import AccessEngine
+from kana.engine.access.access import AccessEngine
 from kana.errors import RateLimited, Unauthenticated
 from kana.model.environment import Environment
 from kana.model.key import KeyKind

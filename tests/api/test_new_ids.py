@@ -79,7 +79,7 @@ def test_what_is_called_so_is_found_changed_and_renamed(tmp_path: Path, monkeypa
     """From before there was the rule: by its id as it is, which a change of something else leaves alone."""
     place = SqlitePlace(tmp_path / "old.db")
     with Served(place) as served, monkeypatch.context() as before:
-        before.setattr("kana.engine.accounts.new_identifier", identifier)
+        before.setattr("kana.engine.users.accounts.new_identifier", identifier)
         served.ask('mutation { createUser(input: {id: "old "}) { id } }')
     with Served(place) as served:
         assert served.ask('{ user(id: "old ") { id } }') == {"user": {"id": "old "}}

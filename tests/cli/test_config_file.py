@@ -17,7 +17,7 @@ from kana.cli.configuration.reader import Document, YamlRefused, read_yaml
 from kana.cli.configuration.remote import FACE
 from kana.cli.configuration.remote import ROOT as ROOT_URL
 from kana.cli.configuration.writer import config_yaml, write_file
-from kana.engine.config import CAPS_COUNTED_MAX
+from kana.engine.catalog.config import CAPS_COUNTED_MAX
 from kana.errors import InvalidValue
 from kana.model.config import BYTES_MAX, HELD_MAX, ITEMS_MAX, VALUES_MAX, read_config
 from kana.model.text import identifier

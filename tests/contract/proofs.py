@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kana.engine.config import ConfigEngine, ConfigRefused, Line
+from kana.engine.catalog.config import ConfigEngine, ConfigRefused, Line
 from kana.errors import SubscriptionRefused
 from kana.model.catalog import Catalog
 from kana.model.config import read_config

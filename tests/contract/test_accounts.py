@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
 from kana.errors import Conflict, InvalidValue, SubscriptionNotFound, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from kana.engine.batch import Batch
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
+from kana.engine.usage.batch import Batch
 from kana.model.insights import Step, Steps, TopUser
 from kana.model.text import UNITS_MAX
 from kana.model.usage import Entry, Receipt, Usage

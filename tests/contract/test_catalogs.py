@@ -9,7 +9,7 @@ from itertools import repeat
 
 import pytest
 
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
 from kana.errors import Conflict, KanaError
 from kana.model.catalog import Catalog
 from kana.model.environment import Environment

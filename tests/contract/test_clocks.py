@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kana.app import system_clock
-from kana.engine.ports import Subscribed
+from kana.engine.ports.users import Subscribed
 from kana.errors import KanaError, SubscriptionRefused
 from kana.model.account import Account
 from kana.model.segment import Message, MessageType

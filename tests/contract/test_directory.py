@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
 from kana.model.environment import bucket_of
 from kana.model.search import UserOrder, UserSearch
 from kana.model.user import User

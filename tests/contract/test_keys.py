@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from kana.engine.access import AccessEngine
-from kana.engine.ports import Store
+from kana.engine.access.access import AccessEngine
+from kana.engine.ports.store import Store
 from kana.model.key import KeyKind, describe_key, generate_key, generate_signing_secret
 from tests.support.stores import Place
 from tests.support.world import LIVE, NOON, ONE_DAY, TEST, TESTER, SetClock

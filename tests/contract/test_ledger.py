@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from kana.engine.batch import Batch
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
+from kana.engine.usage.batch import Batch
 from kana.errors import FeatureNotFound, IdempotencyKeyReused, KanaError, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog

@@ -10,7 +10,7 @@ from itertools import pairwise, repeat
 import apsw
 import pytest
 
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
 from kana.errors import Conflict, InvalidValue, KanaError, SubscriptionNotFound, SubscriptionRefused, UserNotFound
 from kana.model.environment import Actor, Environment
 from kana.model.key import EnvironmentSettings, KeyKind

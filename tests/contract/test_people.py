@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
 from kana.errors import Conflict, NotFound
 from kana.model.person import Invitation, Person, Role, Session, changed_person, hash_token
 from kana.model.throttle import TRIES_KEPT, Patience, Throttle

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kana.engine.config import ConfigEngine
+from kana.engine.catalog.config import ConfigEngine
 from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog
 from kana.model.change import describe

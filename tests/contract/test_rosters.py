@@ -8,7 +8,8 @@ from itertools import repeat
 
 import pytest
 
-from kana.engine.ports import Signed, Store
+from kana.engine.ports.store import Store
+from kana.engine.ports.users import Signed
 from kana.errors import Conflict, KanaError
 from kana.model.environment import Environment, bucket_of
 from kana.model.roster import Roster, Row, merged

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kana.engine.access import AccessEngine
-from kana.engine.ports import Store
+from kana.engine.access.access import AccessEngine
+from kana.engine.ports.store import Store
 from kana.errors import DatabaseRefused
 from kana.model.key import Keyring, SigningSecret, generate_signing_secret
 from kana.store.sealing import Seal

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
 from kana.errors import Conflict
 from kana.model.environment import Environment, bucket_of
 from kana.model.segment import EventStatus, MappingRule, MessageType, PropertyCondition, SegmentEvent, mapped

@@ -11,7 +11,7 @@ import apsw
 import httpx
 
 from kana.app import create_people
-from kana.engine.catalog import CatalogEngine
+from kana.engine.catalog.catalog import CatalogEngine
 from kana.model.environment import Environment
 from kana.model.feature import FeatureType
 from kana.model.person import Role

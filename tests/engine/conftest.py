@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
 from tests.support.stores import SqlitePlace, furnish_workspace
 from tests.support.world import World
 

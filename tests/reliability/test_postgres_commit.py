@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from kana.engine.batch import Batch
+from kana.engine.usage.batch import Batch
 from kana.errors import KanaError, OutcomeUnknown, Unavailable
 from kana.model.usage import Receipt
 from kana.store.postgres import PostgresStore

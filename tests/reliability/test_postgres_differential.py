@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from kana.engine.ids import IdMaker
-from kana.engine.ports import Audit, Store
+from kana.engine.ports.store import Store
+from kana.engine.ports.usage import Audit
 from kana.errors import KanaError
 from kana.model.usage import Action, Usage
 from kana.store.postgres import PostgresStore

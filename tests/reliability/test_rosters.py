@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kana.engine.engine import Engine
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
 from kana.errors import Unavailable
 from kana.model.roster import Row
 from kana.store.sqlite import SqliteStore

@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from kana.engine import batch
-from kana.engine.batch import Batch
-from kana.engine.usage import PeriodUsage
+from kana.engine.usage import batch
+from kana.engine.usage.batch import Batch
+from kana.engine.usage.usage import PeriodUsage
 from kana.errors import KanaError
 from kana.model import entitlement, period
 from kana.model.account import Account

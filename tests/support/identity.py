@@ -17,7 +17,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
-from kana.engine.ports import Clock
+from kana.engine.ports.clock import Clock
 
 CLIENT_ID, CLIENT_SECRET = "kana", "between the two of us"
 

@@ -14,7 +14,7 @@ import uvicorn
 from kana.api.server import Server, server
 from kana.app import create_app
 from kana.engine.engine import Engine
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
 from kana.settings import Settings

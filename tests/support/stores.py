@@ -11,8 +11,8 @@ import apsw
 import asyncpg
 import pytest
 
-from kana.engine.access import AccessEngine
-from kana.engine.ports import Store
+from kana.engine.access.access import AccessEngine
+from kana.engine.ports.store import Store
 from kana.store.postgres import PostgresStore
 from kana.store.sealing import UNSEALED, Seal
 from kana.store.sqlite import SqliteStore

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import settings
 
 from kana.engine.engine import Engine
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
 from kana.model.account import Account
 from kana.model.allowance import UNLIMITED, Allowance
 from kana.model.catalog import Catalog

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from starlette.types import Scope
 
 from kana.api.http import headers_of
-from kana.engine.access import AccessEngine, Caller
-from kana.engine.ports import Clock
+from kana.engine.access.access import AccessEngine, Caller
+from kana.engine.ports.clock import Clock
 from kana.errors import RateLimited, Unauthenticated
 from kana.model.key import KeyKind
 from kana.model.throttle import network_of

@@ -9,8 +9,8 @@ from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from kana.api.errors import Fault, fault_of
-from kana.engine.recorder import TOGETHER_MAX
-from kana.engine.usage import UsageEngine
+from kana.engine.usage.recorder import TOGETHER_MAX
+from kana.engine.usage.usage import UsageEngine
 from kana.errors import KanaError
 from kana.model.entitlement import Consumption
 from kana.model.usage import Receipt, Usage

@@ -15,7 +15,7 @@ from kana.api.errors import fault_of, is_ours
 from kana.api.http import answer, answer_fault, answer_method_not_allowed, request_id_of
 from kana.api.scalars import read_time
 from kana.download import FORMATS, Format
-from kana.engine.insights import DOWNLOAD_ROWS_MAX, InsightEngine
+from kana.engine.usage.insights import DOWNLOAD_ROWS_MAX, InsightEngine
 from kana.errors import InvalidValue
 from kana.model.environment import Environment
 from kana.model.insights import Step, UsageRow

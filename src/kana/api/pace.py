@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 
-from kana.engine.ports import Clock
+from kana.engine.ports.clock import Clock
 
 NAMES_MAX = 10_000
 """How many callers are remembered; the one that asked longest ago is forgotten first, and has all of its share."""

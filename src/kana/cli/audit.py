@@ -5,7 +5,7 @@ import json
 import click
 
 from kana.cli.database import database_option, json_option, read_settings, require_database, with_store
-from kana.engine.ports import Audit, Drift, TallyDrift
+from kana.engine.ports.usage import Audit, Drift, TallyDrift
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kana.cli.database import json_option, read_settings, require_database
-from kana.engine.ports import Audit
+from kana.engine.ports.usage import Audit
 
 if TYPE_CHECKING:
     from kana.store.moving import Rows

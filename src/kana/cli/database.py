@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import click
 
-from kana.engine.access import AccessEngine
-from kana.engine.ports import Store
+from kana.engine.access.access import AccessEngine
+from kana.engine.ports.store import Store
 from kana.errors import DatabaseRefused, InvalidValue
 from kana.model.environment import Actor
 from kana.settings import Settings

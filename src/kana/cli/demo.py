@@ -4,8 +4,8 @@ import click
 
 from kana.cli.database import database_option, read_settings, with_store
 from kana.cli.story import ENVIRONMENT, USERS, Story
-from kana.engine.access import Initialised
-from kana.engine.ports import Store
+from kana.engine.access.access import Initialised
+from kana.engine.ports.store import Store
 from kana.model.key import KeyKind
 
 

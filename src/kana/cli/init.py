@@ -7,7 +7,7 @@ import click
 
 from kana.cli.address import http_address
 from kana.cli.database import database_option, json_option, read_settings, whoever_runs_this, with_access
-from kana.engine.access import Initialised
+from kana.engine.access.access import Initialised
 from kana.errors import InvalidValue
 from kana.model.environment import Environment
 from kana.model.key import KeyKind

@@ -20,7 +20,7 @@ from kana.settings import Settings
 
 if TYPE_CHECKING:
     from kana.api.server import Bounds
-    from kana.engine.ports import Store
+    from kana.engine.ports.store import Store
 
 STORAGE_LOST = 70
 """What the process exits with when the disk failed under it: a supervisor starts it anew."""
@@ -115,7 +115,7 @@ async def _greet(store: Store, settings: Settings, address: str) -> None:
     What is not as safe as it could be is said before.
     """
     from kana.app import create_people, secure, system_clock
-    from kana.engine.access import AccessEngine
+    from kana.engine.access.access import AccessEngine
 
     for warning in await secure(store, settings):
         _say(f"Warning: {warning}.")

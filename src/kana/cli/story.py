@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import TypeAlias
 
-from kana.engine.access import Initialised
-from kana.engine.batch import Batch
+from kana.engine.access.access import Initialised
 from kana.engine.engine import Engine
 from kana.engine.ids import IdMaker
-from kana.engine.ports import Store
+from kana.engine.ports.store import Store
+from kana.engine.usage.batch import Batch
 from kana.errors import Conflict
 from kana.model.allowance import UNLIMITED, Allowance
 from kana.model.environment import Actor, Environment

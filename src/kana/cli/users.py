@@ -13,8 +13,8 @@ from kana.cli.database import (
     whoever_runs_this,
     with_store,
 )
-from kana.engine.access import AccessEngine
-from kana.engine.ports import Store
+from kana.engine.access.access import AccessEngine
+from kana.engine.ports.store import Store
 from kana.model.person import INVITATION_AGE, Person, Role
 from kana.settings import Settings
 

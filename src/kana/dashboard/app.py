@@ -21,9 +21,9 @@ from kana.dashboard.rendering import load_templates
 from kana.dashboard.route import Route
 from kana.dashboard.security import HEADERS, STRICT_TRANSPORT_SECURITY, Site, cookie_of, is_csrf_token
 from kana.dashboard.visit import House, Visit, cookie_name
-from kana.engine.config import ConfigEngine
+from kana.engine.access.people import PeopleEngine
+from kana.engine.catalog.config import ConfigEngine
 from kana.engine.engine import Engine
-from kana.engine.people import PeopleEngine
 from kana.errors import BadInput, BodyTooLarge, Forbidden, KanaError, NotFound
 from kana.model.environment import Environment
 from kana.model.person import generate_token

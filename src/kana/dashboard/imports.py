@@ -23,9 +23,9 @@ from itertools import islice
 from pathlib import Path
 
 from kana.dashboard.users_table import read_rows
-from kana.engine.directory import DirectoryEngine, Ruling, in_chunks
 from kana.engine.pace import Pace
-from kana.engine.rosters import RosterEngine
+from kana.engine.users.directory import DirectoryEngine, Ruling, in_chunks
+from kana.engine.users.rosters import RosterEngine
 from kana.errors import Forbidden, KanaError, NotFound, RateLimited
 from kana.model.environment import Actor, Environment
 from kana.model.period import from_milliseconds, to_milliseconds

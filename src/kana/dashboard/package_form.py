@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kana.dashboard.forms import Errors, read_metadata, read_units, written_metadata
 from kana.dashboard.visit import Visit
-from kana.engine.catalog import PackageChanges
+from kana.engine.catalog.catalog import PackageChanges
 from kana.model.allowance import UNLIMITED, Allowance
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature, FeatureType

@@ -17,9 +17,9 @@ from kana.dashboard.context import Context, Frame, Notice, address
 from kana.dashboard.imports import Imports
 from kana.dashboard.menu import menu_of
 from kana.dashboard.security import Site, cookie_of, csrf_token
-from kana.engine.config import ConfigEngine
+from kana.engine.access.people import PeopleEngine, SignedIn
+from kana.engine.catalog.config import ConfigEngine
 from kana.engine.engine import Engine
-from kana.engine.people import PeopleEngine, SignedIn
 from kana.errors import BadInput, InvalidValue
 from kana.model.environment import Actor, Environment
 from kana.model.person import SESSION_AGE, Person

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kana.engine.access import AccessEngine
-from kana.engine.accounts import AccountEngine
-from kana.engine.catalog import CatalogEngine
-from kana.engine.directory import DirectoryEngine
-from kana.engine.holdings import HoldingEngine
+from kana.engine.access.access import AccessEngine
+from kana.engine.catalog.catalog import CatalogEngine
 from kana.engine.ids import IdMaker
-from kana.engine.insights import InsightEngine
-from kana.engine.mapping import MappingEngine
-from kana.engine.ports import Clock, Meter, Store
-from kana.engine.profile import ProfileEngine
-from kana.engine.recorder import Recorder
-from kana.engine.replay import Replayer
-from kana.engine.rosters import RosterEngine
-from kana.engine.segment import SegmentEngine
-from kana.engine.usage import UsageEngine
+from kana.engine.ports.clock import Clock, Meter
+from kana.engine.ports.store import Store
+from kana.engine.segment.mapping import MappingEngine
+from kana.engine.segment.replay import Replayer
+from kana.engine.segment.segment import SegmentEngine
+from kana.engine.usage.insights import InsightEngine
+from kana.engine.usage.recorder import Recorder
+from kana.engine.usage.usage import UsageEngine
+from kana.engine.users.accounts import AccountEngine
+from kana.engine.users.directory import DirectoryEngine
+from kana.engine.users.holdings import HoldingEngine
+from kana.engine.users.profile import ProfileEngine
+from kana.engine.users.rosters import RosterEngine
 from kana.model.segment import Message, SegmentEvent
 from kana.model.value import dataclass
 

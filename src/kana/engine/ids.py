@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
-from kana.engine.ports import Clock
+from kana.engine.ports.clock import Clock
 from kana.model.environment import BUCKETS
 from kana.model.period import to_milliseconds
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kana.engine.ports import Audit, Drift, TallyDrift
+from kana.engine.ports.usage import Audit, Drift, TallyDrift
 from kana.model.period import from_milliseconds
 from kana.store.rows import counter_from
 from kana.store.session import Row, Session, Transactions

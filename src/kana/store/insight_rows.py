@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from kana.engine.ports import NearTotal, Threshold
+from kana.engine.ports.insights import NearTotal, Threshold
 from kana.model.environment import Actor, Environment
 from kana.model.insights import Refusals, TopUser, UsageRow
 from kana.model.log import LogLine

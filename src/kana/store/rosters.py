@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from kana.engine.ports import RowMerge
+from kana.engine.ports.imports import RowMerge
 from kana.errors import Conflict
 from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.period import from_milliseconds, to_milliseconds

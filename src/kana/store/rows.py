@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from kana.engine.ports import Signed, Subscribed
+from kana.engine.ports.users import Signed, Subscribed
 from kana.model.account import Account
 from kana.model.entitlement import Consumption, CounterKey
 from kana.model.environment import Actor, Environment

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from kana.engine.ports import EventMapper
+from kana.engine.ports.segment import EventMapper
 from kana.model.environment import Actor, Environment
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.segment import EventStatus, MappingRule, MessageType, PropertyCondition, SegmentEvent

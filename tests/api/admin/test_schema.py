@@ -23,8 +23,8 @@ from kana.api.admin.subscriptions import PackageSubscription
 from kana.api.admin.usage import DecisionRow
 from kana.api.bulk import UsageAnswer, UsageFault
 from kana.api.graphql.plan import attribute_of
-from kana.engine.mapping import EventCounts, UnmappedEventName, UnmappedProperty
-from kana.engine.usage import PeriodUsage, Shown
+from kana.engine.segment.mapping import EventCounts, UnmappedEventName, UnmappedProperty
+from kana.engine.usage.usage import PeriodUsage, Shown
 from kana.model.entitlement import Consumption, Decision
 from kana.model.feature import Feature
 from kana.model.insights import Adoption, Outlook, Refusals, TopUser, UsageRow

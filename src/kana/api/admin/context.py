@@ -12,7 +12,7 @@ from starlette.types import Scope
 from kana.api.access import Door
 from kana.api.admin.loader import DecisionLoader
 from kana.api.http import request_id_of
-from kana.engine.access import Caller
+from kana.engine.access.access import Caller
 from kana.engine.engine import Engine
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment

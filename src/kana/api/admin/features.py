@@ -8,7 +8,7 @@ from ariadne import MutationType, ObjectType, QueryType
 
 from kana.api.admin.context import Info
 from kana.api.admin.inputs import Input, fields_of, given_id, page
-from kana.engine.catalog import FeatureChanges
+from kana.engine.catalog.catalog import FeatureChanges
 from kana.model.entitlement import Decision
 from kana.model.feature import Feature
 from kana.model.package import Package

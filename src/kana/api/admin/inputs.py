@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from kana.engine.accounts import LIST_MAX
+from kana.engine.users.accounts import LIST_MAX
 from kana.errors import InvalidValue
 from kana.model.text import first_repeated, identifier, shown
 

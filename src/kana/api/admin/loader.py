@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from kana.engine.usage import UsageEngine
+from kana.engine.usage.usage import UsageEngine
 from kana.model.entitlement import Decision
 from kana.model.environment import Environment
 

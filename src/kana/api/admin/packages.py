@@ -9,7 +9,7 @@ from ariadne import MutationType, ObjectType, QueryType
 
 from kana.api.admin.context import AdminContext, Info
 from kana.api.admin.inputs import Input, fields_of, given_id, page
-from kana.engine.catalog import PackageChanges
+from kana.engine.catalog.catalog import PackageChanges
 from kana.errors import InvalidValue
 from kana.model.allowance import UNLIMITED, Allowance
 from kana.model.catalog import Catalog

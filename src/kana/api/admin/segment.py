@@ -8,7 +8,7 @@ from ariadne import MutationType, ObjectType, QueryType
 
 from kana.api.admin.context import Info
 from kana.api.admin.inputs import Input, fields_of, given_id
-from kana.engine.mapping import EventCounts, RuleChanges, UnmappedEventName, UnmappedProperty
+from kana.engine.segment.mapping import EventCounts, RuleChanges, UnmappedEventName, UnmappedProperty
 from kana.errors import InvalidValue
 from kana.model.segment import EventStatus, MappingRule, PropertyCondition, SegmentEvent
 from kana.model.text import shown

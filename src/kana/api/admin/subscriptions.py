@@ -11,9 +11,9 @@ from ariadne import MutationType, QueryType
 
 from kana.api.admin.context import AdminContext, Info
 from kana.api.admin.inputs import given_id, given_ids
-from kana.engine.accounts import parse_subscription_id
-from kana.engine.ports import Subscribed
+from kana.engine.ports.users import Subscribed
 from kana.engine.turns import in_turns
+from kana.engine.users.accounts import parse_subscription_id
 from kana.errors import InvalidValue, SubscriptionLinkRefused
 from kana.model.package import Package
 from kana.model.subscription import SubscriptionStatus

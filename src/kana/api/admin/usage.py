@@ -10,7 +10,7 @@ from ariadne import MutationType, QueryType
 from kana.api.admin.context import Info
 from kana.api.admin.inputs import Input, given_id, given_ids
 from kana.api.bulk import UsageAnswer, answer_of, read_each, record_each
-from kana.engine.usage import PAST_PERIODS, Shown
+from kana.engine.usage.usage import PAST_PERIODS, Shown
 from kana.errors import KanaError
 from kana.model.entitlement import Decision
 from kana.model.environment import Environment

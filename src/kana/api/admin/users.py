@@ -9,7 +9,7 @@ from ariadne import MutationType, QueryType
 from kana.api import tokens
 from kana.api.admin.context import Info
 from kana.api.admin.inputs import Input, fields_of, given_id
-from kana.engine.accounts import UserChanges
+from kana.engine.users.accounts import UserChanges
 from kana.model.user import User
 
 query = QueryType()

@@ -15,7 +15,7 @@ from kana.api.graphql.endpoint import Observer
 from kana.api.http import headers_of
 from kana.api.pace import Pace
 from kana.engine.engine import Engine
-from kana.engine.ports import Clock
+from kana.engine.ports.clock import Clock
 from kana.errors import RateLimited
 
 LIMITS = Limits(

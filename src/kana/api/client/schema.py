@@ -11,7 +11,7 @@ from graphql import GraphQLSchema
 
 from kana.api.client.context import ClientContext, Info
 from kana.api.scalars import UNITS
-from kana.engine.holdings import HeldFeature, Holding
+from kana.engine.users.holdings import HeldFeature, Holding
 from kana.model.entitlement import Decision
 from kana.model.feature import FeatureType
 

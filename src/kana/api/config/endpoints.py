@@ -15,8 +15,8 @@ from kana.api.body import ClientGone, read_body, read_json
 from kana.api.config.wire import config_json, review_json
 from kana.api.errors import Fault, fault_of, is_ours, problem
 from kana.api.http import Header, answer, answer_json, answer_method_not_allowed, headers_of, request_id_of
-from kana.engine.access import AccessEngine, Caller
-from kana.engine.config import ConfigEngine, ConfigRefused, revision_of
+from kana.engine.access.access import AccessEngine, Caller
+from kana.engine.catalog.config import ConfigEngine, ConfigRefused, revision_of
 from kana.engine.pace import aside
 from kana.errors import InvalidValue, KanaError
 from kana.model.catalog import Catalog

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kana.engine.config import Line, Review
+from kana.engine.catalog.config import Line, Review
 from kana.model.catalog import Catalog
 from kana.model.feature import FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus

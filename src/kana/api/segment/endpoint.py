@@ -18,9 +18,9 @@ from kana.api.errors import fault_of, is_ours
 from kana.api.http import answer_fault, answer_json, answer_method_not_allowed, headers_of, request_id_of
 from kana.api.parts import Parts, read_parts
 from kana.api.segment.messages import Read, read_batch, read_single, read_webhook
-from kana.engine.access import Caller
+from kana.engine.access.access import Caller
 from kana.engine.pace import aside
-from kana.engine.segment import SegmentEngine
+from kana.engine.segment.segment import SegmentEngine
 from kana.errors import InvalidValue, UnsupportedMediaType
 from kana.model.key import KeyKind
 from kana.model.segment import MessageType

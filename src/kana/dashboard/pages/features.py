@@ -11,7 +11,7 @@ from kana.dashboard.forms import Errors, read_metadata, written_metadata
 from kana.dashboard.listing import Listing, listing
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
-from kana.engine.catalog import FeatureChanges
+from kana.engine.catalog.catalog import FeatureChanges
 from kana.errors import BadInput, Conflict
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature, FeatureType

@@ -16,7 +16,7 @@ from kana.dashboard.route import get
 from kana.dashboard.usage_chart import Chart, chart_of
 from kana.dashboard.visit import Visit
 from kana.download import FORMATS
-from kana.engine.insights import DOWNLOAD_ROWS_MAX
+from kana.engine.usage.insights import DOWNLOAD_ROWS_MAX
 from kana.errors import BadInput
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from kana.dashboard.context import Context
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
-from kana.engine.mapping import EventCounts
+from kana.engine.segment.mapping import EventCounts
 from kana.errors import BadInput
 from kana.model.segment import EventStatus, SegmentEvent
 

@@ -14,8 +14,8 @@ from kana.dashboard.package_form import PackageForm
 from kana.dashboard.pages.packages import addons_of
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
-from kana.engine.catalog import PackageChanges, changed_package
-from kana.engine.config import Line
+from kana.engine.catalog.catalog import PackageChanges, changed_package
+from kana.engine.catalog.config import Line
 from kana.errors import BadInput, Conflict, InvalidValue
 from kana.model.catalog import Catalog
 from kana.model.change import in_words

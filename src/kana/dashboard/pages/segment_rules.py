@@ -13,7 +13,7 @@ from kana.dashboard.context import Context
 from kana.dashboard.forms import Errors
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
-from kana.engine.mapping import UnmappedEventName, UnmappedProperty
+from kana.engine.segment.mapping import UnmappedEventName, UnmappedProperty
 from kana.errors import BadInput, NotFound
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature

@@ -11,7 +11,7 @@ from kana.dashboard.context import Context, address
 from kana.dashboard.listing import ROWS
 from kana.dashboard.route import get
 from kana.dashboard.visit import Visit
-from kana.engine.directory import Listed
+from kana.engine.users.directory import Listed
 from kana.model.package import Package, PackageStatus
 from kana.model.search import UserOrder
 from kana.model.text import TEXT_LENGTH_MAX

@@ -14,8 +14,8 @@ from kana.dashboard.api_call import ApiCall, api_call
 from kana.dashboard.context import Context
 from kana.dashboard.route import get
 from kana.dashboard.visit import Visit
-from kana.engine.profile import Held, Profile, Standing
-from kana.engine.usage import PeriodUsage
+from kana.engine.usage.usage import PeriodUsage
+from kana.engine.users.profile import Held, Profile, Standing
 from kana.errors import BadInput
 from kana.model.change import in_words
 from kana.model.feature import Feature, FeatureType

@@ -11,7 +11,7 @@ from kana.dashboard.forms import without_separators
 from kana.dashboard.pages.user import UsageForm, new_key, user_page
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
-from kana.engine.accounts import parse_subscription_id
+from kana.engine.users.accounts import parse_subscription_id
 from kana.errors import BadInput, IdempotencyKeyReused, InvalidValue, NotFound, OutcomeUnknown
 from kana.model.person import Role
 from kana.model.text import UNITS_MAX, whole_number

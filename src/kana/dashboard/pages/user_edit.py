@@ -11,7 +11,7 @@ from kana.dashboard.context import Context
 from kana.dashboard.forms import Errors, read_metadata, written_metadata
 from kana.dashboard.route import get, post
 from kana.dashboard.visit import Visit
-from kana.engine.accounts import UserChanges
+from kana.engine.users.accounts import UserChanges
 from kana.errors import BadInput, Conflict
 from kana.model.person import Role
 from kana.model.user import User

@@ -17,7 +17,7 @@ from kana.dashboard.imports import REPORTED_MAX, State
 from kana.dashboard.route import get, post
 from kana.dashboard.users_table import COLUMNS, ROWS_MAX, written_heads, written_rows
 from kana.dashboard.visit import Visit
-from kana.engine.directory import Ruling
+from kana.engine.users.directory import Ruling
 from kana.errors import BadInput
 from kana.model.person import Role
 from kana.model.roster import Fate

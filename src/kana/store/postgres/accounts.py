@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from kana.engine.batch import Person
 from kana.engine.ids import bucket_of_id
-from kana.engine.ports import Signed, Subscribed
+from kana.engine.ports.users import Signed, Subscribed
+from kana.engine.usage.batch import Person
 from kana.errors import Conflict, SubscriptionNotFound, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog

@@ -7,9 +7,9 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kana.engine.batch import Batch, KeyUse, Person
-from kana.engine.gather import Gatherer
-from kana.engine.ports import Snapshot, Want
+from kana.engine.ports.usage import Snapshot, Want
+from kana.engine.usage.batch import Batch, KeyUse, Person
+from kana.engine.usage.gather import Gatherer
 from kana.errors import KanaError, OutcomeUnknown, Unavailable
 from kana.model.account import Account
 from kana.model.catalog import Catalog

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from kana.engine.ports import EventMapper
+from kana.engine.ports.segment import EventMapper
 from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.period import to_milliseconds
 from kana.model.segment import EventStatus, MappingRule, SegmentEvent

@@ -8,9 +8,9 @@ from datetime import datetime
 
 import apsw
 
-from kana.engine.batch import Person
 from kana.engine.ids import bucket_of_id
-from kana.engine.ports import Signed, Subscribed
+from kana.engine.ports.users import Signed, Subscribed
+from kana.engine.usage.batch import Person
 from kana.errors import Conflict, SubscriptionNotFound, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog

@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 
 from kana.engine.ids import first_id_at
-from kana.engine.ports import NearTotal, Threshold
+from kana.engine.ports.insights import NearTotal, Threshold
 from kana.model.environment import Environment
 from kana.model.insights import Adoption, Refusals, Step, Steps, TopUser, UsageRow
 from kana.model.log import LogLine

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import apsw
 
-from kana.engine.batch import Batch, KeyUse, Person
-from kana.engine.ports import Snapshot, Want
+from kana.engine.ports.usage import Snapshot, Want
+from kana.engine.usage.batch import Batch, KeyUse, Person
 from kana.model.account import Account
 from kana.model.entitlement import CounterKey
 from kana.model.environment import Environment

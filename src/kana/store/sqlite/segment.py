@@ -8,7 +8,7 @@ from typing import Any
 
 import apsw
 
-from kana.engine.ports import EventMapper
+from kana.engine.ports.segment import EventMapper
 from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.period import to_milliseconds
 from kana.model.segment import EventStatus, MappingRule, SegmentEvent

@@ -1,0 +1,93 @@
+"""When keys were last used: noted in memory as they let somebody in, and written now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from kana.engine.ports.access import KeyStore
+from kana.engine.ports.clock import Clock
+from kana.errors import KanaError
+from kana.model.key import ApiKey
+
+WRITTEN_EVERY = timedelta(minutes=1)
+"""How long a process waits from one write to the next, and so how late others may know of a use."""
+
+PAUSE_S = 5.0
+"""How often a process looks whether a write is due."""
+
+_log = logging.getLogger("kana.keys")
+
+
+class KeyUses:
+    """Costs a request one assignment and no query. Lost with a process that is killed: at most the last minute."""
+
+    def __init__(self, store: KeyStore, *, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._noted: dict[bytes, datetime] = {}
+        self._written_at: datetime | None = None
+
+    def note(self, hashed: bytes, at: datetime) -> None:
+        """Note that a key let somebody in."""
+        self._noted[hashed] = at
+
+    def told(self, key: ApiKey) -> ApiKey:
+        """Return a key with the last use that is written or noted here."""
+        noted = self._noted.get(key.hash)
+        return key if noted is None or (key.used_at and key.used_at >= noted) else replace(key, used_at=noted)
+
+    async def write_due(self) -> None:
+        """Write what is noted, unless a minute has not passed since the last write.
+
+        Raises:
+            KanaError: the store cannot answer; what was noted stays noted.
+        """
+        if self._written_at is None or self._clock() - self._written_at >= WRITTEN_EVERY:
+            await self.write()
+
+    async def write(self) -> None:
+        """Write what is noted, if anything is.
+
+        Raises:
+            KanaError: the store cannot answer; what was noted stays noted.
+        """
+        noted = dict(self._noted)
+        if not noted:
+            return
+        self._written_at = self._clock()
+        await self._store.use_keys(noted)
+        for hashed, at in noted.items():
+            if self._noted[hashed] == at:  # A later use, noted meanwhile, is still to be written.
+                del self._noted[hashed]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Write in the background, and at the end what is left."""
+        ending = asyncio.Event()
+        task = asyncio.create_task(self._run(ending))
+        try:
+            yield
+        finally:
+            ending.set()
+            await task
+
+    async def _run(self, ending: asyncio.Event) -> None:
+        while not ending.is_set():
+            await self._tried(is_last=False)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE_S):
+                    await ending.wait()
+        await self._tried(is_last=True)
+
+    async def _tried(self, *, is_last: bool) -> None:
+        try:
+            await (self.write() if is_last else self.write_due())
+        except KanaError as error:
+            _log.warning("last uses of keys are not written yet: %s", error.message)
+        except Exception:  # noqa: BLE001 - the next write may find it mended
+            _log.exception("last uses of keys could not be written")

@@ -1,0 +1,321 @@
+"""People of the dashboard: who is invited, who signs in, and whose session it is."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from kana.engine.ports.access import PeopleStore
+from kana.engine.ports.clock import Clock
+from kana.errors import InvalidValue, NotFound, RateLimited, Unauthenticated
+from kana.model.environment import Actor
+from kana.model.person import (
+    INVITATION_AGE,
+    Invitation,
+    Person,
+    Role,
+    Session,
+    changed_person,
+    email_address,
+    generate_token,
+    hash_token,
+    normalized,
+    password,
+)
+from kana.model.text import shown
+from kana.model.throttle import Throttle, network_of, own_throttle, throttles_of
+from kana.model.value import dataclass
+
+SEEN_STEP_S = 60.0
+"""A session's last use is written at most this often, so that looking around writes next to nothing."""
+
+REFUSED = "The e-mail address and the password do not belong together."
+"""For an unknown address, a wrong password and a disabled person alike."""
+
+_log = logging.getLogger("kana.people")
+
+
+class Passwords(Protocol):
+    """Hashes passwords slowly, a few at a time."""
+
+    async def hash(self, text: str) -> str:
+        """Return what is kept of a password."""
+        ...
+
+    async def verify(self, text: str, hashed: str | None) -> bool:
+        """Whether a password belongs to a hash; with None it takes as long, and is False."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session just begun: ``token`` is its id, for the browser alone.
+
+    ``mark`` tells this browser from a stranger's when its person comes again, and lets nobody in by itself. It is
+    empty where no password was shown.
+    """
+
+    token: str
+    person: Person
+    mark: str = ""
+
+
+class PeopleEngine:
+    """Invites people, lets them in, and says whose session it is."""
+
+    def __init__(self, store: PeopleStore, *, clock: Clock, passwords: Passwords) -> None:
+        self._store = store
+        self._clock = clock
+        self._passwords = passwords
+
+    async def people(self) -> Mapping[str, Person]:
+        """Return everybody by address, disabled ones included, the oldest first."""
+        return await self._store.people()
+
+    async def invite_first(self, *, by: Actor) -> str | None:
+        """Return the token of a link for the first owner, whoever that is; None when there is somebody already."""
+        if await self._store.people():
+            return None
+        return await self._invite(None, Role.OWNER, by=by)
+
+    async def invite(self, email: str, role: Role, *, by: Actor) -> str:
+        """Return the token of a link that lets the owner of an address choose a password, within three days.
+
+        Earlier links to the same address stop working. Somebody who has an account gets a new password
+        and this role by it, and is enabled again.
+
+        Raises:
+            InvalidValue: this is no e-mail address.
+        """
+        return await self._invite(email_address(email.strip().lower()), role, by=by)
+
+    async def _invite(self, email: str | None, role: Role, *, by: Actor) -> str:
+        token, now = generate_token(), self._clock()
+        invitation = Invitation(
+            hash=hash_token(token),
+            email=email,
+            role=role,
+            expires_at=now + INVITATION_AGE,
+            invited_by=by.name if by.kind == "person" else "",
+        )
+        await self._store.add_invitation(invitation, by=by, now=now)
+        return token
+
+    async def open_invitations(self) -> list[Invitation]:
+        """Return the links that still work, those that expire first first."""
+        now = self._clock()
+        return [each for each in await self._store.invitations() if each.expires_at > now]
+
+    async def withdraw_invitation(self, hash_text: str, *, by: Actor) -> Invitation:
+        """Make a link work no more, named by the hexadecimal text of its hash.
+
+        Raises:
+            NotFound: it was used or withdrawn already, or never was.
+        """
+        try:
+            hashed = bytes.fromhex(hash_text)
+        except ValueError:
+            hashed = b""
+        withdrawn = await self._store.withdraw_invitation(hashed, by=by, now=self._clock())
+        if withdrawn is None:
+            raise NotFound("this link was used or withdrawn already")
+        return withdrawn
+
+    async def invitation(self, token: str) -> Invitation:
+        """Return the invitation behind a link.
+
+        Raises:
+            NotFound: it was used, has expired, or never was; all read the same.
+        """
+        invitation = await self._store.invitation(hash_token(token))
+        if invitation is None or invitation.expires_at <= self._clock():
+            raise NotFound("this link was used already, or is too old; ask for another one")
+        return invitation
+
+    async def accept(self, token: str, *, email: str, password_text: str) -> SignedIn:
+        """Use up an invitation: make the person, or give them a new password, and sign them in.
+
+        ``email`` counts only where the invitation names nobody.
+
+        Raises:
+            NotFound: the link does not work any more.
+            InvalidValue: the password is too short, or this is no e-mail address.
+        """
+        invitation = await self.invitation(token)
+        address = email_address(invitation.email or email.strip().lower())
+        hashed, now = await self._passwords.hash(password(password_text)), self._clock()
+
+        def accept(invitation: Invitation, people: Mapping[str, Person]) -> Person:
+            if invitation.email is None and people:
+                raise NotFound("there is an owner already; ask them for an invitation")
+            return Person(
+                email=address,
+                role=invitation.role,
+                password_hash=hashed,
+                created_at=people[address].created_at if address in people else now,
+            )
+
+        person = await self._store.accept_invitation(hash_token(token), accept, now=now)
+        return await self._begin(person)
+
+    async def sign_in(self, email: str, password_text: str, *, address: str, mark: str = "") -> SignedIn:
+        """Begin a session, with a new id. ``address`` is where the try comes from, ``mark`` what the browser shows.
+
+        A browser that its person has signed in with before waits for its own failures alone: nobody else's guesses
+        keep the owner of an account out.
+
+        Raises:
+            RateLimited: too many tries for this account, from there, or both; nothing was looked at.
+            Unauthenticated: unknown, wrong or disabled; all read the same and take as long.
+        """
+        email = email.strip().lower()
+        person = (await self._store.people()).get(email)
+        is_known = person is not None and _is_mark(mark, person)
+        throttles = own_throttle("browser", email, mark) if is_known else throttles_of(email, address)
+        await self._take_try(throttles, email=email, address=address)
+        hashed = person.password_hash if person is not None and person.is_enabled else None
+        if not await self._passwords.verify(normalized(password_text), hashed) or person is None:
+            _note_failure("wrong password", email=email, address=address)
+            raise Unauthenticated(REFUSED)
+        await self._store.return_try(throttles)
+        return await self._begin(person)
+
+    async def _take_try(self, throttles: Sequence[Throttle], *, email: str, address: str) -> None:
+        wait_s = await self._store.take_try(throttles, now=self._clock())
+        if wait_s:
+            _note_failure("too many tries", email=email, address=address)
+            raise RateLimited(
+                f"Too many tries. Wait {wait_s} {'second' if wait_s == 1 else 'seconds'}, then try again.",
+                retry_after_s=wait_s,
+            )
+
+    async def sign_in_by_provider(self, email: str) -> SignedIn:
+        """Begin a session for somebody whose address a provider of identity vouches for.
+
+        An invitation to that address is used up by it, and no password is needed.
+
+        Raises:
+            Unauthenticated: nobody here has this address or is invited, or they are disabled.
+        """
+        try:
+            address = email_address(email.strip().lower())
+        except InvalidValue:
+            raise Unauthenticated("Nobody with this e-mail address was invited.") from None
+        person = (await self._store.people()).get(address)
+        if person is None:
+            person = await self._accept_for(address)
+        if person is None or not person.is_enabled:
+            raise Unauthenticated("Nobody with this e-mail address was invited.")
+        return await self._begin(person)
+
+    async def _accept_for(self, address: str) -> Person | None:
+        invitation, now = await self._store.invitation_to(address), self._clock()
+        if invitation is None or invitation.expires_at <= now:
+            return None
+
+        def accept(invitation: Invitation, _: Mapping[str, Person]) -> Person:
+            return Person(email=address, role=invitation.role, password_hash=None, created_at=now)
+
+        return await self._store.accept_invitation(invitation.hash, accept, now=now)
+
+    async def _begin(self, person: Person) -> SignedIn:
+        token, now = generate_token(), self._clock()
+        session = Session(hash=hash_token(token), email=person.email, started_at=now, seen_at=now)
+        if not await self._store.add_session(session, person):
+            raise Unauthenticated(REFUSED)  # Disabled, or another password, while this one was compared.
+        return SignedIn(token, person, _new_mark(person))
+
+    async def person_of(self, token: str) -> Person | None:
+        """Return whose session this is, and note its use; None where it is over or the person disabled."""
+        found = await self._store.session(hash_token(token))
+        if found is None:
+            return None
+        (session, person), now = found, self._clock()
+        if session.is_over(now) or not person.is_enabled:
+            return None
+        if (now - session.seen_at).total_seconds() >= SEEN_STEP_S:
+            await self._store.touch_session(session.hash, now=now)
+        return person
+
+    async def sign_out(self, token: str) -> None:
+        """End this session."""
+        await self._store.end_session(hash_token(token))
+
+    async def sign_out_everywhere(self, person: Person) -> None:
+        """End every session of a person."""
+        await self._store.end_sessions(person.email)
+
+    async def change_role(self, email: str, role: Role, *, by: Actor) -> Person:
+        """Give a person another role; they sign in anew, and open links to them end.
+
+        Raises:
+            NotFound: nobody has this address.
+            Conflict: they are the only owner.
+        """
+        return await self._store.change_people(
+            lambda people: changed_person(people, email, role=role), by=by, now=self._clock()
+        )
+
+    async def disable(self, email: str, *, by: Actor) -> Person:
+        """Let a person in no more, from now on; links to them and from them end too. Their name stays in the log.
+
+        Raises:
+            NotFound: nobody has this address.
+            Conflict: they are the only owner.
+        """
+        now = self._clock()
+        return await self._store.change_people(
+            lambda people: changed_person(people, email, disabled_at=now), by=by, now=now
+        )
+
+    async def change_password(self, person: Person, *, old: str, new: str, by: Actor, address: str = "") -> SignedIn:
+        """Give a person another password; every session ends, and a new one begins.
+
+        Raises:
+            RateLimited: too many wrong old passwords; nothing was looked at.
+            InvalidValue: the old password is wrong, or the new one too short.
+        """
+        chosen, throttles = password(new), own_throttle("old password", person.email)
+        await self._take_try(throttles, email=person.email, address=address)
+        if not await self._passwords.verify(normalized(old), person.password_hash):
+            _note_failure("wrong old password", email=person.email, address=address)
+            raise InvalidValue("the present password is not this one", field="old")
+        await self._store.return_try(throttles)
+        hashed = await self._passwords.hash(chosen)
+        changed = await self._store.change_people(
+            lambda people: replace(people[person.email], password_hash=hashed), by=by, now=self._clock()
+        )
+        return await self._begin(changed)
+
+
+def _new_mark(person: Person) -> str:
+    nonce = generate_token()
+    return f"{nonce}.{_signature(nonce, person)}" if person.password_hash is not None else ""
+
+
+def _is_mark(mark: str, person: Person) -> bool:
+    """Whether a browser got this at an earlier sign-in of the person, with the password that they still have."""
+    nonce, _, signature = mark.partition(".")
+    if person.password_hash is None:
+        return False
+    return hmac.compare_digest(signature.encode("utf-8", "replace"), _signature(nonce, person).encode())
+
+
+def _signature(nonce: str, person: Person) -> str:
+    """Return what only we can make: the hash of a password is as secret as a key, and changes with it."""
+    said = f"{nonce}\n{person.email}".encode("utf-8", "replace")
+    return hmac.new((person.password_hash or "").encode(), said, "sha256").hexdigest()
+
+
+def _note_failure(why: str, *, email: str, address: str) -> None:
+    """Leave a line in the log: who watches it sees guesses. What is no e-mail address may be a password."""
+    try:
+        account = shown(email_address(email))
+    except InvalidValue:
+        account = "no e-mail address"
+    _log.warning(
+        "sign-in failed: %s", why, extra={"account": account, "address": network_of(address) and address[:100]}
+    )

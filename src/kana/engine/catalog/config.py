@@ -1,0 +1,216 @@
+"""The configuration as a file: what publishing it would do and to whom, and publishing it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+
+from kana.engine.pace import aside
+from kana.engine.ports.catalog import CatalogStore
+from kana.engine.ports.clock import Clock
+from kana.errors import Conflict, InvalidValue
+from kana.model.catalog import Catalog
+from kana.model.change import Change, Verb, describe
+from kana.model.config import Config
+from kana.model.environment import Actor, Environment
+from kana.model.plan import Plan, plan
+from kana.model.value import dataclass
+from kana.model.word import Word
+
+CAPS_COUNTED_MAX = 20
+"""Of how many lowered limits it is counted who is above them: each is one look at all who subscribe to a package."""
+
+_MARK = re.compile(r"\[(ERROR|WARNING)\]")
+
+
+class Severity(Word):
+    """What a line is: something that forbids publishing, something to think over, or a change."""
+
+    ERROR = "ERROR"
+    WARNING = "WARNING"
+    CHANGE = "CHANGE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a review. ``path`` is set for an error; the change and whom it reaches for all others.
+
+    ``over`` counts subscribers that have used more in their current period than a new limit
+    allows; None where no limit falls, or was not counted (see ``CAPS_COUNTED_MAX``).
+    """
+
+    severity: Severity
+    text: str
+    path: str | None = None
+    change: Change | None = None
+    subscribers: int = 0
+    over: int | None = None
+
+    @property
+    def marked(self) -> str:
+        """The line as it is on the wire. A name that looks like a mark must not pass for one."""
+        text = _MARK.sub(r"(\1)", self.text)
+        return text if self.severity is Severity.CHANGE else f"[{self.severity}] {text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What publishing a configuration would do to the catalogue at ``revision``; no lines: nothing."""
+
+    revision: str
+    lines: tuple[Line, ...]
+
+
+class ConfigRefused(InvalidValue):
+    """The configuration holds errors; nothing was changed."""
+
+    name = "ConfigError"
+
+    def __init__(self, lines: tuple[Line, ...]) -> None:
+        super().__init__(" ".join(line.marked for line in lines))
+        self.lines = lines
+
+
+class ConfigStale(Conflict):
+    """The catalogue was changed since the file was made; nothing was changed."""
+
+    name = "ConfigStaleError"
+
+
+class ConfigEngine:
+    """Reads and publishes one environment's features and packages as one configuration."""
+
+    def __init__(self, store: CatalogStore, *, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def read(self, environment: Environment) -> Catalog:
+        """Return all features and packages as last committed."""
+        return await self._store.catalog(environment)
+
+    async def review(self, environment: Environment, config: Config, *, app_id: str) -> Review:
+        """Return what publishing would do: what forbids it, else warnings, then a line for each change.
+
+        The counts are of this moment, and of no one moment with each other: they inform, nothing is
+        decided by them. Their cost grows with the subscribers of the packages whose limits fall.
+        """
+        now = self._clock()
+        catalog = await self.read(environment)
+        planned = await aside(partial(plan, catalog, config, now=now))
+        errors = _errors(catalog, config, planned, app_id)
+        if errors:
+            return Review(revision_of(catalog, app_id), errors)
+        return Review(revision_of(catalog, app_id), await self.impact(environment, catalog, planned.catalog))
+
+    async def impact(self, environment: Environment, old: Catalog, new: Catalog) -> tuple[Line, ...]:
+        """Return what going from one catalogue to the next does, and to how many: warnings, then every change.
+
+        The counts are those of ``review``.
+        """
+        counted = await self._count(environment, await aside(partial(describe, old, new)))
+        warnings = [_warning(line) for line in counted if line.change is not None and _warns(line.change, line)]
+        return (*warnings, *counted)
+
+    async def publish(self, environment: Environment, config: Config, *, app_id: str, by: Actor) -> Catalog:
+        """Make the catalogue what the configuration wants, in one transaction: all of it or nothing.
+
+        Everything is checked again on the newest catalogue. Publishing what is there already changes nothing.
+
+        Raises:
+            ConfigStale: the configuration names a revision of this catalogue that is no longer the newest.
+            ConfigRefused: it holds errors, which no force overrides: there is no such catalogue.
+        """
+        now = self._clock()
+
+        def change(catalog: Catalog) -> Catalog:
+            stale = stale_words(catalog, config, app_id)
+            if stale is not None:
+                raise ConfigStale(stale)
+            planned = plan(catalog, config, now=now)
+            if planned.problems:
+                raise ConfigRefused(_errors(catalog, config, planned, app_id))
+            return planned.catalog
+
+        return await self._store.change_catalog(environment, change, by=by, now=now)
+
+    async def _count(self, environment: Environment, changes: list[Change]) -> list[Line]:
+        """Find out whom each change reaches."""
+        subscribers: Mapping[str, int] = {}
+        if any(change.reaches_subscribers for change in changes):
+            subscribers = await self._store.count_subscribers(environment, now=self._clock())
+        lines, caps_left = [], CAPS_COUNTED_MAX
+        for change in changes:
+            reached = subscribers.get(change.id, 0) if change.reaches_subscribers else 0
+            over = None
+            if reached and change.cap is not None and caps_left:
+                caps_left -= 1
+                over = await self._count_over(environment, change)
+            lines.append(_line(change, reached, over))
+        return lines
+
+    async def _count_over(self, environment: Environment, change: Change) -> int:
+        assert change.cap is not None
+        allowance = change.cap.allowance
+        assert allowance.limit is not None
+        return await self._store.count_over(
+            environment,
+            change.id,
+            change.cap.feature_id,
+            limit=allowance.limit,
+            reset=allowance.reset_period,
+            now=self._clock(),
+        )
+
+
+def revision_of(catalog: Catalog, app_id: str) -> str:
+    """Return the name of this state of this catalogue; another environment's is never like it."""
+    return f"{app_id}@{catalog.version}"
+
+
+def stale_words(catalog: Catalog, config: Config, app_id: str) -> str | None:
+    """Return what to tell of a configuration made from an older state; None where it says nothing of this catalogue.
+
+    A file made from another environment is none of an older state: it may be published here.
+    """
+    newest = revision_of(catalog, app_id)
+    if config.revision is None or config.revision == newest or not config.revision.startswith(f"{app_id}@"):
+        return None
+    return (
+        f"The file was made from revision {config.revision}, and the server is at {newest}:"
+        " someone has changed it since. Pull again, or take the revision out of the file to publish over it."
+    )
+
+
+def _errors(catalog: Catalog, config: Config, planned: Plan, app_id: str) -> tuple[Line, ...]:
+    stale = stale_words(catalog, config, app_id)
+    errors = [] if stale is None else [Line(severity=Severity.ERROR, text=stale, path="revision")]
+    errors += [Line(severity=Severity.ERROR, text=found.text, path=found.path) for found in planned.problems]
+    return tuple(errors)
+
+
+def _line(change: Change, subscribers: int, over: int | None) -> Line:
+    reach = f" (at once for {_counted(subscribers)})" if change.reaches_subscribers else ""
+    if change.keeps:
+        reach = f" ({_counted(subscribers)} {'keeps' if subscribers == 1 else 'keep'} it)"
+    text = f"{change.subject} {change.what}{reach}."
+    return Line(severity=Severity.CHANGE, text=text, change=change, subscribers=subscribers, over=over)
+
+
+def _warns(change: Change, line: Line) -> bool:
+    """A warning is for what people lose, where there are any; archiving always warns, as it is for good."""
+    return change.takes and (line.subscribers > 0 or change.verb is Verb.ARCHIVE)
+
+
+def _warning(line: Line) -> Line:
+    change = line.change
+    assert change is not None
+    text = f"{change.subject} {change.what}: this touches {_counted(line.subscribers)}"
+    if line.over is not None and change.cap is not None:
+        limit = change.cap.allowance.limit
+        text += f", {line.over} of them above {limit} already in their current period"
+    return Line(severity=Severity.WARNING, text=f"{text}.", change=change, subscribers=line.subscribers, over=line.over)
+
+
+def _counted(subscribers: int) -> str:
+    return f"{subscribers} subscriber{'' if subscribers == 1 else 's'}"

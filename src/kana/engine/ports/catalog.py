@@ -1,0 +1,50 @@
+"""Where features and packages are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from kana.model.catalog import Catalog
+from kana.model.environment import Actor, Environment
+from kana.model.period import ResetPeriod
+
+
+class CatalogStore(Protocol):
+    """Where features and packages are kept, one catalogue an environment."""
+
+    async def catalog(self, environment: Environment) -> Catalog:
+        """Return the catalogue as last committed by any process."""
+        ...
+
+    async def change_catalog(
+        self, environment: Environment, change: Callable[[Catalog], Catalog], *, by: Actor, now: datetime
+    ) -> Catalog:
+        """Apply a pure change to the newest catalogue, log who made it, and return what is committed.
+
+        Changes are serialised: ``change`` may be called again on a newer catalogue. What it raises is raised,
+        and nothing is written.
+        """
+        ...
+
+    async def count_subscribers(self, environment: Environment, *, now: datetime) -> Mapping[str, int]:
+        """Return how many subscriptions stand to each package; those without any are left out."""
+        ...
+
+    async def count_over(
+        self,
+        environment: Environment,
+        package_id: str,
+        feature_id: str,
+        *,
+        limit: int,
+        reset: ResetPeriod | None,
+        now: datetime,
+    ) -> int:
+        """Return how many subscriptions that stand to a package have used more than ``limit`` in their current period.
+
+        The period is the one that ``reset`` gives each of them, from its own start. Takes a time that
+        grows with the package's subscriptions, and holds up no decision and no write.
+        """
+        ...

@@ -1,0 +1,108 @@
+"""Where totals of usage and the administrative log are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from kana.model.environment import Environment
+from kana.model.insights import Adoption, Refusals, Steps, TopUser, UsageRow
+from kana.model.log import LogLine
+from kana.model.period import ResetPeriod
+from kana.model.value import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """From how many units on an entitlement of a package is of interest."""
+
+    package_id: str
+    feature_id: str
+    reset_period: ResetPeriod | None
+    limit: int
+    used: int
+
+
+class NearTotal(NamedTuple):
+    """A running total of a current period at or above its threshold."""
+
+    user_id: str
+    feature_id: str
+    used: int
+    limit: int
+
+
+class InsightStore(Protocol):
+    """Where totals of usage and the administrative log are read. Long reads: they hold up no decision and no write."""
+
+    async def usage_by_step(
+        self,
+        environment: Environment,
+        steps: Steps,
+        feature_ids: Sequence[str],
+        package_ids: Sequence[str | None],
+        *,
+        limit: int,
+    ) -> list[UsageRow]:
+        """Return at most ``limit`` rows, in any order: one for each step, feature and package with entries."""
+        ...
+
+    async def usage_of(
+        self,
+        environment: Environment,
+        user_id: str,
+        steps: Steps,
+        feature_ids: Sequence[str],
+        package_ids: Sequence[str | None],
+    ) -> list[UsageRow]:
+        """Return what one user used: a row for each hour, where steps are hours, else for each day.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        ...
+
+    async def adoption(
+        self, environment: Environment, packages_of: Mapping[str, Sequence[str]], *, start: datetime, end: datetime
+    ) -> list[Adoption]:
+        """Return for each feature how many users had one of its packages in these days, and how many used it."""
+        ...
+
+    async def top_users(
+        self, environment: Environment, feature_id: str, *, start: datetime, end: datetime, limit: int
+    ) -> list[TopUser]:
+        """Return who used most of a feature in these days, the first one most."""
+        ...
+
+    async def near_limits(
+        self, environment: Environment, thresholds: Sequence[Threshold], *, now: datetime
+    ) -> list[NearTotal]:
+        """Return the totals of current periods that reach their threshold, in any order."""
+        ...
+
+    async def refusals(
+        self,
+        environment: Environment,
+        *,
+        start: datetime,
+        end: datetime,
+        feature_id: str | None,
+        user_id: str | None,
+        limit: int,
+    ) -> list[Refusals]:
+        """Return who was refused what in ``[start, end)`` and for which reason, the most often refused first.
+
+        Raises:
+            UserNotFound: ``user_id`` is given and none has it.
+        """
+        ...
+
+    async def log(
+        self, environment: Environment, *, limit: int, before: int | None, subject_id: str | None, shared: bool
+    ) -> list[LogLine]:
+        """Return at most ``limit`` changes, the newest first, from before an id; of one subject, or of all.
+
+        ``shared`` takes in those of the whole workspace, which no environment owns.
+        """
+        ...

@@ -1,0 +1,116 @@
+"""Where usage is kept: the ledger and its totals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from kana.model.account import Account
+from kana.model.catalog import Catalog
+from kana.model.entitlement import CounterKey
+from kana.model.environment import Environment
+from kana.model.usage import Entry
+from kana.model.value import dataclass
+
+if TYPE_CHECKING:
+    from kana.engine.usage.batch import Batch
+
+
+Want = Callable[[Account, Catalog], Iterable[CounterKey]]
+"""Names the totals that a reader needs of one account; it may be called again on a newer moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was read at one moment: the catalogue, the accounts found, and the totals asked for.
+
+    A total that is not in ``used`` is 0: nothing was recorded in its period.
+    """
+
+    catalog: Catalog
+    accounts: Mapping[str, Account]
+    used: Mapping[CounterKey, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A counter that does not equal the sum of its entries."""
+
+    counter: CounterKey
+    counted: int
+    in_ledger: int
+
+
+@dataclass(frozen=True, slots=True)
+class TallyDrift:
+    """A total of a day or an hour that differs from its entries. Each side is units, entries and refusals.
+
+    ``user`` is the bucket and key of a day's user; of an hour, which is over all users, None.
+    """
+
+    environment: str
+    user: tuple[int, int] | None
+    feature_id: str
+    package_id: str
+    start: datetime
+    counted: tuple[int, int, int]
+    in_ledger: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What recomputing every counter from the ledger found."""
+
+    entries: int
+    counters: int
+    drifts: tuple[Drift, ...]
+    tally_drifts: tuple[TallyDrift, ...] = ()
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every total equals what the ledger says."""
+        return not (self.drifts or self.tally_drifts)
+
+
+class Ledger(Protocol):
+    """Where usage is kept: entries that are never updated, and the totals derived from them."""
+
+    def lane(self, environment: Environment, user_id: str) -> int:
+        """Return which batches this user's usage may join: users of different lanes can commit side by side."""
+        ...
+
+    async def append(self, batch: Batch) -> None:
+        """Decide and write a batch in one transaction; return after the commit is on disk.
+
+        Reads the newest catalogues, and the batch's accounts under their locks, of those who are ``batch.late``
+        with ended subscriptions; calls ``batch.place``,
+        reads the totals it asks for, calls ``batch.decide``, writes ``batch.entries`` and ``batch.totals``.
+        """
+        ...
+
+    async def snapshot(
+        self,
+        environment: Environment,
+        user_ids: Sequence[str],
+        want: Want,
+        *,
+        history: bool = False,
+    ) -> Snapshot:
+        """Return the accounts of these users and the totals that ``want`` names for each.
+
+        A user who does not exist is left out. With ``history`` accounts hold ended subscriptions too.
+        """
+        ...
+
+    async def entries(self, environment: Environment, user_id: str, *, limit: int, before: int | None) -> list[Entry]:
+        """Return at most ``limit`` entries of a user, refusals included, the newest first, from before an id.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        ...
+
+    async def audit(self) -> Audit:
+        """Recompute every total from the entries and return where they differ."""
+        ...

@@ -1,0 +1,120 @@
+"""Where users and their subscriptions are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from kana.engine.ports.clock import Clock
+from kana.model.account import Account
+from kana.model.catalog import Catalog
+from kana.model.environment import Actor, Environment
+from kana.model.search import UserSearch
+from kana.model.subscription import Subscription
+from kana.model.user import User
+
+
+class Subscribed(NamedTuple):
+    """A subscription with the id its user has now."""
+
+    user_id: str
+    subscription: Subscription
+
+
+class Signed(NamedTuple):
+    """Who makes a change, as the administrative log tells it, and the clock that says when: asked under the lock."""
+
+    by: Actor
+    clock: Clock
+
+
+class AccountStore(Protocol):
+    """Where users and their subscriptions are kept. A change that is signed is logged in the same transaction."""
+
+    async def create_user(self, user: User, *, signed: Signed | None = None) -> User:
+        """Add a user.
+
+        Raises:
+            Conflict: the id is taken in this environment.
+        """
+        ...
+
+    async def user(self, environment: Environment, user_id: str) -> User:
+        """Return the user.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        ...
+
+    async def user_by_key(self, environment: Environment, bucket: int, key: int) -> User | None:
+        """Return the user whose data is kept under this bucket and key, renamed or not; None where there is none."""
+        ...
+
+    async def users(self, environment: Environment, *, limit: int, after: str | None) -> list[User]:
+        """Return at most ``limit`` users in the order of their ids, from the first id after ``after``."""
+        ...
+
+    async def update_user(
+        self, environment: Environment, user_id: str, change: Callable[[User], User], *, signed: Signed | None = None
+    ) -> User:
+        """Apply a pure change to a user under its lock. The id may change; subscriptions and usage follow.
+
+        Raises:
+            UserNotFound: none has this id.
+            Conflict: the new id is taken.
+        """
+        ...
+
+    async def revoke_tokens(self, environment: Environment, user_id: str, *, by: Actor, now: datetime) -> User:
+        """Raise the version of a user's tokens under their lock, and log it.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        ...
+
+    async def change_subscriptions(
+        self,
+        environment: Environment,
+        user_id: str,
+        change: Callable[[Account, Catalog], Sequence[Subscription]],
+        *,
+        signed: Signed | None = None,
+    ) -> list[Subscription]:
+        """Apply a change to an account under its lock: new and changed subscriptions are written and returned.
+
+        The account holds ended subscriptions too. ``change`` may be called again on a newer one; whatever asks
+        for the time in it asks under the lock.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        ...
+
+    async def subscription(self, environment: Environment, subscription_id: int) -> Subscribed:
+        """Return the subscription, ended or not.
+
+        Raises:
+            SubscriptionNotFound: none has this id.
+        """
+        ...
+
+    async def subscriptions(
+        self, environment: Environment, *, user_id: str | None, limit: int, after: int | None
+    ) -> list[Subscribed]:
+        """Return at most ``limit`` subscriptions, ended or not, the oldest first, from the first id after ``after``.
+
+        Raises:
+            UserNotFound: ``user_id`` is given and none has it.
+        """
+        ...
+
+    async def search_users(self, search: UserSearch) -> list[User]:
+        """Return a page of the users that match, quickly among hundreds of thousands."""
+        ...
+
+    async def users_by_id(self, environment: Environment, ids: Sequence[str]) -> Mapping[str, User]:
+        """Return those of the users who exist, by id."""
+        ...

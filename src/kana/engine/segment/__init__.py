@@ -1,0 +1,1 @@
+"""What Segment sends: kept, mapped by rules, and carried out."""

@@ -1,0 +1,216 @@
+"""What Segment sends: each message is kept as it came, and carried out once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from kana.engine.ids import IdMaker
+from kana.engine.ports.clock import Clock, Meter
+from kana.engine.ports.store import Store
+from kana.engine.usage.usage import UsageEngine
+from kana.errors import (
+    BadInput,
+    Conflict,
+    IdempotencyKeyReused,
+    InvalidValue,
+    KanaError,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Unavailable,
+    UserNotFound,
+)
+from kana.model.environment import Environment, bucket_of
+from kana.model.segment import (
+    EventStatus,
+    Identity,
+    MappingRule,
+    Message,
+    MessageType,
+    SegmentEvent,
+    identity_of,
+    is_import,
+    received,
+    same_person,
+    tried_again,
+)
+from kana.model.text import new_identifier, shown
+from kana.model.usage import Receipt
+from kana.model.user import User
+
+WAITING_MAX = 1000
+"""How many events that wait for a user are recorded as soon as they are identified; others follow within the hour."""
+
+_TRIES = 5
+_SAME_EMAIL_MAX = 100
+_LATER = (RateLimited, Unavailable, OutcomeUnknown)
+
+
+class SegmentEngine:
+    """Receives messages and carries them out."""
+
+    def __init__(
+        self,
+        store: Store,
+        usage: UsageEngine,
+        *,
+        clock: Clock,
+        ids: IdMaker,
+        meter: Meter,
+        read_again: Callable[[SegmentEvent], Message] | None = None,
+    ) -> None:
+        """``read_again`` makes of a kept event the message that it was, however it is read by now."""
+        self._store = store
+        self._usage = usage
+        self._clock = clock
+        self._ids = ids
+        self._meter = meter
+        self._read_again = read_again
+
+    async def receive(self, environment: Environment, messages: Sequence[Message]) -> None:
+        """Keep messages, then carry out what can be; each once, whichever way and how often it comes.
+
+        What has been kept is not lost: what a crash leaves undone, the ``Replayer`` takes up.
+
+        Raises:
+            Unavailable, OutcomeUnknown: send them again.
+        """
+        now = self._clock()
+        first = self._ids.reserve(len(messages))
+
+        def read(rules: Sequence[MappingRule]) -> list[SegmentEvent]:
+            return [
+                received(message, rules, environment=environment, number=first + place, now=now)
+                for place, message in enumerate(messages)
+            ]
+
+        kept = await self._store.keep_events(environment, read)
+        self._count(event for event in kept if event.number >= first and event.status is not EventStatus.PENDING)
+        once = {(event.bucket, event.message_id): event for event in kept if event.status is EventStatus.PENDING}
+        await self.carry_out(list(once.values()))
+
+    async def retry(self, environment: Environment, number: int) -> SegmentEvent:
+        """Try a failed event again; return it with what became of it.
+
+        Raises:
+            NotFound: no failed event has this number.
+        """
+
+        def again(event: SegmentEvent, rules: Sequence[MappingRule]) -> SegmentEvent:
+            return self.again(event, rules) if event.number == number else event
+
+        events, last = await self._store.reopen_events(environment, after=number - 1, limit=1, map_event=again)
+        if last != number:
+            raise NotFound(f"Failed event not found: {shown(str(number))}")
+        await self.carry_out(events)
+        [event] = await self._store.segment_events(environment, status=None, limit=1, before=number + 1)
+        return event
+
+    def again(self, event: SegmentEvent, rules: Sequence[MappingRule]) -> SegmentEvent:
+        """Return a failed event as it is when it is tried again, itself where its message still cannot be read."""
+        try:
+            message = None if self._read_again is None else self._read_again(event)
+        except InvalidValue:
+            return event
+        return event if message is None else tried_again(event, message, rules)
+
+    def _count(self, events: Iterable[SegmentEvent]) -> None:
+        self._meter.segment(event.status.value for event in events)
+
+    async def carry_out(self, events: Sequence[SegmentEvent]) -> None:
+        """Do what events ask for, in their order: tracks between two identifies are recorded together.
+
+        Those that ask for nothing, or cannot be mapped, are passed over.
+        """
+        tracks: list[SegmentEvent] = []
+        for event in events:
+            if event.status not in (EventStatus.PENDING, EventStatus.WAITING):
+                continue
+            if event.type is MessageType.TRACK:
+                tracks.append(event)
+                continue
+            await self._record(tracks)
+            tracks = []
+            await self._identify(event)
+        await self._record(tracks)
+
+    async def _record(self, events: Sequence[SegmentEvent]) -> None:
+        """Record mapped tracks and note what became of each; what may succeed later stays open."""
+        if not events:
+            return
+        outcomes = await self._usage.record_many([event.usage() for event in events])
+        settled = [_settled(event, outcome) for event, outcome in zip(events, outcomes, strict=True)]
+        changed = [new for old, new in zip(events, settled, strict=True) if new != old]
+        await self._settle(changed)
+
+    async def _settle(self, events: Sequence[SegmentEvent]) -> None:
+        if events:
+            await self._store.settle_events(events)
+            self._count(events)
+
+    async def _identify(self, event: SegmentEvent) -> None:
+        """Create or change the user, note it, and record what waited for them."""
+        assert event.user_id is not None, "an identify without a user is not carried out"
+        try:
+            await self._put_user(event.environment, identity_of(event))
+        except _LATER:
+            return
+        except BadInput as error:
+            await self._settle([replace(event, status=EventStatus.FAILED, reason=error.message)])
+            return
+        await self._settle([replace(event, status=EventStatus.IDENTIFIED)])
+        await self._record(await self._store.waiting_events(event.environment, event.user_id, limit=WAITING_MAX))
+
+    async def _put_user(self, environment: Environment, identity: Identity) -> None:
+        for _ in range(_TRIES):
+            with suppress(Conflict, UserNotFound):  # Somebody created, renamed or changed one of them meanwhile.
+                return await self._put_user_once(environment, identity)
+        raise Unavailable("the user is being changed by others; send it again", retry_after_s=1)
+
+    async def _put_user_once(self, environment: Environment, identity: Identity) -> None:
+        by_id = await self._user(environment, identity.user_id)
+        by_email: list[User] = []
+        if by_id is None and identity.email is not None:
+            by_email = await self._store.users_by_email(environment, identity.email, limit=_SAME_EMAIL_MAX)
+        found = same_person(by_id, by_email)
+        if found is None:
+            await self._store.create_user(identity.merged(self._stranger(environment, identity.user_id)))
+        elif found != identity.merged(found):
+            await self._store.update_user(environment, found.id, lambda user: _merged(user, found, identity))
+
+    async def _user(self, environment: Environment, user_id: str) -> User | None:
+        try:
+            return await self._store.user(environment, user_id)
+        except UserNotFound:
+            return None
+
+    def _stranger(self, environment: Environment, user_id: str) -> User:
+        bucket = bucket_of(environment, new_identifier(user_id, field="userId"))
+        return User(
+            environment=environment, bucket=bucket, key=self._ids(), id=user_id, metadata={}, created_at=self._clock()
+        )
+
+
+def _settled(event: SegmentEvent, outcome: Receipt | KanaError) -> SegmentEvent:
+    """Return an event with what became of its usage; as it was where trying again may help."""
+    if isinstance(outcome, Receipt):
+        status = EventStatus.RECORDED if outcome.entry.recorded else EventStatus.REFUSED
+        return replace(event, status=status, reason=outcome.entry.reason)
+    if isinstance(outcome, NotFound):
+        return replace(event, status=EventStatus.WAITING, reason=outcome.message)
+    if isinstance(outcome, BadInput | IdempotencyKeyReused):
+        return replace(event, status=EventStatus.FAILED, reason=outcome.message)
+    return event
+
+
+def _merged(user: User, found: User, identity: Identity) -> User:
+    """Return the user that was found, under its lock, with what was said of them.
+
+    Raises:
+        Conflict: it is another one meanwhile.
+    """
+    if user.key != found.key or (user.id != identity.user_id and not is_import(user)):
+        raise Conflict("the user was changed meanwhile")
+    return identity.merged(user)

@@ -1,0 +1,1 @@
+"""Deciding and recording usage, and what it adds up to."""

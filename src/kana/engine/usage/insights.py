@@ -1,0 +1,272 @@
+"""Insights: how much was used, by whom and of which package, who is refused, and who is about to run out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from kana.engine.ports.catalog import CatalogStore
+from kana.engine.ports.clock import Clock
+from kana.engine.ports.insights import InsightStore, NearTotal, Threshold
+from kana.engine.ports.usage import Ledger
+from kana.errors import InvalidValue, UserNotFound
+from kana.model.account import Account
+from kana.model.catalog import Catalog
+from kana.model.entitlement import CounterKey, Entitlement, effective
+from kana.model.environment import Environment
+from kana.model.feature import FeatureType
+from kana.model.insights import (
+    Adoption,
+    Outlook,
+    Refusals,
+    Step,
+    Steps,
+    TopUser,
+    UsageRow,
+    check_range,
+    gathered,
+    in_order,
+    near,
+    runs_out_at,
+)
+from kana.model.log import LogLine
+from kana.model.text import shown
+
+ROWS_MAX = 10_000
+"""Most rows of one answer about usage."""
+
+DOWNLOAD_ROWS_MAX = 100_000
+"""The same for a file."""
+
+FIRST_MAX = 1000
+"""Most users, refusals or changes that one call may ask for."""
+
+_AT_ONCE = 200
+"""How many users' accounts are looked at together, so that nobody waits long for the short reads of others."""
+
+
+class InsightEngine:
+    """Reads totals. Long reads, which hold up no decision and no record; what is just recorded is in them."""
+
+    def __init__(self, store: InsightStore, catalogs: CatalogStore, ledger: Ledger, *, clock: Clock) -> None:
+        self._store = store
+        self._catalogs = catalogs
+        self._ledger = ledger
+        self._clock = clock
+
+    async def usage(
+        self,
+        environment: Environment,
+        *,
+        start: datetime,
+        end: datetime,
+        step: Step,
+        feature_ids: Sequence[str] | None = None,
+        package_ids: Sequence[str] | None = None,
+        user_id: str | None = None,
+        rows_max: int = ROWS_MAX,
+    ) -> list[UsageRow]:
+        """Return a row for each step, feature and package with entries, in the order of time.
+
+        Every step that ``[start, end)`` touches is told whole. Of all features, packages and users unless told
+        which. Refusals that no package answered are in it where no packages are named.
+
+        Raises:
+            FeatureNotFound, PackageNotFound, UserNotFound: one of the ids does not exist.
+            InvalidValue: the range is not allowed, or there are more than ``rows_max`` rows.
+        """
+        steps = Steps.over(start, end, step)
+        catalog = await self._catalogs.catalog(environment)
+        features = _known_features(catalog, feature_ids)
+        packages: list[str | None] = [None, *catalog.packages]
+        if package_ids is not None:
+            packages = [catalog.package(package_id).id for package_id in package_ids]
+        if user_id is None:
+            found = await self._store.usage_by_step(environment, steps, features, packages, limit=rows_max + 1)
+            rows = in_order(found)
+        else:
+            rows = gathered(await self._store.usage_of(environment, user_id, steps, features, packages), step)
+        if len(rows) > rows_max:
+            raise InvalidValue(
+                f"there are more than {rows_max} rows; ask for a shorter range, larger steps or fewer features",
+                field="from",
+            )
+        return rows
+
+    async def adoption(
+        self, environment: Environment, *, start: datetime, end: datetime, feature_ids: Sequence[str] | None = None
+    ) -> list[Adoption]:
+        """Return how many users were entitled to each feature on some day of the range, and how many used it.
+
+        Days are whole. Which packages hold a feature is what the catalogue says now.
+
+        Raises:
+            FeatureNotFound: one of the ids does not exist.
+            InvalidValue: the range is not allowed.
+        """
+        start, end = _whole_days(start, end)
+        catalog = await self._catalogs.catalog(environment)
+        packages_of = {
+            feature_id: [package.id for package in catalog.packages_with(feature_id)]
+            for feature_id in _known_features(catalog, feature_ids)
+        }
+        return await self._store.adoption(environment, packages_of, start=start, end=end)
+
+    async def top_users(
+        self, environment: Environment, feature_id: str, *, start: datetime, end: datetime, first: int = 20
+    ) -> list[TopUser]:
+        """Return the ``first`` users by units used of a feature, 1 to 1,000, in a range of whole days.
+
+        Raises:
+            FeatureNotFound: no such id.
+            InvalidValue: the range or ``first`` is not allowed.
+        """
+        start, end = _whole_days(start, end)
+        feature = (await self._catalogs.catalog(environment)).feature(feature_id)
+        return await self._store.top_users(environment, feature.id, start=start, end=end, limit=_first(first))
+
+    async def refusals(
+        self,
+        environment: Environment,
+        *,
+        start: datetime,
+        end: datetime,
+        feature_id: str | None = None,
+        user_id: str | None = None,
+        first: int = 100,
+    ) -> list[Refusals]:
+        """Return who was refused what in ``[start, end)``, how often, and why, the most often refused first.
+
+        Raises:
+            FeatureNotFound, UserNotFound: no such id.
+            InvalidValue: the range or ``first`` is not allowed.
+        """
+        check_range(start, end)
+        if feature_id is not None:
+            (await self._catalogs.catalog(environment)).feature(feature_id)
+        return await self._store.refusals(
+            environment, start=start, end=end, feature_id=feature_id, user_id=user_id, limit=_first(first)
+        )
+
+    async def near_limit(self, environment: Environment, *, first: int = 100) -> list[Outlook]:
+        """Return who has used 80 % or more of a limit that holds for them now, the largest share first.
+
+        Raises:
+            InvalidValue: ``first`` is not 1 to 1,000.
+        """
+        now, wanted = self._clock(), _first(first)
+        thresholds = list(_thresholds(await self._catalogs.catalog(environment)))
+        candidates = await self._store.near_limits(environment, thresholds, now=now)
+        candidates.sort(key=lambda each: (-(each.used / each.limit if each.limit else 1.0), each.user_id))
+        found: list[Outlook] = []
+        for start in range(0, len(candidates), _AT_ONCE):
+            if len(found) >= wanted:
+                break
+            found += await self._confirmed(environment, candidates[start : start + _AT_ONCE], now)
+        return found[:wanted]
+
+    async def _confirmed(
+        self, environment: Environment, candidates: Sequence[NearTotal], now: datetime
+    ) -> list[Outlook]:
+        """Return the outlook of those whose total is that of the entitlement which answers for them."""
+        wanted = {(each.user_id, each.feature_id) for each in candidates}
+        outlooks = await self._outlooks(environment, {user_id for user_id, _ in wanted}, now)
+        found = [
+            each for each in outlooks if (each.user_id, each.feature_id) in wanted and each.used >= near(each.limit)
+        ]
+        return sorted(found, key=lambda each: (-each.share, each.user_id, each.feature_id))
+
+    async def outlook(self, environment: Environment, user_id: str) -> list[Outlook]:
+        """Return how a user stands with every limit that holds for them now, the largest share first.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        found = await self._outlooks(environment, [user_id], self._clock())
+        return sorted(found, key=lambda each: (-each.share, each.feature_id))
+
+    async def _outlooks(self, environment: Environment, user_ids: Iterable[str], now: datetime) -> list[Outlook]:
+        limited: dict[str, list[tuple[Entitlement, CounterKey]]] = {}
+
+        def want(account: Account, catalog: Catalog) -> Iterator[CounterKey]:
+            limited[account.user.id] = [(each, each.counter_at(now)) for each in _limited(account, catalog, now)]
+            return (counter for _, counter in limited[account.user.id])
+
+        wanted = list(user_ids)
+        snapshot = await self._ledger.snapshot(environment, wanted, want)
+        if len(wanted) == 1 and not snapshot.accounts:
+            raise UserNotFound(f"User not found: {shown(wanted[0])}")
+        return [
+            _outlook(user_id, entitlement, snapshot.used.get(counter, 0), now)
+            for user_id in snapshot.accounts
+            for entitlement, counter in limited[user_id]
+        ]
+
+    async def log(
+        self,
+        environment: Environment,
+        *,
+        first: int = 100,
+        after: int | None = None,
+        subject_id: str | None = None,
+        shared: bool = False,
+    ) -> list[LogLine]:
+        """Return the ``first`` administrative changes, 1 to 1,000, the newest first, from after the one with an id.
+
+        ``shared`` takes in what no environment owns, as changes of people: never for holders of a key.
+
+        Raises:
+            InvalidValue: ``first`` is out of range.
+        """
+        limit = _first(first)
+        return await self._store.log(environment, limit=limit, before=after, subject_id=subject_id, shared=shared)
+
+
+def _known_features(catalog: Catalog, feature_ids: Sequence[str] | None) -> list[str]:
+    return list(catalog.features) if feature_ids is None else [catalog.feature(each).id for each in feature_ids]
+
+
+def _whole_days(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    check_range(start, end)
+    last = Step.DAY.floor(end)
+    return Step.DAY.floor(start), last if last == end else Step.DAY.following(last)
+
+
+def _first(first: int) -> int:
+    if not 1 <= first <= FIRST_MAX:
+        raise InvalidValue(f"first must be 1 to {FIRST_MAX}, got {first}", field="first")
+    return first
+
+
+def _thresholds(catalog: Catalog) -> Iterator[Threshold]:
+    """Yield where each limit of the catalogue begins to be near."""
+    for package in catalog.packages.values():
+        for held in package.features:
+            limit = held.allowance.limit
+            if limit is not None:
+                yield Threshold(package.id, held.feature_id, held.allowance.reset_period, limit, near(limit))
+
+
+def _limited(account: Account, catalog: Catalog, now: datetime) -> Iterator[Entitlement]:
+    """Yield the entitlements with a limit that answer for an account now."""
+    packages = [catalog.package(each.package_id) for each in account.subscriptions if each.gives_access(now)]
+    for feature_id in sorted({held.feature_id for package in packages for held in package.features}):
+        feature = catalog.feature(feature_id)
+        answering = effective(account, catalog, feature, now=now)
+        if answering is not None and feature.type is FeatureType.CONSUMABLE and answering.allowance.limit is not None:
+            yield answering
+
+
+def _outlook(user_id: str, entitlement: Entitlement, used: int, now: datetime) -> Outlook:
+    period, allowance = entitlement.period_at(now), entitlement.allowance
+    assert allowance.limit is not None, "only entitlements with a limit have an outlook"
+    return Outlook(
+        user_id=user_id,
+        feature_id=entitlement.feature.id,
+        package_id=entitlement.subscription.package_id,
+        used=used,
+        limit=allowance.limit,
+        overage_enabled=allowance.overage_enabled,
+        resets_at=period.end,
+        runs_out_at=runs_out_at(allowance, period, used=used, now=now),
+    )

@@ -1,0 +1,152 @@
+"""Group commit: while one batch is on its way to disk, the calls that arrive form the next.
+
+So one fsync is paid by many callers, and a lone caller waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+from kana.engine.ports.clock import Clock, Meter
+from kana.engine.ports.usage import Ledger
+from kana.engine.usage.batch import Batch
+from kana.errors import KanaError, RateLimited
+from kana.model.usage import Receipt, Usage
+
+BATCH_MAX = 1000
+"""Most usages in one transaction."""
+
+TOGETHER_MAX = 50
+"""Most usages of one call that wait at a time, so that others' are recorded between them."""
+
+PENDING_MAX = 8192
+"""Most usages waiting in one lane; the next is told to come back."""
+
+
+class _Call:
+    """Usages that came together, and their answers: the caller waits once, for the last of them."""
+
+    __slots__ = ("_missing", "answered", "answers")
+
+    def __init__(self, size: int) -> None:
+        self.answers: list[Receipt | Exception | None] = [None] * size
+        self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._missing = size
+
+    def answer(self, at: int, answer: Receipt | Exception) -> None:
+        """Give one usage its answer, which it has not had before."""
+        self.answers[at] = answer
+        self._missing -= 1
+        if not self._missing:
+            with suppress(asyncio.InvalidStateError):  # The caller may have gone away.
+                self.answered.set_result(None)
+
+
+_Waiting = tuple[Usage, _Call, int]
+"""A usage, the call that it came with, and its place there."""
+
+
+class Recorder:
+    """Gathers usages into batches, a lane at a time, and hands each caller its own answer."""
+
+    def __init__(self, ledger: Ledger, *, clock: Clock, reserve_ids: Callable[[int], int], meter: Meter) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._reserve_ids = reserve_ids
+        self._meter = meter
+        self._pending: dict[int, list[_Waiting]] = {}
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._many = asyncio.Lock()
+
+    async def record(self, usage: Usage) -> Receipt:
+        """Return the answer to one usage after its entry is on disk.
+
+        A caller who goes away changes nothing: the entry is written, and its key finds it.
+
+        Raises:
+            KanaError: this usage's own error, or the store's.
+            RateLimited: too many wait already; nothing was recorded.
+        """
+        call = _Call(1)
+        self._submit(usage, call, 0)
+        await call.answered
+        return _told(call.answers[0])
+
+    async def record_many(self, usages: Sequence[Usage]) -> list[Receipt | KanaError]:
+        """Return the answers to usages in their order; one that is wrong never fails its neighbours.
+
+        Some at a time, and of all such calls one at a time: usages of others have their turn in between, and do
+        not wait for all of these.
+        """
+        answers: list[Receipt | KanaError] = []
+        for start in range(0, len(usages), TOGETHER_MAX):
+            async with self._many:
+                answers += await self._record_together(usages[start : start + TOGETHER_MAX])
+        return answers
+
+    async def _record_together(self, usages: Sequence[Usage]) -> list[Receipt | KanaError]:
+        call = _Call(len(usages))
+        for at, usage in enumerate(usages):
+            try:
+                self._submit(usage, call, at)
+            except RateLimited as error:
+                call.answer(at, error)
+        await call.answered
+        return [answer if isinstance(answer, KanaError) else _told(answer) for answer in call.answers]
+
+    def _submit(self, usage: Usage, call: _Call, at: int) -> None:
+        lane = self._ledger.lane(usage.environment, usage.user_id)
+        pending = self._pending.setdefault(lane, [])
+        if len(pending) >= PENDING_MAX:
+            raise RateLimited(f"{PENDING_MAX} usages are waiting to be recorded; retry shortly", retry_after_s=1)
+        pending.append((usage, call, at))
+        if lane not in self._running:
+            self._running[lane] = asyncio.create_task(self._run(lane))
+
+    async def drain(self) -> None:
+        """Return when all that was accepted is on disk or refused."""
+        while self._running:
+            await asyncio.gather(*self._running.values())
+
+    async def _run(self, lane: int) -> None:
+        try:
+            while pending := self._pending[lane]:
+                # Those that became ready in the same turn of the loop join the first of them.
+                await asyncio.sleep(0)
+                taken = pending[:BATCH_MAX]
+                del pending[:BATCH_MAX]
+                await self._commit(taken)
+        finally:
+            del self._running[lane]
+
+    async def _commit(self, taken: list[_Waiting]) -> None:
+        batch = Batch([usage for usage, _, _ in taken], clock=self._clock, next_id=self._ids(len(taken)).__next__)
+        started = time.perf_counter()
+        try:
+            await self._ledger.append(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to every caller of the batch.
+            for _, call, at in taken:
+                call.answer(at, error)
+            return
+        self._meter.batch(len(batch.entries), time.perf_counter() - started)
+        answers = batch.answers
+        self._meter.decided("record", [each.entry.outcome for each in answers if isinstance(each, Receipt)])
+        for (_, call, at), answer in zip(taken, answers, strict=True):
+            call.answer(at, answer)
+
+    def _ids(self, count: int) -> Iterator[int]:
+        """Yield ids, reserved so many at a time: a store that decides a batch again gets none twice."""
+        while True:
+            first = self._reserve_ids(count)
+            yield from range(first, first + count)
+
+
+def _told(answer: Receipt | Exception | None) -> Receipt:
+    """Return a receipt as it is; raise what stands in its place."""
+    if isinstance(answer, Receipt):
+        return answer
+    assert answer is not None, "a call is answered when all of its usages are"
+    raise answer

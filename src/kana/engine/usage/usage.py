@@ -1,0 +1,315 @@
+"""Check and record: may this user use this feature now, this user has used it, and what was used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from typing import NamedTuple
+
+from kana.engine.ports.clock import Clock, Meter
+from kana.engine.ports.usage import Ledger, Snapshot
+from kana.engine.usage.gather import Gatherer
+from kana.engine.usage.recorder import Recorder
+from kana.errors import InvalidValue, KanaError, UserNotFound
+from kana.model.account import Account
+from kana.model.catalog import Catalog
+from kana.model.entitlement import (
+    NO_SUBSCRIPTION,
+    Consumption,
+    CounterKey,
+    Decision,
+    Entitlement,
+    effective,
+)
+from kana.model.environment import Environment
+from kana.model.feature import Feature, FeatureType
+from kana.model.period import CLOCKS_APART, Period, periods_before
+from kana.model.text import UNITS_MAX, shown
+from kana.model.usage import Receipt, Usage
+from kana.model.value import dataclass
+
+PAST_PERIODS = 24
+"""How many finished periods ``show`` answers unless asked otherwise."""
+
+PAST_PERIODS_MAX = 1000
+"""Most finished periods that one call may ask for."""
+
+DENIED = Decision(access=False, reason=NO_SUBSCRIPTION)
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodUsage:
+    """What was used in one period. ``period.end=None`` never ends."""
+
+    period: Period
+    consumption: Consumption
+
+    @property
+    def period_start(self) -> datetime:
+        """When the period starts."""
+        return self.period.start
+
+    @property
+    def period_end(self) -> datetime | None:
+        """When it ends, if it does."""
+        return self.period.end
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A user's use of one feature: the current period, and the finished ones with the newest first."""
+
+    current: PeriodUsage | None
+    past: list[PeriodUsage]
+
+
+class _Check(NamedTuple):
+    """One question of ``UsageEngine.check``."""
+
+    user_id: str
+    feature_id: str
+    delta: int
+
+
+_Counted = tuple[Entitlement, CounterKey]
+"""What answers for a user and a feature, and the total that it counts."""
+
+
+class UsageEngine:
+    """Decides, records and shows usage. Reads are of what is committed; a check never promises what a record gets."""
+
+    def __init__(self, ledger: Ledger, recorder: Recorder, *, clock: Clock, meter: Meter) -> None:
+        self._ledger = ledger
+        self._recorder = recorder
+        self._clock = clock
+        self._meter = meter
+        self._checks = {each: Gatherer(partial(self._answer_checks, each)) for each in Environment}
+
+    async def check(self, environment: Environment, user_id: str, feature_id: str, *, delta: int = 1) -> Decision:
+        """Return whether ``delta`` units, 1 or more, may be used now. A no is an answer with a reason.
+
+        Raises:
+            UserNotFound, FeatureNotFound: no such id.
+            InvalidValue: ``delta`` is not 1 to 2^53-1.
+
+        Source: docs.usekana.com/reference, queries "canUseFeature".
+        """
+        _check_delta(delta)
+        return await self._checks[environment].ask(_Check(user_id, feature_id, delta))
+
+    async def _answer_checks(self, environment: Environment, checks: Sequence[_Check]) -> list[Decision | KanaError]:
+        """Answer the checks that arrived together, with one reading for all of them."""
+        now = self._clock()
+        asked: dict[str, set[str]] = {}
+        for check in checks:
+            asked.setdefault(check.user_id, set()).add(check.feature_id)
+        found: dict[tuple[str, str], _Counted | None] = {}
+
+        def want(account: Account, catalog: Catalog) -> Iterator[CounterKey]:
+            for feature_id in asked[account.user.id]:
+                feature = catalog.features.get(feature_id)
+                if feature is not None:
+                    counted = _counted(effective(account, catalog, feature, now=now), now)
+                    found[account.user.id, feature_id] = counted
+                    if counted is not None:
+                        yield counted[1]
+
+        snapshot = await self._ledger.snapshot(environment, list(asked), want)
+        answers = [_answer_check(check, found, snapshot) for check in checks]
+        self._count(answer for answer in answers if isinstance(answer, Decision))
+        return answers
+
+    async def check_many(
+        self, environment: Environment, user_ids: Sequence[str], feature_ids: Sequence[str], *, delta: int = 1
+    ) -> list[list[Decision]]:
+        """Return a row for each user with a decision for each feature, all of one moment.
+
+        Raises:
+            UserNotFound, FeatureNotFound: one of the ids does not exist.
+            InvalidValue: ``delta`` is not 1 to 2^53-1.
+        """
+        _check_delta(delta)
+        now = self._clock()
+        found: dict[str, list[_Counted | None]] = {}
+
+        def want(account: Account, catalog: Catalog) -> Iterator[CounterKey]:
+            features = (catalog.feature(feature_id) for feature_id in feature_ids)
+            row = [_counted(effective(account, catalog, feature, now=now), now) for feature in features]
+            found[account.user.id] = row
+            return (counted[1] for counted in row if counted is not None)
+
+        snapshot = await self._ledger.snapshot(environment, user_ids, want)
+        _check_all_found(user_ids, feature_ids, snapshot)
+        table = [[_decide(counted, snapshot, delta) for counted in found[user_id]] for user_id in user_ids]
+        self._count(decision for row in table for decision in row)
+        return table
+
+    def _count(self, decisions: Iterable[Decision]) -> None:
+        self._meter.decided("check", map(_word, decisions))
+
+    async def record(self, usage: Usage) -> Receipt:
+        """Decide and record in one durable step; answer after the entry is on disk. A refusal is an answer.
+
+        Retrying with the same idempotency key counts once and gets the first answer again.
+
+        Raises:
+            UserNotFound, FeatureNotFound: no such id.
+            InvalidValue: the timestamp is too far ahead, or before the subscription.
+            IdempotencyKeyReused: the key came before with other content.
+            Unavailable, RateLimited: nothing was recorded.
+            OutcomeUnknown: retry with the same key.
+
+        Source: docs.usekana.com/reference, mutations "recordUsage".
+        """
+        return await self._recorder.record(usage)
+
+    async def record_many(self, usages: Sequence[Usage]) -> list[Receipt | KanaError]:
+        """Decide and record usages as ``record`` does each; answer in their order, with each its own error.
+
+        One that is wrong never fails its neighbours. They are not one step: between two of them
+        others may record.
+        """
+        return await self._recorder.record_many(usages)
+
+    async def show(self, environment: Environment, user_id: str, feature_id: str, *, past: int = PAST_PERIODS) -> Shown:
+        """Return what a user used of a feature: now, and in finished periods with the newest first.
+
+        Of each subscription the newest ``past`` periods are looked at: of the one that answers now all are
+        shown, unused ones as zero; of others those with usage. ``current`` is None for a BINARY feature
+        and without a subscription.
+
+        Raises:
+            UserNotFound, FeatureNotFound: no such id.
+            InvalidValue: ``past`` is not 0 to 1000.
+
+        Source: docs.usekana.com/reference, queries "showUsage".
+        """
+        if not 0 <= past <= PAST_PERIODS_MAX:
+            raise InvalidValue(f"past must be 0 to {PAST_PERIODS_MAX}, got {past}", field="past")
+        now = self._clock()
+        histories: list[_History] = []
+
+        def want(account: Account, catalog: Catalog) -> Iterable[CounterKey]:
+            histories.append(_history(account, catalog, catalog.feature(feature_id), past=past, now=now))
+            return histories[-1].counters()
+
+        snapshot = await self._ledger.snapshot(environment, [user_id], want, history=True)
+        _check_all_found([user_id], [feature_id], snapshot)
+        return histories[-1].shown(snapshot, past=past)
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """The periods that a user's use of one feature may be shown for."""
+
+    effective: Entitlement | None
+    current: Period | None
+    finished: tuple[tuple[Entitlement, Period, Period], ...]
+    """Entitlement, the period as counted, and as shown: cut where the subscription ended."""
+
+    def counters(self) -> list[CounterKey]:
+        counters = [entitlement.counter_of(period) for entitlement, period, _ in self.finished]
+        if self.effective is not None and self.current is not None:
+            counters.append(self.effective.counter_of(self.current))
+        return counters
+
+    def shown(self, snapshot: Snapshot, *, past: int) -> Shown:
+        finished = [
+            usage
+            for entitlement, counted, shown in self.finished
+            if entitlement is self.effective or entitlement.counter_of(counted) in snapshot.used
+            if (usage := _period_usage(entitlement, counted, shown, snapshot)) is not None
+        ]
+        finished.sort(key=lambda usage: usage.period.start, reverse=True)
+        current = None
+        if self.effective is not None and self.current is not None:
+            current = _period_usage(self.effective, self.current, self.current, snapshot)
+        return Shown(current, finished[:past])
+
+
+def _history(account: Account, catalog: Catalog, feature: Feature, *, past: int, now: datetime) -> _History:
+    if feature.type is FeatureType.BINARY:
+        return _History(None, None, ())
+    answering = effective(account, catalog, feature, now=now)
+    finished: list[tuple[Entitlement, Period, Period]] = []
+    for subscription in account.subscriptions:
+        held = catalog.held(subscription.package_id, feature.id)
+        if answering is not None and subscription is answering.subscription:
+            finished += islice(_finished(answering, now=now), past)
+        elif held is not None:
+            entitlement = Entitlement(feature, subscription, held.allowance)
+            finished += [*_beyond_end(entitlement), *islice(_finished(entitlement, now=now), past)]
+    return _History(answering, answering.period_at(now) if answering else None, tuple(finished))
+
+
+def _beyond_end(entitlement: Entitlement) -> Iterator[tuple[Entitlement, Period, Period]]:
+    """Yield the period after a subscription's end in which usage may have been counted all the same.
+
+    It was told to happen a little ahead, or was decided by a machine whose clock is. Shown, that period
+    ends as it begins.
+    """
+    ends_at = entitlement.subscription.ends_at
+    if ends_at is not None:
+        counted = entitlement.period_at(ends_at + CLOCKS_APART)
+        if ends_at <= counted.start:
+            yield entitlement, counted, Period(counted.start, counted.start)
+
+
+def _finished(entitlement: Entitlement, *, now: datetime) -> Iterator[tuple[Entitlement, Period, Period]]:
+    """Yield the finished periods of a subscription, newest first: up to its end, the last one cut there."""
+    ends_at = entitlement.subscription.ends_at
+    if ends_at is not None and ends_at <= now:
+        last = entitlement.period_at(ends_at)
+        if last.start < ends_at:
+            yield entitlement, last, Period(last.start, ends_at)
+        now = ends_at
+    for period in periods_before(entitlement.subscription.start, entitlement.allowance.reset_period, now):
+        yield entitlement, period, period
+
+
+def _period_usage(entitlement: Entitlement, counted: Period, shown: Period, snapshot: Snapshot) -> PeriodUsage | None:
+    consumption = entitlement.consumption(snapshot.used.get(entitlement.counter_of(counted), 0))
+    return None if consumption is None else PeriodUsage(shown, consumption)
+
+
+def _check_delta(delta: int) -> None:
+    if not 1 <= delta <= UNITS_MAX:
+        raise InvalidValue(f"delta must be 1 to {UNITS_MAX} in a check, got {delta}", field="delta")
+
+
+def _counted(entitlement: Entitlement | None, now: datetime) -> _Counted | None:
+    return None if entitlement is None else (entitlement, entitlement.counter_at(now))
+
+
+def _answer_check(
+    check: _Check, found: Mapping[tuple[str, str], _Counted | None], snapshot: Snapshot
+) -> Decision | KanaError:
+    try:
+        _check_all_found((check.user_id,), (check.feature_id,), snapshot)
+    except KanaError as error:
+        return error
+    return _decide(found[check.user_id, check.feature_id], snapshot, check.delta)
+
+
+def _decide(counted: _Counted | None, snapshot: Snapshot, delta: int) -> Decision:
+    if counted is None:
+        return DENIED
+    entitlement, counter = counted
+    return entitlement.decide(delta, used=snapshot.used.get(counter, 0))
+
+
+def _word(decision: Decision) -> str:
+    """Return the stable reason of a decision."""
+    if decision.access:
+        return "ALLOWED"
+    return "NO_SUBSCRIPTION" if decision is DENIED else "LIMIT_EXCEEDED"
+
+
+def _check_all_found(user_ids: Sequence[str], feature_ids: Sequence[str], snapshot: Snapshot) -> None:
+    for user_id in user_ids:
+        if user_id not in snapshot.accounts:
+            raise UserNotFound(f"User not found: {shown(user_id)}")
+    for feature_id in feature_ids:
+        snapshot.catalog.feature(feature_id)

@@ -1,0 +1,1 @@
+"""Users, what they are subscribed to, and what they hold."""

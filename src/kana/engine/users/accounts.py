@@ -1,0 +1,263 @@
+"""Users and their subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from typing import TypedDict, TypeVar
+
+from kana.engine.ids import IdMaker
+from kana.engine.ports.clock import Clock
+from kana.engine.ports.users import AccountStore, Signed, Subscribed
+from kana.engine.turns import in_turns
+from kana.errors import InvalidValue, SubscriptionNotFound, Unavailable, UserNotFound
+from kana.model import account as rules
+from kana.model.account import Account
+from kana.model.catalog import Catalog
+from kana.model.environment import Actor, Environment, bucket_of
+from kana.model.subscription import Subscription
+from kana.model.text import new_identifier, shown
+from kana.model.user import User
+
+LIST_MAX = 10_000
+"""Most rows that a list answers, with or without paging."""
+
+_Row = TypeVar("_Row")
+_NextId = Callable[[], int]
+_Change = Callable[[Account, Catalog, datetime], Sequence[Subscription]]
+
+_TRIES = 5
+
+
+class UserChanges(TypedDict, total=False):
+    """What of a user may change. A field left out stays. ``id`` renames; subscriptions and usage follow."""
+
+    id: str
+    billing_id: str | None
+    name: str | None
+    email: str | None
+    metadata: object
+
+
+class AccountEngine:
+    """Keeps users, and what they are subscribed to.
+
+    ``by`` says who makes a change: it stands in the administrative log, with what was before and after. A product
+    that calls the API in its own course, as when somebody signs up, has none, and fills no log.
+    """
+
+    def __init__(self, store: AccountStore, *, clock: Clock, ids: IdMaker) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+
+    async def create_user(
+        self,
+        environment: Environment,
+        *,
+        id: str,  # noqa: A002 - Kana's word
+        billing_id: str | None = None,
+        name: str | None = None,
+        email: str | None = None,
+        metadata: object = None,
+        by: Actor | None = None,
+    ) -> User:
+        """Create a user.
+
+        Raises:
+            Conflict: the id is taken.
+            InvalidValue: a field is not allowed.
+
+        Source: docs.usekana.com/reference, mutations "createUser".
+        """
+        user = User(
+            environment=environment,
+            bucket=bucket_of(environment, new_identifier(id, field="id")),
+            key=self._ids(),
+            id=id,
+            billing_id=billing_id,
+            name=name,
+            email=email,
+            metadata={} if metadata is None else metadata,
+            created_at=self._clock(),
+        )
+        return await self._store.create_user(user, signed=self._signed(by))
+
+    async def user(self, environment: Environment, user_id: str) -> User:
+        """Return the user.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        return await self._store.user(environment, user_id)
+
+    async def users(
+        self, environment: Environment, *, first: int | None = None, after: str | None = None
+    ) -> list[User]:
+        """Return users in the order of their ids: all of them, or the ``first`` so many after an id.
+
+        Raises:
+            InvalidValue: there are more than 10,000 and ``first`` is not given, or it is out of range.
+        """
+        found = await self._store.users(environment, limit=_limit(first), after=after)
+        return _whole(found, first, field="users")
+
+    async def update_user(
+        self, environment: Environment, user_id: str, changes: UserChanges, *, by: Actor | None = None
+    ) -> User:
+        """Change a user, the id included; subscriptions, usage and tokens follow.
+
+        Raises:
+            UserNotFound: none has this id.
+            Conflict: the new id is taken.
+            InvalidValue: a field is not allowed.
+
+        Source: docs.usekana.com/reference, mutations "updateUser".
+        """
+
+        def change(user: User) -> User:
+            new_identifier(changes.get("id", user.id), field="id", old=user.id)
+            return replace(user, **changes)
+
+        return await self._store.update_user(environment, user_id, change, signed=self._signed(by))
+
+    async def revoke_tokens(self, environment: Environment, user_id: str, *, by: Actor) -> User:
+        """Revoke every token that was made for a user until now; at once, and in every process.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        return await self._store.revoke_tokens(environment, user_id, by=by, now=self._clock())
+
+    async def subscribe(
+        self, environment: Environment, user_id: str, package_ids: Sequence[str], *, by: Actor | None = None
+    ) -> list[Subscribed]:
+        """Subscribe a user to packages, all or nothing; answer in the order of the ids.
+
+        Raises:
+            UserNotFound: none has this id.
+            SubscriptionRefused: a rule of subscribing is broken.
+
+        Source: docs.usekana.com/reference, mutations "subscribe".
+        """
+
+        def change(account: Account, catalog: Catalog, now: datetime) -> list[Subscription]:
+            next_id = self._next_id(account)
+            return rules.subscribe(account, catalog, package_ids, now=now, next_id=next_id)
+
+        return await self._change(environment, user_id, change, by)
+
+    async def change_subscription(
+        self, environment: Environment, user_id: str, package_id: str, *, by: Actor | None = None
+    ) -> Subscribed:
+        """Move a user from one base package to another in one step: the old one ends as the new one starts.
+
+        Raises:
+            UserNotFound: none has this id.
+            SubscriptionRefused: there is nothing to change from, or nothing to change to.
+        """
+
+        def change(account: Account, catalog: Catalog, now: datetime) -> list[Subscription]:
+            next_id = self._next_id(account)
+            return rules.change_base(account, catalog, package_id, now=now, next_id=next_id)
+
+        return (await self._change(environment, user_id, change, by))[-1]
+
+    async def cancel_subscription(
+        self, environment: Environment, subscription_id: int, *, at_period_end: bool = False, by: Actor | None = None
+    ) -> Subscribed:
+        """Cancel a subscription now or at the end of its longest current period; a base takes its add-ons along.
+
+        Cancelling what has ended already changes nothing and answers with it.
+
+        Raises:
+            SubscriptionNotFound: none has this id.
+            Conflict: there is no period end to wait for.
+        """
+
+        def change(account: Account, catalog: Catalog, now: datetime) -> list[Subscription]:
+            return rules.cancel(account, catalog, subscription_id, at_period_end=at_period_end, now=now)
+
+        for _ in range(_TRIES):
+            held = await self.subscription(environment, subscription_id)
+            if not held.subscription.stands(self._clock()):
+                return held
+            # Meanwhile another call may end it, or give its user another id: then it is looked at anew.
+            with suppress(SubscriptionNotFound, UserNotFound):
+                changed = await self._change(environment, held.user_id, change, by)
+                return changed[0] if changed else await self.subscription(environment, subscription_id)
+        raise Unavailable("the user is being renamed by others; cancel again", retry_after_s=1)
+
+    async def subscription(self, environment: Environment, subscription_id: int) -> Subscribed:
+        """Return a subscription as it stands now.
+
+        Raises:
+            SubscriptionNotFound: none has this id.
+        """
+        user_id, subscription = await self._store.subscription(environment, subscription_id)
+        return Subscribed(user_id, subscription.at(self._clock()))
+
+    async def subscriptions(
+        self,
+        environment: Environment,
+        *,
+        user_id: str | None = None,
+        first: int | None = None,
+        after: int | None = None,
+    ) -> list[Subscribed]:
+        """Return subscriptions of any status, the oldest first: of one user or of all.
+
+        Raises:
+            UserNotFound: none has this id.
+            InvalidValue: there are more than 10,000 and ``first`` is not given, or it is out of range.
+        """
+        found = await self._store.subscriptions(environment, user_id=user_id, limit=_limit(first), after=after)
+        now = self._clock()
+        return await in_turns(
+            _whole(found, first, field="subscriptions"),
+            lambda held: Subscribed(held.user_id, held.subscription.at(now)),
+        )
+
+    def _next_id(self, account: Account) -> _NextId:
+        return lambda: self._ids.with_bucket(account.user.bucket)
+
+    def _signed(self, by: Actor | None) -> Signed | None:
+        return None if by is None else Signed(by, self._clock)
+
+    async def _change(
+        self, environment: Environment, user_id: str, change: _Change, by: Actor | None
+    ) -> list[Subscribed]:
+        """Change an account at its own time, which is read under its lock."""
+
+        def change_now(account: Account, catalog: Catalog) -> Sequence[Subscription]:
+            return change(account, catalog, account.time(self._clock()))
+
+        changed = await self._store.change_subscriptions(environment, user_id, change_now, signed=self._signed(by))
+        return [Subscribed(user_id, subscription) for subscription in changed]
+
+
+def parse_subscription_id(text: str) -> int:
+    """Return the number that a subscription's id is on the wire: decimal digits.
+
+    Raises:
+        SubscriptionNotFound: it cannot be one, so none has it.
+    """
+    if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) < 2**63:
+        return int(text)
+    raise SubscriptionNotFound(f"Subscription not found: {shown(text)}")
+
+
+def _limit(first: int | None) -> int:
+    if first is None:
+        return LIST_MAX + 1
+    if not 1 <= first <= LIST_MAX:
+        raise InvalidValue(f"first must be 1 to {LIST_MAX}, got {first}", field="first")
+    return first
+
+
+def _whole(found: list[_Row], first: int | None, *, field: str) -> list[_Row]:
+    if first is None and len(found) > LIST_MAX:
+        raise InvalidValue(f"{field} holds more than {LIST_MAX} rows; page with first and after", field="first")
+    return found

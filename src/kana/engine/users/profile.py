@@ -1,0 +1,116 @@
+"""All that is to know of one user, of one moment: what they hold, what answers for each feature, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kana.engine.ports.clock import Clock
+from kana.engine.ports.usage import Ledger
+from kana.engine.ports.users import AccountStore
+from kana.errors import UserNotFound
+from kana.model.account import Account
+from kana.model.catalog import Catalog
+from kana.model.entitlement import CounterKey, Decision, Entitlement, candidates
+from kana.model.environment import Environment
+from kana.model.explanation import Contender, explain
+from kana.model.feature import Feature
+from kana.model.package import Package
+from kana.model.period import Period
+from kana.model.subscription import Subscription
+from kana.model.text import shown
+from kana.model.usage import Entry
+from kana.model.user import User
+from kana.model.value import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A subscription of the user's as it stands now, ended or not, and its package."""
+
+    subscription: Subscription
+    package: Package
+    stands: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One feature: what may be done with it now, in which period, and which subscription says so."""
+
+    feature: Feature
+    entitlement: Entitlement
+    package: Package
+    period: Period
+    decision: Decision
+    contenders: Sequence[Contender]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A user, all their subscriptions with the newest first, and each feature that they may use."""
+
+    user: User
+    catalog: Catalog
+    subscriptions: Sequence[Held]
+    standings: Sequence[Standing]
+
+
+class ProfileEngine:
+    """Reads what is to know of one user."""
+
+    def __init__(self, accounts: AccountStore, ledger: Ledger, *, clock: Clock) -> None:
+        self._accounts = accounts
+        self._ledger = ledger
+        self._clock = clock
+
+    async def of(self, environment: Environment, user_id: str) -> Profile:
+        """Return a user's profile. Features are in the order of the catalogue, as far as a subscription gives them.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        now = self._clock()
+        user = await self._accounts.user(environment, user_id)
+        found: list[tuple[Entitlement, CounterKey, Sequence[Contender]]] = []
+
+        def want(account: Account, catalog: Catalog) -> Iterator[CounterKey]:
+            found.clear()
+            for feature in catalog.features.values():
+                if ranked := candidates(account, catalog, feature, now=now):
+                    _, allowance, subscription = ranked[0]
+                    entitlement = Entitlement(feature, subscription, allowance)
+                    found.append((entitlement, entitlement.counter_at(now), explain(ranked)))
+                    yield found[-1][1]
+
+        snapshot = await self._ledger.snapshot(environment, [user_id], want, history=True)
+        if user_id not in snapshot.accounts:
+            raise UserNotFound(f"User not found: {shown(user_id)}")
+        catalog = snapshot.catalog
+        return Profile(
+            user,
+            catalog,
+            [
+                Held(held.at(now), catalog.package(held.package_id), held.stands(now))
+                for held in reversed(snapshot.accounts[user_id].subscriptions)
+            ],
+            [
+                Standing(
+                    entitlement.feature,
+                    entitlement,
+                    contenders[0].candidate.package,
+                    entitlement.period_at(now),
+                    entitlement.decide(1, used=snapshot.used.get(counter, 0)),
+                    contenders,
+                )
+                for entitlement, counter, contenders in found
+            ],
+        )
+
+    async def entries(
+        self, environment: Environment, user_id: str, *, before: int | None = None, first: int = 50
+    ) -> list[Entry]:
+        """Return lines of the user's ledger, refusals included, the newest first, from before an entry's id.
+
+        Raises:
+            UserNotFound: none has this id.
+        """
+        return await self._ledger.entries(environment, user_id, limit=first, before=before)

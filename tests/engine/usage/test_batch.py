@@ -1,0 +1,218 @@
+"""A batch: usages decided together, without I/O, each for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+
+import pytest
+
+from kana.engine.usage.batch import Batch, KeyUse
+from kana.errors import FeatureNotFound, IdempotencyKeyReused, InvalidValue, KanaError, UserNotFound
+from kana.model.account import Account
+from kana.model.entitlement import CounterKey
+from kana.model.text import key_digest
+from kana.model.usage import Action, Entry, Outcome, Receipt, Usage
+from tests.support.world import (
+    LIVE,
+    MONTH,
+    NOON,
+    ONE_DAY,
+    TEST,
+    a_catalog,
+    a_feature,
+    a_package,
+    a_ref,
+    a_subscription,
+    a_usage,
+    allows,
+    an_account,
+)
+
+CATALOG = a_catalog(a_feature(), a_feature("photo"), a_package("basic", allows(10), allows(3, feature="photo")))
+ADA = an_account(a_subscription())
+BOB = Account(a_ref(id="bob", key=2), ())
+ACCOUNTS = {(TEST, "ada"): ADA, (TEST, "bob"): BOB}
+MESSAGES = CounterKey(7, 1, "message", MONTH, NOON)
+NOW = NOON + ONE_DAY
+
+
+def decided(
+    *usages: Usage, used: Mapping[CounterKey, int] | None = None, earlier: Mapping[KeyUse, Entry] | None = None
+) -> Batch:
+    """A batch that a store has driven."""
+    batch = Batch(usages, clock=lambda: NOW, next_id=count(1).__next__)
+    batch.place({TEST: CATALOG}, ACCOUNTS, earlier or {})
+    batch.decide(used or {})
+    return batch
+
+
+def entries(batch: Batch) -> list[Entry]:
+    return [answer.entry for answer in batch.answers if isinstance(answer, Receipt)]
+
+
+def test_a_batch_says_what_it_needs() -> None:
+    """Whose catalogues, whose accounts, whose ended subscriptions, and which keys' entries."""
+    batch = Batch(
+        [a_usage(key="k"), a_usage(), a_usage(user_id="bob", key="k"), a_usage(environment=LIVE, timestamp=NOON)],
+        clock=lambda: NOW,
+        next_id=count().__next__,
+    )
+    assert batch.environments == {TEST, LIVE}
+    assert batch.people == {(TEST, "ada"), (TEST, "bob"), (LIVE, "ada")}
+    assert batch.late == {(LIVE, "ada")}
+    assert batch.keys == [((TEST, "ada"), key_digest("k")), ((TEST, "bob"), key_digest("k"))]
+
+
+def test_place_names_the_totals_that_deciding_needs() -> None:
+    """One for each subscription, feature and period; none where no subscription answers or the usage is wrong."""
+    batch = Batch(
+        [
+            a_usage(),
+            a_usage(feature_id="photo"),
+            a_usage(timestamp=NOW),
+            a_usage(user_id="bob"),
+            a_usage(user_id="nobody"),
+        ],
+        clock=lambda: NOW,
+        next_id=count().__next__,
+    )
+    assert batch.place({TEST: CATALOG}, ACCOUNTS, {}) == {MESSAGES, replace_feature(MESSAGES, "photo")}
+
+
+def replace_feature(counter: CounterKey, feature_id: str) -> CounterKey:
+    return counter._replace(feature_id=feature_id)
+
+
+def test_each_is_decided_on_what_those_before_it_left() -> None:
+    """From the totals that were read on, in order; a refusal leaves the total; only what moved is written."""
+    batch = decided(
+        a_usage(2), a_usage(2), a_usage(1), a_usage(-4), a_usage(9, action=Action.SET), a_usage(4, feature_id="photo"),
+        used={MESSAGES: 7},
+    )  # fmt: skip
+    assert [(entry.outcome, entry.change) for entry in batch.entries] == [
+        (Outcome.RECORDED, 2),
+        (Outcome.LIMIT_EXCEEDED, 0),
+        (Outcome.RECORDED, 1),
+        (Outcome.RECORDED, -4),
+        (Outcome.RECORDED, 3),
+        (Outcome.LIMIT_EXCEEDED, 0),
+    ]
+    assert batch.totals == {MESSAGES: 9}
+    assert [entry.id for entry in batch.entries] == [1, 2, 3, 4, 5, 6]
+    assert entries(batch) == batch.entries
+
+
+def test_one_bad_usage_never_fails_its_neighbours() -> None:
+    """Each bad one gets its own error, in its own place; no entry is made for it."""
+    batch = decided(
+        a_usage(1),
+        a_usage(user_id="nobody\n"),
+        a_usage(feature_id="none"),
+        a_usage(timestamp=NOW + timedelta(minutes=5, milliseconds=1)),
+        a_usage(timestamp=NOON - timedelta(minutes=5, milliseconds=1)),
+        a_usage(1),
+    )
+    assert [type(answer) for answer in batch.answers] == [
+        Receipt, UserNotFound, FeatureNotFound, InvalidValue, InvalidValue, Receipt,
+    ]  # fmt: skip
+    assert [answer.message for answer in batch.answers[1:3] if isinstance(answer, KanaError)] == [
+        "User not found: 'nobody\\n'",
+        "Feature not found: 'none'",
+    ]
+    assert (len(batch.entries), batch.totals) == (2, {MESSAGES: 2})
+
+
+def test_late_usage_counts_in_the_period_it_belongs_to() -> None:
+    """The current month has its own total; without a subscription a timestamp is held to the clock alone."""
+    later = NOON + timedelta(days=40)
+    batch = Batch([a_usage(5, timestamp=NOON), a_usage(6), a_usage(user_id="bob", timestamp=NOON - 99 * ONE_DAY)],
+                  clock=lambda: later, next_id=count(1).__next__)  # fmt: skip
+    wanted = batch.place({TEST: CATALOG}, ACCOUNTS, {})
+    assert {counter.period_start for counter in wanted} == {NOON, NOON + timedelta(days=31)}
+    batch.decide({MESSAGES: 5})
+    assert batch.totals == {MESSAGES: 10, MESSAGES._replace(period_start=NOON + timedelta(days=31)): 6}
+    assert [entry.occurred_at for entry in batch.entries] == [NOON, later, NOON - 99 * ONE_DAY]
+    assert {entry.recorded_at for entry in batch.entries} == {later}
+
+
+def test_the_clock_is_read_when_a_batch_is_placed() -> None:
+    """Under the locks, and again when a transaction is tried again: of two who decide the second is the later one."""
+    moments = iter([NOON + ONE_DAY, NOON + 2 * ONE_DAY])
+    batch = Batch([a_usage()], clock=lambda: next(moments), next_id=count(1).__next__)
+    for day in (1, 2):
+        batch.place({TEST: CATALOG}, ACCOUNTS, {})
+        batch.decide({})
+        assert [entry.recorded_at for entry in batch.entries] == [NOON + day * ONE_DAY]
+
+
+def test_a_key_that_came_before_gets_the_first_answer_again() -> None:
+    """The very entry, marked as a duplicate, without a new one, even where its timestamp would be refused now."""
+    [first] = decided(a_usage(3, key="k", timestamp=NOON)).entries
+    cancelled = {(TEST, "ada"): an_account(a_subscription(2, start=NOW))}
+    batch = Batch([a_usage(3, key="k", timestamp=NOON), a_usage(1)], clock=lambda: NOW, next_id=count(50).__next__)
+    batch.place({TEST: CATALOG}, cancelled, {(1, key_digest("k")): first})
+    batch.decide({})
+    assert batch.answers[0] == Receipt(first, duplicate=True)
+    assert [entry.id for entry in batch.entries] == [50]
+
+
+def test_a_key_with_other_content_is_told_what_differs() -> None:
+    """Nothing is recorded; the message names key and fields."""
+    [first] = decided(a_usage(3, key="k")).entries
+    batch = decided(a_usage(4, key="k", metadata={}), earlier={(1, key_digest("k")): first})
+    [error] = batch.answers
+    assert isinstance(error, IdempotencyKeyReused)
+    assert error.message == (
+        "idempotencyKey 'k' was used before with other content: delta, metadata differ; nothing was recorded"
+    )
+    assert (batch.entries, batch.totals) == ([], {})
+
+
+def test_a_key_twice_in_one_batch_counts_once() -> None:
+    """The second is the first's duplicate, or an error; another user's same key is apart."""
+    batch = decided(
+        a_usage(3, key="k"),
+        a_usage(3, key="k"),
+        a_usage(4, key="k"),
+        a_usage(3, key="k", user_id="bob"),
+        a_usage(99, key="no"),
+        a_usage(99, key="no"),
+    )
+    first, again, reused, other, refused, refused_again = batch.answers
+    assert isinstance(first, Receipt)
+    assert again == Receipt(first.entry, duplicate=True)
+    assert isinstance(reused, IdempotencyKeyReused)
+    assert isinstance(other, Receipt)
+    assert (other.duplicate, other.entry.outcome) == (False, Outcome.NO_SUBSCRIPTION)
+    assert isinstance(refused, Receipt)
+    assert refused_again == replace(refused, duplicate=True)
+    assert batch.totals == {MESSAGES: 3}
+
+
+def test_a_batch_can_be_placed_and_decided_again() -> None:
+    """A store that must retry its transaction gets answers of the second try alone, errors and keys included."""
+    usages = [a_usage(2, key="k"), a_usage(2, key="k"), a_usage(user_id="eve"), a_usage(1), a_usage(1, user_id="bob")]
+    batch = Batch(usages, clock=lambda: NOW, next_id=count(1).__next__)
+    batch.place({TEST: CATALOG}, ACCOUNTS, {})
+    batch.decide({MESSAGES: 9})
+    assert [type(answer) for answer in batch.answers] == [Receipt, Receipt, UserNotFound, Receipt, Receipt]
+    eve = Account(a_ref(id="eve", key=3), ())
+    batch.place({TEST: CATALOG}, {(TEST, "ada"): ADA, (TEST, "eve"): eve}, {})
+    batch.decide({MESSAGES: 5})
+    assert [type(answer) for answer in batch.answers] == [Receipt, Receipt, Receipt, Receipt, UserNotFound]
+    assert [(entry.user_key, entry.outcome) for entry in batch.entries] == [
+        (1, Outcome.RECORDED),
+        (3, Outcome.NO_SUBSCRIPTION),
+        (1, Outcome.RECORDED),
+    ]
+    assert batch.totals == {MESSAGES: 8}
+    assert batch.answers[1] == Receipt(batch.entries[0], duplicate=True)
+
+
+def test_a_defect_while_placing_is_raised() -> None:
+    """Only Kana's own errors are answers: a catalogue that was not read is a defect of the store."""
+    with pytest.raises(KeyError):
+        Batch([a_usage()], clock=lambda: NOW, next_id=count().__next__).place({}, ACCOUNTS, {})
