@@ -91,7 +91,7 @@ def _usages(number: int) -> list[Usage]:
 async def _record(url: str) -> tuple[float, list[_Rows]]:
     """Return how many entries a second are recorded, and what each batch wrote."""
     store = await open_store(Settings(database_url=url))
-    witness = _Witness(store)
+    witness = _Witness(store.ledger)
     recorder = Recorder(
         witness,  # type: ignore[arg-type]  # All that a recorder asks of a ledger.
         clock=system_clock,

@@ -76,7 +76,7 @@ def _rate(target: Target) -> float:
 
 async def _invite(url: str) -> list[str]:
     store = await open_store(Settings(database_url=url))
-    people, actor = create_people(store), Actor(kind="cli", name="benchmark")
+    people, actor = create_people(store.people), Actor(kind="cli", name="benchmark")
     tokens = [await people.invite(f"owner-{each}@example.com", Role.OWNER, by=actor) for each in range(PEOPLE)]
     await store.close()
     return tokens

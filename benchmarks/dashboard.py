@@ -86,7 +86,7 @@ async def _merge(store: Store) -> float:
 
 async def _sign_in(browser: httpx.AsyncClient, store: Store) -> None:
     actor = Actor(kind="cli", name="benchmark")
-    token = await create_people(store).invite("owner@example.com", Role.OWNER, by=actor)
+    token = await create_people(store.people).invite("owner@example.com", Role.OWNER, by=actor)
     found = re.search(r'name="csrf" value="(\w+)"', (await browser.get("/login")).text)
     assert found is not None
     form = {"csrf": found[1], "token": token, "password": _PASSWORD}

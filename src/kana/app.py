@@ -96,7 +96,7 @@ async def secure(store: Store, settings: Settings) -> list[str]:
     Raises:
         DatabaseRefused: a secret is sealed with a key that the settings do not have.
     """
-    await store.seal_signing_secrets()
+    await store.keys.seal_signing_secrets()
     return list(_warnings(settings))
 
 
@@ -125,7 +125,7 @@ async def copy_database(
     stores = [await open_store(settings, exclusive=settings.sqlite_path is not None) for settings in (source, target)]
     try:
         await move(_tables(stores[0], source), _tables(stores[1], target), on_rows=on_rows)
-        return await stores[0].audit(), await stores[1].audit()
+        return await stores[0].audits.audit(), await stores[1].audits.audit()
     finally:
         for store in stores:
             await store.close()
@@ -152,7 +152,7 @@ def create_app(
     metrics = Metrics(registry or CollectorRegistry())
     engine = Engine.over(store, clock=clock, meter=metrics, read_again=segment.read_again)
     door = Door(engine.access, clock=clock)
-    configuration = ConfigEngine(store, clock=clock)
+    configuration = ConfigEngine(store.catalogs, clock=clock)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -167,7 +167,7 @@ def create_app(
     dashboard = create_dashboard(
         engine,
         configuration,
-        create_people(store, clock=clock),
+        create_people(store.people, clock=clock),
         settings,
         definitions=files(admin.__name__).joinpath("schema.graphql").read_text(encoding="utf-8"),
     )

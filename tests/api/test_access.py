@@ -125,7 +125,7 @@ def clock() -> SetClock:
 async def door(tmp_path: Path, clock: SetClock) -> AsyncIterator[Door]:
     """A door at which everybody fails."""
     store = await SqlitePlace(tmp_path / "kana.db").open()
-    yield Door(AccessEngine(store, clock=clock), clock=clock)
+    yield Door(AccessEngine(store.keys, clock=clock), clock=clock)
     await store.close()
 
 

@@ -38,7 +38,7 @@ async def test_no_total_drifts_from_the_entries(
     await asyncio.to_thread(seed, settings.database_url, users=0, features=insights.FEATURES)
     fill(path)
     store = await open_store(settings)
-    audit = await store.audit()
+    audit = await store.audits.audit()
     await store.close()
     assert audit.entries == ENTRIES
     assert (audit.drifts, audit.tally_drifts) == ((), ())

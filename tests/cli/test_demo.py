@@ -30,7 +30,7 @@ async def test_a_year_is_told(tmp_path: Path) -> None:
     held = await world.accounts.subscriptions(TEST)
     usage = await world.engine.insights.usage(TEST, step=Step.MONTH, **whole)
     letters = {row.at: row.units for row in usage if (row.feature_id, row.package_id) == ("letters", "nest")}
-    audit = await store.audit()
+    audit = await store.audits.audit()
 
     assert {package.status for package in catalog.packages.values()} == set(PackageStatus)
     assert {package.is_addon for package in catalog.packages.values()} == {True, False}

@@ -48,97 +48,97 @@ async def test_users_come_back_as_they_were_put(store: Store, place: Place) -> N
         new_user("🦜", 3, metadata=[0.1, -0.5, 10**18, "", {"": None}]),
     ]
     for user in users:
-        assert await store.create_user(user) == user
+        assert await store.users.create_user(user) == user
     another = await place.open()
-    assert [await another.user(TEST, user.id) for user in users] == users
+    assert [await another.users.user(TEST, user.id) for user in users] == users
     await another.close()
 
 
 async def test_unknown_users_are_not_found(store: Store) -> None:
     """By every method that asks for one; ids are case-sensitive, and other environments do not count."""
-    await store.create_user(new_user("Ada"))
+    await store.users.create_user(new_user("Ada"))
     for environment, user_id in ((TEST, "ada"), (LIVE, "Ada")):
         with pytest.raises(UserNotFound, match=f"^User not found: '{user_id}'$"):
-            await store.user(environment, user_id)
+            await store.users.user(environment, user_id)
         with pytest.raises(UserNotFound):
-            await store.update_user(environment, user_id, lambda user: user)
+            await store.users.update_user(environment, user_id, lambda user: user)
         with pytest.raises(UserNotFound):
-            await store.change_subscriptions(environment, user_id, lambda *_: [])
+            await store.users.change_subscriptions(environment, user_id, lambda *_: [])
         with pytest.raises(UserNotFound):
-            await store.subscriptions(environment, user_id=user_id, limit=10, after=None)
+            await store.users.subscriptions(environment, user_id=user_id, limit=10, after=None)
         with pytest.raises(UserNotFound):
-            await store.entries(environment, user_id, limit=10, before=None)
+            await store.ledger.entries(environment, user_id, limit=10, before=None)
 
 
 async def test_a_user_is_found_by_where_their_data_is_kept(store: Store) -> None:
     """By bucket and key, renamed or not; None for another place, and in the other environment."""
     user = new_user("ada")
-    await store.create_user(user)
-    renamed = await store.update_user(TEST, "ada", lambda user: replace(user, id="bob"))
-    assert await store.user_by_key(TEST, user.bucket, user.key) == renamed
+    await store.users.create_user(user)
+    renamed = await store.users.update_user(TEST, "ada", lambda user: replace(user, id="bob"))
+    assert await store.users.user_by_key(TEST, user.bucket, user.key) == renamed
     for environment, bucket, key in (
         (LIVE, user.bucket, user.key),
         (TEST, user.bucket ^ 1, user.key),
         (TEST, user.bucket, 2),
     ):
-        assert await store.user_by_key(environment, bucket, key) is None
+        assert await store.users.user_by_key(environment, bucket, key) is None
 
 
 async def test_an_id_is_taken_once_an_environment(store: Store) -> None:
     """The second user with an id is refused and the first one stays; another environment has its own."""
     first = new_user("ada", name="first")
-    await store.create_user(first)
+    await store.users.create_user(first)
     with pytest.raises(Conflict, match="User 'ada' exists already"):
-        await store.create_user(new_user("ada", 2, name="second"))
-    assert await store.user(TEST, "ada") == first
-    await store.create_user(new_user("ada", 3, LIVE))
-    assert (await store.user(LIVE, "ada")).key == 3
+        await store.users.create_user(new_user("ada", 2, name="second"))
+    assert await store.users.user(TEST, "ada") == first
+    await store.users.create_user(new_user("ada", 3, LIVE))
+    assert (await store.users.user(LIVE, "ada")).key == 3
 
 
 async def test_of_many_who_want_one_id_one_gets_it(store: Store) -> None:
     """Created at once, one user stands and the others are told that the id is taken."""
     answers = await asyncio.gather(
-        *(store.create_user(new_user("ada", key)) for key in range(1, 9)), return_exceptions=True
+        *(store.users.create_user(new_user("ada", key)) for key in range(1, 9)), return_exceptions=True
     )
     assert Counter(type(answer) for answer in answers) == {User: 1, Conflict: 7}
-    assert await store.user(TEST, "ada") == next(answer for answer in answers if isinstance(answer, User))
+    assert await store.users.user(TEST, "ada") == next(answer for answer in answers if isinstance(answer, User))
 
 
 async def test_users_are_listed_in_the_order_of_their_ids(store: Store) -> None:
     """By code point, whatever the database's language; a page begins after the last id of the one before."""
     ids = ["A", "B", "_", "a", "a/1", "a1", "b", "é", "名", "🦜"]
     for key, user_id in enumerate(reversed(ids), 1):
-        await store.create_user(new_user(user_id, key))
-    await store.create_user(new_user("other", 99, LIVE))
+        await store.users.create_user(new_user(user_id, key))
+    await store.users.create_user(new_user("other", 99, LIVE))
     pages: list[list[str]] = []
     after = None
-    while page := [user.id for user in await store.users(TEST, limit=3, after=after)]:
+    while page := [user.id for user in await store.users.users(TEST, limit=3, after=after)]:
         pages.append(page)
         after = page[-1]
     assert pages == [ids[0:3], ids[3:6], ids[6:9], ids[9:]]
-    assert [user.id for user in await store.users(TEST, limit=100, after="a0")] == ids[5:]
+    assert [user.id for user in await store.users.users(TEST, limit=100, after="a0")] == ids[5:]
 
 
 async def test_a_user_is_changed_under_its_lock(store: Store) -> None:
     """Of 16 changes at once none is lost; one that raises changes nothing."""
-    await store.create_user(new_user("ada", name="0"))
+    await store.users.create_user(new_user("ada", name="0"))
 
     def count_up(user: User) -> User:
         assert user.name is not None
         return replace(user, name=str(int(user.name) + 1))
 
-    await asyncio.gather(*(store.update_user(TEST, "ada", count_up) for _ in range(16)))
+    await asyncio.gather(*(store.users.update_user(TEST, "ada", count_up) for _ in range(16)))
     with pytest.raises(InvalidValue):
-        await store.update_user(TEST, "ada", lambda user: replace(user, name=""))
-    assert await store.user(TEST, "ada") == new_user("ada", name="16")
+        await store.users.update_user(TEST, "ada", lambda user: replace(user, name=""))
+    assert await store.users.user(TEST, "ada") == new_user("ada", name="16")
 
 
 async def test_all_of_a_user_may_change_but_the_key(store: Store) -> None:
     """What the change returns is kept whole."""
-    await store.create_user(new_user("ada"))
+    await store.users.create_user(new_user("ada"))
     changed = new_user("ada", billing_id="b", name="n", email="e", metadata=[1])
-    assert await store.update_user(TEST, "ada", lambda _: changed) == changed
-    assert await store.user(TEST, "ada") == changed
+    assert await store.users.update_user(TEST, "ada", lambda _: changed) == changed
+    assert await store.users.user(TEST, "ada") == changed
 
 
 async def test_tokens_are_revoked_at_once_everywhere(store: Store, place: Place) -> None:
@@ -147,31 +147,31 @@ async def test_tokens_are_revoked_at_once_everywhere(store: Store, place: Place)
     Of many at once none is lost.
     """
     another = await place.open()
-    user = await store.create_user(new_user("ada"))
-    await store.create_user(new_user("ada", 2, LIVE))
+    user = await store.users.create_user(new_user("ada"))
+    await store.users.create_user(new_user("ada", 2, LIVE))
     assert user.token_version == 0
 
-    assert await store.revoke_tokens(TEST, "ada", by=TESTER, now=NOON) == replace(user, token_version=1)
-    assert await another.user_by_key(TEST, user.bucket, user.key) == replace(user, token_version=1)
+    assert await store.users.revoke_tokens(TEST, "ada", by=TESTER, now=NOON) == replace(user, token_version=1)
+    assert await another.users.user_by_key(TEST, user.bucket, user.key) == replace(user, token_version=1)
 
     renamed = replace(user, id="bob", name="B")
     await asyncio.gather(
-        *(each.revoke_tokens(TEST, "ada", by=TESTER, now=NOON) for each in (store, another) * 4),
-        store.update_user(TEST, "ada", lambda user: replace(user, name="B")),
+        *(each.users.revoke_tokens(TEST, "ada", by=TESTER, now=NOON) for each in (store, another) * 4),
+        store.users.update_user(TEST, "ada", lambda user: replace(user, name="B")),
     )
-    await store.update_user(TEST, "ada", lambda user: replace(user, id="bob"))
+    await store.users.update_user(TEST, "ada", lambda user: replace(user, id="bob"))
     roster = a_roster(1)
-    await store.begin_roster(roster)
-    await store.keep_page(1, 0, [Row(number=2, id="bob", details={"email": "b@example.com"})], now=NOON)
-    await store.decide_roster(1, now=NOON)
-    await store.merge_page(1, lambda _, row, old: replace(old or user, **row.details), now=NOON)
+    await store.imports.begin_roster(roster)
+    await store.imports.keep_page(1, 0, [Row(number=2, id="bob", details={"email": "b@example.com"})], now=NOON)
+    await store.imports.decide_roster(1, now=NOON)
+    await store.imports.merge_page(1, lambda _, row, old: replace(old or user, **row.details), now=NOON)
     kept = replace(renamed, email="b@example.com", token_version=9)
-    assert await another.user(TEST, "bob") == kept
-    assert await another.users(TEST, limit=9, after=None) == [kept]
-    assert await another.users_by_id(TEST, ["bob"]) == {"bob": kept}
-    assert (await another.user(LIVE, "ada")).token_version == 0
+    assert await another.users.user(TEST, "bob") == kept
+    assert await another.users.users(TEST, limit=9, after=None) == [kept]
+    assert await another.users.users_by_id(TEST, ["bob"]) == {"bob": kept}
+    assert (await another.users.user(LIVE, "ada")).token_version == 0
     with pytest.raises(UserNotFound):
-        await store.revoke_tokens(TEST, "ada", by=TESTER, now=NOON)
+        await store.users.revoke_tokens(TEST, "ada", by=TESTER, now=NOON)
     await another.close()
 
 
@@ -192,7 +192,7 @@ async def test_subscriptions_and_usage_follow_a_rename(world: World) -> None:
     [held] = await world.accounts.subscriptions(TEST, user_id="名/前")
     assert held.user_id == "名/前"
     assert (await world.accounts.subscription(TEST, held.subscription.id)).user_id == "名/前"
-    assert await world.store.entries(TEST, "名/前", limit=9, before=None) == [first.entry]
+    assert await world.store.ledger.entries(TEST, "名/前", limit=9, before=None) == [first.entry]
 
 
 async def test_a_former_id_can_be_used_again(world: World) -> None:
@@ -207,24 +207,24 @@ async def test_a_former_id_can_be_used_again(world: World) -> None:
     await world.accounts.subscribe(TEST, "ada", ["basic"])
     receipt = await world.usage.record(a_usage(9, key="k"))
     assert (receipt.duplicate, receipt.entry.recorded) == (False, True)
-    assert (await world.store.user(TEST, "ada-2")).key == old.key
+    assert (await world.store.users.user(TEST, "ada-2")).key == old.key
     # And back: the ids change hands.
     await world.accounts.update_user(TEST, "ada", {"id": "ada-3"})
     await world.accounts.update_user(TEST, "ada-2", {"id": "ada"})
-    assert (await world.store.user(TEST, "ada")).key == old.key
-    assert not (await world.store.audit()).drifts
+    assert (await world.store.users.user(TEST, "ada")).key == old.key
+    assert not (await world.store.audits.audit()).drifts
 
 
 async def test_nobody_is_renamed_onto_another(store: Store) -> None:
     """The id is taken: both users stay as they are. Renaming to the same id is none."""
     ada, bob = new_user("ada", 1), new_user("bob", 2)
-    await store.create_user(ada)
-    await store.create_user(bob)
+    await store.users.create_user(ada)
+    await store.users.create_user(bob)
     with pytest.raises(Conflict, match="User 'bob' exists already"):
-        await store.update_user(TEST, "ada", lambda user: replace(user, id="bob", name="lost"))
-    assert [await store.user(TEST, user_id) for user_id in ("ada", "bob")] == [ada, bob]
-    assert await store.update_user(TEST, "ada", lambda user: replace(user, id="ada")) == ada
-    await store.create_user(new_user("bob", 3, LIVE))
+        await store.users.update_user(TEST, "ada", lambda user: replace(user, id="bob", name="lost"))
+    assert [await store.users.user(TEST, user_id) for user_id in ("ada", "bob")] == [ada, bob]
+    assert await store.users.update_user(TEST, "ada", lambda user: replace(user, id="ada")) == ada
+    await store.users.create_user(new_user("bob", 3, LIVE))
 
 
 async def test_subscriptions_come_back_as_they_were_put(world: World, place: Place) -> None:
@@ -243,12 +243,12 @@ async def test_subscriptions_come_back_as_they_were_put(world: World, place: Pla
         )
         for number, status in enumerate(SubscriptionStatus)
     ]
-    assert await world.store.change_subscriptions(TEST, "ada", lambda *_: put) == put
+    assert await world.store.users.change_subscriptions(TEST, "ada", lambda *_: put) == put
     another = await place.open()
-    found = await another.subscriptions(TEST, user_id="ada", limit=100, after=None)
+    found = await another.users.subscriptions(TEST, user_id="ada", limit=100, after=None)
     assert [held.subscription for held in found] == put
     assert {held.user_id for held in found} == {"ada"}
-    assert [(await another.subscription(TEST, each.id)).subscription for each in put] == put
+    assert [(await another.users.subscription(TEST, each.id)).subscription for each in put] == put
     await another.close()
 
 
@@ -265,14 +265,14 @@ async def test_a_change_sees_the_whole_account_and_the_newest_catalogue(world: W
         seen.append((account, catalog))
         return [replace(base, ends_at=NOON + ONE_DAY)]
 
-    assert await world.store.change_subscriptions(TEST, "ada", change) == [replace(base, ends_at=NOON + ONE_DAY)]
+    assert await world.store.users.change_subscriptions(TEST, "ada", change) == [replace(base, ends_at=NOON + ONE_DAY)]
     account, catalog = seen[-1]
     assert (account.user.environment, account.user.id, account.user.key) == (TEST, "ada", user.key)
     assert account.user.bucket == user.bucket
     assert [each.id for each in account.subscriptions] == [base.id, addon.id]
     assert account.standing(NOON) == [base]
     assert "pro" in catalog.packages
-    assert (await world.store.subscription(TEST, base.id)).subscription.ends_at == NOON + ONE_DAY
+    assert (await world.store.users.subscription(TEST, base.id)).subscription.ends_at == NOON + ONE_DAY
 
 
 async def test_a_change_of_subscriptions_that_fails_writes_nothing(world: World) -> None:
@@ -284,8 +284,8 @@ async def test_a_change_of_subscriptions_that_fails_writes_nothing(world: World)
         raise Conflict("no")
 
     with pytest.raises(Conflict, match="no"):
-        await world.store.change_subscriptions(TEST, "ada", change)
-    assert await world.store.subscriptions(TEST, user_id="ada", limit=9, after=None) == []
+        await world.store.users.change_subscriptions(TEST, "ada", change)
+    assert await world.store.users.subscriptions(TEST, user_id="ada", limit=9, after=None) == []
 
 
 async def test_of_many_who_subscribe_a_user_one_does(world: World) -> None:
@@ -306,7 +306,7 @@ async def test_unknown_subscriptions_are_not_found(world: World) -> None:
     [held] = await world.accounts.subscriptions(TEST)
     for environment, number in ((TEST, 1), (LIVE, held.subscription.id), (TEST, 2**63 - 1)):
         with pytest.raises(SubscriptionNotFound, match=f"Subscription not found: '{number}'"):
-            await world.store.subscription(environment, number)
+            await world.store.users.subscription(environment, number)
 
 
 async def test_subscriptions_are_listed_the_oldest_first(world: World) -> None:
@@ -318,10 +318,10 @@ async def test_subscriptions_are_listed_the_oldest_first(world: World) -> None:
         world.clock.advance(hours=1)
     await world.accounts.create_user(LIVE, id="a")
     await world.accounts.subscribe(LIVE, "a", ["basic"])
-    listed = await world.store.subscriptions(TEST, user_id=None, limit=100, after=None)
+    listed = await world.store.users.subscriptions(TEST, user_id=None, limit=100, after=None)
     assert [held.user_id for held in listed] == ["c", "a", "b"]
     [first, second, third] = [held.subscription.id for held in listed]
     assert first < second < third
-    assert await world.store.subscriptions(TEST, user_id=None, limit=1, after=first) == listed[1:2]
-    assert await world.store.subscriptions(TEST, user_id="a", limit=100, after=None) == listed[1:2]
-    assert await world.store.subscriptions(TEST, user_id="a", limit=100, after=second) == []
+    assert await world.store.users.subscriptions(TEST, user_id=None, limit=1, after=first) == listed[1:2]
+    assert await world.store.users.subscriptions(TEST, user_id="a", limit=100, after=None) == listed[1:2]
+    assert await world.store.users.subscriptions(TEST, user_id="a", limit=100, after=second) == []

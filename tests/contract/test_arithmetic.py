@@ -81,10 +81,10 @@ def hour(moment: datetime) -> datetime:
 
 async def told_by_the_store(store: Store, user_id: str, feature_id: str) -> tuple[object, ...]:
     """A user's hours and days, all hours added up, and the first of the users: each by its own statement."""
-    hours = await store.usage_of(TEST, user_id, ALWAYS, [feature_id], ["free", None])
-    days = await store.usage_of(TEST, user_id, Steps(Step.DAY, (FIRST,), LAST), [feature_id], ["free", None])
-    steps = await store.usage_by_step(TEST, ALWAYS, [feature_id], ["free", None], limit=9)
-    top = await store.top_users(TEST, feature_id, start=FIRST, end=LAST, limit=1)
+    hours = await store.insights.usage_of(TEST, user_id, ALWAYS, [feature_id], ["free", None])
+    days = await store.insights.usage_of(TEST, user_id, Steps(Step.DAY, (FIRST,), LAST), [feature_id], ["free", None])
+    steps = await store.insights.usage_by_step(TEST, ALWAYS, [feature_id], ["free", None], limit=9)
+    top = await store.insights.top_users(TEST, feature_id, start=FIRST, end=LAST, limit=1)
     return (
         {(row.at, row.package_id): (row.units, row.entries, row.refusals) for row in hours},
         {(row.at, row.package_id): (row.units, row.entries, row.refusals) for row in days},
@@ -125,10 +125,10 @@ def test_sums_days_and_hours_are_those_of_the_model(always: World, runner: async
             always.clock.now = LAST - ONE_DAY
             given = [a_usage(delta, user_id=user_id, feature_id=feature_id, timestamp=at) for at, delta in drawn]
             await always.usage.record_many(given)
-            lines = await always.store.entries(TEST, user_id, limit=99, before=None)
+            lines = await always.store.ledger.entries(TEST, user_id, limit=99, before=None)
             expected = told_by_the_lines(lines, user_id)
             assert await told_by_the_store(always.store, user_id, feature_id) == expected
-            assert (await always.store.audit()).is_clean
+            assert (await always.store.audits.audit()).is_clean
 
         runner.run(scenario())
 
@@ -145,15 +145,15 @@ def test_sums_beyond_64_bits_are_whole(always: World, runner: asyncio.Runner) ->
         days = [NOON - number * ONE_DAY for number in range(1100)]
         await always.usage.record_many([a_usage(UNITS_MAX, timestamp=day) for day in days])
         await always.usage.record_many([a_usage(UNITS_MAX, timestamp=day, user_id="bob") for day in days[1:]])
-        lines = await always.store.entries(TEST, "ada", limit=2000, before=None)
+        lines = await always.store.ledger.entries(TEST, "ada", limit=2000, before=None)
         hours, days_, _, top = await told_by_the_store(always.store, "ada", "message")
         assert (hours, days_, top) == (
             *told_by_the_lines(lines, "ada")[:2],
             [TopUser("ada", 1100 * UNITS_MAX, 1100, 0)],
         )
-        [row] = await always.store.usage_by_step(TEST, ALWAYS, ["message"], ["free"], limit=9)
+        [row] = await always.store.insights.usage_by_step(TEST, ALWAYS, ["message"], ["free"], limit=9)
         assert (row.units, row.entries) == (2199 * UNITS_MAX, 2199)
-        assert (await always.store.audit()).is_clean
+        assert (await always.store.audits.audit()).is_clean
 
     runner.run(scenario())
 
@@ -172,9 +172,9 @@ def test_an_hour_in_which_more_is_used_than_64_bits_hold_is_no_drift(
             given = [Usage(environment=TEST, user_id=user_id, feature_id="message", delta=delta) for user_id in users]
             answers = await always.usage.record_many(given)
             assert Counter(isinstance(each, Receipt) and each.entry.change for each in answers) == {delta: 1100}
-            assert (await always.store.audit()).is_clean
+            assert (await always.store.audits.audit()).is_clean
         await place.tamper("update usage_hours set entries = entries + 1")
-        drifts = (await always.store.audit()).tally_drifts
+        drifts = (await always.store.audits.audit()).tally_drifts
         assert [(drift.counted[1] > drift.in_ledger[1], drift.in_ledger[0]) for drift in drifts] == [
             (True, 1100 * UNITS_MAX)
         ]
@@ -190,10 +190,10 @@ def test_an_audit_sees_the_least_difference(always: World, runner: asyncio.Runne
         await always.subscribed_user("ada", "free")
         always.clock.now = NOON
         batch = Batch([a_usage(2**41)], clock=always.clock, next_id=always.ids)
-        await always.store.append(batch)
+        await always.store.ledger.append(batch)
         for table, column in (("counters", "used"), ("usage_days", "units"), ("usage_hours", "units")):
             await place.tamper(f"update {table} set {column} = {column} + {change}")
-        audit = await always.store.audit()
+        audit = await always.store.audits.audit()
         assert [(drift.counted, drift.in_ledger) for drift in audit.drifts] == [(2**41 + change, 2**41)]
         assert [(drift.counted[0], drift.in_ledger[0]) for drift in audit.tally_drifts] == [(2**41 + change, 2**41)] * 2
 

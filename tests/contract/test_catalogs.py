@@ -48,13 +48,13 @@ async def put(store: Store, *nouns: Feature | Package, environment: Environment 
             catalog = catalog.with_feature(noun) if isinstance(noun, Feature) else catalog.with_package(noun)
         return catalog
 
-    return await store.change_catalog(environment, change, by=TESTER, now=NOON)
+    return await store.catalogs.change_catalog(environment, change, by=TESTER, now=NOON)
 
 
 async def test_a_new_catalogue_is_empty(store: Store) -> None:
     """Each environment begins with nothing, at a version of its own."""
     for environment in Environment:
-        catalog = await store.catalog(environment)
+        catalog = await store.catalogs.catalog(environment)
         assert (catalog.environment, dict(catalog.features), dict(catalog.packages)) == (environment, {}, {})
 
 
@@ -85,7 +85,7 @@ async def test_everything_comes_back_as_it_was_put(store: Store, place: Place) -
     written = await put(store, *nouns)
     assert [*written.features.values(), *written.packages.values()] == list(nouns)
     another = await place.open()
-    read = await another.catalog(TEST)
+    read = await another.catalogs.catalog(TEST)
     await another.close()
     assert read == written
     assert [*read.features, *read.packages] == [noun.id for noun in nouns]
@@ -94,10 +94,10 @@ async def test_everything_comes_back_as_it_was_put(store: Store, place: Place) -
 async def test_environments_never_meet(store: Store) -> None:
     """What is put into one is not in the other, and the same ids may stand in both."""
     await put(store, a_feature(name="test"))
-    live = await store.catalog(LIVE)
+    live = await store.catalogs.catalog(LIVE)
     assert (live.version, dict(live.features)) == (0, {})
     await put(store, a_feature(name="live"), environment=LIVE)
-    assert (await store.catalog(TEST)).feature("message").name == "test"
+    assert (await store.catalogs.catalog(TEST)).feature("message").name == "test"
 
 
 async def test_each_change_raises_the_version(store: Store) -> None:
@@ -113,7 +113,7 @@ async def test_a_package_is_replaced_whole_and_deleted_whole(store: Store) -> No
     await put(store, *features, package)
     changed = replace(package, features=(holds("c"), allows(3, feature="a")), prices=(PRICE,), is_addon=True, name="P")
     assert (await put(store, changed)).package("p") == changed
-    without = await store.change_catalog(TEST, lambda c: c.without_package("p"), by=TESTER, now=NOON)
+    without = await store.catalogs.change_catalog(TEST, lambda c: c.without_package("p"), by=TESTER, now=NOON)
     assert "p" not in without.packages
     empty = replace(package, features=())
     assert (await put(store, empty)).package("p") == empty
@@ -128,8 +128,8 @@ async def test_a_change_that_fails_writes_nothing(store: Store) -> None:
         return catalog.with_new_feature(a_feature())
 
     with pytest.raises(Conflict, match="exists already"):
-        await store.change_catalog(TEST, change, by=TESTER, now=NOON)
-    assert await store.catalog(TEST) == before
+        await store.catalogs.change_catalog(TEST, change, by=TESTER, now=NOON)
+    assert await store.catalogs.catalog(TEST) == before
 
 
 async def test_a_change_reads_only_what_changed(store: Store, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,16 +145,16 @@ async def test_a_change_reads_only_what_changed(store: Store, place: Place, monk
     another = await place.open()
     many = [a_feature(f"f{number}") for number in range(300)]
     await put(store, *many, *(a_package(f"p{number}", holds("f1"), holds("f2")) for number in range(50)))
-    await another.catalog(TEST)
+    await another.catalogs.catalog(TEST)
     monkeypatch.setattr(catalog_rows, "catalog_from", counted)
     await put(store, a_feature("f7", name="other"), a_package("p7", holds("f3")))
-    await store.change_catalog(
+    await store.catalogs.change_catalog(
         TEST, lambda c: c.with_package(a_package("gone", status=PackageStatus.DRAFT)), by=TESTER, now=NOON
     )
-    await store.change_catalog(TEST, lambda c: c.without_package("gone"), by=TESTER, now=NOON)
-    newest = await store.catalog(TEST)
+    await store.catalogs.change_catalog(TEST, lambda c: c.without_package("gone"), by=TESTER, now=NOON)
+    newest = await store.catalogs.catalog(TEST)
     assert read == []
-    assert await another.catalog(TEST) == newest
+    assert await another.catalogs.catalog(TEST) == newest
     assert read == [(1, 1)]
     await another.close()
 
@@ -173,10 +173,10 @@ async def test_what_is_known_is_what_is_kept(store: Store, place: Place) -> None
         lambda c: c.archived("B", now=NOON + MILLISECOND),
     ]
     for number, change in enumerate(changes):
-        made = await stores[number % 2].change_catalog(TEST, change, by=TESTER, now=NOON)
+        made = await stores[number % 2].catalogs.change_catalog(TEST, change, by=TESTER, now=NOON)
         anew = await place.open()
         for each in (*stores, anew):
-            read = await each.catalog(TEST)
+            read = await each.catalogs.catalog(TEST)
             assert read == made
             assert [*read.features, *read.packages] == [*made.features, *made.packages]
         await anew.close()
@@ -186,12 +186,12 @@ async def test_what_is_known_is_what_is_kept(store: Store, place: Place) -> None
 async def test_a_change_that_cannot_be_written_is_not_known(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The catalogue stays as it was, and the next change of another store is read as it is."""
     before = await put(store, a_feature())
-    [taken] = await store.log(TEST, limit=1, before=None, subject_id=None, shared=False)
+    [taken] = await store.insights.log(TEST, limit=1, before=None, subject_id=None, shared=False)
     with monkeypatch.context() as patched:
         patched.setattr(log, "_LINES", repeat(taken.id))
         with pytest.raises(KanaError, match="admin_log"):
             await put(store, a_feature("other"))
-    assert await store.catalog(TEST) == before
+    assert await store.catalogs.catalog(TEST) == before
     assert list((await put(store, a_feature("third"))).features) == ["message", "third"]
 
 
@@ -205,8 +205,8 @@ async def test_changes_at_once_are_all_kept(store: Store, place: Place) -> None:
 
     another = await place.open()
     stores = (store, another) * 8
-    await asyncio.gather(*(each.change_catalog(TEST, count_up, by=TESTER, now=NOON) for each in stores))
-    assert (await store.catalog(TEST)).feature("message").name == "16"
+    await asyncio.gather(*(each.catalogs.change_catalog(TEST, count_up, by=TESTER, now=NOON) for each in stores))
+    assert (await store.catalogs.catalog(TEST)).feature("message").name == "16"
     await another.close()
 
 
@@ -214,11 +214,11 @@ async def test_a_change_in_one_process_holds_in_another_at_once(store: Store, pl
     """A second store on the same database reads the newest catalogue, and changes it without losing anything."""
     another = await place.open()
     await put(store, a_feature("a"))
-    assert list((await another.catalog(TEST)).features) == ["a"]
+    assert list((await another.catalogs.catalog(TEST)).features) == ["a"]
     await put(another, a_feature("b"))
-    assert list((await store.catalog(TEST)).features) == ["a", "b"]
+    assert list((await store.catalogs.catalog(TEST)).features) == ["a", "b"]
     await put(store, a_feature("c"))
-    assert list((await another.catalog(TEST)).features) == ["a", "b", "c"]
+    assert list((await another.catalogs.catalog(TEST)).features) == ["a", "b", "c"]
     await another.close()
 
 
@@ -237,9 +237,9 @@ async def test_subscribers_are_counted(world: World) -> None:
     await world.accounts.cancel_subscription(TEST, eve.subscription.id)
     [joe] = await world.accounts.subscriptions(TEST, user_id="joe")
     await world.accounts.cancel_subscription(TEST, joe.subscription.id, at_period_end=True)
-    assert await world.store.count_subscribers(TEST, now=NOON) == {"basic": 3, "extra": 1}
-    assert await world.store.count_subscribers(TEST, now=NOON + ONE_DAY) == {"basic": 2, "extra": 1}
-    assert await world.store.count_subscribers(LIVE, now=NOON) == {}
+    assert await world.store.catalogs.count_subscribers(TEST, now=NOON) == {"basic": 3, "extra": 1}
+    assert await world.store.catalogs.count_subscribers(TEST, now=NOON + ONE_DAY) == {"basic": 2, "extra": 1}
+    assert await world.store.catalogs.count_subscribers(LIVE, now=NOON) == {}
 
 
 @pytest.mark.parametrize(("reset", "days"), [(DAY, 1), (MONTH, 31), (YEAR, 365), (None, 4000)])
@@ -259,7 +259,7 @@ async def test_those_over_a_limit_are_counted(world: World, reset: ResetPeriod |
 
     async def over(limit: int, package: str = "basic", environment: Environment = TEST) -> int:
         now = world.clock()
-        return await world.store.count_over(environment, package, "message", limit=limit, reset=reset, now=now)
+        return await world.store.catalogs.count_over(environment, package, "message", limit=limit, reset=reset, now=now)
 
     assert [await over(limit) for limit in (9, 10, 11)] == [2, 1, 0]
     assert [await over(0, "none"), await over(0, environment=LIVE), await over(98, "other")] == [0, 0, 1]

@@ -99,15 +99,15 @@ async def test_without_the_accounts_own_time_it_does(world: World, monkeypatch: 
 async def test_the_time_of_a_change_is_read_under_the_lock(world: World) -> None:
     """Not before it is waited for, and not before the account is read."""
     await world.subscribed_user("ada", "basic")
-    change, seen = world.store.change_subscriptions, []
+    change, seen = world.store.users.change_subscriptions, []
 
     async def slow(*given: object, **more: object) -> object:
         seen.append(world.clock.advance(seconds=5))
         return await change(*given, **more)  # type: ignore[arg-type]
 
-    world.store.change_subscriptions = slow  # type: ignore[method-assign, assignment]
+    world.store.users.change_subscriptions = slow  # type: ignore[method-assign, assignment]
     changed = await world.accounts.change_subscription(TEST, "ada", "pro", by=TESTER)
-    [line] = await world.store.log(TEST, limit=1, before=None, subject_id="ada", shared=False)
+    [line] = await world.store.insights.log(TEST, limit=1, before=None, subject_id="ada", shared=False)
     assert [changed.subscription.start, line.at] == [NOON + 5 * SECOND] * 2 == seen * 2
 
 
@@ -143,7 +143,7 @@ async def test_what_three_machines_do_at_once_never_runs_backwards(machines: lis
         shown[user_id] = usage.current.consumption.used + sum(each.consumption.used for each in usage.past)
     assert shown == granted
     assert sum(granted.values()) == 6 * 6 * 3
-    assert (await machines[0].store.audit()).is_clean
+    assert (await machines[0].store.audits.audit()).is_clean
 
 
 async def test_what_is_used_as_a_subscription_ends_is_shown(world: World) -> None:
@@ -180,7 +180,7 @@ async def test_a_track_on_our_own_time_never_fails_for_it(machines: list[World])
             await changer.accounts.change_subscription(TEST, "ada", package_id)
 
     await asyncio.gather(change(), *(receiver.engine.segment.receive(TEST, [message]) for message in messages))
-    events = await receiver.store.segment_events(TEST, status=None, limit=99, before=None)
+    events = await receiver.store.segment.segment_events(TEST, status=None, limit=99, before=None)
     assert [event.status for event in events] == ["RECORDED"] * 60
 
 

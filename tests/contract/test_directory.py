@@ -45,8 +45,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 async def fill(store: Store) -> None:
     """Make the people, and one who must never be found."""
     for person in PEOPLE:
-        await store.create_user(new_user(*person))
-    await store.create_user(replace(new_user("ada"), environment=LIVE, bucket=bucket_of(LIVE, "ada"), key=9))
+        await store.users.create_user(new_user(*person))
+    await store.users.create_user(replace(new_user("ada"), environment=LIVE, bucket=bucket_of(LIVE, "ada"), key=9))
 
 
 @pytest.mark.usefixtures("way")
@@ -70,7 +70,7 @@ async def fill(store: Store) -> None:
 async def test_users_are_found_by_what_they_begin_with(store: Store, text: str, expected: list[str]) -> None:
     """Id, name or e-mail, without the case of A to Z; no character means more than itself."""
     await fill(store)
-    assert [user.id for user in await store.search_users(a_search(text=text))] == expected
+    assert [user.id for user in await store.users.search_users(a_search(text=text))] == expected
 
 
 @pytest.mark.usefixtures("way")
@@ -87,15 +87,15 @@ async def test_every_order_is_paged_without_gaps(store: Store, order: UserOrder,
     """One a page, each from behind the last: all come, once, those that are equal too; with a search, those found."""
     await fill(store)
     for text in ("", "ada", "u"):
-        whole = await store.search_users(a_search(text=text, order=order))
+        whole = await store.users.search_users(a_search(text=text, order=order))
         found: list[User] = []
-        while page := await store.search_users(
+        while page := await store.users.search_users(
             a_search(text=text, order=order, after=found[-1] if found else None, limit=1)
         ):
             found += page
         assert found == whole
         assert [user.id for user in whole] == [each for each in expected if each in {user.id for user in whole}]
-    assert len(await store.search_users(a_search(order=order))) == len(PEOPLE)
+    assert len(await store.users.search_users(a_search(order=order))) == len(PEOPLE)
 
 
 @pytest.mark.usefixtures("way")
@@ -104,11 +104,11 @@ async def test_who_holds_a_package_is_found(store: Store, world: World) -> None:
     await world.furnish(a_package("basic", allows(1)), a_package("pro", allows(2)))
     for user in ("ada", "bob", "cyd"):
         await world.subscribed_user(user)
-    held = (await store.subscriptions(TEST, user_id="bob", limit=1, after=None))[0].subscription
-    await store.change_subscriptions(TEST, "bob", lambda *_: [replace(held, ends_at=NOON + timedelta(hours=1))])
+    held = (await store.users.subscriptions(TEST, user_id="bob", limit=1, after=None))[0].subscription
+    await store.users.change_subscriptions(TEST, "bob", lambda *_: [replace(held, ends_at=NOON + timedelta(hours=1))])
 
     async def ids(**changes: object) -> list[str]:
-        return [user.id for user in await store.search_users(a_search(**changes))]
+        return [user.id for user in await store.users.search_users(a_search(**changes))]
 
     assert await ids(package_id="basic") == ["ada", "bob", "cyd"]
     assert await ids(package_id="basic", now=NOON + timedelta(hours=1)) == ["ada", "cyd"]

@@ -219,9 +219,9 @@ async def test_bounds(busy: World) -> None:
 @pytest.mark.parametrize("change", ["update {} set units = units + 1", "update {} set refusals = 7", "delete from {}"])
 async def test_an_audit_finds_totals_that_differ(busy: World, place: Place, table: str, change: str) -> None:
     """Every day and hour that does not equal its lines is named, with both sides."""
-    assert (await busy.store.audit()).is_clean
+    assert (await busy.store.audits.audit()).is_clean
     await place.tamper(change.format(table))
-    audit = await busy.store.audit()
+    audit = await busy.store.audits.audit()
     assert (audit.drifts, audit.is_clean) == ((), False)
     assert len(audit.tally_drifts) == 6
     assert all(drift.counted != drift.in_ledger for drift in audit.tally_drifts)
@@ -274,7 +274,9 @@ async def test_totals_equal_a_plain_sum_of_the_entries(
             a_usage(abs(delta) if action is Action.SET else delta, user_id=user_id, feature_id=feature_id,
                     action=action, timestamp=timestamp)
         )  # fmt: skip
-    entries = {user: await busy.store.entries(TEST, user, limit=10_000, before=None) for user in ("ada", "bob", "cleo")}
+    entries = {
+        user: await busy.store.ledger.entries(TEST, user, limit=10_000, before=None) for user in ("ada", "bob", "cleo")
+    }
     packages = {held.subscription.id: held.subscription.package_id for held in await busy.accounts.subscriptions(TEST)}
     whole: dict[str, Any] = {"start": MIDNIGHT, "end": busy.clock.now + ONE_DAY}
     for step in Step:
@@ -283,4 +285,4 @@ async def test_totals_equal_a_plain_sum_of_the_entries(
         for user_id, each in entries.items():
             found = await busy.engine.insights.usage(TEST, step=step, user_id=user_id, **whole)
             assert found == plainly(each, packages, step)
-    assert (await busy.store.audit()).is_clean
+    assert (await busy.store.audits.audit()).is_clean

@@ -81,7 +81,7 @@ async def test_what_held_then_answers(world: World) -> None:
     chat = await record(world, ADDED, feature_id="chat")
     assert chat.entry.outcome is Outcome.RECORDED
     assert (await record(world, ADDED - ONE_DAY, feature_id="chat")).entry.outcome is Outcome.NO_SUBSCRIPTION
-    assert (await world.store.audit()).is_clean
+    assert (await world.store.audits.audit()).is_clean
 
 
 async def test_whoever_cut_the_time_or_has_a_slow_clock_counts(world: World) -> None:
@@ -101,14 +101,14 @@ async def test_whoever_cut_the_time_or_has_a_slow_clock_counts(world: World) -> 
             assert receipt.entry.occurred_at == moment
     too_early = begun - timedelta(minutes=5) - MILLISECOND
     assert (await record(world, too_early, user_id="bob", feature_id="chat")).entry.outcome is Outcome.NO_SUBSCRIPTION
-    assert (await world.store.audit()).is_clean
+    assert (await world.store.audits.audit()).is_clean
 
 
 async def test_before_anything_was_subscribed_to_it_is_refused(world: World) -> None:
     """With since when the user has been subscribed, though that subscription is long over; nothing is counted."""
     with pytest.raises(InvalidValue, match=r"^timestamp must not be before 2026-03-10T12:00:00\+00:00, since when"):
         await record(world, NOON - timedelta(minutes=5) - MILLISECOND)
-    assert (await world.store.audit()).entries == 0
+    assert (await world.store.audits.audit()).entries == 0
     assert await budget(world, NOON - timedelta(minutes=5)) == 10
 
 
@@ -158,17 +158,17 @@ async def test_all_that_shows_usage_shows_it(world: World) -> None:
     packages = ["basic", "pro", "extra"]
     for step in (Step.DAY, Step.HOUR):
         steps = Steps.over(NOON, CANCELLED + ONE_DAY, step)
-        rows = await world.store.usage_of(TEST, "ada", steps, ["message"], packages)
+        rows = await world.store.insights.usage_of(TEST, "ada", steps, ["message"], packages)
         assert sorted((row.at.date(), row.package_id, row.units) for row in rows) == [
             ((NOON + ONE_DAY).date(), "basic", 4),
             ((UPGRADE + ONE_DAY).date(), "pro", 40),
             ((ADDED + ONE_DAY).date(), "extra", 400),
         ]
-    totals = await world.store.usage_by_step(TEST, steps, ["message"], [None, *packages], limit=99)
+    totals = await world.store.insights.usage_by_step(TEST, steps, ["message"], [None, *packages], limit=99)
     assert sorted((row.package_id or "", row.units) for row in totals) == [("basic", 4), ("extra", 400), ("pro", 40)]
     profile = await world.engine.profiles.of(TEST, "ada")
     assert ([held.stands for held in profile.subscriptions], profile.standings) == ([False] * 3, [])
-    assert (await world.store.audit()).is_clean
+    assert (await world.store.audits.audit()).is_clean
 
 
 async def test_a_batch_places_each_by_its_own_time(world: World) -> None:
@@ -196,7 +196,7 @@ async def test_segments_events_are_placed_by_their_own_time(world: World) -> Non
         TEST, name="sent", event_name="Sent", conditions=(), feature_id="message", by=TESTER
     )
     await world.engine.replayer.replay()
-    events = await world.store.segment_events(TEST, status=None, limit=9, before=None)
+    events = await world.store.segment.segment_events(TEST, status=None, limit=9, before=None)
     assert [event.status for event in events] == ["RECORDED", "RECORDED"]
     [period] = (await world.usage.show(TEST, "ada", "message")).past
     assert (period.period.start, period.consumption.used) == (NOON, 2)

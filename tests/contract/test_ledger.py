@@ -46,7 +46,7 @@ async def _furnished(world: World) -> None:
 
 async def append(world: World, *usages: Usage, store: Store | None = None) -> list[Receipt | KanaError]:
     batch = Batch(usages, clock=world.clock, next_id=world.ids)
-    await (store or world.store).append(batch)
+    await (store or world.store).ledger.append(batch)
     return batch.answers
 
 
@@ -106,9 +106,9 @@ async def test_what_was_answered_is_there_after_opening_anew(world: World, place
     entries = [answer.entry for answer in answers if isinstance(answer, Receipt)]
     assert [entry.recorded for entry in entries] == [True, False, True, False]
     another = await place.open()
-    assert await another.entries(TEST, "ada", limit=10, before=None) == entries[2::-1]
-    assert await another.entries(TEST, "bob", limit=10, before=None) == entries[3:]
-    audit = await another.audit()
+    assert await another.ledger.entries(TEST, "ada", limit=10, before=None) == entries[2::-1]
+    assert await another.ledger.entries(TEST, "bob", limit=10, before=None) == entries[3:]
+    audit = await another.audits.audit()
     assert (audit.entries, audit.counters, audit.drifts) == (4, 2, ())
     [again] = await append(world, a_usage(1), store=another)
     await another.close()
@@ -121,11 +121,11 @@ async def test_entries_are_listed_newest_first(world: World) -> None:
     answers = await append(world, *(a_usage(metadata=number) for number in range(5)), a_usage(user_id="bob"))
     entries = [answer.entry for answer in answers if isinstance(answer, Receipt)][:5]
     pages = [
-        await world.store.entries(TEST, "ada", limit=2, before=before)
+        await world.store.ledger.entries(TEST, "ada", limit=2, before=before)
         for before in (None, entries[3].id, entries[1].id)
     ]
     assert pages == [entries[4:2:-1], entries[2:0:-1], entries[:1]]
-    assert await world.store.entries(TEST, "ada", limit=2, before=entries[0].id) == []
+    assert await world.store.ledger.entries(TEST, "ada", limit=2, before=entries[0].id) == []
 
 
 async def test_a_key_counts_once_for_ever(world: World, place: Place) -> None:
@@ -140,7 +140,7 @@ async def test_a_key_counts_once_for_ever(world: World, place: Place) -> None:
     again = await append(world, a_usage(7, key="k"), a_usage(7, key="refused"), store=another)
     await another.close()
     assert again == [Receipt(first.entry, duplicate=True), Receipt(refused.entry, duplicate=True)]
-    assert (await world.store.audit()).entries == 2
+    assert (await world.store.audits.audit()).entries == 2
 
 
 async def test_a_key_with_other_content_is_an_error(world: World) -> None:
@@ -204,7 +204,7 @@ async def test_totals_reach_two_to_the_53_less_one(world: World) -> None:
     ]
     total = await used(world, "bob")
     assert (total, type(total)) == (UNITS_MAX, int)
-    assert (await world.store.audit()).drifts == ()
+    assert (await world.store.audits.audit()).drifts == ()
     [given_back] = await append(world, a_usage(-UNITS_MAX, user_id="bob"))
     assert outcome(given_back) is Outcome.RECORDED
     assert await used(world, "bob") == 0
@@ -272,8 +272,8 @@ async def test_a_batch_that_cannot_be_decided_writes_nothing(world: World) -> No
         raise LookupError("no id")
 
     with pytest.raises(LookupError, match="no id"):
-        await world.store.append(Batch([a_usage()], clock=world.clock, next_id=fails))
-    assert (await world.store.audit()).entries == 0
+        await world.store.ledger.append(Batch([a_usage()], clock=world.clock, next_id=fails))
+    assert (await world.store.audits.audit()).entries == 0
     assert [outcome(answer) for answer in await append(world, a_usage(10))] == [Outcome.RECORDED]
 
 
@@ -284,7 +284,7 @@ async def test_an_empty_batch_is_nothing(world: World) -> None:
 
 async def test_a_lane_is_the_same_for_the_same_user(world: World) -> None:
     """Who shares a lane shares batches; a user never changes lanes within a process."""
-    assert world.store.lane(TEST, "ada") == world.store.lane(TEST, "ada")
+    assert world.store.ledger.lane(TEST, "ada") == world.store.ledger.lane(TEST, "ada")
 
 
 async def test_a_snapshot_is_of_accounts_and_totals(world: World) -> None:
@@ -300,18 +300,18 @@ async def test_a_snapshot_is_of_accounts_and_totals(world: World) -> None:
                 wanted.append(CounterKey(subscription.bucket, subscription.id, feature_id, reset, subscription.start))
         return wanted
 
-    snapshot = await world.store.snapshot(TEST, ["bob", "nobody", "ada"], want)
+    snapshot = await world.store.ledger.snapshot(TEST, ["bob", "nobody", "ada"], want)
     assert set(snapshot.accounts) == {"ada", "bob"}
     assert snapshot.accounts["ada"].subscriptions == (held.subscription,)
     assert snapshot.accounts["bob"].subscriptions == ()
     assert list(snapshot.used.values()) == [3]
-    assert snapshot.catalog == await world.store.catalog(TEST)
+    assert snapshot.catalog == await world.store.catalogs.catalog(TEST)
     await world.accounts.cancel_subscription(TEST, held.subscription.id)
     for history, number in ((False, 0), (True, 1)):
-        later = await world.store.snapshot(TEST, ["ada"], lambda *_: [], history=history)
+        later = await world.store.ledger.snapshot(TEST, ["ada"], lambda *_: [], history=history)
         assert len(later.accounts["ada"].subscriptions) == number
-    assert dict((await world.store.snapshot(LIVE, ["ada"], lambda *_: [])).accounts) == {}
-    assert dict((await world.store.snapshot(TEST, [], lambda *_: [])).accounts) == {}
+    assert dict((await world.store.ledger.snapshot(LIVE, ["ada"], lambda *_: [])).accounts) == {}
+    assert dict((await world.store.ledger.snapshot(TEST, [], lambda *_: [])).accounts) == {}
 
 
 async def test_what_want_raises_is_raised(world: World) -> None:
@@ -322,7 +322,7 @@ async def test_what_want_raises_is_raised(world: World) -> None:
         return []
 
     with pytest.raises(FeatureNotFound):
-        await world.store.snapshot(TEST, ["ada"], want)
+        await world.store.ledger.snapshot(TEST, ["ada"], want)
     assert await used(world) == 0
 
 
@@ -331,7 +331,7 @@ async def test_an_audit_counts_and_finds_nothing_where_all_is_well(world: World)
     await append(world, a_usage(3), a_usage(-1), a_usage(99), a_usage(feature_id="chat"), a_usage(user_id="bob"))
     world.clock.advance(days=40)
     await append(world, a_usage(5), a_usage(2, timestamp=NOON))
-    audit = await world.store.audit()
+    audit = await world.store.audits.audit()
     assert (audit.entries, audit.counters, audit.drifts) == (7, 3, ())
 
 
@@ -351,7 +351,7 @@ async def test_an_audit_finds_what_was_tampered_with(
     [receipt] = await append(world, a_usage(3))
     assert isinstance(receipt, Receipt)
     await place.tamper(statement)
-    [drift] = (await world.store.audit()).drifts
+    [drift] = (await world.store.audits.audit()).drifts
     assert (drift.counter, drift.counted, drift.in_ledger) == (receipt.entry.counter, counted, in_ledger)
 
 

@@ -30,7 +30,7 @@ _NOON_TOLD, _LATER_TOLD = "2026-03-10 12:00:00+00:00", "2026-03-10 13:00:00+00:0
 
 async def told(world: World, environment: Environment = TEST) -> list[LogLine]:
     """The lines of all but TESTER, the oldest first, without their ids."""
-    lines = await world.store.log(environment, limit=99, before=None, subject_id=None, shared=True)
+    lines = await world.store.insights.log(environment, limit=99, before=None, subject_id=None, shared=True)
     return [replace(line, id=0) for line in reversed(lines) if line.actor != TESTER]
 
 
@@ -193,7 +193,7 @@ async def test_before_is_what_the_change_before_left(store: Store, place: Place)
     another = await place.open()
     await asyncio.gather(
         *(
-            each.change_settings(EnvironmentSettings(environment=TEST, app_id=f"{name}{n}"), by=OWNER, now=NOON)
+            each.keys.change_settings(EnvironmentSettings(environment=TEST, app_id=f"{name}{n}"), by=OWNER, now=NOON)
             for name, each in (("a", store), ("b", another))
             for n in range(8)
         )
@@ -264,7 +264,7 @@ REFUSED: dict[str, tuple[type[KanaError], Verb]] = {
 
 async def all_of(world: World) -> object:
     """What the verbs change."""
-    keyring = await world.store.keyring()
+    keyring = await world.store.keys.keyring()
     return await world.accounts.users(TEST), await world.accounts.subscriptions(TEST), keyring
 
 
@@ -309,7 +309,7 @@ async def test_what_cannot_be_told_is_not_done(world: World, name: str, monkeypa
     """The line's id is taken, and so the change falls with its line; with an id of its own both are there."""
     await settle(world)
     before = await all_of(world)
-    [taken] = await world.store.log(TEST, limit=1, before=None, subject_id=None, shared=True)
+    [taken] = await world.store.insights.log(TEST, limit=1, before=None, subject_id=None, shared=True)
     with monkeypatch.context() as patched:
         patched.setattr(log, "_LINES", repeat(taken.id))
         with pytest.raises((KanaError, apsw.ConstraintError), match="admin_log"):
@@ -326,7 +326,7 @@ async def test_lines_of_one_moment_are_apart(world: World) -> None:
     """Many at once lose none, and a page goes on where the one before ended."""
     await asyncio.gather(*(world.accounts.create_user(TEST, id=f"u{n}", by=OWNER) for n in range(30)))
     found: list[LogLine] = []
-    while page := await world.store.log(
+    while page := await world.store.insights.log(
         TEST, limit=7, before=found[-1].id if found else None, subject_id=None, shared=False
     ):
         found += page

@@ -39,31 +39,31 @@ def _disabled(email: str, people: Mapping[str, Person]) -> Person:
 
 async def put(store: Store, person: Person) -> None:
     """Put a person, whatever was there."""
-    await store.change_people(lambda _: person, by=TESTER, now=NOON)
+    await store.people.change_people(lambda _: person, by=TESTER, now=NOON)
 
 
 async def test_people_come_back_as_they_were_put(store: Store, place: Place) -> None:
     """The oldest first, with or without a password, changed in place; another store reads them at once."""
-    assert await store.people() == {}
+    assert await store.people.people() == {}
     await put(store, BOB)
     await put(store, ADA)
     disabled = replace(BOB, disabled_at=NOON + ONE_DAY)
     await put(store, disabled)
     another = await place.open()
-    assert list((await another.people()).items()) == [(ADA.email, ADA), (BOB.email, disabled)]
+    assert list((await another.people.people()).items()) == [(ADA.email, ADA), (BOB.email, disabled)]
     await another.close()
 
 
 async def test_a_refused_change_writes_nothing(store: Store) -> None:
     """What the rule raises is raised, and sessions stay."""
     await put(store, ADA)
-    await store.add_session(a_session(), ADA)
+    await store.people.add_session(a_session(), ADA)
     with pytest.raises(Conflict, match=r"nobody but ada@example\.com is an owner"):
-        await store.change_people(
+        await store.people.change_people(
             lambda people: changed_person(people, ADA.email, role=Role.VIEWER), by=TESTER, now=NOON
         )
-    assert await store.people() == {ADA.email: ADA}
-    assert await store.session(hash_token("one")) == (a_session(), ADA)
+    assert await store.people.people() == {ADA.email: ADA}
+    assert await store.people.session(hash_token("one")) == (a_session(), ADA)
 
 
 async def test_of_two_owners_who_go_at_once_one_stays(store: Store, place: Place) -> None:
@@ -74,7 +74,7 @@ async def test_of_two_owners_who_go_at_once_one_stays(store: Store, place: Place
         await put(store, replace(BOB, role=Role.OWNER))
         done = await asyncio.gather(
             *(
-                each.change_people(partial(_disabled, email), by=TESTER, now=NOON)
+                each.people.change_people(partial(_disabled, email), by=TESTER, now=NOON)
                 for each, email in ((store, ADA.email), (another, BOB.email))
             ),
             return_exceptions=True,
@@ -86,36 +86,36 @@ async def test_of_two_owners_who_go_at_once_one_stays(store: Store, place: Place
 async def test_an_invitation_is_used_once(store: Store, place: Place) -> None:
     """Of many who come with one link, over two stores, one gets in; the earlier sessions of that person end."""
     await put(store, ADA)
-    await store.add_session(a_session(), ADA)
-    await store.add_invitation(an_invitation(), by=TESTER, now=NOON)
+    await store.people.add_session(a_session(), ADA)
+    await store.people.add_invitation(an_invitation(), by=TESTER, now=NOON)
     another = await place.open()
     accepted = replace(ADA, password_hash="$argon2id$2")
     done = await asyncio.gather(
         *(
-            each.accept_invitation(hash_token("one"), lambda _, __: accepted, now=NOON)
+            each.people.accept_invitation(hash_token("one"), lambda _, __: accepted, now=NOON)
             for each in (store, another, store, another)
         ),
         return_exceptions=True,
     )
     assert sorted(type(result).__name__ for result in done) == ["NotFound"] * 3 + ["Person"]
-    assert await another.people() == {ADA.email: accepted}
-    assert await another.session(hash_token("one")) is None
+    assert await another.people.people() == {ADA.email: accepted}
+    assert await another.people.session(hash_token("one")) is None
     await another.close()
 
 
 async def test_a_refused_acceptance_leaves_the_invitation(store: Store) -> None:
     """What the rule raises undoes the use of the link."""
-    await store.add_invitation(an_invitation(), by=TESTER, now=NOON)
+    await store.people.add_invitation(an_invitation(), by=TESTER, now=NOON)
 
     def refuse(invitation: Invitation, people: Mapping[str, Person]) -> Person:
         assert (invitation, people) == (an_invitation(), {})
         raise Conflict("no")
 
     with pytest.raises(Conflict, match="no"):
-        await store.accept_invitation(hash_token("one"), refuse, now=NOON)
-    assert await store.invitation(hash_token("one")) == an_invitation()
+        await store.people.accept_invitation(hash_token("one"), refuse, now=NOON)
+    assert await store.people.invitation(hash_token("one")) == an_invitation()
     with pytest.raises(NotFound):
-        await store.accept_invitation(hash_token("never"), refuse, now=NOON)
+        await store.people.accept_invitation(hash_token("never"), refuse, now=NOON)
 
 
 async def test_a_new_invitation_takes_the_place_of_those_to_the_same_address(store: Store) -> None:
@@ -123,15 +123,15 @@ async def test_a_new_invitation_takes_the_place_of_those_to_the_same_address(sto
     nobody = an_invitation("nobody", email=None)
     bobs = an_invitation("bob", email=BOB.email, expires_at=NOON + MILLISECOND)
     for each in (an_invitation("old"), nobody, bobs, an_invitation("new")):
-        await store.add_invitation(each, by=TESTER, now=NOON)
-    assert await store.invitation(hash_token("old")) is None
-    assert await store.invitation_to(ADA.email) == an_invitation("new")
-    assert await store.invitation(hash_token("nobody")) == nobody
-    assert await store.invitation_to(BOB.email) == bobs
-    await store.add_invitation(an_invitation("newest"), by=TESTER, now=NOON + MILLISECOND)
-    assert await store.invitation_to(BOB.email) is None
-    await store.add_invitation(an_invitation("somebody", email=None), by=TESTER, now=NOON)
-    assert await store.invitation(hash_token("nobody")) is None
+        await store.people.add_invitation(each, by=TESTER, now=NOON)
+    assert await store.people.invitation(hash_token("old")) is None
+    assert await store.people.invitation_to(ADA.email) == an_invitation("new")
+    assert await store.people.invitation(hash_token("nobody")) == nobody
+    assert await store.people.invitation_to(BOB.email) == bobs
+    await store.people.add_invitation(an_invitation("newest"), by=TESTER, now=NOON + MILLISECOND)
+    assert await store.people.invitation_to(BOB.email) is None
+    await store.people.add_invitation(an_invitation("somebody", email=None), by=TESTER, now=NOON)
+    assert await store.people.invitation(hash_token("nobody")) is None
 
 
 async def test_sessions_are_kept_seen_and_ended(store: Store) -> None:
@@ -139,32 +139,32 @@ async def test_sessions_are_kept_seen_and_ended(store: Store) -> None:
     await put(store, ADA)
     await put(store, BOB)
     for token, email in (("one", ADA.email), ("two", ADA.email), ("three", ADA.email), ("bob", BOB.email)):
-        assert await store.add_session(a_session(token, email=email), ADA if email == ADA.email else BOB)
-    await store.touch_session(hash_token("one"), now=NOON + ONE_DAY)
-    await store.touch_session(hash_token("one"), now=NOON)
-    assert await store.session(hash_token("one")) == (a_session(seen_at=NOON + ONE_DAY), ADA)
-    await store.end_session(hash_token("two"))
-    await store.end_session(hash_token("two"))
-    assert await store.session(hash_token("two")) is None
-    assert await store.session(hash_token("three")) is not None
-    await store.end_sessions(ADA.email)
-    assert await store.session(hash_token("three")) is None
-    assert await store.session(hash_token("bob")) == (a_session("bob", email=BOB.email), BOB)
+        assert await store.people.add_session(a_session(token, email=email), ADA if email == ADA.email else BOB)
+    await store.people.touch_session(hash_token("one"), now=NOON + ONE_DAY)
+    await store.people.touch_session(hash_token("one"), now=NOON)
+    assert await store.people.session(hash_token("one")) == (a_session(seen_at=NOON + ONE_DAY), ADA)
+    await store.people.end_session(hash_token("two"))
+    await store.people.end_session(hash_token("two"))
+    assert await store.people.session(hash_token("two")) is None
+    assert await store.people.session(hash_token("three")) is not None
+    await store.people.end_sessions(ADA.email)
+    assert await store.people.session(hash_token("three")) is None
+    assert await store.people.session(hash_token("bob")) == (a_session("bob", email=BOB.email), BOB)
     late = NOON + timedelta(minutes=30)
-    await store.add_session(a_session("late", started_at=late, seen_at=late), ADA)
-    assert await store.session(hash_token("bob")) is None
+    await store.people.add_session(a_session("late", started_at=late, seen_at=late), ADA)
+    assert await store.people.session(hash_token("bob")) is None
 
 
 async def test_a_session_is_for_who_is_still_as_they_were(store: Store) -> None:
     """Whoever was disabled, or got another password, between being looked up and being let in, is not let in."""
     await put(store, ADA)
     await put(store, BOB)
-    assert not await store.add_session(a_session("old"), replace(ADA, password_hash="$argon2id$0"))
-    assert await store.session(hash_token("old")) is None
-    assert await store.add_session(a_session("bob", email=BOB.email), BOB)
+    assert not await store.people.add_session(a_session("old"), replace(ADA, password_hash="$argon2id$0"))
+    assert await store.people.session(hash_token("old")) is None
+    assert await store.people.add_session(a_session("bob", email=BOB.email), BOB)
     await put(store, replace(BOB, disabled_at=NOON))
-    assert not await store.add_session(a_session("late", email=BOB.email), BOB)
-    assert not await store.add_session(
+    assert not await store.people.add_session(a_session("late", email=BOB.email), BOB)
+    assert not await store.people.add_session(
         a_session("nobody", email="no@example.com"), replace(BOB, email="no@example.com")
     )
 
@@ -181,35 +181,35 @@ async def test_links_end_with_what_they_rested_on(store: Store, change: dict[str
         "from the command": an_invitation("from the command", email="fay@example.com"),
     }
     for each in links.values():
-        await store.add_invitation(each, by=TESTER, now=NOON)
+        await store.people.add_invitation(each, by=TESTER, now=NOON)
     await put(store, replace(ADA, **change))
     stays = {"from bob", "from the command"} | ({"from ada"} if "password_hash" in change else set())
-    assert {each.hash for each in await store.invitations()} == {links[name].hash for name in stays}
+    assert {each.hash for each in await store.people.invitations()} == {links[name].hash for name in stays}
 
 
 async def test_a_refused_change_leaves_links(store: Store) -> None:
     """The only owner stays one, and the link to them works on."""
     await put(store, ADA)
-    await store.add_invitation(an_invitation(), by=TESTER, now=NOON)
+    await store.people.add_invitation(an_invitation(), by=TESTER, now=NOON)
     with pytest.raises(Conflict):
-        await store.change_people(partial(_disabled, ADA.email), by=TESTER, now=NOON)
-    assert await store.invitations() == [an_invitation()]
+        await store.people.change_people(partial(_disabled, ADA.email), by=TESTER, now=NOON)
+    assert await store.people.invitations() == [an_invitation()]
 
 
 async def test_a_link_for_the_first_owner_ends_when_there_is_anybody(store: Store) -> None:
     """It has done its work, or somebody else came first."""
-    await store.add_invitation(an_invitation("first", email=None), by=TESTER, now=NOON)
+    await store.people.add_invitation(an_invitation("first", email=None), by=TESTER, now=NOON)
     await put(store, ADA)
-    assert await store.invitations() == []
+    assert await store.people.invitations() == []
 
 
 async def test_a_link_is_withdrawn_once(store: Store) -> None:
     """What was withdrawn is returned and opens nothing; the second time there is nothing."""
-    await store.add_invitation(an_invitation(), by=TESTER, now=NOON)
-    assert await store.withdraw_invitation(hash_token("one"), by=TESTER, now=NOON) == an_invitation()
-    assert await store.withdraw_invitation(hash_token("one"), by=TESTER, now=NOON) is None
-    assert await store.withdraw_invitation(b"", by=TESTER, now=NOON) is None
-    assert await store.invitation(hash_token("one")) is None
+    await store.people.add_invitation(an_invitation(), by=TESTER, now=NOON)
+    assert await store.people.withdraw_invitation(hash_token("one"), by=TESTER, now=NOON) == an_invitation()
+    assert await store.people.withdraw_invitation(hash_token("one"), by=TESTER, now=NOON) is None
+    assert await store.people.withdraw_invitation(b"", by=TESTER, now=NOON) is None
+    assert await store.people.invitation(hash_token("one")) is None
 
 
 async def test_of_a_link_and_a_change_at_once_the_change_wins(store: Store, place: Place) -> None:
@@ -219,16 +219,16 @@ async def test_of_a_link_and_a_change_at_once_the_change_wins(store: Store, plac
     for number in range(6):
         token = f"race {number}"
         await put(store, replace(BOB, password_hash="$argon2id$1"))
-        await store.add_invitation(an_invitation(token, email=BOB.email), by=TESTER, now=NOON)
+        await store.people.add_invitation(an_invitation(token, email=BOB.email), by=TESTER, now=NOON)
         await asyncio.gather(
-            another.accept_invitation(hash_token(token), lambda _, __: BOB, now=NOON),
-            store.change_people(partial(_disabled, BOB.email), by=TESTER, now=NOON),
+            another.people.accept_invitation(hash_token(token), lambda _, __: BOB, now=NOON),
+            store.people.change_people(partial(_disabled, BOB.email), by=TESTER, now=NOON),
             return_exceptions=True,
         )
-        if (await store.people())[BOB.email].is_enabled:
-            await store.change_people(partial(_disabled, BOB.email), by=TESTER, now=NOON)
+        if (await store.people.people())[BOB.email].is_enabled:
+            await store.people.change_people(partial(_disabled, BOB.email), by=TESTER, now=NOON)
         with pytest.raises(NotFound):
-            await another.accept_invitation(hash_token(token), lambda _, __: BOB, now=NOON)
+            await another.people.accept_invitation(hash_token(token), lambda _, __: BOB, now=NOON)
     await another.close()
 
 
@@ -239,23 +239,23 @@ OWN, OTHERS = Throttle(b"a" * 32, PATIENCE), Throttle(b"b" * 32, replace(PATIENC
 async def test_of_tries_at_once_no_more_go_through_than_are_free(store: Store, place: Place) -> None:
     """Every process counts, and who has to wait is not counted."""
     another = await place.open()
-    waits = await asyncio.gather(*(each.take_try([OWN], now=NOON) for each in (store, another) * 5))
+    waits = await asyncio.gather(*(each.people.take_try([OWN], now=NOON) for each in (store, another) * 5))
     assert sorted(waits) == [0] * 3 + [10] * 7
     await another.close()
 
 
 async def test_a_try_waits_for_the_longest_of_its_throttles(store: Store) -> None:
     """And then counts against none of them, nor does a right one against what others share."""
-    assert [await store.take_try([OWN, OTHERS], now=NOON) for _ in range(3)] == [0, 0, 0]
-    assert await store.take_try([OWN, OTHERS], now=NOON) == 10
-    assert [await store.take_try([OTHERS], now=NOON) for _ in range(3)] == [0, 0, 10]
+    assert [await store.people.take_try([OWN, OTHERS], now=NOON) for _ in range(3)] == [0, 0, 0]
+    assert await store.people.take_try([OWN, OTHERS], now=NOON) == 10
+    assert [await store.people.take_try([OTHERS], now=NOON) for _ in range(3)] == [0, 0, 10]
     later = NOON + timedelta(seconds=10)
-    assert await store.take_try([OWN, OTHERS], now=later) == 0
-    await store.return_try([OWN, OTHERS])
-    assert [await store.take_try([OWN], now=later) for _ in range(4)] == [0, 0, 0, 10]
-    assert await store.take_try([OTHERS], now=later) == 10, "five others' failures stand"
-    await store.return_try([OTHERS, Throttle(b"c" * 32, OTHERS.patience)])
-    assert await store.take_try([OTHERS], now=later) == 0
+    assert await store.people.take_try([OWN, OTHERS], now=later) == 0
+    await store.people.return_try([OWN, OTHERS])
+    assert [await store.people.take_try([OWN], now=later) for _ in range(4)] == [0, 0, 0, 10]
+    assert await store.people.take_try([OTHERS], now=later) == 10, "five others' failures stand"
+    await store.people.return_try([OTHERS, Throttle(b"c" * 32, OTHERS.patience)])
+    assert await store.people.take_try([OTHERS], now=later) == 0
 
 
 async def test_tries_are_forgotten_after_an_hour_and_when_there_are_too_many(
@@ -263,12 +263,12 @@ async def test_tries_are_forgotten_after_an_hour_and_when_there_are_too_many(
 ) -> None:
     """The oldest go first, so that no stranger fills the disk."""
     for _ in range(3):
-        await store.take_try([OWN], now=NOON)
-    assert await store.take_try([OWN], now=NOON + TRIES_KEPT - MILLISECOND) == 0
-    assert await store.take_try([OWN], now=NOON + TRIES_KEPT) == 20
-    assert await store.take_try([OWN], now=NOON + 2 * TRIES_KEPT - MILLISECOND) == 0
-    assert [await store.take_try([OWN], now=NOON + 3 * TRIES_KEPT) for _ in range(4)] == [0, 0, 0, 10]
+        await store.people.take_try([OWN], now=NOON)
+    assert await store.people.take_try([OWN], now=NOON + TRIES_KEPT - MILLISECOND) == 0
+    assert await store.people.take_try([OWN], now=NOON + TRIES_KEPT) == 20
+    assert await store.people.take_try([OWN], now=NOON + 2 * TRIES_KEPT - MILLISECOND) == 0
+    assert [await store.people.take_try([OWN], now=NOON + 3 * TRIES_KEPT) for _ in range(4)] == [0, 0, 0, 10]
     monkeypatch.setattr("kana.store.people.TRIES_KEPT_MAX", 4)
     for number in range(20):
-        await store.take_try([Throttle(bytes([number]) * 32, PATIENCE)], now=NOON + 3 * TRIES_KEPT + MILLISECOND)
-    assert await store.take_try([OWN], now=NOON + 3 * TRIES_KEPT + MILLISECOND) == 0
+        await store.people.take_try([Throttle(bytes([number]) * 32, PATIENCE)], now=NOON + 3 * TRIES_KEPT + MILLISECOND)
+    assert await store.people.take_try([OWN], now=NOON + 3 * TRIES_KEPT + MILLISECOND) == 0

@@ -42,7 +42,7 @@ async def house(world: World) -> House:
         a_package("extra", allows(5, feature="seat"), is_addon=True, base_package_ids=("free",)),
         features=(a_feature(), a_feature("seat"), a_feature("sso", binary=True), a_feature("export", binary=True)),
     )
-    house = House(world, ConfigEngine(world.store, clock=world.clock))
+    house = House(world, ConfigEngine(world.store.catalogs, clock=world.clock))
     await house.join("ada", "free", "extra")
     await house.join("bob", "free")
     world.clock.advance(days=2)

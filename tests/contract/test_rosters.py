@@ -38,88 +38,88 @@ def merge(environment: Environment, row: Row, old: User | None) -> User:
 
 async def keep(store: Store, number: int, *pages: list[Row]) -> None:
     """Begin a roster and keep its pages."""
-    await store.begin_roster(a_roster(number))
+    await store.imports.begin_roster(a_roster(number))
     for page, rows in enumerate(pages):
-        await store.keep_page(number, page, rows, now=NOON)
+        await store.imports.keep_page(number, page, rows, now=NOON)
 
 
 async def test_a_decided_roster_is_merged_page_by_page(store: Store) -> None:
     """New ones are made, changed ones changed, the rest left; at the end the log has one line, and all is forgotten."""
-    old = await store.create_user(
+    old = await store.users.create_user(
         a_user("old", key=77, bucket=bucket_of(TEST, "old"), name="Old", email="o@example.com", metadata={"a": 1})
     )
-    same = await store.create_user(a_user("same", key=78, bucket=bucket_of(TEST, "same"), metadata={}))
+    same = await store.users.create_user(a_user("same", key=78, bucket=bucket_of(TEST, "same"), metadata={}))
     await keep(store, 5, [a_row(2, "new", name="N"), a_row(3, "old", name='O"\\', metadata=[1])], [a_row(4, "same")])
-    await store.decide_roster(5, now=LATER)
-    assert [each.is_decided for each in await store.rosters()] == [True]
+    await store.imports.decide_roster(5, now=LATER)
+    assert [each.is_decided for each in await store.imports.rosters()] == [True]
 
-    assert await store.merge_page(5, merge, now=LATER) == 2
-    assert await store.user(TEST, "old") == replace(old, name='O"\\', metadata=[1])
-    new = await store.user(TEST, "new")
+    assert await store.imports.merge_page(5, merge, now=LATER) == 2
+    assert await store.users.user(TEST, "old") == replace(old, name='O"\\', metadata=[1])
+    new = await store.users.user(TEST, "new")
     assert (new.key, new.name, new.metadata, new.bucket) == (2, "N", {}, bucket_of(TEST, "new"))
-    assert await store.log(TEST, limit=9, before=None, subject_id=None, shared=False) == []
-    assert await store.merge_page(5, merge, now=LATER) == 1
-    assert await store.merge_page(5, merge, now=LATER) is None
-    assert await store.merge_page(5, merge, now=LATER) is None  # As another process would find it.
-    assert await store.user(TEST, "same") == same
-    [line] = await store.log(TEST, limit=9, before=None, subject_id=None, shared=False)
+    assert await store.insights.log(TEST, limit=9, before=None, subject_id=None, shared=False) == []
+    assert await store.imports.merge_page(5, merge, now=LATER) == 1
+    assert await store.imports.merge_page(5, merge, now=LATER) is None
+    assert await store.imports.merge_page(5, merge, now=LATER) is None  # As another process would find it.
+    assert await store.users.user(TEST, "same") == same
+    [line] = await store.insights.log(TEST, limit=9, before=None, subject_id=None, shared=False)
     assert (line.action, line.subject_kind, line.subject_id, line.actor) == ("imported", "users", "users.csv", TESTER)
     assert (line.before, line.after) == (None, {"made": 1, "changed": 1})
-    assert await store.rosters() == []
-    assert await store.users(LIVE, limit=9, after=None) == []
+    assert await store.imports.rosters() == []
+    assert await store.users.users(LIVE, limit=9, after=None) == []
 
 
 async def test_a_roster_that_cannot_be_told_is_not_at_its_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its line comes when all is merged: as long as it cannot be written the roster stays, and then it is told."""
-    await store.create_user(a_user("ada"), signed=Signed(TESTER, lambda: NOON))
-    [taken] = await store.log(TEST, limit=1, before=None, subject_id=None, shared=False)
+    await store.users.create_user(a_user("ada"), signed=Signed(TESTER, lambda: NOON))
+    [taken] = await store.insights.log(TEST, limit=1, before=None, subject_id=None, shared=False)
     await keep(store, 5, [a_row(2, "a")])
-    await store.decide_roster(5, now=NOON)
-    assert await store.merge_page(5, merge, now=NOON) == 1
+    await store.imports.decide_roster(5, now=NOON)
+    assert await store.imports.merge_page(5, merge, now=NOON) == 1
     with monkeypatch.context() as patched:
         patched.setattr(log, "_LINES", repeat(taken.id))
         with pytest.raises(KanaError, match="admin_log"):
-            await store.merge_page(5, merge, now=NOON)
-    assert len(await store.rosters()) == 1
-    assert await store.merge_page(5, merge, now=NOON) is None
-    [line, _] = await store.log(TEST, limit=9, before=None, subject_id=None, shared=False)
+            await store.imports.merge_page(5, merge, now=NOON)
+    assert len(await store.imports.rosters()) == 1
+    assert await store.imports.merge_page(5, merge, now=NOON) is None
+    [line, _] = await store.insights.log(TEST, limit=9, before=None, subject_id=None, shared=False)
     assert line.after == {"made": 1, "changed": 0}
 
 
 async def test_what_is_not_decided_is_never_merged(store: Store) -> None:
     """Nobody sees it; it is dropped page by page, and whoever still wrote to it is told."""
     await keep(store, 5, [a_row(2, "a")], [a_row(3, "b")])
-    await store.keep_page(5, 2, [a_row(4, "c")], now=LATER)
-    assert await store.rosters() == [replace(a_roster(5), moved_at=LATER)]
-    assert await store.merge_page(5, merge, now=LATER) is None
-    assert await store.users(TEST, limit=9, after=None) == []
-    assert [await store.drop_page(5) for _ in range(5)] == [True, True, True, False, False]
-    assert await store.rosters() == []
+    await store.imports.keep_page(5, 2, [a_row(4, "c")], now=LATER)
+    assert await store.imports.rosters() == [replace(a_roster(5), moved_at=LATER)]
+    assert await store.imports.merge_page(5, merge, now=LATER) is None
+    assert await store.users.users(TEST, limit=9, after=None) == []
+    assert [await store.imports.drop_page(5) for _ in range(5)] == [True, True, True, False, False]
+    assert await store.imports.rosters() == []
     with pytest.raises(Conflict, match="given up"):
-        await store.keep_page(5, 3, [a_row(5, "d")], now=LATER)
+        await store.imports.keep_page(5, 3, [a_row(5, "d")], now=LATER)
     with pytest.raises(Conflict, match="given up"):
-        await store.decide_roster(5, now=LATER)
+        await store.imports.decide_roster(5, now=LATER)
 
 
 async def test_what_is_decided_cannot_be_dropped(store: Store) -> None:
     """Nor added to."""
     await keep(store, 5, [a_row(2, "a")])
-    await store.decide_roster(5, now=LATER)
-    assert await store.drop_page(5) is False
+    await store.imports.decide_roster(5, now=LATER)
+    assert await store.imports.drop_page(5) is False
     with pytest.raises(Conflict):
-        await store.keep_page(5, 1, [a_row(3, "b")], now=LATER)
-    assert await store.merge_page(5, merge, now=LATER) == 1
+        await store.imports.keep_page(5, 1, [a_row(3, "b")], now=LATER)
+    assert await store.imports.merge_page(5, merge, now=LATER) == 1
 
 
 async def test_a_page_that_meets_another_maker_writes_nothing(store: Store, place: Place) -> None:
     """The id of one of its users was given away meanwhile; the page stays and can be tried again."""
     taken = f"values ({bucket_of(TEST, 'b')}, 'test', 'b', {bucket_of(TEST, 'b')}, 9)"
     await keep(store, 5, [a_row(2, "a"), a_row(3, "b")])
-    await store.decide_roster(5, now=LATER)
+    await store.imports.decide_roster(5, now=LATER)
     await place.tamper(f"insert into user_ids (bucket, environment, id, home_bucket, user_key) {taken}")
     with pytest.raises(Conflict, match="meanwhile"):
-        await store.merge_page(5, merge, now=LATER)
-    assert await store.users(TEST, limit=9, after=None) == []
+        await store.imports.merge_page(5, merge, now=LATER)
+    assert await store.users.users(TEST, limit=9, after=None) == []
     await place.tamper("delete from user_ids where id = 'b'")
-    assert await store.merge_page(5, merge, now=LATER) == 2
-    assert [user.id for user in await store.users(TEST, limit=9, after=None)] == ["a", "b"]
+    assert await store.imports.merge_page(5, merge, now=LATER) == 2
+    assert [user.id for user in await store.users.users(TEST, limit=9, after=None)] == ["a", "b"]

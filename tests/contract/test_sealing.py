@@ -17,7 +17,7 @@ OLD, NEW = Seal([b"o" * 32]), Seal([b"n" * 32, b"o" * 32])
 
 async def secrets(store: Store) -> set[SigningSecret]:
     """All secrets, opened."""
-    keyring = await store.keyring()
+    keyring = await store.keys.keyring()
     assert isinstance(keyring, Keyring)
     return set(keyring.signing_secrets)
 
@@ -29,11 +29,11 @@ async def test_plain_secrets_stay_what_they_are_when_they_are_sealed(place: Plac
     before = await secrets(store)
     sealed = await place.open(seal=OLD)
     assert await secrets(sealed) == before
-    assert await sealed.seal_signing_secrets() == 2
-    assert await sealed.seal_signing_secrets() == 0
+    assert await sealed.keys.seal_signing_secrets() == 2
+    assert await sealed.keys.seal_signing_secrets() == 0
     assert await secrets(sealed) == before
     with pytest.raises(DatabaseRefused, match="KANA_SECRET_KEY is not set"):
-        await store.keyring()
+        await store.keys.keyring()
     for each in (store, sealed):
         await each.close()
 
@@ -43,9 +43,9 @@ async def test_what_is_made_with_a_key_is_sealed_from_the_first(place: Place) ->
     sealed = await place.open(seal=OLD)
     await furnish_workspace(sealed)
     added = generate_signing_secret(LIVE, now=NOON)
-    await sealed.add_signing_secret(added, by=TESTER, now=NOON)
+    await sealed.keys.add_signing_secret(added, by=TESTER, now=NOON)
     assert added in await secrets(sealed)
-    assert await sealed.seal_signing_secrets() == 0
+    assert await sealed.keys.seal_signing_secrets() == 0
     await sealed.close()
 
 
@@ -56,10 +56,10 @@ async def test_a_key_is_replaced_by_one_before_it(place: Place) -> None:
     before = await secrets(old)
     new = await place.open(seal=NEW)
     assert await secrets(new) == before
-    assert await new.seal_signing_secrets() == 2
+    assert await new.keys.seal_signing_secrets() == 2
     assert await secrets(new) == before
     with pytest.raises(DatabaseRefused, match="is sealed with the key"):
-        await old.keyring()
+        await old.keys.keyring()
     for each in (old, new):
         await each.close()
 
@@ -70,8 +70,8 @@ async def test_seals_are_taken_off_with_the_key_alone(place: Place) -> None:
     await furnish_workspace(sealed)
     before = await secrets(sealed)
     with pytest.raises(DatabaseRefused, match="is not set"):
-        await plain.seal_signing_secrets(plainly=True)
-    assert await sealed.seal_signing_secrets(plainly=True) == 2
+        await plain.keys.seal_signing_secrets(plainly=True)
+    assert await sealed.keys.seal_signing_secrets(plainly=True) == 2
     assert await secrets(plain) == before
     for each in (sealed, plain):
         await each.close()
@@ -83,9 +83,9 @@ async def test_without_the_key_nothing_is_added_beside_what_is_sealed(place: Pla
     await furnish_workspace(sealed)
     before = await secrets(sealed)
     with pytest.raises(DatabaseRefused, match="is not set"):
-        await plain.add_signing_secret(generate_signing_secret(LIVE, now=NOON), by=TESTER, now=NOON)
+        await plain.keys.add_signing_secret(generate_signing_secret(LIVE, now=NOON), by=TESTER, now=NOON)
     with pytest.raises(DatabaseRefused, match="is not set"):
-        await plain.seal_signing_secrets()
+        await plain.keys.seal_signing_secrets()
     assert await secrets(sealed) == before
     for each in (sealed, plain):
         await each.close()
@@ -100,7 +100,7 @@ async def test_a_sealed_secret_in_another_row_does_not_open(place: Place) -> Non
         " (select secret from signing_secrets where environment = 'test') where environment = 'live'"
     )
     with pytest.raises(DatabaseRefused, match="was changed in the database, or stands in another's place"):
-        await sealed.keyring()
+        await sealed.keys.keyring()
     await sealed.close()
 
 
@@ -110,7 +110,7 @@ async def test_secrets_whose_key_is_lost_are_forgotten_on_demand(place: Place) -
     await furnish_workspace(sealed)
     await sealed.close()
     store = await place.open(seal=Seal([b"x" * 32]))
-    access = AccessEngine(store, clock=SetClock())
+    access = AccessEngine(store.keys, clock=SetClock())
     lost = await access.replace_lost_secrets(by=TESTER)
     assert len(lost) == 2
     made = await secrets(store)

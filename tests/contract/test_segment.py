@@ -45,17 +45,17 @@ def a_rule(id: str = "1", **changes: Any) -> MappingRule:  # noqa: A002
 
 
 async def keep(store: Store, *events: SegmentEvent, environment: Environment = TEST) -> list[SegmentEvent]:
-    return await store.keep_events(environment, lambda _: events)
+    return await store.segment.keep_events(environment, lambda _: events)
 
 
 async def put_rules(store: Store, *rules: MappingRule, environment: Environment = TEST) -> None:
-    await store.change_mapping_rules(
+    await store.segment.change_mapping_rules(
         environment, lambda old: {**old, **{rule.id: rule for rule in rules}}, by=TESTER, now=NOON
     )
 
 
 async def all_of(store: Store, environment: Environment = TEST) -> list[SegmentEvent]:
-    return await store.segment_events(environment, status=None, limit=1000, before=None)
+    return await store.segment.segment_events(environment, status=None, limit=1000, before=None)
 
 
 async def test_events_come_back_as_they_were_kept(store: Store, place: Place) -> None:
@@ -77,7 +77,7 @@ async def test_a_message_is_kept_once(store: Store) -> None:
     first = an_event()
     assert await keep(store, first, an_event(2, message_id="m-1")) == [first, first]
     settled = replace(first, status=EventStatus.RECORDED, feature_id="message")
-    await store.settle_events([settled])
+    await store.segment.settle_events([settled])
     assert await keep(store, replace(first, number=9, raw="{}")) == [settled]
     assert await all_of(store) == [settled]
 
@@ -96,7 +96,7 @@ async def test_many_who_keep_the_same_messages_at_once_keep_them_once(store: Sto
 async def test_what_is_settled_stays(store: Store) -> None:
     """An event that waits or is unmapped may become anything; one that was recorded or failed stays so."""
     await keep(store, *(an_event(number, status=status) for number, status in enumerate(EventStatus, 1)))
-    await store.settle_events([replace(event, status=WAITING, reason="later") for event in await all_of(store)])
+    await store.segment.settle_events([replace(event, status=WAITING, reason="later") for event in await all_of(store)])
     now = {event.number: event.status for event in await all_of(store)}
     assert now == {number: status if number > 3 else WAITING for number, status in enumerate(EventStatus, 1)}
 
@@ -111,9 +111,9 @@ async def test_events_are_kept_by_the_rules_of_the_moment(store: Store) -> None:
         given[:] = rules
         return []
 
-    await store.keep_events(TEST, read)
-    assert given == [a_rule("2"), newer] == await store.mapping_rules(TEST)
-    await store.keep_events(LIVE, read)
+    await store.segment.keep_events(TEST, read)
+    assert given == [a_rule("2"), newer] == await store.segment.mapping_rules(TEST)
+    await store.segment.keep_events(LIVE, read)
     assert given == []
 
 
@@ -121,22 +121,22 @@ async def test_rules_are_changed_and_deleted(store: Store) -> None:
     """A change is of the newest rules; what it raises is raised, and nothing is written."""
     await put_rules(store, a_rule("1"), a_rule("2"))
     changed = a_rule("1", name="other", revision=2)
-    await store.change_mapping_rules(TEST, lambda _: {"1": changed}, by=TESTER, now=NOON)
-    assert await store.mapping_rules(TEST) == [changed]
+    await store.segment.change_mapping_rules(TEST, lambda _: {"1": changed}, by=TESTER, now=NOON)
+    assert await store.segment.mapping_rules(TEST) == [changed]
 
     def refuse(_: object) -> Any:
         raise Conflict("no")
 
     with pytest.raises(Conflict):
-        await store.change_mapping_rules(TEST, refuse, by=TESTER, now=NOON)
-    assert await store.mapping_rules(TEST) == [changed]
+        await store.segment.change_mapping_rules(TEST, refuse, by=TESTER, now=NOON)
+    assert await store.segment.mapping_rules(TEST) == [changed]
 
 
 async def test_a_rule_is_marked_as_it_was_seen(store: Store) -> None:
     """One that was changed meanwhile is to be replayed again, and stays unmarked."""
     await put_rules(store, a_rule("1"), a_rule("2", revision=2))
-    await store.mark_replayed([a_rule("1"), a_rule("2", revision=1)])
-    assert [rule.is_replayed for rule in await store.mapping_rules(TEST)] == [True, False]
+    await store.segment.mark_replayed([a_rule("1"), a_rule("2", revision=1)])
+    assert [rule.is_replayed for rule in await store.segment.mapping_rules(TEST)] == [True, False]
 
 
 async def test_unmapped_events_are_mapped_page_by_page(store: Store) -> None:
@@ -144,13 +144,13 @@ async def test_unmapped_events_are_mapped_page_by_page(store: Store) -> None:
     await put_rules(store, a_rule())
     await keep(store, *(an_event(number, event="Sent" if number % 2 else "Other") for number in range(1, 8)))
     await keep(store, an_event(8, environment=LIVE), environment=LIVE)
-    first, last = await store.map_events(TEST, after=0, limit=4, map_event=mapped)
+    first, last = await store.segment.map_events(TEST, after=0, limit=4, map_event=mapped)
     assert ([event.number for event in first], last) == ([1, 3], 4)
     assert {(event.status, event.feature_id, event.rule_id) for event in first} == {(PENDING, "message", "1")}
-    rest, last = await store.map_events(TEST, after=4, limit=4, map_event=mapped)
+    rest, last = await store.segment.map_events(TEST, after=4, limit=4, map_event=mapped)
     assert ([event.number for event in rest], last) == ([5, 7], 7)
-    assert await store.map_events(TEST, after=7, limit=4, map_event=mapped) == ([], None)
-    again, last = await store.map_events(TEST, after=0, limit=9, map_event=mapped)
+    assert await store.segment.map_events(TEST, after=7, limit=4, map_event=mapped) == ([], None)
+    again, last = await store.segment.map_events(TEST, after=0, limit=9, map_event=mapped)
     assert (again, last) == ([], 6)
     assert {event.number: event.status for event in await all_of(store)} == {
         number: PENDING if number % 2 else UNMAPPED for number in range(1, 8)
@@ -164,18 +164,20 @@ async def test_open_events_are_listed_in_order_of_arrival(store: Store) -> None:
         await keep(store, an_event(number, status=PENDING, received_at=NOON + timedelta(seconds=number)))
     await keep(store, an_event(7, status=WAITING))
     until = NOON + timedelta(seconds=5)
-    found = await store.open_events(TEST, PENDING, until=until, after=1, limit=3)
+    found = await store.segment.open_events(TEST, PENDING, until=until, after=1, limit=3)
     assert [event.number for event in found] == [2, 3, 4]
-    assert [event.number for event in await store.open_events(TEST, PENDING, until=until, after=4, limit=3)] == [5]
-    assert await store.open_events(LIVE, PENDING, until=FOREVER, after=0, limit=3) == []
+    assert [
+        event.number for event in await store.segment.open_events(TEST, PENDING, until=until, after=4, limit=3)
+    ] == [5]
+    assert await store.segment.open_events(LIVE, PENDING, until=FOREVER, after=0, limit=3) == []
 
 
 async def test_events_that_wait_for_a_user_are_found(store: Store) -> None:
     """Those of this user alone, in order of arrival."""
     await keep(store, *(an_event(number, status=WAITING) for number in (4, 2, 3)))
     await keep(store, an_event(5), an_event(6, user_id="bob", status=WAITING))
-    assert [event.number for event in await store.waiting_events(TEST, "ada", limit=2)] == [2, 3]
-    assert await store.waiting_events(LIVE, "ada", limit=2) == []
+    assert [event.number for event in await store.segment.waiting_events(TEST, "ada", limit=2)] == [2, 3]
+    assert await store.segment.waiting_events(LIVE, "ada", limit=2) == []
 
 
 async def test_events_are_listed_and_counted(store: Store) -> None:
@@ -184,14 +186,20 @@ async def test_events_are_listed_and_counted(store: Store) -> None:
     await keep(store, *(an_event(number, event=name) for number, name in enumerate(names, 1)))
     await keep(store, an_event(9, status=WAITING, received_at=NOON + timedelta(seconds=1)))
     await keep(store, an_event(10, environment=LIVE, event="b"), environment=LIVE)
-    page = await store.segment_events(TEST, status=UNMAPPED, limit=2, before=5)
+    page = await store.segment.segment_events(TEST, status=UNMAPPED, limit=2, before=5)
     assert [event.number for event in page] == [4, 3]
-    assert [event.number for event in await store.segment_events(TEST, status=None, limit=2, before=None)] == [9, 5]
-    assert await store.count_segment_events(TEST) == {UNMAPPED: (5, NOON), WAITING: (1, NOON + timedelta(seconds=1))}
-    counted = await store.count_unmapped_events(TEST, limit=9)
+    assert [event.number for event in await store.segment.segment_events(TEST, status=None, limit=2, before=None)] == [
+        9,
+        5,
+    ]
+    assert await store.segment.count_segment_events(TEST) == {
+        UNMAPPED: (5, NOON),
+        WAITING: (1, NOON + timedelta(seconds=1)),
+    }
+    counted = await store.segment.count_unmapped_events(TEST, limit=9)
     assert counted[0] == ("b", 2)
     assert set(counted[1:]) == {("a", 1), ("c", 1), (None, 1)}
-    assert len(await store.count_unmapped_events(TEST, limit=2)) == 2
+    assert len(await store.segment.count_unmapped_events(TEST, limit=2)) == 2
 
 
 async def test_users_are_found_by_their_email(store: Store) -> None:
@@ -205,14 +213,14 @@ async def test_users_are_found_by_their_email(store: Store) -> None:
             ("c", "x", LIVE, 5),
         ]
     ):
-        await store.create_user(
+        await store.users.create_user(
             a_user(
                 f"u-{key}", key=key + 1, environment=environment, bucket=bucket_of(environment, f"u-{key}"),
                 billing_id=billing_id, email=email, created_at=NOON - timedelta(days=age),
             )
         )  # fmt: skip
-    assert [user.id for user in await store.users_by_email(TEST, "x", limit=9)] == ["u-1", "u-0"]
-    assert [user.id for user in await store.users_by_email(TEST, "x", limit=1)] == ["u-1"]
+    assert [user.id for user in await store.users.users_by_email(TEST, "x", limit=9)] == ["u-1", "u-0"]
+    assert [user.id for user in await store.users.users_by_email(TEST, "x", limit=1)] == ["u-1"]
 
 
 async def test_failed_events_are_reopened_once(store: Store) -> None:
@@ -231,15 +239,15 @@ async def test_failed_events_are_reopened_once(store: Store) -> None:
             event, status=PENDING, reason=None, feature_id="message", rule_id="1", delta=2**40, happened_at=FOREVER
         )
 
-    reopened, last = await store.reopen_events(TEST, after=0, limit=3, map_event=again)
+    reopened, last = await store.segment.reopen_events(TEST, after=0, limit=3, map_event=again)
     assert ([event.number for event in reopened], last, seen) == ([1, 3], 3, ["1"] * 3)
-    assert await store.reopen_events(TEST, after=4, limit=3, map_event=again) == ([], None)
+    assert await store.segment.reopen_events(TEST, after=4, limit=3, map_event=again) == ([], None)
     kept = {event.number: event for event in await all_of(store)}
     assert kept[1] == reopened[0] == again(an_event(1, **failed), [])
     assert {number: event.status for number, event in kept.items()} == {
         1: PENDING, 2: EventStatus.FAILED, 3: PENDING, 4: EventStatus.FAILED, 5: UNMAPPED, 6: WAITING,
     }  # fmt: skip
-    reopened, last = await store.reopen_events(TEST, after=0, limit=1, map_event=again)
+    reopened, last = await store.segment.reopen_events(TEST, after=0, limit=1, map_event=again)
     assert (reopened, last) == ([], 2)
     assert [event.status for event in await all_of(store, LIVE)] == [EventStatus.FAILED]
 
@@ -249,7 +257,9 @@ async def test_of_two_who_reopen_an_event_one_does(store: Store) -> None:
     await keep(store, an_event(1, status=EventStatus.FAILED))
     pairs = await asyncio.gather(
         *(
-            store.reopen_events(TEST, after=0, limit=9, map_event=lambda event, _: replace(event, status=PENDING))
+            store.segment.reopen_events(
+                TEST, after=0, limit=9, map_event=lambda event, _: replace(event, status=PENDING)
+            )
             for _ in range(4)
         )
     )
@@ -259,5 +269,5 @@ async def test_of_two_who_reopen_an_event_one_does(store: Store) -> None:
 async def test_failed_events_are_counted_no_further_than_asked(store: Store) -> None:
     """Those of one environment alone."""
     await keep(store, *(an_event(number, status=EventStatus.FAILED) for number in range(1, 5)), an_event(5))
-    assert [await store.count_failed_events(TEST, most=most) for most in (1, 4, 9)] == [1, 4, 4]
-    assert await store.count_failed_events(LIVE, most=9) == 0
+    assert [await store.segment.count_failed_events(TEST, most=most) for most in (1, 4, 9)] == [1, 4, 4]
+    assert await store.segment.count_failed_events(LIVE, most=9) == 0

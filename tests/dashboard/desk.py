@@ -71,7 +71,7 @@ class Desk:
 
     def __enter__(self) -> Self:
         self.served.__enter__()
-        self.people = create_people(self.served.store, clock=self.served.clock)
+        self.people = create_people(self.served.store.people, clock=self.served.clock)
         for environment in (TEST, LIVE):
             self.furnish(environment)
         return self

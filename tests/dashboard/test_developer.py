@@ -136,10 +136,10 @@ def test_the_tokens_of_a_user_are_revoked_after_a_yes(desk: Desk) -> None:
     """What tokens must carry goes up, so that those that are out hold no more; a user who is not there has none."""
     editor, served = desk.person(Role.EDITOR), desk.served
     assert "Every user token that was made for them" in editor.get("/test/user/tokens?id=user-0")
-    before = served.run(served.store.user(TEST, "user-0")).token_version
+    before = served.run(served.store.users.user(TEST, "user-0")).token_version
     assert editor.post("/test/user/tokens?id=user-0").status_code == 303
     assert "The tokens of user-0 are revoked." in editor.get("/test/user?id=user-0")
-    assert served.run(served.store.user(TEST, "user-0")).token_version == before + 1
+    assert served.run(served.store.users.user(TEST, "user-0")).token_version == before + 1
     assert editor.post("/test/user/tokens?id=nobody").status_code == 404
 
 

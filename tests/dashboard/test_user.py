@@ -212,13 +212,13 @@ def test_a_user_is_made_and_changed(desk: Desk, editor: Visitor) -> None:
     assert editor.post("/test/user/new", id="ada/1", **typed).status_code == 303
     assert "exists already" in editor.post("/test/user/new", id="ada/1", **typed).text
     assert editor.post("/test/user/edit?id=ada/1", **{**typed, "email": "", "name": HOSTILE}).status_code == 303
-    user = desk.served.run(desk.served.store.user(TEST, "ada/1"))
+    user = desk.served.run(desk.served.store.users.user(TEST, "ada/1"))
     assert (user.name, user.email, user.billing_id, user.metadata) == (HOSTILE, None, "cus_1", {"a": [1]})
     assert HOSTILE not in editor.get("/test/user?id=ada/1")
     for wrong in ({"metadata": "{"}, {"name": "x" * 256}):
         answer = editor.post("/test/user/edit?id=ada/1", **{**typed, **wrong})
         assert (answer.status_code, 'class="kana-error"' in answer.text) == (400, True)
-    assert desk.served.run(desk.served.store.user(TEST, "ada/1")) == user
+    assert desk.served.run(desk.served.store.users.user(TEST, "ada/1")) == user
 
 
 def test_a_viewer_sees_and_changes_nothing(desk: Desk) -> None:

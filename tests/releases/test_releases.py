@@ -79,7 +79,7 @@ def test_a_release_s_database_gives_the_same_answers(release: str, place: Place)
 
     with Served(place, clock=SetClock(now)) as served:
         answers = [served.ask(query, variables) for query, variables, _ in told["answers"]]
-        audit = served.run(served.store.audit())
+        audit = served.run(served.store.audits.audit())
 
     for answer, (query, variables, before) in zip(answers, told["answers"], strict=True):
         assert as_then(answer, now) == as_then(before, now), (query, variables)

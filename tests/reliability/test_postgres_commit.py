@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
@@ -15,6 +15,8 @@ from kana.errors import KanaError, OutcomeUnknown, Unavailable
 from kana.model.usage import Receipt
 from kana.store.postgres import PostgresStore
 from kana.store.postgres.database import CommitLost
+from kana.store.postgres.ledger import PostgresLedger
+from kana.store.postgres.pool import Pool
 from tests.support.postgres import Postgres
 from tests.support.proxy import Fate, Proxy
 from tests.support.stores import furnish_workspace
@@ -88,10 +90,10 @@ async def test_a_commit_whose_answer_is_lost_counts_once(postgres_server: Postgr
         entries = [
             entry
             for number in range(CALLERS)
-            for entry in await world.store.entries(TEST, f"user-{number}", limit=CALLS, before=None)
+            for entry in await world.store.ledger.entries(TEST, f"user-{number}", limit=CALLS, before=None)
         ]
         used = [(await world.usage.check(TEST, f"user-{number}", "message")).consumption for number in range(CALLERS)]
-        audit = await world.store.audit()
+        audit = await world.store.audits.audit()
 
     assert {Fate.LOSE_QUESTION, Fate.LOSE_ANSWER} == set(lost)
     assert len(lost) > 50
@@ -102,7 +104,7 @@ async def test_a_commit_whose_answer_is_lost_counts_once(postgres_server: Postgr
     assert audit.drifts == ()
 
 
-class Forgetful(PostgresStore):
+class ForgetfulLedger(PostgresLedger):
     """The control: takes a lost COMMIT for one that never was, and writes the batch again."""
 
     async def append(self, batch: Batch) -> None:
@@ -112,6 +114,14 @@ class Forgetful(PostgresStore):
                 return
             except CommitLost:
                 continue
+
+
+class Forgetful(PostgresStore):
+    """A store with such a ledger."""
+
+    def __init__(self, pool: Pool, *, lanes: Sequence[int] | None = None) -> None:
+        super().__init__(pool, lanes=lanes)
+        self.ledger = ForgetfulLedger(self._database, self.catalogs)
 
 
 async def test_writing_again_what_may_be_there_counts_twice(postgres_server: Postgres) -> None:
@@ -181,7 +191,7 @@ async def test_a_database_that_falls_silent_holds_nobody(postgres_server: Postgr
         receipts = [
             await world.usage.record(a_usage(user_id=f"user-{n % CALLERS}", key=f"silent-{n}")) for n in range(32)
         ]
-        audit = await world.store.audit()
+        audit = await world.store.audits.audit()
 
     assert {code for code, _ in ended} <= {"UNAVAILABLE", "OUTCOME_UNKNOWN"}
     assert max(seconds for _, seconds in ended) < PROMISE_S + SLACK_S

@@ -172,7 +172,9 @@ class History:
         )
 
     async def _entries(self) -> Any:
-        return await self.world.store.entries(self._environment(), self.draw.choice(USERS), limit=10, before=None)
+        return await self.world.store.ledger.entries(
+            self._environment(), self.draw.choice(USERS), limit=10, before=None
+        )
 
     async def _advance(self) -> Any:
         return self.world.clock.advance(seconds=self.draw.choice((0.001, 60, 86_400, 86_400 * 31)))
@@ -201,7 +203,7 @@ async def differences(
         kinds.add(expected.name if isinstance(expected, Said) else type(expected).__name__)
         if found != expected:
             differing.append(number)
-    audits = [await store.audit() for store in stores]
+    audits = [await store.audits.audit() for store in stores]
     for store in stores:
         await store.close()
     return differing, kinds, audits

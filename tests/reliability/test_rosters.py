@@ -50,7 +50,7 @@ async def _killed_import(path: Path, word: str, *, after_s: float) -> None:
 async def _names(store: Store) -> list[str | None]:
     """What every user is called, in the order of their ids."""
     found, after = [], None
-    while page := await store.users(TEST, limit=1000, after=after):
+    while page := await store.users.users(TEST, limit=1000, after=after):
         found += [user.name for user in page]
         after = page[-1].id
     return found
@@ -70,7 +70,7 @@ async def test_kills_leave_all_or_nothing(tmp_path: Path) -> None:
         word = str(number)
         await _killed_import(path, word, after_s=moments.uniform(0.0, 1.5))
         store = SqliteStore(str(path))
-        left = [each for each in await store.rosters() if each.is_decided]
+        left = [each for each in await store.imports.rosters() if each.is_decided]
         world = World(store)
         await world.engine.rosters.take_up()
         after = await _names(store)
@@ -79,7 +79,7 @@ async def test_kills_leave_all_or_nothing(tmp_path: Path) -> None:
         before = after
         world.clock.advance(hours=1)
         await world.engine.rosters.take_up()
-        assert await store.rosters() == []
+        assert await store.imports.rosters() == []
         await store.close()
     assert met["taken up"] > 0, "no kill met a merge: the harness saw nothing"
 

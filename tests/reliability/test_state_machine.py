@@ -96,7 +96,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """At the end of each history every counter equals its lines, and there are as many lines as recorded."""
         try:
-            audit = self.wait(self.world.store.audit())
+            audit = self.wait(self.world.store.audits.audit())
             assert audit.drifts == ()
             assert audit.entries == self.reference.entries
             assert audit.counters == len(self.reference.used)

@@ -53,15 +53,15 @@ async def content(settings: Settings) -> list[Any]:
     """All that the ports say is there."""
     store = await open_store(settings)
     world = World(store, clock=SetClock())
-    users = await store.users(TEST, limit=100, after=None)
+    users = await store.users.users(TEST, limit=100, after=None)
     found: list[Any] = [
-        await store.keyring(),
-        *[await store.catalog(environment) for environment in (TEST, LIVE)],
+        await store.keys.keyring(),
+        *[await store.catalogs.catalog(environment) for environment in (TEST, LIVE)],
         users,
-        await store.subscriptions(TEST, user_id=None, limit=100, after=None),
-        *[await store.entries(TEST, user.id, limit=100, before=None) for user in users],
+        await store.users.subscriptions(TEST, user_id=None, limit=100, after=None),
+        *[await store.ledger.entries(TEST, user.id, limit=100, before=None) for user in users],
         *[await world.usage.check(TEST, user.id, "message") for user in users],
-        await store.audit(),
+        await store.audits.audit(),
     ]
     await store.close()
     return found
@@ -96,13 +96,13 @@ async def test_nothing_is_written_over(databases: dict[str, list[Settings]], kin
     await fill(here)
     store = await open_store(there)
     await furnish_workspace(store)
-    before = await store.keyring()
+    before = await store.keys.keyring()
     await store.close()
 
     with pytest.raises(Conflict, match="has a workspace already"):
         await copy_database(here, there)
     store = await open_store(there)
-    assert await store.keyring() == before
+    assert await store.keys.keyring() == before
     await store.close()
 
 
@@ -119,8 +119,8 @@ async def test_a_copy_that_breaks_off_has_not_happened(databases: dict[str, list
     with pytest.raises(RuntimeError, match="the cable was pulled"):
         await copy_database(here, there, on_rows=break_off)
     store = await open_store(there)
-    assert await store.keyring() is None
-    assert await store.users(TEST, limit=9, after=None) == []
+    assert await store.keys.keyring() is None
+    assert await store.users.users(TEST, limit=9, after=None) == []
     await store.close()
     assert len(set(await copy_database(here, there))) == 1
 

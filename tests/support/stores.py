@@ -141,4 +141,4 @@ async def world(store: Store) -> World:
 
 async def furnish_workspace(store: Store) -> None:
     """Make the workspace, without which no store keeps anything."""
-    assert await AccessEngine(store, clock=SetClock()).initialise("workspace", by=TESTER) is not None
+    assert await AccessEngine(store.keys, clock=SetClock()).initialise("workspace", by=TESTER) is not None

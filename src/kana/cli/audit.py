@@ -14,7 +14,7 @@ from kana.engine.ports.usage import Audit, Drift, TallyDrift
 def audit(database_url: str | None, as_json: bool) -> None:
     """Recompute every counter from the ledger; exit 1 where one differs. Works beside a server that runs."""
     settings = require_database(read_settings(database_url=database_url))
-    found = with_store(settings, lambda store: store.audit())
+    found = with_store(settings, lambda store: store.audits.audit())
     click.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False) if as_json else _in_words(found))
     if not found.is_clean:
         raise click.exceptions.Exit(1)

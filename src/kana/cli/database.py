@@ -56,7 +56,7 @@ def with_access(settings: Settings, action: Callable[[AccessEngine], Awaitable[_
     """The same, for what is done with keys."""
     from kana.app import system_clock
 
-    return with_store(settings, lambda store: action(AccessEngine(store, clock=system_clock)))
+    return with_store(settings, lambda store: action(AccessEngine(store.keys, clock=system_clock)))
 
 
 def require_database(settings: Settings) -> Settings:

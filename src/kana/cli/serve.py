@@ -119,12 +119,12 @@ async def _greet(store: Store, settings: Settings, address: str) -> None:
 
     for warning in await secure(store, settings):
         _say(f"Warning: {warning}.")
-    access = AccessEngine(store, clock=system_clock)
+    access = AccessEngine(store.keys, clock=system_clock)
     made = await access.initialise(WORKSPACE, by=whoever_runs_this())
     await access.note_address(address)
     if made is not None:
         click.echo(f"{welcome(made, settings, address=address)}\n")
-    token = await create_people(store).invite_first(by=whoever_runs_this())
+    token = await create_people(store.people).invite_first(by=whoever_runs_this())
     if token is not None:
         link = invitation_link(settings, token, address=address)
         _say(f"Nobody can sign in to the dashboard yet. Become its owner, once, at\n\n  {link}\n", err=False)

@@ -209,11 +209,11 @@ class Story:
         """Record a day in as few transactions as its lanes allow; take note of who was stopped."""
         lanes: dict[int, list[Usage]] = {}
         for usage in usages:
-            lanes.setdefault(self._store.lane(ENVIRONMENT, usage.user_id), []).append(usage)
+            lanes.setdefault(self._store.ledger.lane(ENVIRONMENT, usage.user_id), []).append(usage)
         members = {member.id: member for member in self._members}
         for mine in lanes.values():
             batch = Batch(mine, clock=lambda: self.time, next_id=count(self._ids.reserve(len(mine))).__next__)
-            await self._store.append(batch)
+            await self._store.ledger.append(batch)
             self.entries += len(batch.entries)
             for usage, answer in zip(mine, batch.answers, strict=True):
                 if isinstance(answer, Receipt) and not answer.entry.recorded:

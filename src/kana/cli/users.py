@@ -51,8 +51,8 @@ def invite(email: str, role: str, database_url: str | None, as_json: bool) -> No
     async def invited(store: Store) -> str:
         from kana.app import create_people, system_clock
 
-        token = await create_people(store).invite(email, Role(role), by=whoever_runs_this())
-        return invitation_link(settings, token, address=await AccessEngine(store, clock=system_clock).address())
+        token = await create_people(store.people).invite(email, Role(role), by=whoever_runs_this())
+        return invitation_link(settings, token, address=await AccessEngine(store.keys, clock=system_clock).address())
 
     link = with_store(settings, invited)
     if as_json:
@@ -68,7 +68,7 @@ def list_users(database_url: str | None, as_json: bool) -> None:
     """List everybody who may sign in or could, the oldest first."""
     from kana.app import create_people
 
-    found = with_store(_settings(database_url), lambda store: create_people(store).people())
+    found = with_store(_settings(database_url), lambda store: create_people(store.people).people())
     rows = [_described(person) for person in found.values()]
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -87,7 +87,7 @@ def disable(email: str, database_url: str | None, as_json: bool) -> None:
 
     person = with_store(
         _settings(database_url),
-        lambda store: create_people(store).disable(email.strip().lower(), by=whoever_runs_this()),
+        lambda store: create_people(store.people).disable(email.strip().lower(), by=whoever_runs_this()),
     )
     click.echo(json.dumps(_described(person)) if as_json else f"{person.email} is let in no more.")
 

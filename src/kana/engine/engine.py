@@ -54,23 +54,25 @@ class Engine:
     ) -> Engine:
         """Return the engine over a store. Without ``read_again`` no event of Segment is tried again."""
         ids = IdMaker(clock)
-        recorder = Recorder(store, clock=clock, reserve_ids=ids.reserve, meter=meter)
-        usage = UsageEngine(store, recorder, clock=clock, meter=meter)
-        segment = SegmentEngine(store, usage, clock=clock, ids=ids, meter=meter, read_again=read_again)
-        replayer = Replayer(store, segment.carry_out, clock=clock, again=segment.again)
+        recorder = Recorder(store.ledger, clock=clock, reserve_ids=ids.reserve, meter=meter)
+        usage = UsageEngine(store.ledger, recorder, clock=clock, meter=meter)
+        segment = SegmentEngine(
+            store.segment, store.users, usage, clock=clock, ids=ids, meter=meter, read_again=read_again
+        )
+        replayer = Replayer(store.segment, segment.carry_out, clock=clock, again=segment.again)
         return cls(
-            access=AccessEngine(store, clock=clock),
-            accounts=AccountEngine(store, clock=clock, ids=ids),
-            catalog=CatalogEngine(store, clock=clock),
-            directory=DirectoryEngine(store, store, clock=clock),
-            rosters=RosterEngine(store, clock=clock, ids=ids),
-            profiles=ProfileEngine(store, store, clock=clock),
-            holdings=HoldingEngine(store, store, clock=clock),
-            insights=InsightEngine(store, store, store, clock=clock),
+            access=AccessEngine(store.keys, clock=clock),
+            accounts=AccountEngine(store.users, clock=clock, ids=ids),
+            catalog=CatalogEngine(store.catalogs, clock=clock),
+            directory=DirectoryEngine(store.users, store.ledger, clock=clock),
+            rosters=RosterEngine(store.imports, clock=clock, ids=ids),
+            profiles=ProfileEngine(store.users, store.ledger, clock=clock),
+            holdings=HoldingEngine(store.users, store.ledger, clock=clock),
+            insights=InsightEngine(store.insights, store.catalogs, store.ledger, clock=clock),
             usage=usage,
             recorder=recorder,
             segment=segment,
-            mapping=MappingEngine(store, clock=clock, ids=ids, on_change=replayer.wake),
+            mapping=MappingEngine(store.segment, store.catalogs, clock=clock, ids=ids, on_change=replayer.wake),
             replayer=replayer,
             clock=clock,
         )

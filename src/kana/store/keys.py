@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 from kana.errors import DatabaseRefused
@@ -21,9 +21,13 @@ SECRET_LENGTH = 32
 class Keys:
     """Keeps the keyring. What each call promises is said by ``KeyStore``."""
 
-    def __init__(self, transactions: Transactions, seal: Seal) -> None:
+    def __init__(
+        self, transactions: Transactions, seal: Seal, *, erase: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """``erase`` takes what was written over out of the database's files, where it would stay for a while."""
         self._transactions = transactions
         self._seal = seal
+        self._erase = erase
 
     async def initialise(self, keyring: Keyring, *, by: Actor, now: datetime) -> bool:
         """Write the first keyring, unless there is one."""
@@ -134,7 +138,10 @@ class Keys:
                 )
             return len(old)
 
-        return await self._transactions.write(work)
+        changed = await self._transactions.write(work)
+        if changed and self._erase is not None:
+            await self._erase()
+        return changed
 
     async def replace_lost_secrets(self, new: Sequence[SigningSecret], *, by: Actor, now: datetime) -> list[str]:
         """Forget what does not open, and add of the new ones those that are needed."""

@@ -129,8 +129,8 @@ def state(served: Served) -> tuple[Any, ...]:
         users,
         run(engine.accounts.users(LIVE)),
         run(engine.accounts.subscriptions(TEST)),
-        [run(served.store.entries(TEST, user.id, limit=100, before=None)) for user in users],
-        run(served.store.audit()),
+        [run(served.store.ledger.entries(TEST, user.id, limit=100, before=None)) for user in users],
+        run(served.store.audits.audit()),
     )
 
 

@@ -196,7 +196,7 @@ def test_what_breaks_inside_says_nothing_outside(shared: Served, monkeypatch: py
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret of the driver")
 
-    monkeypatch.setattr(shared.store, "append", broken)
+    monkeypatch.setattr(shared.store.ledger, "append", broken)
     response = shared.post(RECORD, {"input": USAGE}, headers={"X-Request-ID": "req-1"})
     monkeypatch.undo()
     assert "secret" not in response.text

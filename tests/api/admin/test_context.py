@@ -16,17 +16,17 @@ def readings(served: Served, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often the store is asked for catalogues and snapshots."""
     counted: Counter[str] = Counter()
 
-    def count(name: str) -> None:
-        method = getattr(served.store, name)
+    def count(part: object, name: str) -> None:
+        method = getattr(part, name)
 
         def counting(*args: Any, **kwargs: Any) -> Any:
             counted[name] += 1
             return method(*args, **kwargs)
 
-        monkeypatch.setattr(served.store, name, counting)
+        monkeypatch.setattr(part, name, counting)
 
-    count("catalog")
-    count("snapshot")
+    count(served.store.catalogs, "catalog")
+    count(served.store.ledger, "snapshot")
     return counted
 
 

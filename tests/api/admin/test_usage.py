@@ -43,7 +43,7 @@ def used(served: Served, user_id: str = "ada") -> int:
 
 
 def entries(served: Served, user_id: str = "ada") -> list[Any]:
-    return served.run(served.store.entries(TEST, user_id, limit=100, before=None))
+    return served.run(served.store.ledger.entries(TEST, user_id, limit=100, before=None))
 
 
 def of_ten(units: int, *, overage: bool = False) -> dict[str, Any]:

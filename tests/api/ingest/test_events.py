@@ -43,7 +43,7 @@ def test_data_says_feature_amount_action_and_more(served: Served) -> None:
     [result] = results(post(served, event(type="com.shop.sent", data=data, time=time), STRUCTURED))
 
     assert result == recorded(7, number=result["id"])
-    [entry] = served.run(served.store.entries(Environment.TEST, "eve", limit=10, before=None))
+    [entry] = served.run(served.store.ledger.entries(Environment.TEST, "eve", limit=10, before=None))
     assert (entry.delta, entry.action, entry.metadata) == (7, "SET", {"order": 5})
     assert entry.timestamp == served.clock()
 

@@ -87,7 +87,7 @@ def test_what_an_earlier_version_could_not_read_is_read_anew(served: Served) -> 
         received_at=served.clock(),
         raw=raw,
     )
-    served.run(served.store.keep_events(Environment.TEST, lambda _: [old]))
+    served.run(served.store.segment.keep_events(Environment.TEST, lambda _: [old]))
 
     again = served.ask(RETRY, {"id": "7"})["retrySegmentEvent"]
 

@@ -45,7 +45,7 @@ class Doors:
 async def doors(place: SqlitePlace, steps: Callable[[float], None]) -> object:
     stores = [await place.open(), await place.open()]
     clock = SetClock()
-    first, second = (AccessEngine(store, clock=clock) for store in stores)
+    first, second = (AccessEngine(store.keys, clock=clock) for store in stores)
     made = await first.initialise("workspace", by=TESTER)
     assert made is not None
     yield Doors(first, second, made, clock)
@@ -56,7 +56,7 @@ async def doors(place: SqlitePlace, steps: Callable[[float], None]) -> object:
 async def test_without_a_workspace_nobody_comes_in(place: SqlitePlace) -> None:
     """The database says how to make one, each time it is asked, until there is one."""
     store = await place.open()
-    access = AccessEngine(store, clock=SetClock())
+    access = AccessEngine(store.keys, clock=SetClock())
     for _ in range(2):
         with pytest.raises(DatabaseRefused, match="the database has no workspace yet; run `kana init`"):
             await access.authenticate("prv_test_x", PRIVATE)
@@ -232,7 +232,7 @@ async def test_the_secret_that_signs_is_not_revoked(doors: Doors) -> None:
 
 async def test_where_a_server_was_started_is_kept(store: Store) -> None:
     """The last one stands, for every process; before the first there is none."""
-    first, second = (AccessEngine(store, clock=SetClock()) for _ in range(2))
+    first, second = (AccessEngine(store.keys, clock=SetClock()) for _ in range(2))
     assert await first.address() is None
     for address in ("http://127.0.0.1:8080", "http://127.0.0.1:9000", "http://127.0.0.1:9000"):
         await first.note_address(address)
@@ -242,17 +242,17 @@ async def test_where_a_server_was_started_is_kept(store: Store) -> None:
 async def test_secrets_are_sealed_and_what_no_key_opens_is_replaced(place: SqlitePlace) -> None:
     """Sealing keeps the secrets, which are read anew at once; without the key they can only be replaced."""
     plain = await place.open()
-    made = await AccessEngine(plain, clock=SetClock()).initialise("workspace", by=TESTER)
+    made = await AccessEngine(plain.keys, clock=SetClock()).initialise("workspace", by=TESTER)
     sealed, other = await place.open(seal=Seal([b"o" * 32])), await place.open(seal=Seal([b"n" * 32]))
-    access = AccessEngine(sealed, clock=SetClock())
+    access = AccessEngine(sealed.keys, clock=SetClock())
     assert made is not None
     before = await access.signing_secrets()
 
     assert (await access.seal_signing_secrets(), await access.seal_signing_secrets()) == (2, 0)
     assert await access.signing_secrets() == before
-    replaced = await AccessEngine(other, clock=SetClock()).replace_lost_secrets(by=TESTER)
+    replaced = await AccessEngine(other.keys, clock=SetClock()).replace_lost_secrets(by=TESTER)
 
     assert sorted(replaced) == sorted(secret.id for secret in before)
-    assert len(await AccessEngine(other, clock=SetClock()).signing_secrets()) == 2
+    assert len(await AccessEngine(other.keys, clock=SetClock()).signing_secrets()) == 2
     for store in (plain, sealed, other):
         await store.close()

@@ -28,7 +28,7 @@ class Counted:
         self.fails: Exception | None = None
         self.failed = 0
         self.meanwhile: Callable[[], None] = lambda: None
-        use_keys = store.use_keys
+        use_keys = store.keys.use_keys
 
         async def counted(uses: Mapping[bytes, datetime]) -> None:
             if self.fails is not None:
@@ -38,7 +38,7 @@ class Counted:
             await use_keys(uses)
             self.meanwhile()
 
-        monkeypatch.setattr(store, "use_keys", counted)
+        monkeypatch.setattr(store.keys, "use_keys", counted)
 
 
 class Door:
@@ -61,7 +61,7 @@ async def door(place: SqlitePlace, monkeypatch: pytest.MonkeyPatch) -> object:
     store, clock = await place.open(), SetClock()
     assert isinstance(store, SqliteStore)
     counted = Counted(store, monkeypatch)
-    access = AccessEngine(store, clock=clock)
+    access = AccessEngine(store.keys, clock=clock)
     made = await access.initialise("workspace", by=TESTER)
     assert made is not None
     yield Door(access, made.keys[TEST][KeyKind.PRIVATE], clock, counted)

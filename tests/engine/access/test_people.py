@@ -36,7 +36,7 @@ class People:
 
     def __init__(self, store: SqliteStore) -> None:
         self.store, self.clock, self.passwords = store, SetClock(), PlainPasswords()
-        self.engine = PeopleEngine(store, clock=self.clock, passwords=self.passwords)
+        self.engine = PeopleEngine(store.people, clock=self.clock, passwords=self.passwords)
 
     async def ada(self, role: Role = Role.OWNER) -> str:
         """Invite Ada and let her in; return the id of her session."""
@@ -70,7 +70,7 @@ async def test_a_first_link_ends_when_somebody_is_there(people: People) -> None:
     with pytest.raises(NotFound, match="used already, or is too old"):
         await people.engine.accept(first, email="eve@example.com", password_text="quiet words")
     late = Invitation(hash=hash_token("late"), email=None, role=Role.OWNER, expires_at=NOON + ONE_DAY)
-    await people.store.add_invitation(late, by=TESTER, now=NOON)
+    await people.store.people.add_invitation(late, by=TESTER, now=NOON)
     with pytest.raises(NotFound, match="there is an owner already"):
         await people.engine.accept("late", email="eve@example.com", password_text="quiet words")
     assert list(await people.engine.people()) == ["ada@example.com"]

@@ -47,7 +47,7 @@ def a_config(
 
 @pytest.fixture
 def config(world: World) -> ConfigEngine:
-    return ConfigEngine(world.store, clock=world.clock)
+    return ConfigEngine(world.store.catalogs, clock=world.clock)
 
 
 async def texts(config: ConfigEngine, wanted: Config) -> list[str]:
@@ -195,7 +195,9 @@ async def test_counting_who_is_above_is_bounded(
 async def count(world: World, limit: int, environment: Environment = TEST, **changes: Any) -> int:
     values: dict[str, Any] = {"package_id": "basic", "feature_id": "message", "reset": MONTH} | changes
     package_id, feature_id = values.pop("package_id"), values.pop("feature_id")
-    return await world.store.count_over(environment, package_id, feature_id, limit=limit, now=world.clock(), **values)
+    return await world.store.catalogs.count_over(
+        environment, package_id, feature_id, limit=limit, now=world.clock(), **values
+    )
 
 
 async def test_only_the_current_period_of_each_subscription_counts(world: World) -> None:

@@ -30,7 +30,7 @@ async def test_a_rule_is_made_changed_and_deleted(shop: World) -> None:
     """A change counts up its revision and has it replayed; a field left out stays."""
     mapping = shop.engine.mapping
     made = await create(shop)
-    await shop.store.mark_replayed([made])
+    await shop.store.segment.mark_replayed([made])
     shop.clock.advance(seconds=5)
     condition = PropertyCondition(path="a", value="b")
     changed = await mapping.update_rule(

@@ -124,7 +124,7 @@ async def test_it_ends_between_two_pages(shop: World, monkeypatch: pytest.Monkey
         await go_on.wait()
         await shop.engine.segment.carry_out(events)
 
-    async with Replayer(shop.store, carry_out, clock=shop.clock).running():
+    async with Replayer(shop.store.segment, carry_out, clock=shop.clock).running():
         await reached.wait()
         asyncio.get_running_loop().call_later(0.05, go_on.set)
     assert await used(shop) == 1
@@ -150,7 +150,7 @@ async def test_it_goes_on_after_an_error(
 
     with caplog.at_level(logging.WARNING):
         shop.clock.advance(seconds=31)
-        async with Replayer(shop.store, carry_out, clock=shop.clock).running():
+        async with Replayer(shop.store.segment, carry_out, clock=shop.clock).running():
             async with asyncio.timeout(10):
                 while await used(shop) == 0:
                     shop.clock.advance(seconds=31)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kana.engine.ports.store import Store
+from kana.engine.ports.users import AccountStore
 from kana.engine.segment import replay
 from kana.engine.segment.segment import SegmentEngine
 from kana.errors import Conflict, IdempotencyKeyReused, Internal, InvalidValue, KanaError, NotFound, Unavailable
@@ -35,7 +35,7 @@ def a_message(number: int, kind: MessageType, user_id: str, **parts: Any) -> Mes
 
 
 async def outcomes(world: World) -> dict[str, tuple[str, str | None]]:
-    events = await world.store.segment_events(TEST, status=None, limit=100, before=None)
+    events = await world.store.segment.segment_events(TEST, status=None, limit=100, before=None)
     return {event.message_id: (event.status.value, event.reason) for event in events}
 
 
@@ -70,11 +70,11 @@ async def test_a_message_counts_once_however_often_it_comes(shop: World) -> None
     """In one call, in several, and where only its usage was written before a crash."""
     await shop.engine.segment.receive(TEST, [track(1), track(1)])
     await shop.engine.segment.receive(TEST, [track(1), track(2)])
-    kept = await shop.store.segment_events(TEST, status=None, limit=9, before=None)
+    kept = await shop.store.segment.segment_events(TEST, status=None, limit=9, before=None)
     await shop.engine.segment.carry_out([replace(event, status=EventStatus.PENDING) for event in kept])
 
     assert await used(shop) == 2
-    assert len(await shop.store.entries(TEST, "ada", limit=9, before=None)) == 2
+    assert len(await shop.store.ledger.entries(TEST, "ada", limit=9, before=None)) == 2
 
 
 async def test_messages_are_carried_out_in_order(shop: World) -> None:
@@ -97,7 +97,7 @@ async def test_what_waits_for_a_user_follows_when_they_are_identified(shop: Worl
     await shop.engine.segment.receive(TEST, [identify(2, "bob")])
 
     assert (await outcomes(shop))["m-1"][0] == "REFUSED"
-    [entry] = await shop.store.entries(TEST, "bob", limit=9, before=None)
+    [entry] = await shop.store.ledger.entries(TEST, "bob", limit=9, before=None)
     assert entry.outcome == "NO_SUBSCRIPTION"
 
 
@@ -150,7 +150,7 @@ async def test_an_import_gets_the_id_and_keeps_what_is_theirs(shop: World) -> No
 
 async def test_an_identify_that_says_nothing_new_writes_no_user(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Products identify at each log-in."""
-    monkeypatch.setattr(shop.store, "update_user", None)
+    monkeypatch.setattr(shop.store.users, "update_user", None)
     await shop.engine.segment.receive(TEST, [identify(1)])
     assert (await outcomes(shop))["m-1"] == ("IDENTIFIED", None)
 
@@ -158,7 +158,7 @@ async def test_an_identify_that_says_nothing_new_writes_no_user(shop: World, mon
 class Meanwhile:
     """Lets something happen just before the first write of a user."""
 
-    def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch, happens: Any, *, times: int = 1) -> None:
+    def __init__(self, store: AccountStore, monkeypatch: pytest.MonkeyPatch, happens: Any, *, times: int = 1) -> None:
         self.happens, self.times = happens, times
         for name in ("create_user", "update_user"):
             monkeypatch.setattr(store, name, self.after(getattr(store, name)))
@@ -176,8 +176,8 @@ class Meanwhile:
 async def test_somebody_else_creates_the_user_first(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then that user is meant, and gets what was said."""
     bob = a_user("bob", key=99, bucket=bucket_of(TEST, "bob"), name="B")
-    create = shop.store.create_user
-    Meanwhile(shop.store, monkeypatch, lambda: create(bob))
+    create = shop.store.users.create_user
+    Meanwhile(shop.store.users, monkeypatch, lambda: create(bob))
     await shop.engine.segment.receive(TEST, [identify(1, "bob", email="b@g.com")])
     user = await shop.accounts.user(TEST, "bob")
     assert (user.key, user.name, user.email) == (99, "B", "b@g.com")
@@ -185,13 +185,13 @@ async def test_somebody_else_creates_the_user_first(shop: World, monkeypatch: py
 
 async def test_an_import_that_got_an_id_meanwhile_is_none(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two identifies race for it: one gets it, the other makes a user."""
-    update = shop.store.update_user
+    update = shop.store.users.update_user
     await shop.accounts.create_user(TEST, id="x@g.com", email="x@g.com", billing_id="cus_1")
 
     async def named() -> None:
         await update(TEST, "x@g.com", lambda user: replace(user, billing_id=None))
 
-    Meanwhile(shop.store, monkeypatch, named)
+    Meanwhile(shop.store.users, monkeypatch, named)
     await shop.engine.segment.receive(TEST, [identify(1, "42", email="x@g.com")])
     assert sorted(user.id for user in await shop.accounts.users(TEST)) == ["42", "ada", "x@g.com"]
 
@@ -202,7 +202,7 @@ async def test_a_user_who_changes_all_the_time_is_left_for_later(shop: World, mo
     async def refuse() -> None:
         raise Conflict("again")
 
-    Meanwhile(shop.store, monkeypatch, refuse, times=5)
+    Meanwhile(shop.store.users, monkeypatch, refuse, times=5)
     await shop.engine.segment.receive(TEST, [identify(1, "bob")])
     assert (await outcomes(shop))["m-1"] == ("PENDING", None)
     await shop.engine.replayer.replay()
@@ -231,7 +231,9 @@ class Answering:
 async def test_what_may_succeed_later_stays_open(shop: World, error: KanaError, status: str) -> None:
     """What fails again each time has failed, with the reason."""
     usage: Any = Answering(error)
-    engine = SegmentEngine(shop.store, usage, clock=shop.clock, ids=shop.ids, meter=shop.meter)
+    engine = SegmentEngine(
+        shop.store.segment, shop.store.users, usage, clock=shop.clock, ids=shop.ids, meter=shop.meter
+    )
     await engine.receive(TEST, [track(1)])
     assert await outcomes(shop) == {"m-1": (status, error.message if status == "FAILED" else None)}
 
@@ -255,12 +257,18 @@ def read_again(event: SegmentEvent) -> Message:
 def segment(shop: World) -> SegmentEngine:
     """An engine that reads failed events anew."""
     return SegmentEngine(
-        shop.store, shop.usage, clock=shop.clock, ids=shop.ids, meter=shop.meter, read_again=read_again
+        shop.store.segment,
+        shop.store.users,
+        shop.usage,
+        clock=shop.clock,
+        ids=shop.ids,
+        meter=shop.meter,
+        read_again=read_again,
     )
 
 
 async def number_of(shop: World, message_id: str) -> int:
-    events = await shop.store.segment_events(TEST, status=None, limit=100, before=None)
+    events = await shop.store.segment.segment_events(TEST, status=None, limit=100, before=None)
     return next(event.number for event in events if event.message_id == message_id)
 
 
@@ -302,7 +310,7 @@ async def test_all_that_failed_is_tried_again_in_the_background(
     monkeypatch.setattr(replay, "PAGE", 2)
     await segment.receive(TEST, [track(number, delta="many") for number in range(3)])
     await segment.receive(TEST, [track(3, delta="unreadable"), identify(4, name=["odd"])])
-    replayer = replay.Replayer(shop.store, segment.carry_out, clock=shop.clock, again=segment.again)
+    replayer = replay.Replayer(shop.store.segment, segment.carry_out, clock=shop.clock, again=segment.again)
     await replayer.replay()
     assert (await used(shop), await shop.engine.mapping.failed(TEST)) == (0, 5)
 
@@ -316,7 +324,7 @@ async def test_all_that_failed_is_tried_again_in_the_background(
 async def test_a_page_of_what_failed_is_the_last_when_it_ends(shop: World, segment: SegmentEngine) -> None:
     """What is left stays failed, and is tried again when somebody says so."""
     await segment.receive(TEST, [track(1, delta="many")])
-    replayer = replay.Replayer(shop.store, segment.carry_out, clock=shop.clock, again=segment.again)
+    replayer = replay.Replayer(shop.store.segment, segment.carry_out, clock=shop.clock, again=segment.again)
     async with replayer.running():
         pass
     replayer.retry_failed(TEST)

@@ -110,7 +110,7 @@ async def test_adoption_refusals_and_log(busy: World) -> None:
     ]
     assert [each.count for each in await insights.refusals(TEST, feature_id="message", **YEAR)] == [1]
     assert [each.count for each in await insights.refusals(TEST, user_id="bob", **YEAR)] == []
-    assert (await busy.store.audit()).is_clean
+    assert (await busy.store.audits.audit()).is_clean
     lines = await insights.log(TEST, first=3)
     assert [line.id for line in await insights.log(TEST, first=2, after=lines[0].id)] == [line.id for line in lines[1:]]
     everything = await insights.log(TEST, shared=True, first=1000)

@@ -269,7 +269,7 @@ async def test_what_was_answered_is_in_the_ledger(world: World) -> None:
     await world.subscribed_user("ada")
     receipts = await asyncio.gather(*(world.recorder.record(a_usage(key=f"k{n}")) for n in range(100)))
     assert sum(receipt.entry.recorded for receipt in receipts) == 60
-    kept = await world.store.entries(TEST, "ada", limit=1000, before=None)
+    kept = await world.store.ledger.entries(TEST, "ada", limit=1000, before=None)
     assert {entry.id for entry in kept} == {receipt.entry.id for receipt in receipts}
     assert sum(world.meter.commits) == 100
     assert len(world.meter.commits) < 10

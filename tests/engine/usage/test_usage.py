@@ -42,7 +42,7 @@ async def test_a_check_promises_nothing_and_changes_nothing(world: World) -> Non
     for delta, access in ((2, True), (3, False), (2, True)):
         decision = await world.usage.check(TEST, "ada", "message", delta=delta)
         assert (decision.access, decision.consumption) == (access, Consumption(8, 10, overage_enabled=False))
-    assert (await world.store.audit()).entries == 1
+    assert (await world.store.audits.audit()).entries == 1
     nobody = await world.usage.check(TEST, "bob", "message")
     assert (nobody.access, nobody.consumption) == (False, None)
     assert nobody.reason == "The user has no active subscription to a package with this feature."
@@ -184,19 +184,19 @@ async def test_a_clock_that_goes_back_opens_no_period(world: World) -> None:
     assert await world.usage.show(TEST, "ada", "message") == Shown(days(0, 5), [])
     world.clock.now = NOON + timedelta(hours=23)
     assert not (await world.usage.record(a_usage(6))).entry.recorded
-    assert (await world.store.audit()).drifts == ()
+    assert (await world.store.audits.audit()).drifts == ()
 
 
 async def test_checks_that_arrive_together_share_one_reading(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is answered for its own user, feature and amount, and whoever asks for what is not there alone is told."""
-    snapshot, asked = world.store.snapshot, []
+    snapshot, asked = world.store.ledger.snapshot, []
 
     async def counted(environment: Environment, user_ids: list[str], *rest: object) -> object:
         asked.append((environment, user_ids))
         return await snapshot(environment, user_ids, *rest)  # type: ignore[arg-type]
 
     await world.usage.record(a_usage(8))
-    monkeypatch.setattr(world.store, "snapshot", counted)
+    monkeypatch.setattr(world.store.ledger, "snapshot", counted)
     answers = await asyncio.gather(
         world.usage.check(TEST, "ada", "message"),
         world.usage.check(TEST, "ada", "message", delta=3),
@@ -217,13 +217,13 @@ async def test_a_store_that_reads_twice_is_answered_from_the_last_read(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a snapshot had to be taken again, nothing of the first one is left in the answer."""
-    snapshot = world.store.snapshot
+    snapshot = world.store.ledger.snapshot
 
     async def twice(*asked: object, **how: object) -> object:
         await snapshot(*asked, **how)  # type: ignore[arg-type]
         await world.usage.record(a_usage(2))
         return await snapshot(*asked, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(world.store, "snapshot", twice)
+    monkeypatch.setattr(world.store.ledger, "snapshot", twice)
     assert await world.usage.show(TEST, "ada", "message") == Shown(days(0, 2), [])
     assert (await world.usage.check(TEST, "ada", "message")).consumption == Consumption(4, 10, overage_enabled=False)

@@ -69,7 +69,7 @@ async def test_a_users_tokens_are_revoked_and_who_did_it_is_noted(world: World) 
     assert (await world.accounts.user(TEST, "ada")).token_version == 2
     assert (await world.accounts.user(TEST, "bob")).token_version == 0
     assert (await world.accounts.user(LIVE, "ada")).token_version == 0
-    lines = await world.store.log(TEST, limit=9, before=None, subject_id="ada", shared=False)
+    lines = await world.store.insights.log(TEST, limit=9, before=None, subject_id="ada", shared=False)
     assert [(line.at, line.action, line.subject_kind, line.actor) for line in lines] == [
         (NOON + 2 * ONE_DAY, "revoked", "user tokens", TESTER),
         (NOON + ONE_DAY, "revoked", "user tokens", TESTER),
@@ -173,7 +173,7 @@ async def test_two_who_cancel_at_once_both_get_an_answer(
     await world.subscribed_user("ada")
     [held] = await world.accounts.subscriptions(TEST)
     number = held.subscription.id
-    read = store.subscription
+    read = store.users.subscription
 
     async def read_then_lose_the_race(*asked: object) -> Subscribed:
         found = await read(*asked)  # type: ignore[arg-type]
@@ -181,7 +181,7 @@ async def test_two_who_cancel_at_once_both_get_an_answer(
         await world.accounts.cancel_subscription(TEST, number)
         return found
 
-    monkeypatch.setattr(store, "subscription", read_then_lose_the_race)
+    monkeypatch.setattr(store.users, "subscription", read_then_lose_the_race)
     answer = await world.accounts.cancel_subscription(TEST, number)
     assert (answer.subscription.id, answer.subscription.status) == (number, SubscriptionStatus.CANCELLED)
 
@@ -212,7 +212,7 @@ async def test_cancelling_does_not_run_after_a_user_for_ever(
 
 async def rename_whenever_read(world: World, store: Store, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Have ada's id change right after each of the next so many times that her subscription is looked up."""
-    read, ids = store.subscription, iter(range(times))
+    read, ids = store.users.subscription, iter(range(times))
 
     async def read_and_rename(*asked: object) -> Subscribed:
         found = await read(*asked)  # type: ignore[arg-type]
@@ -220,7 +220,7 @@ async def rename_whenever_read(world: World, store: Store, monkeypatch: pytest.M
             await world.accounts.update_user(TEST, f"ada {number}", {"id": f"ada {number + 1}"})
         return found
 
-    monkeypatch.setattr(store, "subscription", read_and_rename)
+    monkeypatch.setattr(store.users, "subscription", read_and_rename)
 
 
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("0", 0), (str(2**63 - 1), 2**63 - 1)])

@@ -88,5 +88,5 @@ async def test_who_is_not_there_is_not_found(world: World, store: Store, tmp_pat
     other = await SqlitePlace(tmp_path / "other.db").open()
     await furnish_workspace(other)
     with pytest.raises(UserNotFound, match=r"^User not found: 'ada'$"):
-        await ProfileEngine(store, other, clock=world.clock).of(TEST, "ada")
+        await ProfileEngine(store.users, other.ledger, clock=world.clock).of(TEST, "ada")
     await other.close()

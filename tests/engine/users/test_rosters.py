@@ -32,7 +32,7 @@ async def count(world: World) -> int:
 async def until_none_is_left(world: World) -> None:
     """Wait for those who work in the background."""
     async with asyncio.timeout(60):
-        while await world.store.rosters():  # noqa: ASYNC110 - the store tells nobody
+        while await world.store.imports.rosters():  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(0.001)
 
 
@@ -92,7 +92,7 @@ async def test_one_wrong_row_and_nothing_is_merged(world: World) -> None:
         with pytest.raises(InvalidValue, match=says):
             await merge(world.engine.rosters, given())
         assert await count(world) == 0
-        assert await world.store.rosters() == []
+        assert await world.store.imports.rosters() == []
 
 
 async def test_a_failure_before_the_decision_leaves_nothing(world: World) -> None:
@@ -100,13 +100,13 @@ async def test_a_failure_before_the_decision_leaves_nothing(world: World) -> Non
     lost = Unavailable("away")
     with pytest.raises(Unavailable, match="away"):
         await merge(engine_over(world, keep_page=[None, lost], drop_page=[lost]))
-    assert [each.is_decided for each in await world.store.rosters()] == [False]
+    assert [each.is_decided for each in await world.store.imports.rosters()] == [False]
     other = engine_over(world)
     await other.take_up()
-    assert len(await world.store.rosters()) == 1, "it may still be under way"
+    assert len(await world.store.imports.rosters()) == 1, "it may still be under way"
     world.clock.advance(seconds=LEFT_BEHIND.total_seconds())
     await other.take_up()
-    assert (await world.store.rosters(), await count(world)) == ([], 0)
+    assert (await world.store.imports.rosters(), await count(world)) == ([], 0)
 
 
 async def test_a_failure_after_the_decision_is_only_a_delay(
@@ -128,17 +128,17 @@ async def test_what_was_decided_goes_on_after_a_crash(world: World) -> None:
             await merge(engine_over(world, merge_page=[None, crash]))
     assert await count(world) == CHUNK
     await engine_over(world).take_up()
-    assert (await count(world), await world.store.rosters()) == (COUNT, [])
+    assert (await count(world), await world.store.imports.rosters()) == (COUNT, [])
 
     with pytest.raises(RuntimeError):
         await merge(engine_over(world, merge_page=[crash]))
     other = engine_over(world)
     other._is_first_look = False
     await other.take_up()
-    assert len(await world.store.rosters()) == 1
+    assert len(await world.store.imports.rosters()) == 1
     world.clock.advance(seconds=LEFT_BEHIND.total_seconds())
     await other.take_up()
-    assert await world.store.rosters() == []
+    assert await world.store.imports.rosters() == []
 
 
 async def test_what_a_process_merges_itself_it_does_not_take_up(world: World) -> None:

@@ -82,7 +82,7 @@ async def test_the_first_start_distributes_each_table_once(url: str) -> None:
 
 async def test_a_lane_is_a_shard(world: World) -> None:
     """Users of one lane are on one shard, so that their batches commit there alone."""
-    lanes = Counter(world.store.lane(TEST, f"user-{number}") for number in range(5000))
+    lanes = Counter(world.store.ledger.lane(TEST, f"user-{number}") for number in range(5000))
     assert set(lanes) == set(range(SHARDS))
     assert BUCKETS % SHARDS == 0
 
@@ -95,7 +95,7 @@ async def test_a_sharded_database_decides_alike(world: World, monkeypatch: pytes
         await world.subscribed_user(user)
     receipts = await asyncio.gather(*(world.usage.record(a_usage(user_id=user)) for user in users for _ in range(8)))
     granted = Counter(receipt.entry.user_key for receipt in receipts if receipt.entry.recorded)
-    audit = await world.store.audit()
+    audit = await world.store.audits.audit()
 
     assert set(granted.values()) == {5}
     assert (len(granted), audit.entries, audit.drifts) == (40, 320, ())

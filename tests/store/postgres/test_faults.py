@@ -130,7 +130,7 @@ async def test_a_transaction_undone_by_another_is_done_again(world: tuple[World,
     receipt = await kana.usage.record(a_usage())
     tries = await connection.fetchval("select last_value from tried")
     await connection.close()
-    audit = await kana.store.audit()
+    audit = await kana.store.audits.audit()
 
     assert (tries, receipt.entry.recorded, audit.entries, audit.drifts) == (3, True, 1, ())
 

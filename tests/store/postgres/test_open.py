@@ -28,7 +28,7 @@ async def test_processes_that_start_at_once_find_one_set_of_tables(postgres_serv
     stores = await asyncio.gather(*(PostgresStore.open(url) for _ in range(8)))
     await furnish_workspace(stores[0])
     for store in stores:
-        assert await store.keyring() is not None
+        assert await store.keys.keyring() is not None
         await store.close()
 
 

@@ -38,7 +38,7 @@ async def test_in_session_mode_everything_works(postgres_server: PostgresServer,
     with PgBouncer(postgres_server, pool_mode="session", **settings) as pooler:
         for _ in range(2):  # The second time on connections of the pooler that have been used.
             store = await PostgresStore.open(pooler.url(url))
-            if await store.keyring() is None:
+            if await store.keys.keyring() is None:
                 await furnish_workspace(store)
             await store.probe()
             async with store._database._pool.connection() as connection:

@@ -27,8 +27,8 @@ async def test_a_store_that_refused_a_write_is_ready_when_it_takes_one(postgres_
     await place.tamper(FULL)
     await store.probe()
     with pytest.raises(StorageFull):
-        await store.add_signing_secret(generate_signing_secret(LIVE, now=NOON), by=TESTER, now=NOON)
-    assert await store.keyring() is not None
+        await store.keys.add_signing_secret(generate_signing_secret(LIVE, now=NOON), by=TESTER, now=NOON)
+    assert await store.keys.keyring() is not None
     for _ in range(2):
         with pytest.raises(StorageFull):
             await store.probe()

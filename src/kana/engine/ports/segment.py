@@ -8,7 +8,6 @@ from typing import Protocol
 
 from kana.model.environment import Actor, Environment
 from kana.model.segment import EventStatus, MappingRule, SegmentEvent
-from kana.model.user import User
 
 EventMapper = Callable[[SegmentEvent, Sequence[MappingRule]], SegmentEvent]
 """Returns an event as the rules map it."""
@@ -92,8 +91,4 @@ class SegmentStore(Protocol):
 
     async def mark_replayed(self, rules: Sequence[MappingRule]) -> None:
         """Note that all unmapped events were held against rules, but for those that have changed since."""
-        ...
-
-    async def users_by_email(self, environment: Environment, email: str, *, limit: int) -> list[User]:
-        """Return at most ``limit`` users with this e-mail and a billing id, the oldest first."""
         ...

@@ -9,14 +9,57 @@ from kana.engine.ports.catalog import CatalogStore
 from kana.engine.ports.imports import RosterStore
 from kana.engine.ports.insights import InsightStore
 from kana.engine.ports.segment import SegmentStore
-from kana.engine.ports.usage import Ledger
+from kana.engine.ports.usage import AuditStore, Ledger
 from kana.engine.ports.users import AccountStore
 
 
-class Store(
-    CatalogStore, AccountStore, RosterStore, Ledger, InsightStore, KeyStore, PeopleStore, SegmentStore, Protocol
-):
-    """All of it: one database."""
+class Store(Protocol):
+    """What keeps each noun of one database."""
+
+    @property
+    def catalogs(self) -> CatalogStore:
+        """Features and packages."""
+        ...
+
+    @property
+    def users(self) -> AccountStore:
+        """Users and their subscriptions."""
+        ...
+
+    @property
+    def imports(self) -> RosterStore:
+        """Imports of users on their way."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """Usage."""
+        ...
+
+    @property
+    def audits(self) -> AuditStore:
+        """Totals against the ledger."""
+        ...
+
+    @property
+    def insights(self) -> InsightStore:
+        """Totals of usage, and the administrative log."""
+        ...
+
+    @property
+    def keys(self) -> KeyStore:
+        """Keys, settings and signing secrets."""
+        ...
+
+    @property
+    def people(self) -> PeopleStore:
+        """The colleagues who sign in to the dashboard."""
+        ...
+
+    @property
+    def segment(self) -> SegmentStore:
+        """What Segment sent, and the rules that map it."""
+        ...
 
     async def probe(self) -> None:
         """Return when the database can answer.

@@ -111,6 +111,10 @@ class Ledger(Protocol):
         """
         ...
 
+
+class AuditStore(Protocol):
+    """What every total says against what its lines add up to."""
+
     async def audit(self) -> Audit:
         """Recompute every total from the entries and return where they differ."""
         ...

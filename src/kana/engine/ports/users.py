@@ -118,3 +118,7 @@ class AccountStore(Protocol):
     async def users_by_id(self, environment: Environment, ids: Sequence[str]) -> Mapping[str, User]:
         """Return those of the users who exist, by id."""
         ...
+
+    async def users_by_email(self, environment: Environment, email: str, *, limit: int) -> list[User]:
+        """Return at most ``limit`` users with this e-mail and a billing id, the oldest first."""
+        ...

@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import TypedDict
 
 from kana.engine.ids import IdMaker
+from kana.engine.ports.catalog import CatalogStore
 from kana.engine.ports.clock import Clock
-from kana.engine.ports.store import Store
+from kana.engine.ports.segment import SegmentStore
 from kana.errors import Conflict, InvalidValue, NotFound
 from kana.model.environment import Actor, Environment
 from kana.model.segment import (
@@ -73,8 +74,11 @@ class UnmappedProperty:
 class MappingEngine:
     """Keeps mapping rules, and shows events. ``on_change`` is told when a rule is to be replayed."""
 
-    def __init__(self, store: Store, *, clock: Clock, ids: IdMaker, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, store: SegmentStore, catalogs: CatalogStore, *, clock: Clock, ids: IdMaker, on_change: Callable[[], None]
+    ) -> None:
         self._store = store
+        self._catalogs = catalogs
         self._clock = clock
         self._ids = ids
         self._on_change = on_change
@@ -209,7 +213,7 @@ class MappingEngine:
         return (await asyncio.to_thread(_count_leaves, newest))[:limit]
 
     async def _check_feature(self, environment: Environment, feature_id: str) -> None:
-        (await self._store.catalog(environment)).feature(feature_id)
+        (await self._catalogs.catalog(environment)).feature(feature_id)
 
     async def _change_rules(
         self,

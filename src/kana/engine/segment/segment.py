@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from kana.engine.ids import IdMaker
 from kana.engine.ports.clock import Clock, Meter
-from kana.engine.ports.store import Store
+from kana.engine.ports.segment import SegmentStore
+from kana.engine.ports.users import AccountStore
 from kana.engine.usage.usage import UsageEngine
 from kana.errors import (
     BadInput,
@@ -53,7 +54,8 @@ class SegmentEngine:
 
     def __init__(
         self,
-        store: Store,
+        store: SegmentStore,
+        users: AccountStore,
         usage: UsageEngine,
         *,
         clock: Clock,
@@ -63,6 +65,7 @@ class SegmentEngine:
     ) -> None:
         """``read_again`` makes of a kept event the message that it was, however it is read by now."""
         self._store = store
+        self._users = users
         self._usage = usage
         self._clock = clock
         self._ids = ids
@@ -173,16 +176,16 @@ class SegmentEngine:
         by_id = await self._user(environment, identity.user_id)
         by_email: list[User] = []
         if by_id is None and identity.email is not None:
-            by_email = await self._store.users_by_email(environment, identity.email, limit=_SAME_EMAIL_MAX)
+            by_email = await self._users.users_by_email(environment, identity.email, limit=_SAME_EMAIL_MAX)
         found = same_person(by_id, by_email)
         if found is None:
-            await self._store.create_user(identity.merged(self._stranger(environment, identity.user_id)))
+            await self._users.create_user(identity.merged(self._stranger(environment, identity.user_id)))
         elif found != identity.merged(found):
-            await self._store.update_user(environment, found.id, lambda user: _merged(user, found, identity))
+            await self._users.update_user(environment, found.id, lambda user: _merged(user, found, identity))
 
     async def _user(self, environment: Environment, user_id: str) -> User | None:
         try:
-            return await self._store.user(environment, user_id)
+            return await self._users.user(environment, user_id)
         except UserNotFound:
             return None
 

@@ -153,6 +153,15 @@ class Accounts(Directory):
 
         return await self._database.read_aside(work)
 
+    async def users_by_email(self, environment: Environment, email: str, *, limit: int) -> list[User]:
+        """See the port."""
+
+        async def work(connection: Connection) -> list[User]:
+            found = await fetch(connection, SQL["load_users_by_email"], environment.value, email, limit)
+            return [rows.user_from(row) for row in found]
+
+        return await self._database.read_aside(work)
+
 
 async def find_users(connection: Connection, people: Sequence[Person]) -> dict[Person, UserRef]:
     """Return where the data of these users is kept; those who do not exist are left out."""

@@ -10,13 +10,11 @@ from kana.engine.ports.segment import EventMapper
 from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.period import to_milliseconds
 from kana.model.segment import EventStatus, MappingRule, SegmentEvent
-from kana.model.user import User
 from kana.store import segment_rows as rows
 from kana.store.postgres.columns import columns
 from kana.store.postgres.database import Database
 from kana.store.postgres.pool import Connection, fetch
 from kana.store.postgres.statements import SESSION, SQL
-from kana.store.rows import user_from
 
 
 class Segment:
@@ -137,10 +135,6 @@ class Segment:
         await self._write_many(
             "mark_rule_replayed", [(rule.environment.value, rule.id, rule.revision) for rule in rules]
         )
-
-    async def users_by_email(self, environment: Environment, email: str, *, limit: int) -> list[User]:
-        """See the port."""
-        return [user_from(row) for row in await self._rows("load_users_by_email", environment.value, email, limit)]
 
     async def _events(self, statement: str, *bindings: str | int) -> list[SegmentEvent]:
         return [rows.event_from(row) for row in await self._rows(statement, *bindings)]

@@ -29,22 +29,21 @@ POOL_SIZE = 10
 """Most connections of one process."""
 
 
-class PostgresStore(Catalogs, Accounts, PostgresLedger, Audits, Insights, Keys, People, Rosters, Segment):
+class PostgresStore:
     """Everything the engine's ports ask for, on one PostgreSQL that many processes share."""
 
     def __init__(self, pool: Pool, *, lanes: Sequence[int] | None = None, seal: Seal = UNSEALED) -> None:
-        database = Database(pool)
-        Catalogs.__init__(self, database)
-        Accounts.__init__(self, database, self)
-        PostgresLedger.__init__(self, database, self, lanes=lanes)
-        Audits.__init__(self, PostgresTransactions(database))
-        Insights.__init__(self, database)
+        self._database = database = Database(pool)
+        self.catalogs = catalogs = Catalogs(database)
+        self.users = Accounts(database, catalogs)
+        self.ledger = PostgresLedger(database, catalogs, lanes=lanes)
+        self.insights = Insights(database)
         transactions = PostgresTransactions(database)
-        Audits.__init__(self, transactions)
-        Keys.__init__(self, transactions, seal)
-        People.__init__(self, transactions)
-        Rosters.__init__(self, transactions)
-        Segment.__init__(self, database)
+        self.audits = Audits(transactions)
+        self.keys = Keys(transactions, seal)
+        self.people = People(transactions)
+        self.imports = Rosters(transactions)
+        self.segment = Segment(database)
 
     @classmethod
     async def open(

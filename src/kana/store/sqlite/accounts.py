@@ -141,6 +141,13 @@ class Accounts(Directory):
 
         return await self._database.read_aside(work)
 
+    async def users_by_email(self, environment: Environment, email: str, *, limit: int) -> list[User]:
+        """See the port."""
+        bindings = (environment.value, email, limit)
+        return self._database.read(
+            lambda connection: [rows.user_from(row) for row in connection.execute(SQL["load_users_by_email"], bindings)]
+        )
+
 
 def load_accounts(
     connection: apsw.Connection, people: Sequence[Person], *, history: Collection[Person] = ()

@@ -12,9 +12,7 @@ from kana.engine.ports.segment import EventMapper
 from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.period import to_milliseconds
 from kana.model.segment import EventStatus, MappingRule, SegmentEvent
-from kana.model.user import User
 from kana.store import segment_rows as rows
-from kana.store.rows import user_from
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.statements import SQL
 
@@ -138,13 +136,6 @@ class Segment:
         keys = [(rule.environment.value, rule.id, rule.revision) for rule in rules]
         await self._database.write(
             lambda connection: connection.executemany(SQL["mark_rule_replayed"], keys).fetchall()
-        )
-
-    async def users_by_email(self, environment: Environment, email: str, *, limit: int) -> list[User]:
-        """See the port."""
-        bindings = (environment.value, email, limit)
-        return self._database.read(
-            lambda connection: [user_from(row) for row in connection.execute(SQL["load_users_by_email"], bindings)]
         )
 
     async def _events(self, statement: str, *bindings: str | int) -> list[SegmentEvent]:

@@ -18,7 +18,7 @@ from kana.store.sqlite.segment import Segment
 from kana.store.sqlite.session import SqliteTransactions
 
 
-class SqliteStore(Catalogs, Accounts, SqliteLedger, Audits, Insights, Keys, People, Rosters, Segment):
+class SqliteStore:
     """Everything the engine's ports ask for, on one SQLite file.
 
     ``exclusive`` is for a server. ``synchronous`` other than FULL loses what was acknowledged at a
@@ -38,29 +38,21 @@ class SqliteStore(Catalogs, Accounts, SqliteLedger, Audits, Insights, Keys, Peop
         on_lost: Callable[[str], None] = lambda _: None,
         seal: Seal = UNSEALED,
     ) -> None:
-        database = Database(path, exclusive=exclusive, synchronous=synchronous, on_lost=on_lost)
-        Catalogs.__init__(self, database)
-        Accounts.__init__(self, database, self)
-        SqliteLedger.__init__(self, database, self)
-        Audits.__init__(self, SqliteTransactions(database))
-        Insights.__init__(self, database)
+        self._database = database = Database(path, exclusive=exclusive, synchronous=synchronous, on_lost=on_lost)
+        self.catalogs = catalogs = Catalogs(database)
+        self.users = Accounts(database, catalogs)
+        self.ledger = SqliteLedger(database, catalogs)
+        self.insights = Insights(database)
         transactions = SqliteTransactions(database)
-        Audits.__init__(self, transactions)
-        Keys.__init__(self, transactions, seal)
-        People.__init__(self, transactions)
-        Rosters.__init__(self, transactions)
-        Segment.__init__(self, database)
+        self.audits = Audits(transactions)
+        self.keys = Keys(transactions, seal, erase=database.empty_log)
+        self.people = People(transactions)
+        self.imports = Rosters(transactions)
+        self.segment = Segment(database)
 
     async def probe(self) -> None:
         """See the port."""
         await self._database.probe()
-
-    async def seal_signing_secrets(self, *, plainly: bool = False) -> int:
-        """See the port. What was written over is not left behind in the log."""
-        changed = await Keys.seal_signing_secrets(self, plainly=plainly)
-        if changed:
-            await self._database.empty_log()
-        return changed
 
     async def close(self) -> None:
         """See the port."""
