@@ -19,7 +19,7 @@ TESTS ?=
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install static wheel serve demo test coverage test-setup check format bench screenshots clean
+.PHONY: help install static wheel serve demo test test-deep coverage test-setup check format bench screenshots clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -73,7 +73,7 @@ async def test_a_user_who_is_renamed_meanwhile_sees_what_is_theirs(world: World,
     ada = await world.subscribed_user("ada 0", "basic", "extra")
     expected = [holding.package.id for holding in await world.engine.holdings.of(TEST, "ada 0")]
     numbers = iter(range(times))
-    user_by_key = world.store.user_by_key
+    user_by_key = world.store.users.user_by_key
 
     async def rename() -> None:
         for number in islice(numbers, 1):
@@ -85,7 +85,7 @@ async def test_a_user_who_is_renamed_meanwhile_sees_what_is_theirs(world: World,
         await rename()
         return found
 
-    world.store.user_by_key = find_and_rename  # type: ignore[method-assign, assignment]
+    world.store.users.user_by_key = find_and_rename  # type: ignore[method-assign, assignment]
     await rename()
     held = await world.engine.holdings.of(TEST, "ada 0", owner=ada)
     assert [holding.package.id for holding in held] == expected == ["basic", "extra"]
@@ -98,12 +98,12 @@ async def test_nobody_runs_after_a_user_for_ever(world: World) -> None:
     async def elsewhere(*_: object) -> User | None:
         return replace(ada, id="nobody")
 
-    world.store.user_by_key = elsewhere  # type: ignore[method-assign, assignment]
+    world.store.users.user_by_key = elsewhere  # type: ignore[method-assign, assignment]
     with pytest.raises(Unavailable, match="ask again"):
         await world.engine.holdings.of(TEST, "nobody", owner=ada)
 
     async def nowhere(*_: object) -> User | None:
         return None
 
-    world.store.user_by_key = nowhere  # type: ignore[method-assign, assignment]
+    world.store.users.user_by_key = nowhere  # type: ignore[method-assign, assignment]
     assert await world.engine.holdings.of(TEST, "nobody", owner=ada) == []
