@@ -179,3 +179,6 @@ FORMS: tuple[Form, ...] = (
 
 OF_A_FILE = ("/users/import", "/users/import/carry-out")
 """Forms with a file, which have a test of their own."""
+
+OF_AN_EVENT = ("/integrations/segment/retry",)
+"""Forms of an event that failed, which have a test of their own."""

@@ -48,3 +48,17 @@ async def test_an_event_is_mapped_in_two_clicks(desk: Desk, browser: Browser, *,
                 return
             await page.wait_for_timeout(50)
         raise AssertionError("the events that came before are not recorded")
+
+
+@pytest.mark.parametrize(
+    ("press", "says"), [("Try all that failed again", "again"), ("Try again: Named", "Named: failed. properties.delta")]
+)
+async def test_what_failed_is_tried_again(desk: Desk, browser: Browser, press: str, says: str) -> None:
+    """By one and all: what is still wrong has failed again, and the page says so."""
+    send(desk, LIVE)
+    async with watched(browser, desk.person(Role.EDITOR)) as (page, _):
+        await page.goto("/live/integrations/segment?status=FAILED")
+        await page.get_by_role("button", name=press, exact=True).click()
+        await expect(page.get_by_role("status")).to_contain_text(says)
+        await page.goto("/live/integrations/segment?status=FAILED")
+        await expect(page.locator("tbody tr")).to_have_count(1)

@@ -17,6 +17,7 @@ from kana.store.postgres import PostgresStore
 from kana.store.postgres.database import CommitLost
 from kana.store.postgres.ledger import PostgresLedger
 from kana.store.postgres.pool import Pool
+from kana.store.sealing import UNSEALED, Seal
 from tests.support.postgres import Postgres
 from tests.support.proxy import Fate, Proxy
 from tests.support.stores import furnish_workspace
@@ -119,8 +120,8 @@ class ForgetfulLedger(PostgresLedger):
 class Forgetful(PostgresStore):
     """A store with such a ledger."""
 
-    def __init__(self, pool: Pool, *, lanes: Sequence[int] | None = None) -> None:
-        super().__init__(pool, lanes=lanes)
+    def __init__(self, pool: Pool, *, seal: Seal = UNSEALED, lanes: Sequence[int] | None = None) -> None:
+        super().__init__(pool, seal=seal, lanes=lanes)
         self.ledger = ForgetfulLedger(self._database, self.catalogs)
 
 

@@ -150,7 +150,7 @@ def test_a_switch_has_a_gate_too(shop: httpx.Client, reader: str) -> None:
 
 def test_an_amount_that_is_none_is_400(shop: httpx.Client, kana: KanaAdmin, reader: str) -> None:
     """Nobody gives units back, or uses none, through a gate."""
-    for copies in ("0", "-3", "99999999999"):
+    for copies in ("0", "-3", str(2**53)):
         refused = shop.post(f"/reports/sales/print?copies={copies}", headers={"x-user-id": reader})
         assert (refused.status_code, refused.json()["type"]) == (400, "urn:kana:problem:invalid")
     assert used(kana, reader) == 0

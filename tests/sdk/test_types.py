@@ -37,7 +37,7 @@ async def main() -> None:
 
 kana.features.can_use("u", "f")  # error: call-arg
 kana.features.can_use(user_id="u")  # error: call-arg
-kana.features.can_use(user_id="u", feature_id="f", delta=1.5)  # error: arg-type
+kana.features.can_use(user_id="u", feature_id="f", delta=b"1")  # error: arg-type
 kana.features.can_use_many(user_ids=[1], feature_ids=["f"])  # error: list-item
 kana.features.can_use(user_id=1, feature_id="f")  # error: arg-type
 kana.check(user_id="u", feature_id="f", when_unreachable="maybe")  # error: arg-type

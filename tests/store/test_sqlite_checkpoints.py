@@ -143,6 +143,23 @@ async def test_the_log_begins_anew_beside_a_busy_writer(
     assert (longest < 1500) is begins_anew
 
 
+async def test_the_log_begins_anew_beside_small_writes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They run on the thread that serves, which may be at a statement just when the writer's thread looks for a gap."""
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_PAGES", 100)
+    database = Database(str(tmp_path / "kana.db"), synchronous="OFF")
+    await database.write(lambda connection: connection.execute("create table notes (text)"))
+    pages, began_anew, written = 0, 0, 0
+    while began_anew < 20 and written < 20_000:
+        await database.write(
+            lambda connection: connection.execute("insert into notes values (randomblob(3000))").fetchall(),
+            is_small=True,
+        )
+        before, pages, written = pages, database._checkpointer._pages, written + 1
+        began_anew += pages < before
+    await database.close()
+    assert began_anew == 20
+
+
 async def test_the_writer_waits_for_a_few_pages_only(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left for between two commits is bounded, and never copied while a transaction is open."""
     left, open_ones = list[int](), list[bool]()

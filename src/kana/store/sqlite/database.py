@@ -177,7 +177,7 @@ class Database:
         """Have the writer thread do a job when no transaction is open, and no other begin until it is done."""
 
         def run() -> None:
-            if self._write_connection.in_transaction:  # It began on the thread that serves, which hands it over next.
+            if self._is_writing():  # It began on the thread that serves, which hands it over next.
                 time.sleep(_PAUSE_S)
                 self._run_between(job)
             else:
@@ -185,6 +185,12 @@ class Database:
 
         with suppress(RuntimeError):  # At the end the writer takes no more, and the file is closed in order.
             self._queue(run)
+
+    def _is_writing(self) -> bool:
+        try:
+            return self._write_connection.in_transaction
+        except apsw.ThreadingViolationError:  # The thread that serves is at a statement of it this very moment.
+            return True
 
     def read(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
         """Run a short read of one moment, here and now."""
