@@ -28,7 +28,7 @@ from kana.errors import KanaError
 from kana.model.environment import Environment
 from kana.model.usage import Usage
 from kana.settings import Settings
-from kana.store import insight_rows, rows
+from kana.store import rows
 from kana.store.sqlite.connection import connect
 from kana.store.sqlite.statements import SQL
 from tests.support.postgres import Postgres
@@ -115,9 +115,9 @@ def _rows_of(parts: Sequence[Batch]) -> _Rows:
     return {
         "entries": [rows.entry_row(entry) for part in parts for entry in part.entries],
         "counters": [(*rows.counter_row(key), used) for part in parts for key, used in part.totals.items()],
-        "usage_days": [row for part in parts for row in insight_rows.day_rows(part.tallies)],
+        "usage_days": [row for part in parts for row in rows.day_rows(part.tallies)],
         "usage_hours": [
-            row for bucket, part in enumerate(parts) for row in insight_rows.hour_rows(part.tallies, bucket=bucket)
+            row for bucket, part in enumerate(parts) for row in rows.hour_rows(part.tallies, bucket=bucket)
         ],
     }
 

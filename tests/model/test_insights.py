@@ -45,7 +45,6 @@ def test_steps_follow_each_other(start: datetime, hours: int, step: Step) -> Non
     assert steps.begins[-1] < end <= steps.end
     assert all(step.following(begin) == after for begin, after in pairwise((*steps.begins, steps.end)))
     assert [step.floor(begin) for begin in steps.begins] == list(steps.begins)
-    assert len(steps.pairs) == len(steps.begins)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kana.store.postgres.columns import columns
-
 EVER = 2**50
 """A moment after all others."""
 
@@ -82,18 +80,17 @@ def questions(users: int, *, array: Callable[[list[Any]], Any]) -> dict[str, tup
     packages = [f"p{p}" for p in range(users // USERS_A_PACKAGE)]
     features = ["f0", "f1"]
     near = [(p, f, "MONTH", 0, 80) for p in packages for f in features]
-    is_sqlite = array is not list
-    package_ids, *others = columns(near)
+    package_ids, *others = (array(list(column)) for column in zip(*near, strict=True))
     return {
         "count_subscribers": ("test", 1),
         "load_totals_over": ("test", "p0", 1, "f0", "MONTH", 0, 0),
         "load_usage": (
-            "test", array(features), array(packages), array([[0, EVER]] if is_sqlite else [0]), 0, EVER, 10_000
+            "test", array(features), array(packages), array([0]), 0, EVER, 10_000
         ),
         "load_adoption": ("test", "f0", array(packages), 0, EVER),
         "load_top_users": ("test", "f0", 0, EVER, 10),
-        "load_near_limits": ("test", array(near), 1) if is_sqlite else ("test", package_ids, 1, *others),
-        "load_refusals": ("test", 0, EVER, None, None, None, 10, *([0] if is_sqlite else [])),
+        "load_near_limits": ("test", package_ids, 1, *others),
+        "load_refusals": ("test", 0, EVER, None, None, None, 10, 0),
         "count_segment_events": ("test",),
         "count_unmapped_events": ("test", 10),
     }  # fmt: skip

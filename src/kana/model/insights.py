@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from kana.errors import InvalidValue
 from kana.model.allowance import Allowance
@@ -61,12 +60,6 @@ class Steps:
     def start(self) -> datetime:
         """When the first of them begins."""
         return self.begins[0]
-
-    @property
-    def pairs(self) -> list[tuple[int, int]]:
-        """Begin and end of each, in milliseconds."""
-        moments = [*map(to_milliseconds, self.begins), to_milliseconds(self.end)]
-        return list(pairwise(moments))
 
     @classmethod
     def over(cls, start: datetime, end: datetime, step: Step) -> Steps:

@@ -10,7 +10,8 @@ from itertools import count
 from typing import Any
 
 from kana.model.environment import Actor, Environment
-from kana.model.period import to_milliseconds
+from kana.model.log import LogLine
+from kana.model.period import from_milliseconds, to_milliseconds
 from kana.store.session import Row
 
 _LINES = count(secrets.randbits(21))
@@ -38,6 +39,21 @@ def log_row(
         *subject,
         _described(before),
         _described(after),
+    )
+
+
+def log_line_from(row: Row) -> LogLine:
+    """Read a row of ``list_log``."""
+    return LogLine(
+        id=row[0],
+        environment=None if row[1] is None else Environment(row[1]),
+        at=from_milliseconds(row[2]),
+        actor=Actor(kind=row[3], name=row[4]),
+        action=row[5],
+        subject_kind=row[6],
+        subject_id=row[7],
+        before=None if row[8] is None else json.loads(row[8]),
+        after=None if row[9] is None else json.loads(row[9]),
     )
 
 

@@ -13,6 +13,7 @@ from kana.model.entitlement import Consumption, CounterKey
 from kana.model.environment import Actor, Environment
 from kana.model.period import ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
 from kana.model.subscription import Subscription, SubscriptionStatus
+from kana.model.tally import Tallies
 from kana.model.usage import Action, Entry, Outcome
 from kana.model.user import User
 from kana.store.log import log_row as log_row  # noqa: PLC0414 - for those that still take it from here
@@ -218,6 +219,16 @@ def entry_row(entry: Entry) -> Row:
         None if entry.metadata is None else to_json(entry.metadata),
         to_milliseconds(entry.recorded_at),
     )
+
+
+def day_rows(tallies: Tallies) -> list[Row]:
+    """Write the rows of ``add_usage_day``."""
+    return [(*key, *tally) for key, tally in tallies.days.items()]
+
+
+def hour_rows(tallies: Tallies, *, bucket: int) -> list[Row]:
+    """Write the rows of ``add_usage_hour`` in one order, so that no two who add wait for each other in a circle."""
+    return [(*key, bucket, *tally) for key, tally in sorted(tallies.hours.items())]
 
 
 def tokens_log_row(user: User, *, by: Actor, now: datetime) -> Row:

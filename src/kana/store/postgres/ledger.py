@@ -17,7 +17,7 @@ from kana.model.entitlement import CounterKey
 from kana.model.environment import BUCKETS, Environment, bucket_of
 from kana.model.usage import Entry
 from kana.model.user import UserRef
-from kana.store import insight_rows, rows
+from kana.store import rows
 from kana.store.postgres.accounts import find_user, find_users, load_accounts, lock_users
 from kana.store.postgres.catalogs import Catalogs
 from kana.store.postgres.columns import columns
@@ -105,8 +105,8 @@ class PostgresLedger:
             await connection.execute(SQL["put_total"], *columns(totals))
         if batch.entries:
             bucket = self._hours_buckets[self.lane(*next(iter(batch.people)))]
-            await connection.execute(SQL["add_usage_day"], *columns(insight_rows.day_rows(batch.tallies)))
-            hours = insight_rows.hour_rows(batch.tallies, bucket=bucket)
+            await connection.execute(SQL["add_usage_day"], *columns(rows.day_rows(batch.tallies)))
+            hours = rows.hour_rows(batch.tallies, bucket=bucket)
             await connection.execute(SQL["add_usage_hour"], *columns(hours))
 
     async def _was_written(self, batch: Batch, lost: CommitLost, until: float) -> bool:

@@ -224,36 +224,6 @@ where environment = $1 and feature_id = any($2::text[]) and package_id = any($3:
     and hour >= $5::bigint and hour < $6::bigint
 group by 1, 2, 3 limit $7;
 
--- name: load_usage_days_of
-select day, feature_id, package_id, units, entries, refusals from usage_days
-where bucket = $1 and user_key = $2 and feature_id = any($3::text[])
-    and package_id = any($4::text[]) and day >= $5 and day < $6;
-
--- name: load_usage_hours_of
--- Of a user by the hour: from the ledger itself, from the first line ($7) that can have happened since.
-select coalesce(e.timestamp, e.recorded_at) - (coalesce(e.timestamp, e.recorded_at) % 3600000 + 3600000) % 3600000 as hour,
-    e.feature_id, coalesce(s.package_id, ''), sum(e.change >> 32), sum(e.change & 4294967295),
-    count(*) filter (where e.outcome = 'RECORDED'), count(*) filter (where e.outcome <> 'RECORDED')
-from entries as e
-left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
-where e.bucket = $1 and e.user_key = $2 and e.id >= $7 and e.feature_id = any($3::text[])
-    and coalesce(s.package_id, '') = any($4::text[])
-    and coalesce(e.timestamp, e.recorded_at) >= $5 and coalesce(e.timestamp, e.recorded_at) < $6
-group by 1, 2, 3;
-
--- name: load_adoption
--- $2: a feature; $3: the packages that hold it. Who had one of them in these days, and how many of those used it.
-select count(*), count(*) filter (where exists (
-    select 1 from usage_days as d where d.bucket = s.bucket and d.user_key = s.user_key and d.feature_id = $2
-        and d.day >= $4 and d.day < $5 and d.entries > 0
-))
-from (
-    select distinct bucket, user_key from subscriptions
-    where environment = $1 and package_id = any($3::text[])
-        and status in ('ACTIVE', 'TRIALING', 'CANCELLED') and started_at < $5
-        and (ends_at > $4 or (ends_at is null and status <> 'CANCELLED'))
-) as s;
-
 -- name: load_top_users
 select u.id, t.high, t.low, t.entries, t.refusals
 from (
@@ -269,7 +239,7 @@ order by t.units desc, u.id limit $5;
 -- $2: of each entitlement package, $4: feature, $5: reset period, $6: first moment that a current period can
 -- start at, $7: used at least.
 select u.id, s.started_at, c.feature_id, c.reset_period, c.period_start, c.used, w.number::integer - 1
-from unnest($2::text::text[], $4::text::text[], $5::text::text[], $6::text::bigint[], $7::text::bigint[]) with ordinality
+from unnest($2::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[]) with ordinality
     as w (package_id, feature_id, reset_period, since, used, number)
 join subscriptions as s on s.environment = $1 and s.package_id = w.package_id
     and s.status in ('ACTIVE', 'TRIALING') and (s.ends_at is null or s.ends_at > $3)
@@ -282,7 +252,7 @@ select u.id, r.feature_id, r.outcome, r.refused, r.last_at
 from (
     select bucket, user_key, feature_id, outcome, count(*) as refused, max(coalesce(timestamp, recorded_at)) as last_at
     from entries
-    where outcome <> 'RECORDED' and environment = $1
+    where outcome <> 'RECORDED' and environment = $1 and recorded_at >= $8  -- None happens long after it is recorded.
         and coalesce(timestamp, recorded_at) >= $2 and coalesce(timestamp, recorded_at) < $3
         and ($4::text is null or feature_id = $4)
         and ($5::smallint is null or (bucket = $5 and user_key = $6::bigint))

@@ -8,13 +8,13 @@ from typing import Self
 
 from kana.errors import DatabaseRefused
 from kana.store.audit import Audits
+from kana.store.insights import Insights
 from kana.store.keys import Keys
 from kana.store.people import People
 from kana.store.postgres.accounts import Accounts
 from kana.store.postgres.catalogs import Catalogs
 from kana.store.postgres.database import TRANSACTION_S, Database
 from kana.store.postgres.faults import Failure, refuse_for_good, translate
-from kana.store.postgres.insights import Insights
 from kana.store.postgres.ledger import PostgresLedger
 from kana.store.postgres.migrate import check_server, migrate, read_lanes
 from kana.store.postgres.moving import PostgresTables
@@ -37,8 +37,8 @@ class PostgresStore:
         self.catalogs = catalogs = Catalogs(database)
         self.users = Accounts(database, catalogs)
         self.ledger = PostgresLedger(database, catalogs, lanes=lanes)
-        self.insights = Insights(database)
         transactions = PostgresTransactions(database)
+        self.insights = Insights(transactions)
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal)
         self.people = People(transactions)

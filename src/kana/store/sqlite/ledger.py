@@ -12,7 +12,7 @@ from kana.model.account import Account
 from kana.model.entitlement import CounterKey
 from kana.model.environment import Environment
 from kana.model.usage import Entry
-from kana.store import insight_rows, rows
+from kana.store import rows
 from kana.store.sqlite.accounts import load_accounts, load_user_ref
 from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
@@ -51,8 +51,8 @@ class SqliteLedger:
         connection.executemany(SQL["add_entry"], [rows.entry_row(entry) for entry in batch.entries])
         totals = [(*rows.counter_row(counter), used) for counter, used in batch.totals.items()]
         connection.executemany(SQL["put_total"], totals)
-        connection.executemany(SQL["add_usage_day"], insight_rows.day_rows(batch.tallies))
-        connection.executemany(SQL["add_usage_hour"], insight_rows.hour_rows(batch.tallies, bucket=_HOURS_BUCKET))
+        connection.executemany(SQL["add_usage_day"], rows.day_rows(batch.tallies))
+        connection.executemany(SQL["add_usage_hour"], rows.hour_rows(batch.tallies, bucket=_HOURS_BUCKET))
 
     async def snapshot(
         self,

@@ -186,7 +186,7 @@ on conflict (environment, feature_id, package_id, hour, bucket) do update set
     entries = entries + excluded.entries, refusals = refusals + excluded.refusals;
 
 -- name: load_usage
--- ?2: features; ?3: packages; ?4: [[step's begin, end], ...], the first of them begins at ?5, the last ends at ?6.
+-- ?2: features; ?3: packages; ?4: where each step begins, the first of them at ?5; ?6: where the last one ends.
 -- A look-up for each step reads the hours in the order in which they lie: a group by would sort them all.
 with pairs as materialized (
     select f.value as feature_id, p.value as package_id from json_each(?2) as f cross join json_each(?3) as p
@@ -196,43 +196,15 @@ with pairs as materialized (
     )
 )
 select step, feature_id, package_id, sums from (
-    select s.value ->> 0 as step, feature_id, package_id, (
+    select s.begins_at as step, feature_id, package_id, (
         select sum(h.units >> 32) || ' ' || sum(h.units & 4294967295) || ' ' || sum(h.entries) || ' ' || sum(h.refusals) from usage_hours as h
         where h.environment = ?1 and h.feature_id = pairs.feature_id and h.package_id = pairs.package_id
-            and h.hour >= s.value ->> 0 and h.hour < s.value ->> 1
+            and h.hour >= s.begins_at and h.hour < s.ends_at
     ) as sums
-    from json_each(?4) as s cross join pairs limit -1  -- Says nothing but that each sum is worked out once.
+    from (
+        select value as begins_at, lead(value, 1, ?6) over (order by key) as ends_at from json_each(?4)
+    ) as s cross join pairs limit -1  -- Says nothing but that each sum is worked out once.
 ) where sums is not null limit ?7;
-
--- name: load_usage_days_of
-select day, feature_id, package_id, units, entries, refusals from usage_days
-where bucket = ?1 and user_key = ?2 and feature_id in (select value from json_each(?3))
-    and package_id in (select value from json_each(?4)) and day >= ?5 and day < ?6;
-
--- name: load_usage_hours_of
--- Of a user by the hour: from the ledger itself, from the first line (?7) that can have happened since.
-select coalesce(e.timestamp, e.recorded_at) - (coalesce(e.timestamp, e.recorded_at) % 3600000 + 3600000) % 3600000 as hour,
-    e.feature_id, coalesce(s.package_id, ''), sum(e.change >> 32), sum(e.change & 4294967295),
-    sum(e.outcome = 'RECORDED'), sum(e.outcome <> 'RECORDED')
-from entries as e
-left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
-where e.bucket = ?1 and e.user_key = ?2 and e.id >= ?7 and e.feature_id in (select value from json_each(?3))
-    and coalesce(s.package_id, '') in (select value from json_each(?4))
-    and coalesce(e.timestamp, e.recorded_at) >= ?5 and coalesce(e.timestamp, e.recorded_at) < ?6
-group by 1, 2, 3;
-
--- name: load_adoption
--- ?2: a feature; ?3: the packages that hold it. Who had one of them in these days, and how many of those used it.
-select count(*), coalesce(sum(exists (
-    select 1 from usage_days as d where d.bucket = s.bucket and d.user_key = s.user_key and d.feature_id = ?2
-        and d.day >= ?4 and d.day < ?5 and d.entries > 0
-)), 0)
-from (
-    select distinct bucket, user_key from subscriptions
-    where environment = ?1 and package_id in (select value from json_each(?3))
-        and status in ('ACTIVE', 'TRIALING', 'CANCELLED') and started_at < ?5
-        and (ends_at > ?4 or (ends_at is null and status <> 'CANCELLED'))
-) as s;
 
 -- name: load_top_users
 -- User by user in the order of their ids, so that nothing is sorted but what comes out.
@@ -252,20 +224,28 @@ from (
 ) as t;
 
 -- name: load_near_limits
--- ?2: [[package, feature, reset period, first moment that a current period can start at, used at least], ...]
--- Taken out of JSON once. Each entitlement goes through the subscriptions of its own package: for each subscription
+-- ?2: of each entitlement package, ?4: feature, ?5: reset period, ?6: first moment that a current period can
+-- start at, ?7: used at least.
+-- Laid side by side once. Each entitlement goes through the subscriptions of its own package: for each subscription
 -- to look through all that is wanted would be subscriptions times entitlements.
 with wanted as materialized (
-    select key, value ->> 0 as package_id, value ->> 1 as feature_id, value ->> 2 as reset_period,
-        value ->> 3 as period_start, value ->> 4 as used
-    from json_each(?2)
+    select key as number, max(value) filter (where list = 2) as package_id, max(value) filter (where list = 4) as feature_id,
+        max(value) filter (where list = 5) as reset_period, max(value) filter (where list = 6) as since,
+        max(value) filter (where list = 7) as used
+    from (
+        select 2 as list, key, value from json_each(?2)
+        union all select 4, key, value from json_each(?4)
+        union all select 5, key, value from json_each(?5)
+        union all select 6, key, value from json_each(?6)
+        union all select 7, key, value from json_each(?7)
+    ) group by key
 )
-select u.id, s.started_at, c.feature_id, c.reset_period, c.period_start, c.used, w.key
+select u.id, s.started_at, c.feature_id, c.reset_period, c.period_start, c.used, w.number
 from wanted as w
 cross join subscriptions as s on s.environment = ?1 and s.package_id = w.package_id
     and s.status in ('ACTIVE', 'TRIALING') and (s.ends_at is null or s.ends_at > ?3)
 cross join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.feature_id = w.feature_id
-    and c.reset_period = w.reset_period and c.period_start >= w.period_start and c.used >= w.used
+    and c.reset_period = w.reset_period and c.period_start >= w.since and c.used >= w.used
 cross join users as u on u.bucket = s.bucket and u.user_key = s.user_key;
 
 -- name: load_refusals

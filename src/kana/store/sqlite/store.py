@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kana.store.audit import Audits
+from kana.store.insights import Insights
 from kana.store.keys import Keys
 from kana.store.people import People
 from kana.store.rosters import Rosters
@@ -12,7 +13,6 @@ from kana.store.sealing import UNSEALED, Seal
 from kana.store.sqlite.accounts import Accounts
 from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
-from kana.store.sqlite.insights import Insights
 from kana.store.sqlite.ledger import SqliteLedger
 from kana.store.sqlite.segment import Segment
 from kana.store.sqlite.session import SqliteTransactions
@@ -42,8 +42,8 @@ class SqliteStore:
         self.catalogs = catalogs = Catalogs(database)
         self.users = Accounts(database, catalogs)
         self.ledger = SqliteLedger(database, catalogs)
-        self.insights = Insights(database)
         transactions = SqliteTransactions(database)
+        self.insights = Insights(transactions)
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal, erase=database.empty_log)
         self.people = People(transactions)

@@ -1,0 +1,211 @@
+"""Totals of usage and the administrative log: long reads of what other nouns wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from kana.engine.ids import first_id_at
+from kana.engine.ports.insights import NearTotal, Threshold
+from kana.model.environment import Environment
+from kana.model.insights import Adoption, Refusals, Step, Steps, TopUser, UsageRow
+from kana.model.log import LogLine
+from kana.model.period import CLOCKS_APART, ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
+from kana.model.tally import NO_PACKAGE
+from kana.model.usage import Outcome
+from kana.store.log import log_line_from
+from kana.store.rows import LONGEST_PERIODS
+from kana.store.session import Row, Session, Transactions
+from kana.store.user_refs import load_user_ref
+from kana.store.values import ID_MAX, NO_RESET, RESETS, whole
+
+_FIRST_MOMENT = -(2**62)
+
+_Read = TypeVar("_Read")
+
+
+class Insights:
+    """Reads what others wrote. What each call promises is said by ``InsightStore``."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def usage_by_step(
+        self,
+        environment: Environment,
+        steps: Steps,
+        feature_ids: Sequence[str],
+        package_ids: Sequence[str | None],
+        *,
+        limit: int,
+    ) -> list[UsageRow]:
+        """Add up hours."""
+
+        async def work(session: Session) -> list[UsageRow]:
+            lists = (feature_ids, _packages_row(package_ids), [*map(to_milliseconds, steps.begins)])
+            found = await session.rows(
+                "load_usage", environment.value, *map(session.array, lists), *_range(steps.start, steps.end), limit
+            )
+            return [_step_from(row) for row in found]
+
+        return await self._transactions.read_aside(work)
+
+    async def usage_of(
+        self,
+        environment: Environment,
+        user_id: str,
+        steps: Steps,
+        feature_ids: Sequence[str],
+        package_ids: Sequence[str | None],
+    ) -> list[UsageRow]:
+        """Read a user's days, or their lines."""
+
+        async def work(session: Session) -> list[UsageRow]:
+            user = await load_user_ref(session, environment, user_id)
+            lists = map(session.array, (feature_ids, _packages_row(package_ids)))
+            bindings = (user.bucket, user.key, *lists, *_range(steps.start, steps.end))
+            if steps.step is Step.HOUR:
+                found = await session.rows("load_usage_hours_of", *bindings, first_id_at(steps.start))
+                return [_hour_from(row) for row in found]
+            return [_day_from(row) for row in await session.rows("load_usage_days_of", *bindings)]
+
+        return await self._transactions.read_aside(work)
+
+    async def adoption(
+        self, environment: Environment, packages_of: Mapping[str, Sequence[str]], *, start: datetime, end: datetime
+    ) -> list[Adoption]:
+        """Count feature by feature."""
+
+        async def work(session: Session) -> list[Adoption]:
+            found = []
+            for feature_id, package_ids in packages_of.items():
+                bindings = (environment.value, feature_id, session.array(package_ids), *_range(start, end))
+                [(entitled, used)] = await session.rows("load_adoption", *bindings)
+                found.append(Adoption(feature_id, entitled, used))
+            return found
+
+        return await self._transactions.read_aside(work)
+
+    async def top_users(
+        self, environment: Environment, feature_id: str, *, start: datetime, end: datetime, limit: int
+    ) -> list[TopUser]:
+        """Add up days."""
+        bindings = (environment.value, feature_id, *_range(start, end), limit)
+        return await self._read("load_top_users", bindings, _top_user_from)
+
+    async def near_limits(
+        self, environment: Environment, thresholds: Sequence[Threshold], *, now: datetime
+    ) -> list[NearTotal]:
+        """Look for totals, and leave out those whose period is over."""
+
+        async def work(session: Session) -> list[NearTotal]:
+            packages, *others = map(session.array, _threshold_columns(thresholds, now=now))
+            found = await session.rows("load_near_limits", environment.value, packages, to_milliseconds(now), *others)
+            near = [_near_total_from(row, thresholds, now=now) for row in found]
+            return [each for each in near if each is not None]
+
+        return await self._transactions.read_aside(work)
+
+    async def refusals(
+        self,
+        environment: Environment,
+        *,
+        start: datetime,
+        end: datetime,
+        feature_id: str | None,
+        user_id: str | None,
+        limit: int,
+    ) -> list[Refusals]:
+        """Count lines that refused."""
+
+        async def work(session: Session) -> list[Refusals]:
+            user = None if user_id is None else await load_user_ref(session, environment, user_id)
+            whose = (None, None) if user is None else (user.bucket, user.key)
+            since = to_milliseconds(start - CLOCKS_APART)
+            bindings = (environment.value, *_range(start, end), feature_id, *whose, limit, since)
+            return [_refusals_from(row) for row in await session.rows("load_refusals", *bindings)]
+
+        return await self._transactions.read_aside(work)
+
+    async def log(
+        self, environment: Environment, *, limit: int, before: int | None, subject_id: str | None, shared: bool
+    ) -> list[LogLine]:
+        """Read lines backwards."""
+        bindings = (environment.value, ID_MAX if before is None else before, subject_id, limit, shared)
+        return await self._read("list_log", bindings, log_line_from)
+
+    async def _read(self, statement: str, bindings: Row, read: Callable[[Row], _Read]) -> list[_Read]:
+        async def work(session: Session) -> list[_Read]:
+            return [read(row) for row in await session.rows(statement, *bindings)]
+
+        return await self._transactions.read_aside(work)
+
+
+def _range(start: datetime, end: datetime) -> tuple[int, int]:
+    return to_milliseconds(start), to_milliseconds(end)
+
+
+def _packages_row(package_ids: Iterable[str | None]) -> list[str]:
+    """Write package ids as the totals have them."""
+    return [NO_PACKAGE if package_id is None else package_id for package_id in package_ids]
+
+
+def _step_from(row: Row) -> UsageRow:
+    """Read a row of ``load_usage``, whose sums come as one text."""
+    step, feature_id, package_id, sums = row
+    return _hour_from((step, feature_id, package_id, *map(int, sums.split())))
+
+
+def _hour_from(row: Row) -> UsageRow:
+    """Read a row of ``load_usage_hours_of``."""
+    at, feature_id, package_id, high, low, entries, refusals = row
+    return _day_from((at, feature_id, package_id, whole(high, low), entries, refusals))
+
+
+def _day_from(row: Row) -> UsageRow:
+    """Read a row of ``load_usage_days_of``."""
+    at, feature_id, package_id, units, entries, refusals = row
+    return UsageRow(
+        at=from_milliseconds(at),
+        feature_id=feature_id,
+        package_id=None if package_id == NO_PACKAGE else package_id,
+        units=units,
+        entries=int(entries),
+        refusals=int(refusals),
+    )
+
+
+def _top_user_from(row: Row) -> TopUser:
+    """Read a row of ``load_top_users``."""
+    return TopUser(row[0], whole(row[1], row[2]), int(row[3]), int(row[4]))
+
+
+def _threshold_columns(thresholds: Sequence[Threshold], *, now: datetime) -> Sequence[Row]:
+    """Write what ``load_near_limits`` looks for. No period that holds now starts before the fourth column."""
+    return (
+        [each.package_id for each in thresholds],
+        [each.feature_id for each in thresholds],
+        [each.reset_period or NO_RESET for each in thresholds],
+        [_since(each.reset_period, now=now) for each in thresholds],
+        [each.used for each in thresholds],
+    )
+
+
+def _since(reset: ResetPeriod | None, *, now: datetime) -> int:
+    return _FIRST_MOMENT if reset is None else to_milliseconds(now - LONGEST_PERIODS[reset])
+
+
+def _near_total_from(row: Row, thresholds: Sequence[Threshold], *, now: datetime) -> NearTotal | None:
+    """Read a row of ``load_near_limits``; None where its period is over."""
+    user_id, started_at, feature_id, reset_period, period_start, used, number = row
+    anchor = from_milliseconds(started_at)
+    current = period_start_at(anchor, RESETS[reset_period], max(anchor, now))
+    if from_milliseconds(period_start) != current:
+        return None
+    return NearTotal(user_id, feature_id, used, thresholds[number].limit)
+
+
+def _refusals_from(row: Row) -> Refusals:
+    """Read a row of ``load_refusals``."""
+    return Refusals(row[0], row[1], Outcome(row[2]), row[3], from_milliseconds(row[4]))

@@ -1,0 +1,31 @@
+-- Totals of usage. Those for which the databases need plans of their own stand with either of them.
+
+-- name: load_usage_days_of
+select day, feature_id, package_id, units, entries, refusals from usage_days
+where bucket = $1 and user_key = $2 and feature_id = any($3::text[])
+    and package_id = any($4::text[]) and day >= $5 and day < $6;
+
+-- name: load_usage_hours_of
+-- Of a user by the hour: from the ledger itself, from the first line ($7) that can have happened since.
+select coalesce(e.timestamp, e.recorded_at) - (coalesce(e.timestamp, e.recorded_at) % 3600000 + 3600000) % 3600000 as hour,
+    e.feature_id, coalesce(s.package_id, ''), sum(e.change >> 32), sum(e.change & 4294967295),
+    count(*) filter (where e.outcome = 'RECORDED'), count(*) filter (where e.outcome <> 'RECORDED')
+from entries as e
+left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
+where e.bucket = $1 and e.user_key = $2 and e.id >= $7 and e.feature_id = any($3::text[])
+    and coalesce(s.package_id, '') = any($4::text[])
+    and coalesce(e.timestamp, e.recorded_at) >= $5 and coalesce(e.timestamp, e.recorded_at) < $6
+group by 1, 2, 3;
+
+-- name: load_adoption
+-- $2: a feature; $3: the packages that hold it. Who had one of them in these days, and how many of those used it.
+select count(*), count(*) filter (where exists (
+    select 1 from usage_days as d where d.bucket = s.bucket and d.user_key = s.user_key and d.feature_id = $2
+        and d.day >= $4 and d.day < $5 and d.entries > 0
+))
+from (
+    select distinct bucket, user_key from subscriptions
+    where environment = $1 and package_id = any($3::text[])
+        and status in ('ACTIVE', 'TRIALING', 'CANCELLED') and started_at < $5
+        and (ends_at > $4 or (ends_at is null and status <> 'CANCELLED'))
+) as s;
