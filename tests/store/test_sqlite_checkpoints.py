@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -189,3 +190,24 @@ async def test_the_writer_waits_for_a_few_pages_only(database: Database, monkeyp
     assert len(open_ones) > 3
     assert not any(open_ones)
     assert min(left) <= checkpoints.LEFT_MAX
+
+
+async def test_a_gap_is_looked_for_again_where_the_connection_cannot_be_asked(database: Database) -> None:
+    """At a statement of the other thread SQLite answers with an error, and that is no reason to give up for good."""
+    asked: list[bool] = []
+    done = threading.Event()
+
+    class Asked:
+        @property
+        def in_transaction(self) -> bool:
+            asked.append(True)
+            if len(asked) == 1:
+                raise apsw.ThreadingViolationError("busy")
+            return len(asked) < 5
+
+    connection, database._write_connection = database._write_connection, Asked()  # type: ignore[assignment]
+    database._run_between(done.set)
+    found = await asyncio.to_thread(done.wait, 10)
+    database._write_connection = connection
+    assert found
+    assert len(asked) >= 5
