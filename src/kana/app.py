@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from importlib.resources import files
 
 from prometheus_client import CollectorRegistry
 
@@ -169,7 +168,7 @@ def create_app(
         configuration,
         create_people(store.people, clock=clock),
         settings,
-        definitions=files(admin.__name__).joinpath("schema.graphql").read_text(encoding="utf-8"),
+        definitions=admin.read_definitions(),
     )
 
     return Router(

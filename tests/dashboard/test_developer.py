@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from html import unescape
-from importlib.resources import files
 
 import pytest
 from graphql import build_schema, parse, validate
 
+from kana.api.admin import read_definitions
 from kana.dashboard.pages.log import Difference, differences
 from kana.model.key import KeyKind
 from kana.model.person import Role
@@ -163,7 +163,7 @@ def shown_example(visitor: Visitor, number: int) -> tuple[str, str]:
 def test_every_example_of_the_console_is_answered(desk: Desk) -> None:
     """The schema knows each of them, and with the ids that it was given the API answers without an error."""
     viewer = desk.person(Role.VIEWER)
-    schema = build_schema(files("kana.api.admin").joinpath("schema.graphql").read_text(encoding="utf-8"))
+    schema = build_schema(read_definitions())
     count = viewer.get("/test/console").count("console?example=")
     assert count == 5
     for number in range(count):

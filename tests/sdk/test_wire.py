@@ -19,12 +19,13 @@ from graphql import (
     validate,
 )
 
+from kana.api.admin import read_definitions
 from kana.sdk import UNSET, batch, browser, features, packages, results, subscriptions, users
 from kana.sdk.wire import Field, _camel, _inner, given, reader, selection
 from tests.support.tree import ROOT, text
 
 API = ROOT / "src" / "kana" / "api"
-ADMIN = build_schema(text(API / "admin" / "schema.graphql"))
+ADMIN = build_schema(read_definitions())
 CLIENT = build_schema(text(API / "client" / "schema.graphql"))
 
 ASKED = [

@@ -131,3 +131,32 @@ def test_migrations_are_numbered_one_after_the_other(store: str) -> None:
     """A database's version is how many migrations it has had, so each number stands once and none is left out."""
     names = sorted(path.name for path in (ROOT / "src/kana/store" / store / "migrations").glob("*.sql"))
     assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+
+
+LINES_MAX = 400
+WRITTEN = {".css", ".graphql", ".html", ".js", ".md", ".mjs", ".py", ".sh", ".sql", ".toml", ".ts"}
+"""What people write and read; lock files, pins and pictures are made by programs."""
+LONGER: dict[str, str] = {}
+"""Files that may be longer, each with the reason."""
+
+
+def longer_than(most: int) -> dict[str, int]:
+    """The written files of more lines than that, with how many they have."""
+    counted = {
+        path.relative_to(ROOT).as_posix(): len(text(path).splitlines())
+        for path in tracked()
+        if path.suffix in WRITTEN or not path.suffix
+    }
+    return {name: lines for name, lines in counted.items() if lines > most}
+
+
+def test_no_file_is_longer_than_one_reads_at_once() -> None:
+    """A file that grows past that holds two things, and is two files; an exception that is none any more goes."""
+    assert longer_than(LINES_MAX).keys() == LONGER.keys()
+
+
+def test_long_files_are_told() -> None:
+    """The control: with less allowed, files are found among Python, SQL, GraphQL and prose alike."""
+    found = longer_than(100)
+    assert {".graphql", ".md", ".py", ".sql"} <= {Path(name).suffix for name in found}
+    assert found["tests/tidy/test_files.py"] == len(text(Path(__file__)).splitlines())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from kana.api.access import Door
 from kana.api.admin.context import context_factory
-from kana.api.admin.schema import build_schema
+from kana.api.admin.schema import build_schema, read_definitions
 from kana.api.bulk import BATCH_ITEMS_MAX
 from kana.api.graphql import GraphQLEndpoint, Limits
 from kana.api.graphql.endpoint import Observer
 from kana.engine.engine import Engine
 from kana.model.text import METADATA_BYTES_MAX
 
-__all__ = ["LIMITS", "build_schema", "endpoint"]
+__all__ = ["LIMITS", "build_schema", "endpoint", "read_definitions"]
 
 LIMITS = Limits(
     variable_keys=2000, string_bytes=METADATA_BYTES_MAX, list_items_of={"recordUsageBatch.inputs": BATCH_ITEMS_MAX}

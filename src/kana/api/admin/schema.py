@@ -1,4 +1,4 @@
-"""The schema: the reviewed SDL beside this file, bound to the resolvers."""
+"""The schema: the reviewed SDL in the files beside this one, bound to the resolvers."""
 
 from __future__ import annotations
 
@@ -53,14 +53,22 @@ _BINDINGS = (
 )
 
 
+_PARTS = ("schema", "types", "inputs")  # What may be asked for, what is answered, and what is handed in.
+
+
+def read_definitions() -> str:
+    """Return the SDL as one text, in the order in which people read it."""
+    folder = files(__package__)
+    return "\n".join(folder.joinpath(f"{part}.graphql").read_text(encoding="utf-8") for part in _PARTS)
+
+
 @cache
 def build_schema() -> GraphQLSchema:
     """Return the executable schema, which nobody changes: it is built once.
 
     Fields without a resolver of their own are read off what they stand on.
     """
-    definitions = files(__package__).joinpath("schema.graphql").read_text(encoding="utf-8")
-    schema = make_executable_schema(definitions, *_BINDINGS)
+    schema = make_executable_schema(read_definitions(), *_BINDINGS)
     widen_ints(schema)
     _name_arguments(schema)
     return schema
