@@ -19,11 +19,11 @@ from kana.store.postgres.ledger import PostgresLedger
 from kana.store.postgres.migrate import check_server, migrate, read_lanes
 from kana.store.postgres.moving import PostgresTables
 from kana.store.postgres.pool import CONNECT_S, Connection, Pool
-from kana.store.postgres.segment import Segment
 from kana.store.postgres.session import PostgresTransactions
 from kana.store.postgres.sessions import PATIENT, SETTINGS, SHORT_PLANS, Sessions
 from kana.store.rosters import Rosters
 from kana.store.sealing import UNSEALED, Seal
+from kana.store.segment import Segment
 
 POOL_SIZE = 10
 """Most connections of one process."""
@@ -43,7 +43,7 @@ class PostgresStore:
         self.keys = Keys(transactions, seal)
         self.people = People(transactions)
         self.imports = Rosters(transactions)
-        self.segment = Segment(database)
+        self.segment = Segment(transactions)
 
     @classmethod
     async def open(

@@ -262,82 +262,16 @@ from (
 cross join users as u on u.bucket = r.bucket and u.user_key = r.user_key
 order by r.refused desc, r.last_at desc, u.id, r.feature_id, r.outcome;
 
--- name: load_mapping_rules
-select environment, id, name, event_name, conditions, feature_id, revision, is_replayed, created_at, updated_at
-from segment_rules where environment = ?1 order by created_at, id;
-
--- name: put_mapping_rule
-insert into segment_rules (
-    environment, id, name, event_name, conditions, feature_id, revision, is_replayed, created_at, updated_at
-) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-on conflict (environment, id) do update set
-    name = excluded.name, event_name = excluded.event_name, conditions = excluded.conditions,
-    feature_id = excluded.feature_id, revision = excluded.revision, is_replayed = excluded.is_replayed,
-    updated_at = excluded.updated_at;
-
--- name: delete_mapping_rule
-delete from segment_rules where environment = ?1 and id = ?2;
-
--- name: mark_rule_replayed
--- Unless it was changed again meanwhile.
-update segment_rules set is_replayed = 1 where environment = ?1 and id = ?2 and revision = ?3;
-
--- name: add_segment_event
-insert into segment_events (
-    bucket, environment, message_id, id, type, user_id, event, status, reason, feature_id, rule_id, delta,
-    happened_at, received_at, raw
-) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
-on conflict (bucket, environment, message_id) do nothing;
-
--- name: load_segment_event
-select bucket, environment, message_id, id, type, user_id, event, status, reason, feature_id, rule_id, delta,
-    happened_at, received_at, raw
-from segment_events where bucket = ?1 and environment = ?2 and message_id = ?3;
-
--- name: settle_segment_event
--- What has been settled stays as it is.
-update segment_events set status = ?4, reason = ?5, feature_id = ?6, rule_id = ?7
-where bucket = ?1 and environment = ?2 and message_id = ?3 and status in ('PENDING', 'UNMAPPED', 'WAITING');
-
--- name: reopen_segment_event
--- Of two who try it again at once the second finds it tried.
-update segment_events
-set status = ?4, reason = ?5, feature_id = ?6, rule_id = ?7, delta = ?8, happened_at = ?9
-where bucket = ?1 and environment = ?2 and message_id = ?3 and status = 'FAILED';
-
--- name: count_failed_events
--- No further than the limit.
-select count(*) from (
-    select 1 from segment_events where environment = ?1 and status = 'FAILED' limit ?2
-) as failed;
-
--- name: list_waiting_events
-select bucket, environment, message_id, id, type, user_id, event, status, reason, feature_id, rule_id, delta,
-    happened_at, received_at, raw
-from segment_events where bucket = ?1 and environment = ?2 and user_id = ?3 and status = 'WAITING'
-order by id limit ?4;
-
--- name: list_open_events
-select bucket, environment, message_id, id, type, user_id, event, status, reason, feature_id, rule_id, delta,
-    happened_at, received_at, raw
-from segment_events where environment = ?1 and status = ?2 and id > ?3 and received_at <= ?4 order by id limit ?5;
-
--- name: list_segment_events
-select bucket, environment, message_id, id, type, user_id, event, status, reason, feature_id, rule_id, delta,
-    happened_at, received_at, raw
-from segment_events where environment = ?1 and id < ?2 order by id desc limit ?3;
-
--- name: list_segment_events_of_status
-select bucket, environment, message_id, id, type, user_id, event, status, reason, feature_id, rule_id, delta,
-    happened_at, received_at, raw
-from segment_events where environment = ?1 and status = ?2 and id < ?3 order by id desc limit ?4;
-
--- name: count_segment_events
-select status, count(*), max(received_at) from segment_events where environment = ?1 group by status;
-
--- name: count_unmapped_events
-select event, count(*) from segment_events where environment = ?1 and status = 'UNMAPPED'
-group by event order by count(*) desc, event limit ?2;
+-- name: load_segment_events
+-- As many as came at once: a list for each column of the key, taken out of JSON once.
+with environments as materialized (select key, value from json_each(?2)),
+    messages as materialized (select key, value from json_each(?3))
+select e.bucket, e.environment, e.message_id, e.id, e.type, e.user_id, e.event, e.status, e.reason, e.feature_id,
+    e.rule_id, e.delta, e.happened_at, e.received_at, e.raw
+from json_each(?1) as b
+cross join environments as n on n.key = b.key
+cross join messages as m on m.key = b.key
+cross join segment_events as e on e.bucket = b.value and e.environment = n.value and e.message_id = m.value;
 
 -- name: load_users_by_email
 -- Those that the billing provider knows, the oldest first.

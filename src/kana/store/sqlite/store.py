@@ -10,11 +10,11 @@ from kana.store.keys import Keys
 from kana.store.people import People
 from kana.store.rosters import Rosters
 from kana.store.sealing import UNSEALED, Seal
+from kana.store.segment import Segment
 from kana.store.sqlite.accounts import Accounts
 from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.ledger import SqliteLedger
-from kana.store.sqlite.segment import Segment
 from kana.store.sqlite.session import SqliteTransactions
 
 
@@ -48,7 +48,7 @@ class SqliteStore:
         self.keys = Keys(transactions, seal, erase=database.empty_log)
         self.people = People(transactions)
         self.imports = Rosters(transactions)
-        self.segment = Segment(database)
+        self.segment = Segment(transactions)
 
     async def probe(self) -> None:
         """See the port."""
