@@ -16,14 +16,14 @@ from kana.api.metrics import Metrics
 from kana.app import open_store, system_clock
 from kana.engine.engine import Engine
 from kana.model.allowance import Allowance
-from kana.model.entitlement import Consumption, CounterKey
+from kana.model.entitlement import Consumption, CounterKey, Outcome
 from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.feature import FeatureType
 from kana.model.key import KeyKind
 from kana.model.package import PackageFeature
 from kana.model.period import ResetPeriod
 from kana.model.subscription import Subscription, SubscriptionStatus
-from kana.model.usage import Action, Entry, Outcome
+from kana.model.usage import Action, Entry
 from kana.model.user import User
 from kana.settings import Settings
 from kana.store import rows

@@ -14,7 +14,7 @@ from kana.engine.catalog.config import ConfigEngine, ConfigRefused, Line
 from kana.errors import SubscriptionRefused
 from kana.model.catalog import Catalog
 from kana.model.config import read_config
-from kana.model.entitlement import NO_SUBSCRIPTION, Decision
+from kana.model.entitlement import DENIED, NO_SUBSCRIPTION, Decision, Outcome
 from kana.model.package import Package, PackageStatus
 from kana.model.period import ResetPeriod, period_start_at
 from tests.support.world import (
@@ -180,7 +180,7 @@ class Happened:
         """Check that a user may use a feature as far as the words say."""
         decision = await self.house.decision(user_id, feature_id)
         if words is None:
-            assert decision == Decision(access=True, reason=decision.reason)
+            assert decision == Decision(Outcome.RECORDED, decision.reason)
             return
         assert decision.consumption is not None
         amount = words.split()[0]
@@ -250,7 +250,7 @@ async def bases(happened: Happened) -> None:
 async def loses(happened: Happened) -> None:
     for user_id in await happened.reaches():
         decision = await happened.house.decision(user_id, happened.said["feature"])
-        assert decision == Decision(access=False, reason=NO_SUBSCRIPTION)
+        assert decision == DENIED
 
 
 async def gains(happened: Happened) -> None:

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from kana.errors import FeatureNotFound, InvalidValue, UserNotFound
+from kana.model.entitlement import Outcome
 from kana.model.insights import Adoption, Refusals, Step, TopUser, UsageRow
 from kana.model.text import UNITS_MAX
-from kana.model.usage import Action, Entry, Outcome
+from kana.model.usage import Action, Entry
 from tests.support.stores import Place
 from tests.support.world import (
     DAY,

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from kana.errors import InvalidValue
+from kana.model.entitlement import Outcome
 from kana.model.insights import Step, Steps
 from kana.model.period import to_milliseconds
 from kana.model.segment import Message, MessageType
 from kana.model.subscription import SubscriptionStatus
-from kana.model.usage import Outcome, Receipt
+from kana.model.usage import Receipt
 from tests.support.stores import Place
 from tests.support.world import (
     DAY,

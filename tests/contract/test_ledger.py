@@ -14,9 +14,9 @@ from kana.engine.usage.batch import Batch
 from kana.errors import FeatureNotFound, IdempotencyKeyReused, KanaError, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import Consumption, CounterKey
+from kana.model.entitlement import Consumption, CounterKey, Outcome
 from kana.model.text import UNITS_MAX
-from kana.model.usage import Action, Outcome, Receipt, Usage
+from kana.model.usage import Action, Receipt, Usage
 from tests.support.stores import Place
 from tests.support.world import (
     DAY,

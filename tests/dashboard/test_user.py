@@ -13,6 +13,7 @@ import pytest
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
 from kana.model.person import Role
+from kana.model.text import UNITS_MAX
 from kana.model.usage import Entry, Usage
 from tests.dashboard.desk import HOSTILE, Desk, Visitor, text_of
 from tests.support.world import DAY, LIVE, TEST, TESTER, allows
@@ -31,9 +32,9 @@ def entries(desk: Desk, user_id: str = "user-0") -> list[Entry]:
     return desk.served.run(desk.served.engine.profiles.entries(TEST, user_id))
 
 
-def use(desk: Desk, delta: int, user_id: str = "user-0") -> None:
+def use(desk: Desk, delta: int, user_id: str = "user-0", *, feature_id: str = "message") -> None:
     """Record usage through the engine."""
-    usage = Usage(environment=TEST, user_id=user_id, feature_id="message", delta=delta)
+    usage = Usage(environment=TEST, user_id=user_id, feature_id=feature_id, delta=delta)
     desk.served.run(desk.served.engine.usage.record(usage))
 
 
@@ -79,6 +80,13 @@ def test_a_limit_that_is_reached_is_seen_and_its_refusal_stands_in_the_ledger(de
     said = text_of(desk.person(Role.VIEWER).get(PAGE))
     assert "10 of 10 Used up" in said
     assert "Use 1 10 of 10 Refused The limit of 10 is reached for this period: 10 used, 1 more would exceed it" in said
+
+
+def test_a_total_that_is_full_is_not_told_as_used_up_nor_as_allowed(desk: Desk) -> None:
+    """At 2^53-1 no more is recorded, of a feature that is on or off neither, and the page says that."""
+    use(desk, UNITS_MAX, feature_id="support")
+    said = text_of(desk.person(Role.VIEWER).get(PAGE))
+    assert "Support at night support Copy Total too large Never Basic Plan" in said
 
 
 def test_it_says_which_package_answers_and_why(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from kana.model.allowance import Allowance
-from kana.model.entitlement import Consumption, CounterKey, Decision, Entitlement, effective, effective_at
+from kana.model.entitlement import Consumption, CounterKey, Decision, Entitlement, Outcome, effective, effective_at
 from kana.model.package import Package
 from kana.model.period import CLOCKS_APART
 from kana.model.subscription import Subscription, SubscriptionStatus
@@ -177,12 +177,14 @@ def test_a_consumable_is_decided_by_its_allowance(allowance: Allowance, used: in
         " and overage is not enabled."
     )
     consumption = Consumption(used, allowance.limit, allowance.overage_enabled)
-    assert entitled(allowance).decide(delta, used=used) == Decision(access, reason, consumption)
+    outcome = Outcome.RECORDED if access else Outcome.LIMIT_EXCEEDED
+    decision = entitled(allowance).decide(delta, used=used)
+    assert (decision, decision.access) == (Decision(outcome, reason, consumption), access)
 
 
 def test_a_binary_feature_is_a_switch() -> None:
     """Whoever holds it has access, without consumption, however much was recorded."""
     entitlement = replace(entitled(Allowance()), feature=CHAT)
     reason = "The user has a subscription to a package with this binary feature."
-    assert entitlement.decide(1, used=10**6) == Decision(access=True, reason=reason, consumption=None)
+    assert entitlement.decide(1, used=10**6) == Decision(Outcome.RECORDED, reason, consumption=None)
     assert entitlement.consumption(5) is None

@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kana.errors import InvalidValue
 from kana.model.allowance import Allowance
-from kana.model.entitlement import Consumption, CounterKey, Entitlement
+from kana.model.entitlement import Consumption, CounterKey, Entitlement, Outcome
 from kana.model.subscription import SubscriptionStatus
 from kana.model.text import UNITS_MAX, key_digest
-from kana.model.usage import Action, Entry, Outcome, Place, Usage, check_time, judge, settle
+from kana.model.usage import Action, Entry, Place, Usage, check_time, settle
 from tests.support.world import (
     MILLISECOND,
     MONTH,
@@ -36,6 +36,12 @@ TEN = Allowance(limit=10, reset_period=MONTH)
 
 def entitled(allowance: Allowance = TEN, *, binary: bool = False) -> Entitlement:
     return Entitlement(a_feature(binary=binary), a_subscription(), allowance)
+
+
+def judged(usage: Usage, entitlement: Entitlement, *, used: int) -> tuple[Outcome, str | None, int]:
+    """What the entry of a usage says: what became of it, why it was refused, and what the total moved by."""
+    entry = settle(usage, a_ref(), placed(entitlement), used=used, entry_id=1, now=NOON)
+    return entry.outcome, entry.reason, entry.change
 
 
 def placed(entitlement: Entitlement | None = None) -> Place:
@@ -151,7 +157,7 @@ OVERAGE = Allowance(limit=10, overage_enabled=True)
 )
 def test_the_rule(allowance: Allowance, used: int, action: Action, delta: int, outcome: Outcome, change: int) -> None:
     """All of it or nothing of it: to the limit, not below zero, not past 2^53-1; corrections downward always fit."""
-    found, reason, moved = judge(a_usage(delta, action=action), entitled(allowance), used=used)
+    found, reason, moved = judged(a_usage(delta, action=action), entitled(allowance), used=used)
     assert (found, moved) == (outcome, change)
     assert (reason is None) == (outcome is Outcome.RECORDED)
 
@@ -159,9 +165,9 @@ def test_the_rule(allowance: Allowance, used: int, action: Action, delta: int, o
 def test_refusals_say_why_in_numbers() -> None:
     """Each reason names what is used, what was asked for, and the bound that stands in the way."""
     reasons = [
-        judge(a_usage(2), entitled(), used=9)[1],
-        judge(a_usage(-4), entitled(), used=3)[1],
-        judge(a_usage(5), entitled(FREE), used=UNITS_MAX)[1],
+        judged(a_usage(2), entitled(), used=9)[1],
+        judged(a_usage(-4), entitled(), used=3)[1],
+        judged(a_usage(5), entitled(FREE), used=UNITS_MAX)[1],
     ]
     assert reasons == [
         "The limit of 10 is reached for this period: 9 used, 2 more would exceed it, and overage is not enabled.",
@@ -171,6 +177,31 @@ def test_refusals_say_why_in_numbers() -> None:
 
 
 amounts = st.integers(0, 30) | st.integers(UNITS_MAX - 30, UNITS_MAX)
+
+
+@examples(500)
+@given(
+    used=amounts,
+    delta=st.integers(1, 30) | st.integers(UNITS_MAX - 30, UNITS_MAX),
+    limit=st.none() | amounts,
+    overage=st.booleans(),
+    binary=st.booleans(),
+)
+@example(used=UNITS_MAX, delta=1, limit=None, overage=False, binary=False)
+@example(used=UNITS_MAX, delta=1, limit=None, overage=False, binary=True)
+@example(used=UNITS_MAX - 1, delta=1, limit=None, overage=False, binary=False)
+def test_a_check_says_what_a_record_would(
+    used: int, delta: int, limit: int | None, overage: bool, binary: bool
+) -> None:
+    """The same outcome for the same amount on the same total, and of a refusal the same words and consumption."""
+    allowance = Allowance() if binary else Allowance(limit=limit, overage_enabled=overage)
+    entitlement = entitled(allowance, binary=binary)
+    check = entitlement.decide(delta, used=used)
+    entry = settle(a_usage(delta), a_ref(), placed(entitlement), used=used, entry_id=1, now=NOON)
+    assert (check.outcome, check.access) == (entry.outcome, entry.recorded)
+    assert check.consumption == entitlement.consumption(used)
+    if not entry.recorded:
+        assert (check.reason, check.consumption) == (entry.reason, entry.consumption)
 
 
 @examples(500)
@@ -187,7 +218,7 @@ def test_no_total_leaves_its_bounds(used: int, delta: int, action: Action, limit
         usage = a_usage(delta, action=action)
     except InvalidValue:
         return
-    outcome, _, change = judge(usage, entitled(Allowance(limit=limit, overage_enabled=overage)), used=used)
+    outcome, _, change = judged(usage, entitled(Allowance(limit=limit, overage_enabled=overage)), used=used)
     total = used + change
     assert 0 <= total <= UNITS_MAX
     if outcome is not Outcome.RECORDED:

@@ -11,7 +11,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from kana.errors import KanaError
-from kana.model.usage import Outcome, Receipt
+from kana.model.entitlement import Outcome
+from kana.model.usage import Receipt
 from kana.store.postgres import PostgresStore
 from kana.store.postgres.statements import SQL
 from tests.support.client import AdminClient

@@ -9,12 +9,10 @@ from datetime import datetime
 from kana.errors import Conflict, SubscriptionNotFound, SubscriptionRefused
 from kana.model.catalog import Catalog
 from kana.model.package import Package, PackageStatus
-from kana.model.period import ResetPeriod, period_at
+from kana.model.period import longest, period_at
 from kana.model.subscription import ENDED, Subscription, SubscriptionStatus
 from kana.model.user import UserRef
 from kana.model.value import dataclass
-
-_LONGEST_FIRST = (ResetPeriod.YEAR, ResetPeriod.MONTH, ResetPeriod.DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +145,9 @@ def _ended(subscription: Subscription, *, ends_at: datetime, now: datetime) -> S
 
 
 def _period_end(subscription: Subscription, package: Package, *, now: datetime) -> datetime:
-    resets = {feature.allowance.reset_period for feature in package.features}
-    longest = next((reset for reset in _LONGEST_FIRST if reset in resets), None)
-    end = period_at(subscription.start, longest, max(subscription.start, now)).end
+    resets = [reset for feature in package.features if (reset := feature.allowance.reset_period) is not None]
+    reset = max(resets, key=longest, default=None)
+    end = period_at(subscription.start, reset, max(subscription.start, now)).end
     if end is None:
         raise Conflict(f"Package {package.id!r} has no reset period, so there is no period end: cancel at once")
     return end

@@ -14,7 +14,7 @@ from typing import TypeVar
 from kana.errors import Conflict, FeatureNotFound, InvalidValue, PackageNotFound
 from kana.model.allowance import UNLIMITED
 from kana.model.environment import Environment
-from kana.model.feature import Feature, FeatureType
+from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.text import new_identifier, shown
 from kana.model.value import dataclass
@@ -158,7 +158,7 @@ class Catalog:
             feature = self.features.get(held.feature_id)
             if feature is None:
                 raise FeatureNotFound(f"Package {package.id!r} names feature {held.feature_id!r}, which does not exist")
-            if feature.type is FeatureType.BINARY and held.allowance != UNLIMITED:
+            if not feature.is_counted and held.allowance != UNLIMITED:
                 raise InvalidValue(
                     f"entitlement is for CONSUMABLE features only, and {feature.id!r} is BINARY",
                     field="entitlement",

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog, difference
-from kana.model.feature import FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.value import dataclass
 from kana.model.word import Word
@@ -156,7 +155,7 @@ def in_words(allowance: Allowance) -> str:
 
 
 def _held(held: PackageFeature, catalog: Catalog) -> str:
-    if catalog.feature(held.feature_id).type is FeatureType.BINARY:
+    if not catalog.feature(held.feature_id).is_counted:
         return repr(held.feature_id)
     return f"{held.feature_id!r} {in_words(held.allowance)}"
 

@@ -9,11 +9,13 @@ from typing import NamedTuple
 from kana.model.account import Account
 from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog
-from kana.model.feature import Feature, FeatureType
+from kana.model.feature import Feature
 from kana.model.package import Package
 from kana.model.period import CLOCKS_APART, Period, ResetPeriod, period_at, period_start_at
 from kana.model.subscription import Subscription
+from kana.model.text import UNITS_MAX
 from kana.model.value import dataclass
+from kana.model.word import Word
 
 ALLOWED_CONSUMABLE = (
     "The user has a subcription to a package with this consumable feature"
@@ -22,6 +24,19 @@ ALLOWED_CONSUMABLE = (
 """Verbatim from Kana, spelling included: clients may compare it."""
 ALLOWED_BINARY = "The user has a subscription to a package with this binary feature."
 NO_SUBSCRIPTION = "The user has no active subscription to a package with this feature."
+
+
+class Outcome(Word):
+    """What is decided of a usage: recorded, or refused and why. Stable words, for programs, metrics and the ledger.
+
+    A check has the outcome that a record would have.
+    """
+
+    RECORDED = "RECORDED"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    BELOW_ZERO = "BELOW_ZERO"
+    NO_SUBSCRIPTION = "NO_SUBSCRIPTION"
+    TOTAL_TOO_LARGE = "TOTAL_TOO_LARGE"
 
 
 class CounterKey(NamedTuple):
@@ -45,11 +60,20 @@ class Consumption:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer to "may this user use this feature now?": always with a reason for people."""
+    """What is decided of a check or a usage: the outcome for programs, and always a reason for people."""
 
-    access: bool
+    outcome: Outcome
     reason: str
     consumption: Consumption | None = None
+
+    @property
+    def access(self) -> bool:
+        """Whether it may be used: a record of the same would count."""
+        return self.outcome is Outcome.RECORDED
+
+
+DENIED = Decision(Outcome.NO_SUBSCRIPTION, NO_SUBSCRIPTION)
+"""What is decided where no subscription answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +104,40 @@ class Entitlement:
 
     def consumption(self, used: int) -> Consumption | None:
         """Return what is used of what; None for a BINARY feature, which is not counted for anyone to see."""
-        if self.feature.type is FeatureType.BINARY:
+        if not self.feature.is_counted:
             return None
         return Consumption(used, self.allowance.limit, self.allowance.overage_enabled)
 
-    def decide(self, delta: int, *, used: int) -> Decision:
-        """Return whether ``delta`` more may be used now.
+    def decide(self, change: int, *, used: int, moves: bool = False) -> Decision:
+        """Return whether the total may move by ``change`` from ``used``: the one rule, for a check and a record.
 
-        Source: docs.usekana.com/reference, queries "canUseFeature".
+        A refusal never admits a part. Giving back may not take the total below zero, and a total never
+        passes 2^53-1, a BINARY feature's neither. The consumption is as it stands afterwards:
+        ``moves=True`` is a record, which moves the total where it is admitted; a check never does.
+
+        Source: docs.usekana.com/reference, queries "canUseFeature"; bounds settled by us.
         """
-        if self.feature.type is FeatureType.BINARY:
-            return Decision(access=True, reason=ALLOWED_BINARY)
-        consumption = self.consumption(used)
-        if self.allowance.admits(delta, used=used):
-            return Decision(access=True, reason=ALLOWED_CONSUMABLE, consumption=consumption)
-        reason = limit_reason(delta, used=used, limit=self.allowance.limit)
-        return Decision(access=False, reason=reason, consumption=consumption)
+        total = used + change
+        if not 0 <= total <= UNITS_MAX or not self.allowance.admits(change, used=used):
+            return self._refusal(change, used)
+        consumption = self.consumption(total if moves else used)
+        reason = ALLOWED_BINARY if consumption is None else ALLOWED_CONSUMABLE
+        return Decision(Outcome.RECORDED, reason, consumption)
+
+    def _refusal(self, change: int, used: int) -> Decision:
+        """Return the decision on a change that is not admitted, with the first bound that it breaks."""
+        outcome = Outcome.LIMIT_EXCEEDED
+        reason = (
+            f"The limit of {self.allowance.limit} is reached for this period: {used} used, {change} more would exceed"
+            " it, and overage is not enabled."
+        )
+        if used + change < 0:
+            outcome = Outcome.BELOW_ZERO
+            reason = f"Only {used} used in this period: {-change} cannot be given back."
+        elif used + change > UNITS_MAX:
+            outcome = Outcome.TOTAL_TOO_LARGE
+            reason = f"The total would pass {UNITS_MAX}: {used} used, {change} more."
+        return Decision(outcome, reason, self.consumption(used))
 
 
 class Candidate(NamedTuple):
@@ -168,11 +210,3 @@ def _generosity(catalog: Catalog) -> Callable[[_Holding], tuple[tuple[int, bool]
         return allowance.rank, not catalog.package(subscription.package_id).is_addon
 
     return of
-
-
-def limit_reason(delta: int, *, used: int, limit: int | None) -> str:
-    """Return why so much more is refused, in words and numbers."""
-    return (
-        f"The limit of {limit} is reached for this period: {used} used, {delta} more would exceed it,"
-        " and overage is not enabled."
-    )

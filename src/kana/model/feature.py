@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from datetime import datetime
+from typing import assert_never
 
 from kana.errors import InvalidValue
 from kana.model.text import identifier, metadata, optional_identifier
@@ -36,12 +38,25 @@ class Feature:
     unit_label_plural: str | None = None
     metadata: object = None
     created_at: datetime
+    is_counted: bool = field(init=False, repr=False, compare=False)
+    """Whether its use is counted for people to see, and may have a limit. Worked out once: each decision asks."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "is_counted", _is_counted(self.type))
         identifier(self.id, field="id")
         identifier(self.name, field="name")
         metadata(self.metadata)
-        for field, value in (("unitLabel", self.unit_label), ("unitLabelPlural", self.unit_label_plural)):
-            optional_identifier(value, field=field)
-            if value is not None and self.type is FeatureType.BINARY:
-                raise InvalidValue(f"{field} is for CONSUMABLE features only, and {self.id!r} is BINARY", field=field)
+        for name, value in (("unitLabel", self.unit_label), ("unitLabelPlural", self.unit_label_plural)):
+            optional_identifier(value, field=name)
+            if value is not None and not self.is_counted:
+                raise InvalidValue(f"{name} is for CONSUMABLE features only, and {self.id!r} is BINARY", field=name)
+
+
+def _is_counted(kind: FeatureType) -> bool:
+    match kind:
+        case FeatureType.CONSUMABLE:
+            return True
+        case FeatureType.BINARY:
+            return False
+        case _:
+            assert_never(kind)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from kana.errors import InvalidValue
 from kana.model.allowance import Allowance
+from kana.model.entitlement import Outcome
 from kana.model.period import Period, from_milliseconds, to_milliseconds
 from kana.model.tally import DAY_MS, HOUR_MS
-from kana.model.usage import Outcome
 from kana.model.value import dataclass
 from kana.model.word import Word
 
@@ -32,20 +33,37 @@ class Step(Word):
 
     def floor(self, moment: datetime) -> datetime:
         """Return when the step of a moment begins."""
-        size = HOUR_MS if self is Step.HOUR else DAY_MS
-        begin = from_milliseconds(to_milliseconds(moment) // size * size)
-        if self is Step.WEEK:
-            return begin - timedelta(days=begin.weekday())
-        return begin.replace(day=1) if self is Step.MONTH else begin
+        day = _whole(moment, DAY_MS)
+        match self:
+            case Step.HOUR:
+                return _whole(moment, HOUR_MS)
+            case Step.DAY:
+                return day
+            case Step.WEEK:
+                return day - timedelta(days=day.weekday())
+            case Step.MONTH:
+                return day.replace(day=1)
+            case _:
+                assert_never(self)
 
     def following(self, begin: datetime) -> datetime:
         """Return when the step after the one that begins here does."""
-        if self is Step.MONTH:
-            return (begin.replace(day=28) + timedelta(days=4)).replace(day=1)
-        return begin + _LENGTHS[self]
+        match self:
+            case Step.HOUR:
+                return begin + timedelta(hours=1)
+            case Step.DAY:
+                return begin + timedelta(days=1)
+            case Step.WEEK:
+                return begin + timedelta(days=7)
+            case Step.MONTH:
+                return (begin.replace(day=28) + timedelta(days=4)).replace(day=1)
+            case _:
+                assert_never(self)
 
 
-_LENGTHS = {Step.HOUR: timedelta(hours=1), Step.DAY: timedelta(days=1), Step.WEEK: timedelta(days=7)}
+def _whole(moment: datetime, size_ms: int) -> datetime:
+    """Return when the hour or day of a moment begins."""
+    return from_milliseconds(to_milliseconds(moment) // size_ms * size_ms)
 
 
 @dataclass(frozen=True, slots=True)

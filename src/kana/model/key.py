@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
+from typing import assert_never
 
 from kana.model.environment import Environment
 from kana.model.value import dataclass
@@ -26,7 +27,13 @@ class KeyKind(Word):
     @property
     def prefix(self) -> str:
         """The first three letters of such a key."""
-        return "prv" if self is KeyKind.PRIVATE else "pub"
+        match self:
+            case KeyKind.PRIVATE:
+                return "prv"
+            case KeyKind.PUBLIC:
+                return "pub"
+            case _:
+                assert_never(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import assert_never
 
 from kana.model.value import dataclass
 from kana.model.word import Word
@@ -31,6 +32,19 @@ class ResetPeriod(Word):
     YEAR = "YEAR"
     MONTH = "MONTH"
     DAY = "DAY"
+
+
+def longest(reset: ResetPeriod) -> timedelta:
+    """Return the most that one period can last."""
+    match reset:
+        case ResetPeriod.DAY:
+            return _DAY
+        case ResetPeriod.MONTH:
+            return 31 * _DAY
+        case ResetPeriod.YEAR:
+            return 366 * _DAY
+        case _:
+            assert_never(reset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +104,35 @@ def periods_before(anchor: datetime, reset: ResetPeriod | None, moment: datetime
 
 def _number_and_start(anchor: datetime, reset: ResetPeriod, moment: datetime) -> tuple[int, datetime]:
     """Return how many whole periods lie between the anchor and the moment, and where the next one starts."""
-    if reset is ResetPeriod.DAY:
-        number = (moment - anchor) // _DAY
-        return number, anchor + number * _DAY
-    number = (moment.year - anchor.year) * 12 + moment.month - anchor.month
-    if reset is ResetPeriod.YEAR:
-        number //= 12
+    match reset:
+        case ResetPeriod.DAY:
+            number = (moment - anchor) // _DAY
+            return number, anchor + number * _DAY
+        case ResetPeriod.MONTH:
+            number = _months_between(anchor, moment)
+        case ResetPeriod.YEAR:
+            number = _months_between(anchor, moment) // 12
+        case _:
+            assert_never(reset)
     start = _start(anchor, reset, number)
     return (number, start) if start <= moment else (number - 1, _start(anchor, reset, number - 1))
 
 
 def _start(anchor: datetime, reset: ResetPeriod, number: int) -> datetime:
-    if reset is ResetPeriod.MONTH:
-        return _add_months(anchor, number)
-    return _add_months(anchor, number * 12) if reset is ResetPeriod.YEAR else anchor + number * _DAY
+    match reset:
+        case ResetPeriod.MONTH:
+            return _add_months(anchor, number)
+        case ResetPeriod.YEAR:
+            return _add_months(anchor, number * 12)
+        case ResetPeriod.DAY:
+            return anchor + number * _DAY
+        case _:
+            assert_never(reset)
+
+
+def _months_between(anchor: datetime, moment: datetime) -> int:
+    """Return how many months on from the anchor's the moment's is, whatever their days."""
+    return (moment.year - anchor.year) * 12 + moment.month - anchor.month
 
 
 def _add_months(anchor: datetime, months: int) -> datetime:

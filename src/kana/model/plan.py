@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from kana.errors import InvalidValue, KanaError
 from kana.model.allowance import UNLIMITED, Allowance
 from kana.model.catalog import Catalog
 from kana.model.change import noun_of
 from kana.model.config import Config, ConfigFeature, ConfigHeld, ConfigPackage
-from kana.model.feature import Feature, FeatureType
+from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.text import new_identifier
 from kana.model.value import dataclass
@@ -106,21 +106,26 @@ def _package_problems(catalog: Catalog, config: Config, features: dict[str, Feat
 def _move_problems(known: Package, wanted: ConfigPackage) -> Iterator[Problem]:
     """Say what the package's life, or the people who hold it, forbid."""
     subject = f"{noun_of(known).capitalize()} {known.id!r}"
-    if known.status is PackageStatus.ARCHIVED:
-        yield Problem(wanted.path, f"{subject} is archived, which is for good; take it out or choose another id.")
-    elif known.status is PackageStatus.PUBLISHED:
-        if wanted.status is PackageStatus.DRAFT:
-            yield Problem(wanted.path, f"{subject} is published and cannot become a draft again.")
-        if wanted.is_addon != known.is_addon:
-            other = "under addons" if known.is_addon else "under packages"
-            yield Problem(wanted.path, f"{subject} is published and stays what it is; it belongs {other}.")
+    match known.status:
+        case PackageStatus.DRAFT:
+            pass  # It may become anything.
+        case PackageStatus.ARCHIVED:
+            yield Problem(wanted.path, f"{subject} is archived, which is for good; take it out or choose another id.")
+        case PackageStatus.PUBLISHED:
+            if wanted.status is PackageStatus.DRAFT:
+                yield Problem(wanted.path, f"{subject} is published and cannot become a draft again.")
+            if wanted.is_addon != known.is_addon:
+                other = "under addons" if known.is_addon else "under packages"
+                yield Problem(wanted.path, f"{subject} is published and stays what it is; it belongs {other}.")
+        case _:
+            assert_never(known.status)
 
 
 def _held_problems(wanted: ConfigPackage, held: ConfigHeld, feature: Feature | None) -> Iterator[Problem]:
     subject = f"Package {wanted.id!r}: feature {held.id!r}"
     if feature is None:
         yield Problem(held.path, f"{subject} does not exist; all package features must link to a defined feature.")
-    elif feature.type is FeatureType.CONSUMABLE:
+    elif feature.is_counted:
         if not held.has_limit:
             yield Problem(
                 held.path, f"{subject} is CONSUMABLE and must say its limit: a number, or null for unlimited."
@@ -145,10 +150,18 @@ def _kept(catalog: Catalog, config: Config, *, now: datetime) -> Iterator[Packag
     wanted = {package.id for package in config.all_packages}
     for package in catalog.packages.values():
         is_left_out = package.id not in wanted and not (package.is_addon and config.addons is None)
-        if not is_left_out or package.status is PackageStatus.ARCHIVED:
+        if not is_left_out:
             yield package
-        elif package.status is PackageStatus.PUBLISHED:
-            yield replace(package, status=PackageStatus.ARCHIVED, updated_at=now)
+            continue
+        match package.status:
+            case PackageStatus.DRAFT:
+                pass  # Nobody can have subscribed to it.
+            case PackageStatus.PUBLISHED:
+                yield replace(package, status=PackageStatus.ARCHIVED, updated_at=now)
+            case PackageStatus.ARCHIVED:
+                yield package
+            case _:
+                assert_never(package.status)
 
 
 def _feature(wanted: ConfigFeature, known: Feature | None, *, now: datetime) -> Feature:

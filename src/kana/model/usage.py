@@ -1,4 +1,4 @@
-"""Usage: what callers say was used, what the ledger keeps of it, and the one rule that decides.
+"""Usage: what callers say was used, and what the ledger keeps of it once ``Entitlement.decide`` has decided.
 
 An entry is one line of the ledger and is never updated. It holds the answer that was given,
 so that the same idempotency key gets the first answer again, word for word.
@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 from dataclasses import field
 from datetime import datetime
+from typing import assert_never
 
 from kana.errors import InvalidValue
 from kana.model.account import Account
 from kana.model.entitlement import (
-    NO_SUBSCRIPTION,
+    DENIED,
     Consumption,
     CounterKey,
     Entitlement,
-    limit_reason,
+    Outcome,
 )
 from kana.model.environment import Environment
 from kana.model.period import CLOCKS_APART
@@ -35,16 +36,6 @@ class Action(Word):
 
     ADD = "ADD"
     SET = "SET"
-
-
-class Outcome(Word):
-    """What became of a usage: recorded, or refused and why. Stable words, for metrics and the ledger."""
-
-    RECORDED = "RECORDED"
-    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
-    BELOW_ZERO = "BELOW_ZERO"
-    NO_SUBSCRIPTION = "NO_SUBSCRIPTION"
-    TOTAL_TOO_LARGE = "TOTAL_TOO_LARGE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +62,31 @@ class Usage:
     key_digest: bytes | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.action is Action.ADD and self.delta == 0:
-            raise InvalidValue("delta must not be 0 with ADD: there is nothing to record", field="delta")
-        if self.action is Action.SET and self.delta < 0:
-            raise InvalidValue(f"delta must be 0 or more with SET, got {self.delta}", field="delta")
+        match self.action:
+            case Action.ADD:
+                if self.delta == 0:
+                    raise InvalidValue("delta must not be 0 with ADD: there is nothing to record", field="delta")
+            case Action.SET:
+                if self.delta < 0:
+                    raise InvalidValue(f"delta must be 0 or more with SET, got {self.delta}", field="delta")
+            case _:
+                assert_never(self.action)
         if not -UNITS_MAX <= self.delta <= UNITS_MAX:
             raise InvalidValue(f"delta must be at most {UNITS_MAX} either way, got {self.delta}", field="delta")
         digest = None if self.key is None else key_digest(idempotency_key(self.key))
         object.__setattr__(self, "key_digest", digest)  # The one way to set what a frozen value works out.
         if self.metadata is not None:
             metadata(self.metadata)
+
+    def change_of(self, used: int) -> int:
+        """Return what a total of ``used`` would move by."""
+        match self.action:
+            case Action.ADD:
+                return self.delta
+            case Action.SET:
+                return self.delta - used
+            case _:
+                assert_never(self.action)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,22 +146,6 @@ class Receipt:
     duplicate: bool = False
 
 
-def judge(usage: Usage, entitlement: Entitlement, *, used: int) -> tuple[Outcome, str | None, int]:
-    """Return what becomes of a usage, why it is refused, and what the total moves by.
-
-    A refusal moves nothing and never admits a part. Giving back may not take the total below
-    zero. A total never passes 2^53-1.
-    """
-    change = usage.delta - used if usage.action is Action.SET else usage.delta
-    if used + change < 0:
-        return Outcome.BELOW_ZERO, f"Only {used} used in this period: {-change} cannot be given back.", 0
-    if used + change > UNITS_MAX:
-        return Outcome.TOTAL_TOO_LARGE, f"The total would pass {UNITS_MAX}: {used} used, {change} more.", 0
-    if not entitlement.allowance.admits(change, used=used):
-        return Outcome.LIMIT_EXCEEDED, limit_reason(change, used=used, limit=entitlement.allowance.limit), 0
-    return Outcome.RECORDED, None, change
-
-
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a usage belongs: the entitlement that answers for it, and the total it counts in."""
@@ -171,17 +161,15 @@ def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry
     needs to write is in the entry. It is never recorded before its subscription's start, which another
     machine's clock may have set a little ahead.
     """
-    counter = consumption = None
-    outcome: Outcome = Outcome.NO_SUBSCRIPTION
-    reason: str | None = NO_SUBSCRIPTION
-    change = 0
+    counter, decision, change = None, DENIED, 0
     if place is not None:
         counter = place.counter
         start = place.entitlement.subscription.start
         if now < start:
             now = start
-        outcome, reason, change = judge(usage, place.entitlement, used=used)
-        consumption = place.entitlement.consumption(used + change)
+        change = usage.change_of(used)
+        decision = place.entitlement.decide(change, used=used, moves=True)
+    recorded = decision.outcome is Outcome.RECORDED
     return Entry(
         id=entry_id,
         environment=user.environment,
@@ -190,11 +178,11 @@ def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry
         feature_id=usage.feature_id,
         action=usage.action,
         delta=usage.delta,
-        outcome=outcome,
-        reason=reason,
-        change=change,
+        outcome=decision.outcome,
+        reason=None if recorded else decision.reason,
+        change=change if recorded else 0,
         counter=counter,
-        consumption=consumption,
+        consumption=decision.consumption,
         key=usage.key_digest,
         timestamp=usage.timestamp,
         metadata=usage.metadata,

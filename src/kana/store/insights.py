@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from kana.engine.ids import first_id_at
 from kana.engine.ports.insights import NearTotal, Threshold
+from kana.model.entitlement import Outcome
 from kana.model.environment import Environment
 from kana.model.insights import Adoption, Refusals, Step, Steps, TopUser, UsageRow
 from kana.model.log import LogLine
 from kana.model.period import CLOCKS_APART, ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
 from kana.model.tally import NO_PACKAGE
-from kana.model.usage import Outcome
 from kana.store.log import log_line_from
 from kana.store.rows import LONGEST_PERIODS
 from kana.store.session import Row, Session, Transactions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -67,4 +67,10 @@ def verb(before: object, after: object) -> str:
 def _described(value: Any) -> str | None:
     if value is None:
         return None
-    return json.dumps(asdict(value) if is_dataclass(value) else value, default=str, ensure_ascii=False)  # type: ignore[arg-type]
+    return json.dumps(_said(value) if is_dataclass(value) else value, default=str, ensure_ascii=False)
+
+
+def _said(value: Any) -> dict[str, object]:
+    """Return the fields that somebody gave, without those that a value works out from them."""
+    given = {each.name for each in fields(value) if each.init}
+    return {name: each for name, each in asdict(value).items() if name in given}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 
 from kana.engine.ports.users import Signed, Subscribed
 from kana.model.account import Account
-from kana.model.entitlement import Consumption, CounterKey
+from kana.model.entitlement import Consumption, CounterKey, Outcome
 from kana.model.environment import Actor, Environment
-from kana.model.period import ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
+from kana.model.period import ResetPeriod, from_milliseconds, longest, period_start_at, to_milliseconds
 from kana.model.subscription import Subscription, SubscriptionStatus
 from kana.model.tally import Tallies
-from kana.model.usage import Action, Entry, Outcome
+from kana.model.usage import Action, Entry
 from kana.model.user import User
 from kana.store.log import log_row as log_row  # noqa: PLC0414 - for those that still take it from here
 from kana.store.log import verb
@@ -24,7 +24,7 @@ from kana.store.values import RESETS as RESETS  # noqa: PLC0414 - for those that
 from kana.store.values import optional_milliseconds, optional_moment
 from kana.store.values import to_json as to_json  # noqa: PLC0414 - for those that still take it from here
 
-LONGEST_PERIODS = {ResetPeriod.DAY: timedelta(1), ResetPeriod.MONTH: timedelta(31), ResetPeriod.YEAR: timedelta(366)}
+LONGEST_PERIODS = {reset: longest(reset) for reset in ResetPeriod}
 _FIRST_MOMENT = -(2**62)
 _STATUSES = {status.value: status for status in SubscriptionStatus}
 
@@ -39,7 +39,6 @@ def over_row(
     now: datetime,
 ) -> Row:
     """Write the bindings of ``load_totals_over``. No period that holds now starts before the last of them."""
-    longest = None if reset is None else LONGEST_PERIODS[reset]
     return (
         environment,
         package_id,
@@ -47,7 +46,7 @@ def over_row(
         feature_id,
         reset or NO_RESET,
         limit,
-        _FIRST_MOMENT if longest is None else to_milliseconds(now - longest),
+        _FIRST_MOMENT if reset is None else to_milliseconds(now - LONGEST_PERIODS[reset]),
     )
 
 

@@ -12,9 +12,9 @@ import pytest
 from kana.engine.usage.batch import Batch, KeyUse
 from kana.errors import FeatureNotFound, IdempotencyKeyReused, InvalidValue, KanaError, UserNotFound
 from kana.model.account import Account
-from kana.model.entitlement import CounterKey
+from kana.model.entitlement import CounterKey, Outcome
 from kana.model.text import key_digest
-from kana.model.usage import Action, Entry, Outcome, Receipt, Usage
+from kana.model.usage import Action, Entry, Receipt, Usage
 from tests.support.world import (
     LIVE,
     MONTH,

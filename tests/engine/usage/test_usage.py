@@ -10,7 +10,7 @@ import pytest
 
 from kana.engine.usage.usage import PeriodUsage, Shown
 from kana.errors import FeatureNotFound, InvalidValue, UserNotFound
-from kana.model.entitlement import Consumption, Decision
+from kana.model.entitlement import Consumption, Decision, Outcome
 from kana.model.environment import Environment
 from kana.model.period import Period
 from kana.model.text import UNITS_MAX
@@ -52,6 +52,21 @@ async def test_a_check_promises_nothing_and_changes_nothing(world: World) -> Non
         ("check", "ALLOWED"),
         ("check", "NO_SUBSCRIPTION"),
     ]
+
+
+@pytest.mark.parametrize("feature_id", ["message", "chat"])
+async def test_at_the_bound_of_totals_a_check_says_what_a_record_does(world: World, feature_id: str) -> None:
+    """One unit below the bound is a yes, past it a no with the record's outcome and words, switches included."""
+    await world.furnish(a_package("endless", allows(None), holds("chat")))
+    await world.subscribed_user("eve", "endless")
+    await world.usage.record(a_usage(UNITS_MAX - 1, user_id="eve", feature_id=feature_id))
+    assert (await world.usage.check(TEST, "eve", feature_id)).access
+    await world.usage.record(a_usage(user_id="eve", feature_id=feature_id))
+    check = await world.usage.check(TEST, "eve", feature_id)
+    entry = (await world.usage.record(a_usage(user_id="eve", feature_id=feature_id))).entry
+    assert (check.outcome, check.reason) == (Outcome.TOTAL_TOO_LARGE, entry.reason)
+    assert (check.outcome, check.consumption) == (entry.outcome, entry.consumption)
+    assert world.meter.decisions[-2:] == [("check", "TOTAL_TOO_LARGE"), ("record", "TOTAL_TOO_LARGE")]
 
 
 async def test_many_are_checked_at_one_moment(world: World) -> None:

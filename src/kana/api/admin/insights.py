@@ -10,10 +10,10 @@ from ariadne import ObjectType, QueryType
 from kana.api.admin.context import Info
 from kana.api.admin.inputs import given_id, given_ids
 from kana.errors import InvalidValue
+from kana.model.entitlement import Outcome
 from kana.model.insights import Adoption, Outlook, Refusals, Step, TopUser, UsageRow
 from kana.model.log import LogLine
 from kana.model.text import shown
-from kana.model.usage import Outcome
 
 query = QueryType()
 log_type = ObjectType("AdminLogLine")

@@ -19,10 +19,10 @@ from kana.download import FORMATS
 from kana.engine.usage.insights import DOWNLOAD_ROWS_MAX
 from kana.errors import BadInput
 from kana.model.catalog import Catalog
+from kana.model.entitlement import Outcome
 from kana.model.feature import Feature
 from kana.model.insights import Adoption, Outlook, Refusals, Step, Steps, TopUser, UsageRow
 from kana.model.package import Package
-from kana.model.usage import Outcome
 
 POINTS_MAX = 2_500
 """Most steps that a chart draws."""

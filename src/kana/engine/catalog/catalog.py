@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, TypedDict, assert_never
 
 from kana.engine.ports.catalog import CatalogStore
 from kana.engine.ports.clock import Clock
@@ -243,10 +243,20 @@ def check_changeable(package: Package, changes: PackageChanges, *, confirm_impac
     Raises:
         Conflict: more than metadata of a package that is no draft, without confirmation where that helps.
     """
-    if package.status is PackageStatus.DRAFT or not changes.keys() - {"metadata", "prices"}:
+    if not changes.keys() - {"metadata", "prices"}:
         return
-    if package.status is PackageStatus.ARCHIVED:
-        raise Conflict(f"Package {package.id!r} is ARCHIVED; only its metadata can change")
+    match package.status:
+        case PackageStatus.DRAFT:
+            pass
+        case PackageStatus.ARCHIVED:
+            raise Conflict(f"Package {package.id!r} is ARCHIVED; only its metadata can change")
+        case PackageStatus.PUBLISHED:
+            _check_published(package, changes, confirm_impact=confirm_impact)
+        case _:
+            assert_never(package.status)
+
+
+def _check_published(package: Package, changes: PackageChanges, *, confirm_impact: bool) -> None:
     if not confirm_impact:
         raise Conflict(
             f"Package {package.id!r} is PUBLISHED; only its metadata can change here."

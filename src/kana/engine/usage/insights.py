@@ -14,7 +14,6 @@ from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.entitlement import CounterKey, Entitlement, effective
 from kana.model.environment import Environment
-from kana.model.feature import FeatureType
 from kana.model.insights import (
     Adoption,
     Outlook,
@@ -253,7 +252,7 @@ def _limited(account: Account, catalog: Catalog, now: datetime) -> Iterator[Enti
     for feature_id in sorted({held.feature_id for package in packages for held in package.features}):
         feature = catalog.feature(feature_id)
         answering = effective(account, catalog, feature, now=now)
-        if answering is not None and feature.type is FeatureType.CONSUMABLE and answering.allowance.limit is not None:
+        if answering is not None and feature.is_counted and answering.allowance.limit is not None:
             yield answering
 
 

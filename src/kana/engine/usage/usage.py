@@ -16,7 +16,7 @@ from kana.errors import InvalidValue, KanaError, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.entitlement import (
-    NO_SUBSCRIPTION,
+    DENIED,
     Consumption,
     CounterKey,
     Decision,
@@ -24,7 +24,7 @@ from kana.model.entitlement import (
     effective,
 )
 from kana.model.environment import Environment
-from kana.model.feature import Feature, FeatureType
+from kana.model.feature import Feature
 from kana.model.period import CLOCKS_APART, Period, periods_before
 from kana.model.text import UNITS_MAX, shown
 from kana.model.usage import Receipt, Usage
@@ -35,8 +35,6 @@ PAST_PERIODS = 24
 
 PAST_PERIODS_MAX = 1000
 """Most finished periods that one call may ask for."""
-
-DENIED = Decision(access=False, reason=NO_SUBSCRIPTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +228,7 @@ class _History:
 
 
 def _history(account: Account, catalog: Catalog, feature: Feature, *, past: int, now: datetime) -> _History:
-    if feature.type is FeatureType.BINARY:
+    if not feature.is_counted:
         return _History(None, None, ())
     answering = effective(account, catalog, feature, now=now)
     finished: list[tuple[Entitlement, Period, Period]] = []
@@ -301,10 +299,8 @@ def _decide(counted: _Counted | None, snapshot: Snapshot, delta: int) -> Decisio
 
 
 def _word(decision: Decision) -> str:
-    """Return the stable reason of a decision."""
-    if decision.access:
-        return "ALLOWED"
-    return "NO_SUBSCRIPTION" if decision is DENIED else "LIMIT_EXCEEDED"
+    """Return the word that metrics count a check under: its outcome, but that a yes records nothing."""
+    return "ALLOWED" if decision.access else decision.outcome.value
 
 
 def _check_all_found(user_ids: Sequence[str], feature_ids: Sequence[str], snapshot: Snapshot) -> None:
