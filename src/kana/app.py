@@ -55,12 +55,14 @@ def spare_collector() -> None:
 
 
 def take_short_turns() -> None:
-    """Have Python's threads change turns ten times as often as it would by itself, every half a millisecond.
+    """Have Python's threads change turns fifty times as often as it would by itself, every tenth of a millisecond.
 
     Who answers has to ask for the interpreter several times for each request; beside long work on another thread
-    it waits for a whole turn each time.
+    it waits for a whole turn each time. And the loop lets go of the interpreter for a moment after each call, and
+    takes it again before the thread that commits wakes, which then begins to wait anew: beside one long list a record
+    took up to 1,100 ms at Python's own 5 ms, 310 at half a millisecond, and 9 at this.
     """
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(0.0001)
 
 
 async def open_store(
