@@ -10,7 +10,7 @@ from kana.store.values import whole
 
 
 class Audits:
-    """Recomputes totals. What a call promises is said by ``Ledger``."""
+    """Recomputes totals. What a call promises is said by ``AuditStore``."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
