@@ -1,4 +1,4 @@
-"""Whether people who click through the dashboard slow the API: durable records with them and without."""
+"""Whether colleagues who click through the dashboard slow the API: durable records with them and without."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import httpx
 from benchmarks.figures import Part, Ratio
 from benchmarks.load import Target, requests_per_second
 from benchmarks.seeding import grow, seed
-from kana.app import create_people, open_store
+from kana.app import create_colleagues, open_store
+from kana.model.colleague import Role
 from kana.model.environment import Actor
-from kana.model.person import Role
 from kana.settings import Settings
 from tests.support.server import KanaServer
 
 RECORDED, USERS, ENTRIES = 1_000, 100_000, 1_000_000
-PEOPLE, CONNECTIONS = 5, 64
+COLLEAGUES, CONNECTIONS = 5, 64
 PAUSE_S = 1.0
-"""How long a person looks at a page before the next click."""
+"""How long a colleague looks at a page before the next click."""
 
 RATIO_MIN = 0.90
 _SECONDS = 5
@@ -43,8 +43,10 @@ _PAGES = (
 
 
 def measure(*, rounds: int) -> Part:
-    """Return records a second by wrk with five people clicking and without, in turn, and how the two compare."""
-    part = Part(f"Clicking on SQLite: {USERS:,} users, {ENTRIES:,} entries, {PEOPLE} people, a page a second each")
+    """Return records a second by wrk with five colleagues clicking and without, in turn, and how the two compare."""
+    part = Part(
+        f"Clicking on SQLite: {USERS:,} users, {ENTRIES:,} entries, {COLLEAGUES} colleagues, a page a second each"
+    )
     with ExitStack() as stack:
         server = KanaServer(settings={"KANA_LOG_LEVEL": "warning"})
         stack.callback(server.close)
@@ -62,11 +64,13 @@ def measure(*, rounds: int) -> Part:
             pages += len(opened)
         server.terminate()
     without = part.add("recordUsage, 64 connections, nobody clicks", "requests/s", alone)
-    beside = part.add(f"recordUsage, 64 connections, {PEOPLE} people click", "requests/s", clicked)
+    beside = part.add(f"recordUsage, 64 connections, {COLLEAGUES} colleagues click", "requests/s", clicked)
     part.ratios.append(
-        Ratio(name="recordUsage with five people clicking", value=beside.median / without.median, at_least=RATIO_MIN)
+        Ratio(
+            name="recordUsage with five colleagues clicking", value=beside.median / without.median, at_least=RATIO_MIN
+        )
     )
-    part.notes.append(f"The people opened {pages} pages, from a process on the same processors.")
+    part.notes.append(f"The colleagues opened {pages} pages, from a process on the same processors.")
     return part
 
 
@@ -76,8 +80,8 @@ def _rate(target: Target) -> float:
 
 async def _invite(url: str) -> list[str]:
     store = await open_store(Settings(database_url=url))
-    people, actor = create_people(store.people), Actor(kind="cli", name="benchmark")
-    tokens = [await people.invite(f"owner-{each}@example.com", Role.OWNER, by=actor) for each in range(PEOPLE)]
+    colleagues, actor = create_colleagues(store.colleagues), Actor(kind="cli", name="benchmark")
+    tokens = [await colleagues.invite(f"owner-{each}@example.com", Role.OWNER, by=actor) for each in range(COLLEAGUES)]
     await store.close()
     return tokens
 

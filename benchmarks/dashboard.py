@@ -1,4 +1,4 @@
-"""Pages about people, of 100,000 users with a million entries: from request to page, without a socket."""
+"""Pages about users, of 100,000 users with a million entries: from request to page, without a socket."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from prometheus_client import CollectorRegistry
 from benchmarks.figures import Part, Ratio
 from benchmarks.seeding import ENVIRONMENT, grow, seed
 from kana.api.metrics import Metrics
-from kana.app import create_app, create_people, open_store, system_clock
+from kana.app import create_app, create_colleagues, open_store, system_clock
 from kana.engine.engine import Engine
 from kana.engine.ports.store import Store
+from kana.model.colleague import Role
 from kana.model.environment import Actor
-from kana.model.person import Role
-from kana.model.roster import Row
+from kana.model.user_import import Row
 from kana.settings import Settings
 
 USERS, ENTRIES = 100_000, 1_000_000
@@ -53,7 +53,7 @@ def measure(*, rounds: int) -> Part:
         grow(path, first=0, users=USERS, entries=ENTRIES)
         asyncio.run(_measure(part, path, rounds))
     slowest = max(series.median for series in part.series if series.unit == "ms")
-    part.ratios.append(Ratio(name="slowest page of people at p95, in ms", value=slowest, at_most=P95_MAX_MS))
+    part.ratios.append(Ratio(name="slowest page of users at p95, in ms", value=slowest, at_most=P95_MAX_MS))
     return part
 
 
@@ -80,13 +80,13 @@ async def _merge(store: Store) -> float:
     engine = Engine.over(store, clock=system_clock, meter=Metrics(CollectorRegistry()))
     started = time.perf_counter()
     by = Actor(kind="cli", name="benchmark")
-    await engine.rosters.merge(ENVIRONMENT, rows(), on_rows=lambda _: None, by=by)
+    await engine.imports.merge(ENVIRONMENT, rows(), on_rows=lambda _: None, by=by)
     return time.perf_counter() - started
 
 
 async def _sign_in(browser: httpx.AsyncClient, store: Store) -> None:
     actor = Actor(kind="cli", name="benchmark")
-    token = await create_people(store.people).invite("owner@example.com", Role.OWNER, by=actor)
+    token = await create_colleagues(store.colleagues).invite("owner@example.com", Role.OWNER, by=actor)
     found = re.search(r'name="csrf" value="(\w+)"', (await browser.get("/login")).text)
     assert found is not None
     form = {"csrf": found[1], "token": token, "password": _PASSWORD}

@@ -17,10 +17,10 @@ from kana.api.ingest import events_endpoint
 from kana.api.metrics import Metrics
 from kana.api.proxies import Proxies
 from kana.dashboard import Argon2Passwords, create_dashboard
-from kana.engine.access.people import PeopleEngine
+from kana.engine.access.colleagues import ColleagueEngine
 from kana.engine.catalog.config import ConfigEngine
 from kana.engine.engine import Engine
-from kana.engine.ports.access import PeopleStore
+from kana.engine.ports.access import ColleagueStore
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.store import Store
 from kana.engine.ports.usage import Audit
@@ -141,9 +141,9 @@ def _tables(store: Store, settings: Settings) -> Tables:
     return store.tables
 
 
-def create_people(store: PeopleStore, *, clock: Clock = system_clock) -> PeopleEngine:
+def create_colleagues(store: ColleagueStore, *, clock: Clock = system_clock) -> ColleagueEngine:
     """Return who may sign in to the dashboard of an open store."""
-    return PeopleEngine(store, clock=clock, passwords=Argon2Passwords())
+    return ColleagueEngine(store, clock=clock, passwords=Argon2Passwords())
 
 
 def create_app(
@@ -160,7 +160,7 @@ def create_app(
         with suppress(KanaError):  # A database without a workspace has none yet, and one that is away is asked later.
             for environment in Environment:
                 await engine.catalog.read(environment)
-        async with engine.replayer.running(), engine.rosters.running(), engine.access.uses.running():
+        async with engine.replayer.running(), engine.imports.running(), engine.access.uses.running():
             yield
         await engine.recorder.drain()
         await store.close()
@@ -168,7 +168,7 @@ def create_app(
     dashboard = create_dashboard(
         engine,
         configuration,
-        create_people(store.people, clock=clock),
+        create_colleagues(store.colleagues, clock=clock),
         settings,
         definitions=admin.read_definitions(),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, expect
 
-from kana.model.person import Role
+from kana.model.colleague import Role
 from tests.browser.watching import grave_findings, watched
 from tests.dashboard.desk import Desk
 from tests.dashboard.usage import use
@@ -30,7 +30,7 @@ async def test_insights_with_usage_are_drawn_and_accessible(
     use(desk, TEST)
     found, wide = [], []
     async with (
-        watched(browser, desk.person(Role.VIEWER), dark=dark, phone=phone) as (page, _),
+        watched(browser, desk.colleague(Role.VIEWER), dark=dark, phone=phone) as (page, _),
     ):
         for path in PATHS:
             await page.goto(f"/test/insights{path}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, expect
 
-from kana.model.person import Role
+from kana.model.colleague import Role
 from tests.browser.watching import grave_findings, watched
 from tests.dashboard.desk import Desk
 from tests.dashboard.segment import send
@@ -21,7 +21,7 @@ async def test_events_are_accessible(desk: Desk, browser: Browser, *, dark: bool
     send(desk, LIVE)
     found, wide = [], []
     async with (
-        watched(browser, desk.person(Role.EDITOR), dark=dark, phone=phone) as (page, _),
+        watched(browser, desk.colleague(Role.EDITOR), dark=dark, phone=phone) as (page, _),
     ):
         for path in PATHS:
             await page.goto(f"/live/integrations{path}")
@@ -36,7 +36,7 @@ async def test_an_event_is_mapped_in_two_clicks(desk: Desk, browser: Browser, *,
     """Map this, Create: what came before is usage then."""
     send(desk, LIVE)
     async with (
-        watched(browser, desk.person(Role.EDITOR), scripts=scripts) as (page, _),
+        watched(browser, desk.colleague(Role.EDITOR), scripts=scripts) as (page, _),
     ):
         await page.goto("/live/integrations/segment/rules")
         await page.get_by_role("link", name="Map this: Message sent").click()
@@ -56,7 +56,7 @@ async def test_an_event_is_mapped_in_two_clicks(desk: Desk, browser: Browser, *,
 async def test_what_failed_is_tried_again(desk: Desk, browser: Browser, press: str, says: str) -> None:
     """By one and all: what is still wrong has failed again, and the page says so."""
     send(desk, LIVE)
-    async with watched(browser, desk.person(Role.EDITOR)) as (page, _):
+    async with watched(browser, desk.colleague(Role.EDITOR)) as (page, _):
         await page.goto("/live/integrations/segment?status=FAILED")
         await page.get_by_role("button", name=press, exact=True).click()
         await expect(page.get_by_role("status")).to_contain_text(says)

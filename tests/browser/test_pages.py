@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from kana.dashboard.pages import ROUTES
-from kana.model.person import Role
+from kana.model.colleague import Role
 from tests.browser.pages import FORMS, OF_A_FILE, OF_AN_EVENT, PAGES, PAGES_EVERYWHERE, PAGES_OUTSIDE, Form
 from tests.browser.watching import grave_findings, watched
 from tests.dashboard.desk import Desk
@@ -23,7 +23,7 @@ def pages_of(environment: str) -> list[str]:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 async def test_every_page_opens_clean_and_accessible(desk: Desk, browser: Browser, *, dark: bool) -> None:
     """No error, no request to another host, nothing serious for axe-core, in light and in dark."""
-    owner, found = desk.person(Role.OWNER), []
+    owner, found = desk.colleague(Role.OWNER), []
     for visitor, paths in ((owner, pages_of("live" if dark else "test")), (desk.guest(), PAGES_OUTSIDE)):
         async with watched(browser, visitor, dark=dark) as (page, _):
             for path in paths:
@@ -37,7 +37,7 @@ async def test_every_page_opens_clean_and_accessible(desk: Desk, browser: Browse
 async def test_every_page_is_whole_without_scripts(desk: Desk, browser: Browser) -> None:
     """With scripts switched off every page opens, has its heading, and shows no button that needs one."""
     async with (
-        watched(browser, desk.person(Role.OWNER), scripts=False) as (page, _),
+        watched(browser, desk.colleague(Role.OWNER), scripts=False) as (page, _),
     ):
         for path in pages_of("test"):
             await opened(page, path)
@@ -47,7 +47,7 @@ async def test_every_page_is_whole_without_scripts(desk: Desk, browser: Browser)
 
 async def test_every_page_fits_a_phone(desk: Desk, browser: Browser) -> None:
     """On a screen of 360 pixels no page scrolls sideways."""
-    async with watched(browser, desk.person(Role.OWNER), phone=True) as (page, _):
+    async with watched(browser, desk.colleague(Role.OWNER), phone=True) as (page, _):
         wide = []
         for path in pages_of("live"):
             await opened(page, path)
@@ -60,12 +60,12 @@ async def test_every_page_fits_a_phone(desk: Desk, browser: Browser) -> None:
     ("environment", "scripts"), [("test", True), ("live", False)], ids=["test with scripts", "live without scripts"]
 )
 async def test_every_form_works(desk: Desk, browser: Browser, environment: str, *, scripts: bool) -> None:
-    """Filled in and sent like a person does, each form does what it says, or says what is wrong.
+    """Filled in and sent like a colleague does, each form does what it says, or says what is wrong.
 
     Both environments and both ways are seen, one by each: what they share is the same code, and a minute is a minute.
     """
     sent: set[str] = set()
-    async with watched(browser, desk.person(Role.OWNER), scripts=scripts) as (page, watch):
+    async with watched(browser, desk.colleague(Role.OWNER), scripts=scripts) as (page, watch):
         page.on("request", lambda request: sent.add(urlsplit(request.url).path) if request.method == "POST" else None)
         for form in FORMS:
             await send(page, environment, form)
@@ -110,9 +110,9 @@ async def send(page: Page, environment: str, form: Form) -> None:
     assert f"/{environment}/" in page.url
 
 
-async def test_a_package_that_people_have_changes_after_a_yes(desk: Desk, browser: Browser) -> None:
+async def test_a_package_that_colleagues_have_changes_after_a_yes(desk: Desk, browser: Browser) -> None:
     """The change is shown with whom it reaches; going back keeps what was typed, and the yes makes it."""
-    async with watched(browser, desk.person(Role.OWNER)) as (page, _):
+    async with watched(browser, desk.colleague(Role.OWNER)) as (page, _):
         await page.goto("/test/package/edit?id=basic")
         await page.get_by_label("Limit of Messages", exact=True).fill("7")
         await page.get_by_role("button", name="Save").click()
@@ -126,7 +126,7 @@ async def test_a_package_that_people_have_changes_after_a_yes(desk: Desk, browse
 
 async def test_search_answers_as_one_types_and_sorting_is_a_link(desk: Desk, browser: Browser) -> None:
     """With scripts the table follows the search field, and the address follows the table."""
-    async with watched(browser, desk.person(Role.VIEWER)) as (page, _):
+    async with watched(browser, desk.colleague(Role.VIEWER)) as (page, _):
         await page.goto("/test/packages")
         await page.get_by_label("Search packages").press_sequentially("pro")
         await expect(page.locator("#list")).to_contain_text("1 found")
@@ -140,7 +140,7 @@ async def test_search_answers_as_one_types_and_sorting_is_a_link(desk: Desk, bro
 
 async def test_a_button_copies_an_identifier(desk: Desk, browser: Browser) -> None:
     """What is copied is the identifier, slashes included, and the button says so."""
-    async with watched(browser, desk.person(Role.VIEWER)) as (page, _):
+    async with watched(browser, desk.colleague(Role.VIEWER)) as (page, _):
         await page.goto("/test/package?id=pro%2F2026")
         button = page.get_by_role("button", name="Copy pro/2026")
         await button.click()
@@ -150,7 +150,7 @@ async def test_a_button_copies_an_identifier(desk: Desk, browser: Browser) -> No
 
 async def test_a_menu_is_used_by_keyboard(desk: Desk, browser: Browser) -> None:
     """Enter opens it, Escape closes it and gives the focus back; the first Tab leads past the menu of the page."""
-    async with watched(browser, desk.person(Role.EDITOR)) as (page, _):
+    async with watched(browser, desk.colleague(Role.EDITOR)) as (page, _):
         await page.goto("/test/packages")
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -164,9 +164,9 @@ async def test_a_menu_is_used_by_keyboard(desk: Desk, browser: Browser) -> None:
 
 
 async def test_light_or_dark_is_kept(desk: Desk, browser: Browser) -> None:
-    """What a person chooses stands above what the system prefers, without scripts too."""
+    """What a colleague chooses stands above what the system prefers, without scripts too."""
     async with (
-        watched(browser, desk.person(Role.VIEWER), scripts=False) as (page, _),
+        watched(browser, desk.colleague(Role.VIEWER), scripts=False) as (page, _),
     ):
         await page.goto("/live/features")
         await page.locator("summary", has_text="Your account").click()
@@ -183,7 +183,7 @@ async def test_what_goes_wrong_in_a_page_is_noticed(desk: Desk, browser: Browser
         "document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">')": "style-src",
     }.items():
         with pytest.raises(AssertionError, match=re.escape(noticed)):  # noqa: PT012 - it fails at its end
-            async with watched(browser, desk.person(Role.VIEWER)) as (page, _):
+            async with watched(browser, desk.colleague(Role.VIEWER)) as (page, _):
                 await page.goto("/test/packages")
                 await page.evaluate(f"() => {{ {fault} }}")
                 await page.wait_for_timeout(300)

@@ -1,4 +1,4 @@
-"""How people come in and leave, in a real browser: every form that stands in no environment."""
+"""How colleagues come in and leave, in a real browser: every form that stands in no environment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from kana.dashboard.pages import ROUTES
-from kana.model.person import Role
+from kana.model.colleague import Role
 from tests.browser.watching import watched
 from tests.dashboard.desk import Desk
 
@@ -41,7 +41,7 @@ async def test_somebody_is_invited_works_and_is_let_in_no_more(desk: Desk, brows
     """A link that works once, a password, another role, another password, out everywhere, and the door closed."""
     sent: set[str] = set()
     async with (
-        watched(browser, desk.person(Role.OWNER), scripts=scripts) as (owner, _),
+        watched(browser, desk.colleague(Role.OWNER), scripts=scripts) as (owner, _),
         watched(browser, desk.guest(), scripts=scripts) as (guest, watch),
     ):
         for page in (owner, guest):

@@ -1,4 +1,4 @@
-"""What people do with users in a real browser beyond filling in forms: a chart, two clicks, a file."""
+"""What colleagues do with users in a real browser beyond filling in forms: a chart, two clicks, a file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, FilePayload, expect
 
-from kana.model.person import Role
+from kana.model.colleague import Role
 from kana.model.usage import Usage
 from tests.browser.watching import grave_findings, watched
 from tests.dashboard.desk import Desk
@@ -22,7 +22,7 @@ async def test_usage_over_time_is_drawn(desk: Desk, browser: Browser) -> None:
     """The chart is there with scripts, keeps to the page, and the table that says the same opens."""
     usage = Usage(environment=TEST, user_id="user-0", feature_id="message", delta=4)
     desk.served.run(desk.served.engine.usage.record(usage))
-    async with watched(browser, desk.person(Role.VIEWER), phone=True) as (page, _):
+    async with watched(browser, desk.colleague(Role.VIEWER), phone=True) as (page, _):
         await page.goto("/test/user?id=user-0")
         await expect(page.locator(".kana-chart canvas")).to_be_visible()
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -34,7 +34,7 @@ async def test_usage_over_time_is_drawn(desk: Desk, browser: Browser) -> None:
 
 async def test_two_clicks_record_once(desk: Desk, browser: Browser) -> None:
     """However often a form is sent, its key makes it count once."""
-    async with watched(browser, desk.person(Role.EDITOR)) as (page, _):
+    async with watched(browser, desk.colleague(Role.EDITOR)) as (page, _):
         await page.goto("/test/user?id=user-0")
         await page.get_by_label("Reason").fill("a gift")
         await page.get_by_role("button", name="Record", exact=True).dblclick()
@@ -51,7 +51,7 @@ async def test_a_file_is_checked_and_taken_in(
     """From the list by way of the report to the users, and the page follows by itself."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     async with (
-        watched(browser, desk.person(Role.EDITOR), scripts=scripts) as (page, _),
+        watched(browser, desk.colleague(Role.EDITOR), scripts=scripts) as (page, _),
     ):
         await page.goto("/test/subscribers")
         await page.get_by_role("link", name="Import CSV").click()

@@ -61,7 +61,7 @@ async def watched(
 
 
 async def grave_findings(page: Page) -> list[str]:
-    """What axe-core finds on a page that keeps people out: the rule and the element, none if all is well."""
+    """What axe-core finds on a page that keeps colleagues out: the rule and the element, none if all is well."""
     await page.evaluate(AXE.read_text())
     # Selectors and what is well take three quarters of the time, and nobody reads them.
     violations: list[dict[str, Any]] = await page.evaluate(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kana.engine.catalog.config import ConfigEngine, ConfigRefused, Line
+from kana.engine.catalog.config import ConfigEngine, ConfigRefused, ReviewLine
 from kana.errors import SubscriptionRefused
 from kana.model.catalog import Catalog
 from kana.model.config import read_config
@@ -153,7 +153,7 @@ class Happened:
     """One line of a review, and the world before and after it was published."""
 
     house: House
-    line: Line
+    line: ReviewLine
     said: Mapping[str, str]
     before: Catalog
     after: Catalog

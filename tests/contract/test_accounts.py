@@ -15,10 +15,10 @@ from kana.errors import Conflict, InvalidValue, SubscriptionNotFound, UserNotFou
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Environment, bucket_of
-from kana.model.roster import Row
 from kana.model.subscription import Subscription, SubscriptionStatus
 from kana.model.user import User
-from tests.contract.test_rosters import a_roster
+from kana.model.user_import import Row
+from tests.contract.test_user_imports import an_import
 from tests.support.stores import Place
 from tests.support.world import (
     DAY,
@@ -160,10 +160,10 @@ async def test_tokens_are_revoked_at_once_everywhere(store: Store, place: Place)
         store.users.update_user(TEST, "ada", lambda user: replace(user, name="B")),
     )
     await store.users.update_user(TEST, "ada", lambda user: replace(user, id="bob"))
-    roster = a_roster(1)
-    await store.imports.begin_roster(roster)
+    user_import = an_import(1)
+    await store.imports.begin_import(user_import)
     await store.imports.keep_page(1, 0, [Row(number=2, id="bob", details={"email": "b@example.com"})], now=NOON)
-    await store.imports.decide_roster(1, now=NOON)
+    await store.imports.decide_import(1, now=NOON)
     await store.imports.merge_page(1, lambda _, row, old: replace(old or user, **row.details), now=NOON)
     kept = replace(renamed, email="b@example.com", token_version=9)
     assert await another.users.user(TEST, "bob") == kept
@@ -270,7 +270,7 @@ async def test_a_change_sees_the_whole_account_and_the_newest_catalogue(world: W
     assert (account.user.environment, account.user.id, account.user.key) == (TEST, "ada", user.key)
     assert account.user.bucket == user.bucket
     assert [each.id for each in account.subscriptions] == [base.id, addon.id]
-    assert account.standing(NOON) == [base]
+    assert account.state(NOON) == [base]
     assert "pro" in catalog.packages
     assert (await world.store.users.subscription(TEST, base.id)).subscription.ends_at == NOON + ONE_DAY
 

@@ -168,7 +168,7 @@ async def test_all_that_shows_usage_shows_it(world: World) -> None:
     totals = await world.store.insights.usage_by_step(TEST, steps, ["message"], [None, *packages], limit=99)
     assert sorted((row.package_id or "", row.units) for row in totals) == [("basic", 4), ("extra", 400), ("pro", 40)]
     profile = await world.engine.profiles.of(TEST, "ada")
-    assert ([held.stands for held in profile.subscriptions], profile.standings) == ([False] * 3, [])
+    assert ([held.stands for held in profile.subscriptions], profile.features) == ([False] * 3, [])
     assert (await world.store.audits.audit()).is_clean
 
 

@@ -15,7 +15,7 @@ from kana.errors import Conflict, InvalidValue, KanaError, SubscriptionNotFound,
 from kana.model.environment import Actor, Environment
 from kana.model.key import EnvironmentSettings, KeyKind
 from kana.model.log import LogLine
-from kana.model.roster import Row, WrongRow
+from kana.model.user_import import Row, WrongRow
 from kana.store import log
 from tests.support.stores import Place
 from tests.support.world import LIVE, NOON, TEST, TESTER, World, a_package, allows
@@ -71,9 +71,9 @@ async def subscription_of(world: World, package_id: str, *, user_id: str = "ada"
     return next(each.subscription.id for each in held if each.subscription.package_id == package_id)
 
 
-async def merge(world: World, *roster: Row | WrongRow, source: str = "new users.csv") -> None:
+async def merge(world: World, *user_import: Row | WrongRow, source: str = "new users.csv") -> None:
     """Take in a table of users."""
-    await world.engine.rosters.merge(TEST, roster, on_rows=lambda _: None, source=source, by=OWNER)
+    await world.engine.imports.merge(TEST, user_import, on_rows=lambda _: None, source=source, by=OWNER)
 
 
 async def test_a_new_user_is_told(world: World) -> None:

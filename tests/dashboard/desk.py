@@ -1,4 +1,4 @@
-"""A dashboard with something in it, and people who use it by their browsers without scripts."""
+"""A dashboard with something in it, and colleagues who use it by their browsers without scripts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, Self
 import apsw
 import httpx
 
-from kana.app import create_people
+from kana.app import create_colleagues
 from kana.engine.catalog.catalog import CatalogEngine
+from kana.model.colleague import Role
 from kana.model.environment import Environment
 from kana.model.feature import FeatureType
-from kana.model.person import Role
 from kana.settings import Settings
 from tests.support.serving import Served
 from tests.support.stores import SqlitePlace
@@ -62,7 +62,7 @@ class Visitor:
 
 
 class Desk:
-    """A served dashboard with a catalogue in each environment, and a person of each role."""
+    """A served dashboard with a catalogue in each environment, and a colleague of each role."""
 
     def __init__(self, place: SqlitePlace, *, settings: Settings | None = None) -> None:
         self.place = place.path
@@ -71,7 +71,7 @@ class Desk:
 
     def __enter__(self) -> Self:
         self.served.__enter__()
-        self.people = create_people(self.served.store.people, clock=self.served.clock)
+        self.colleagues = create_colleagues(self.served.store.colleagues, clock=self.served.clock)
         for environment in (TEST, LIVE):
             self.furnish(environment)
         return self
@@ -102,10 +102,10 @@ class Desk:
         self._visitors.append(visitor)
         return visitor
 
-    def person(self, role: Role, email: str | None = None) -> Visitor:
+    def colleague(self, role: Role, email: str | None = None) -> Visitor:
         """A browser of somebody who has this role and is signed in."""
         visitor, address = self.guest(), email or f"{role}@example.com"
-        token = self.served.run(self.people.invite(address, role, by=TESTER))
+        token = self.served.run(self.colleagues.invite(address, role, by=TESTER))
         answer = visitor.post("/invite", token=token, password=PASSWORD)
         assert answer.status_code == 303, answer.text
         return visitor

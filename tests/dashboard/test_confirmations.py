@@ -6,10 +6,10 @@ import pytest
 
 from kana.errors import NotFound, SubscriptionRefused
 from kana.model.catalog import Catalog
+from kana.model.colleague import Role
 from kana.model.entitlement import Decision
 from kana.model.key import KeyKind
 from kana.model.package import PackageStatus
-from kana.model.person import Role
 from kana.model.usage import Usage
 from tests.dashboard.desk import Desk, Visitor, text_of
 from tests.support.world import DAY, TEST, TESTER, allows
@@ -18,7 +18,7 @@ from tests.support.world import DAY, TEST, TESTER, allows
 @pytest.fixture
 def editor(desk: Desk) -> Visitor:
     """Somebody who may change things."""
-    return desk.person(Role.EDITOR)
+    return desk.colleague(Role.EDITOR)
 
 
 def catalog(desk: Desk) -> Catalog:

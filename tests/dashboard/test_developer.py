@@ -11,8 +11,8 @@ from graphql import build_schema, parse, validate
 
 from kana.api.admin import read_definitions
 from kana.dashboard.pages.log import Difference, differences
+from kana.model.colleague import Role
 from kana.model.key import KeyKind
-from kana.model.person import Role
 from tests.dashboard.desk import Desk, Visitor, text_of
 from tests.support.world import LIVE, TEST, TESTER
 
@@ -33,7 +33,7 @@ def masked(key: str) -> str:
 
 def test_a_key_is_shown_once_and_works(desk: Desk) -> None:
     """The answer to the form has it, the list after it has not, and the API lets it in at once."""
-    owner = desk.person(Role.OWNER)
+    owner = desk.colleague(Role.OWNER)
     answer = owner.post("/test/developer/key", kind="private", name="Billing service")
     key = made_key(answer.text)
     assert answer.status_code == 200
@@ -46,7 +46,7 @@ def test_a_key_is_shown_once_and_works(desk: Desk) -> None:
 
 def test_the_last_use_of_a_key_is_shown(desk: Desk) -> None:
     """A key that opened nothing yet says never, and one that did says when."""
-    owner = desk.person(Role.OWNER)
+    owner = desk.colleague(Role.OWNER)
     key = made_key(owner.post("/test/developer/key", kind="private", name="Shop").text)
 
     def row() -> str:
@@ -61,7 +61,7 @@ def test_the_last_use_of_a_key_is_shown(desk: Desk) -> None:
 
 def test_a_key_is_rotated_with_overlap(desk: Desk) -> None:
     """The new key has the kind and name of the old one, and both work until the old one is revoked, after a yes."""
-    owner = desk.person(Role.OWNER)
+    owner = desk.colleague(Role.OWNER)
     old = made_key(owner.post("/live/developer/key", kind="private", name="Shop").text)
     answer = owner.post("/live/developer/rotate", key=masked(old))
     new = made_key(answer.text)
@@ -77,7 +77,7 @@ def test_a_key_is_rotated_with_overlap(desk: Desk) -> None:
 
 def test_a_key_of_the_other_environment_is_not_there(desk: Desk) -> None:
     """What is asked for below /test is never done to a key of live."""
-    owner = desk.person(Role.OWNER)
+    owner = desk.colleague(Role.OWNER)
     key = masked(made_key(owner.post("/live/developer/key", kind="public", name="").text))
     assert owner.post(f"/test/developer/revoke?id={key}").status_code == 404
     assert owner.post("/test/developer/rotate", key=key).status_code == 404
@@ -87,7 +87,7 @@ def test_a_key_of_the_other_environment_is_not_there(desk: Desk) -> None:
 
 def test_a_kind_is_private_or_public(desk: Desk) -> None:
     """Another kind, and a name that is too long, make no key."""
-    owner = desk.person(Role.OWNER)
+    owner = desk.colleague(Role.OWNER)
     before = len(desk.served.run(desk.served.engine.access.keys()))
     assert owner.post("/test/developer/key", kind="master").status_code == 400
     assert owner.post("/test/developer/key", kind="private", name="x" * 256).status_code == 400
@@ -97,7 +97,7 @@ def test_a_kind_is_private_or_public(desk: Desk) -> None:
 @pytest.mark.parametrize("environment", [TEST, LIVE])
 def test_secure_mode_and_the_secret_are_of_one_environment(desk: Desk, environment: str) -> None:
     """The switch goes on and off, a new secret signs from now on, and the other environment stays as it was."""
-    owner, access = desk.person(Role.OWNER), desk.served.engine.access
+    owner, access = desk.colleague(Role.OWNER), desk.served.engine.access
     before = desk.served.run(access.keyring())
     owner.post(f"/{environment}/developer/secure-mode", required="on")
     assert "The Client API lets in user tokens only." in owner.get(f"/{environment}/developer")
@@ -115,7 +115,7 @@ def test_secure_mode_and_the_secret_are_of_one_environment(desk: Desk, environme
 
 def test_an_older_secret_is_revoked_after_a_yes(desk: Desk) -> None:
     """The one that signs now has no button and stays, and a secret of the other environment is not there."""
-    owner, access = desk.person(Role.OWNER), desk.served.engine.access
+    owner, access = desk.colleague(Role.OWNER), desk.served.engine.access
     [old] = [each for each in desk.served.run(access.signing_secrets()) if each.environment == TEST]
     assert f"{old.id} " in text_of(owner.get("/test/developer"))
     assert f"Revoke secret {old.id}" not in owner.get("/test/developer")
@@ -134,7 +134,7 @@ def test_an_older_secret_is_revoked_after_a_yes(desk: Desk) -> None:
 
 def test_the_tokens_of_a_user_are_revoked_after_a_yes(desk: Desk) -> None:
     """What tokens must carry goes up, so that those that are out hold no more; a user who is not there has none."""
-    editor, served = desk.person(Role.EDITOR), desk.served
+    editor, served = desk.colleague(Role.EDITOR), desk.served
     assert "Every user token that was made for them" in editor.get("/test/user/tokens?id=user-0")
     before = served.run(served.store.users.user(TEST, "user-0")).token_version
     assert editor.post("/test/user/tokens?id=user-0").status_code == 303
@@ -146,7 +146,7 @@ def test_the_tokens_of_a_user_are_revoked_after_a_yes(desk: Desk) -> None:
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR])
 def test_who_is_no_owner_only_looks(desk: Desk, role: Role) -> None:
     """Keys are listed for all, without a button that would do something."""
-    page = desk.person(role).get("/test/developer")
+    page = desk.colleague(role).get("/test/developer")
     assert masked(desk.served.keys[TEST][KeyKind.PRIVATE]) in page
     for word in ("Rotate", "Revoke", "Make a key", "Make a new secret", ">Save<"):
         assert word not in page
@@ -162,7 +162,7 @@ def shown_example(visitor: Visitor, number: int) -> tuple[str, str]:
 
 def test_every_example_of_the_console_is_answered(desk: Desk) -> None:
     """The schema knows each of them, and with the ids that it was given the API answers without an error."""
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     schema = build_schema(read_definitions())
     count = viewer.get("/test/console").count("console?example=")
     assert count == 5
@@ -175,7 +175,7 @@ def test_every_example_of_the_console_is_answered(desk: Desk) -> None:
 
 def test_the_console_says_the_same_for_a_terminal_and_shows_the_schema(desk: Desk) -> None:
     """Without scripts there is the question, its variables, a command without any key, and all definitions."""
-    page = text_of(desk.person(Role.VIEWER).get("/live/console?example=1"))
+    page = text_of(desk.colleague(Role.VIEWER).get("/live/console?example=1"))
     assert "mutation Record($input: CreateUsageEventInput!)" in page
     assert f'curl {desk.served.url}/graphql -H "Authorization: $KANA_KEY"' in page
     assert "type Mutation {" in page
@@ -184,7 +184,7 @@ def test_the_console_says_the_same_for_a_terminal_and_shows_the_schema(desk: Des
 
 def test_the_schema_of_the_console_is_what_introspection_answers(desk: Desk) -> None:
     """Its help knows every type, though nobody has typed a key yet."""
-    answer = desk.person(Role.VIEWER).http.get("/test/console/schema.json")
+    answer = desk.colleague(Role.VIEWER).http.get("/test/console/schema.json")
     names = {each["name"] for each in answer.json()["__schema"]["types"]}
     assert {"Query", "Mutation", "RecordedUsage", "Units"} <= names
     assert answer.headers["content-type"] == "application/json"
@@ -192,13 +192,13 @@ def test_the_schema_of_the_console_is_what_introspection_answers(desk: Desk) -> 
 
 def test_the_api_does_not_take_the_cookies_of_the_dashboard(desk: Desk) -> None:
     """An owner who is signed in and sends no key is nobody to GraphQL."""
-    answer = desk.person(Role.OWNER).http.post("/graphql", json={"query": _ME})
+    answer = desk.colleague(Role.OWNER).http.post("/graphql", json={"query": _ME})
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 def test_the_log_tells_who_did_what(desk: Desk) -> None:
     """A change of a person's is in it with their address, before and after; of one thing when asked for one."""
-    editor, catalog = desk.person(Role.EDITOR), desk.served.engine.catalog
+    editor, catalog = desk.colleague(Role.EDITOR), desk.served.engine.catalog
     desk.served.run(catalog.update_package(TEST, "hostile", {"name": "Harmless"}, by=TESTER))
     page = editor.get("/test/log?subject=hostile")
     assert "tester cli Package updated hostile name <script>alert(1)</script> → Harmless" in text_of(page)
@@ -210,7 +210,7 @@ def test_the_log_tells_who_did_what(desk: Desk) -> None:
 
 def test_the_log_has_pages(desk: Desk) -> None:
     """Fifty changes a page; the link leads to the older ones, and the last page has none."""
-    viewer, catalog = desk.person(Role.VIEWER), desk.served.engine.catalog
+    viewer, catalog = desk.colleague(Role.VIEWER), desk.served.engine.catalog
     for number in range(60):
         desk.served.clock.advance(seconds=1)
         desk.served.run(catalog.update_package(TEST, "hostile", {"name": f"Plan {number}"}, by=TESTER))

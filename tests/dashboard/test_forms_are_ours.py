@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kana.model.person import Role
+from kana.model.colleague import Role
 from tests.dashboard.desk import Desk, Visitor
 
 CHANGE = "/test/package/delete?id=hostile"
@@ -18,9 +18,9 @@ def is_there(desk: Desk) -> bool:
 @pytest.mark.parametrize("token", [None, "", "0" * 64, "é", "another session's"])
 def test_a_form_without_the_token_of_its_session_is_refused(desk: Desk, token: str | None) -> None:
     """Missing, empty, made up or another person's: 403, and nothing is done."""
-    editor = desk.person(Role.EDITOR)
+    editor = desk.colleague(Role.EDITOR)
     if token == "another session's":
-        token = desk.person(Role.OWNER).csrf
+        token = desk.colleague(Role.OWNER).csrf
     answer = editor.http.post(CHANGE, data={} if token is None else {"csrf": token})
     assert answer.status_code == 403
     assert is_there(desk)
@@ -28,7 +28,7 @@ def test_a_form_without_the_token_of_its_session_is_refused(desk: Desk, token: s
 
 def test_the_token_of_an_earlier_session_is_refused(desk: Desk) -> None:
     """Signing in again makes the forms of the session before worthless."""
-    editor = desk.person(Role.EDITOR)
+    editor = desk.colleague(Role.EDITOR)
     old = editor.csrf
     editor.post("/logout")
     assert editor.sign_in("editor@example.com").status_code == 303
@@ -53,7 +53,7 @@ def test_the_token_of_an_earlier_session_is_refused(desk: Desk) -> None:
 )
 def test_a_form_of_another_site_is_refused(desk: Desk, headers: dict[str, str], *, is_ours: bool) -> None:
     """Even with the right token, when the browser says that another site sent it."""
-    editor = desk.person(Role.EDITOR)
+    editor = desk.colleague(Role.EDITOR)
     sent = {name: value.format(own=desk.served.url) for name, value in headers.items()}
     answer = editor.http.post(CHANGE, data={"csrf": editor.csrf}, headers=sent)
     assert answer.status_code == (303 if is_ours else 403)
@@ -62,7 +62,7 @@ def test_a_form_of_another_site_is_refused(desk: Desk, headers: dict[str, str], 
 
 def test_a_form_that_is_too_large_is_refused(desk: Desk) -> None:
     """A megabyte is the most that a page takes, however it is sent."""
-    editor = desk.person(Role.EDITOR)
+    editor = desk.colleague(Role.EDITOR)
     csrf = editor.csrf
     for files in (None, {"file": b"x"}):
         answer = editor.http.post(CHANGE, data={"csrf": csrf, "more": "x" * 1_100_000}, files=files)
@@ -72,7 +72,7 @@ def test_a_form_that_is_too_large_is_refused(desk: Desk) -> None:
 
 def test_a_key_opens_no_page_and_a_session_no_api(desk: Desk) -> None:
     """The two ways in do not know each other."""
-    editor: Visitor = desk.person(Role.EDITOR)
+    editor: Visitor = desk.colleague(Role.EDITOR)
     answer = editor.http.post("/graphql", json={"query": "{ features { id } }"})
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     key = next(iter(desk.served.keys[desk.environment].values()))

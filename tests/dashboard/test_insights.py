@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from kana.dashboard.usage_chart import LINES_MAX, chart_of
+from kana.model.colleague import Role
 from kana.model.insights import Step, Steps, UsageRow
-from kana.model.person import Role
 from tests.dashboard.desk import Desk, Visitor, text_of
 from tests.dashboard.usage import use
 from tests.support.world import LIVE, TEST
@@ -24,7 +24,7 @@ from tests.support.world import LIVE, TEST
 def viewer(desk: Desk) -> Visitor:
     """A viewer of an environment in which something was used."""
     use(desk, TEST)
-    return desk.person(Role.VIEWER)
+    return desk.colleague(Role.VIEWER)
 
 
 def drawn(html: str) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_usage_of_one_feature_is_drawn_by_package(viewer: Visitor) -> None:
 )
 def test_a_range_that_is_none_is_refused(desk: Desk, query: str, says: str) -> None:
     """With a sentence that says what one looks like."""
-    page = desk.person(Role.VIEWER).get(f"/test/insights?{query}", status=400).lower()
+    page = desk.colleague(Role.VIEWER).get(f"/test/insights?{query}", status=400).lower()
     assert says.lower() in unescape(page) or "at most 10000" in page
 
 
@@ -126,7 +126,7 @@ def test_refusals_say_who_and_why(viewer: Visitor) -> None:
 
 def test_insights_of_an_empty_environment_say_so(desk: Desk) -> None:
     """Every page is there before anything was used."""
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     for path in ("", "/adoption", "/users", "/limits", "/refusals", "/usage.csv"):
         assert viewer.http.get(f"/{LIVE}/insights{path}").status_code == 200
 

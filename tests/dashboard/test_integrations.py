@@ -9,9 +9,9 @@ from html import unescape
 import pytest
 
 from kana.dashboard.pages.segment_rules import likely_feature
+from kana.model.colleague import Role
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
-from kana.model.person import Role
 from tests.dashboard.desk import HOSTILE, Desk, Visitor, text_of
 from tests.dashboard.segment import send
 from tests.support.world import LIVE, TEST
@@ -24,7 +24,7 @@ NEW = "/test/integrations/segment/rule/new"
 def editor(desk: Desk) -> Visitor:
     """An editor of an environment to which Segment sent something."""
     send(desk, TEST)
-    return desk.person(Role.EDITOR)
+    return desk.colleague(Role.EDITOR)
 
 
 def used(desk: Desk, environment: Environment, user_id: str) -> int:
@@ -146,7 +146,7 @@ def test_a_rule_of_the_other_environment_is_not_there(editor: Visitor) -> None:
 def test_a_viewer_looks_at_rules(desk: Desk, editor: Visitor) -> None:
     """Without a button; the form is there to be read."""
     editor.post(NEW, name="First", event_name="x", feature="message")
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     page = viewer.get(RULES)
     for word in ("Map this", "Create a rule", ">Edit<", ">Delete<"):
         assert word not in page
@@ -157,7 +157,7 @@ def test_events_have_pages(desk: Desk) -> None:
     """Fifty a page, the newest first."""
     for number in range(12):
         send_five(desk, number)
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     page = viewer.get("/test/integrations/segment")
     assert page.count("<summary>Message</summary>") == 50
     link = re.search(r'rel="next" href="([^"]*)"', page)
@@ -190,7 +190,7 @@ def test_the_first_page_says_that_events_failed(desk: Desk, editor: Visitor) -> 
     assert "Segment: 1 event has failed and counts nothing. See why, and try again" in text_of(page)
     assert 'href="/test/integrations/segment?status=FAILED"' in page
     assert "has failed" not in editor.get("/live/packages")
-    assert "has failed" in desk.person(Role.VIEWER).get("/test/packages")
+    assert "has failed" in desk.colleague(Role.VIEWER).get("/test/packages")
 
 
 def test_what_failed_is_tried_again(desk: Desk, editor: Visitor) -> None:
@@ -206,6 +206,6 @@ def test_what_failed_is_tried_again(desk: Desk, editor: Visitor) -> None:
     for wrong in ("0", "x", "9" * 30):
         assert editor.post(f"/test/integrations/segment/retry?id={wrong}").status_code in (400, 404)
 
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     assert "segment/retry" not in viewer.get("/test/integrations/segment?status=FAILED")
     assert viewer.post(action).status_code == 403

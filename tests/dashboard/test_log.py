@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from kana.dashboard.pages import ROUTES
-from kana.model.person import Role
+from kana.model.colleague import Role
 from tests.dashboard.desk import Desk, text_of
 from tests.support.world import TESTER
 
@@ -38,10 +38,10 @@ _TOLD_IN_TESTS_OF_THEIR_OWN = {
 }
 
 _NO_CHANGE = {"/login", "/logout", "/logout/everywhere", "/theme", "/users/import"}
-"""Forms of one's own visit, and the look at a file."""
+"""Forms of one's own request, and the look at a file."""
 
 _IN_THE_LEDGER = {"/user/usage", "/integrations/segment/retry"}
-"""Entries like any other: a usage names the person and the reason, an event tried again is its sender's."""
+"""Entries like any other: a usage names the colleague and the reason, an event tried again is its sender's."""
 
 
 def test_every_form_is_in_the_log_or_says_why_not() -> None:
@@ -53,7 +53,7 @@ def test_every_form_is_in_the_log_or_says_why_not() -> None:
 @pytest.fixture
 def lines(desk: Desk) -> dict[tuple[str, str], list[tuple[str, Any, Any]]]:
     """What the owner did by each form: subject, before and after of each line, by action and kind."""
-    owner = desk.person(Role.OWNER)
+    owner = desk.colleague(Role.OWNER)
     desk.served.run(desk.served.engine.catalog.publish_package(desk.environment, "pro/2026", by=TESTER))
     owner.post("/test/user/new", id="ada", name="Ada", metadata="")
     owner.post("/test/user/edit?id=ada", name="Ada L.", metadata="")
@@ -108,9 +108,9 @@ def test_what_is_done_to_users_is_told_with_before_and_after(
     assert (before["requires_secure_mode"], after["requires_secure_mode"]) == (False, True)
 
 
-def test_changes_of_people_are_shown_to_owners_only(desk: Desk) -> None:
+def test_changes_of_colleagues_are_shown_to_owners_only(desk: Desk) -> None:
     """No environment owns them: an owner sees them below each, an editor below none."""
-    owner, editor = desk.person(Role.OWNER), desk.person(Role.EDITOR)
+    owner, editor = desk.colleague(Role.OWNER), desk.colleague(Role.EDITOR)
     owner.post("/people/invite", email="new@example.com", role="viewer")
     for environment in ("test", "live"):
         assert "new@example.com" in text_of(owner.get(f"/{environment}/log"))

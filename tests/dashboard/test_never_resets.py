@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from kana.model.colleague import Role
 from kana.model.key import KeyKind
-from kana.model.person import Role
 from kana.model.usage import Usage
 from kana.sdk import Grant, KanaAdmin
 from tests.dashboard.desk import Desk
@@ -64,7 +64,7 @@ def by_sdk(desk: Desk, key: str, _: str) -> None:
 
 def by_dashboard(desk: Desk, _key: str, _: str) -> None:
     form = {"id": "once", "held": "message", "limit:message": "10", "reset:message": ""}
-    assert desk.person(Role.EDITOR).post("/test/package/new", **form).status_code == 303
+    assert desk.colleague(Role.EDITOR).post("/test/package/new", **form).status_code == 303
 
 
 def by_file(desk: Desk, key: str, _: str) -> None:

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from kana.model.colleague import Role
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
-from kana.model.person import Role
 from tests.dashboard.desk import Desk
 from tests.dashboard.test_path_tricks import addresses
 from tests.support.stores import SqlitePlace
@@ -148,7 +148,7 @@ def test_no_body_is_an_error_of_ours(desk: Desk, is_known: bool) -> None:
     url = desk.served.url
     headers = []
     if is_known:
-        visitor = desk.person(Role.OWNER)
+        visitor = desk.colleague(Role.OWNER)
         cookie = "; ".join(f"{name}={value}" for name, value in visitor.http.cookies.items())
         key = desk.served.keys[Environment.TEST][KeyKind.PRIVATE]
         headers = [("Cookie", cookie), ("Authorization", f"Bearer {key}")]
@@ -170,7 +170,7 @@ def test_a_form_without_a_boundary_is_a_bad_request(desk: Desk) -> None:
 
 @pytest.mark.parametrize("path", ["/nothing", "/test/nothing", "/graphql/", "/v2/events"])
 def test_a_program_is_told_in_json_what_is_not_there(desk: Desk, path: str) -> None:
-    """An unknown address answers people with a page, and programs with problem details."""
+    """An unknown address answers colleagues with a page, and programs with problem details."""
     url = f"{desk.served.url}{path}"
     for answer in (httpx.post(url, json={}), httpx.delete(url), httpx.get(url, headers={"Accept": "application/json"})):
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

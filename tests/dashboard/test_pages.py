@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from kana.dashboard.security import CONTENT_SECURITY_POLICY
-from kana.model.person import Role
+from kana.model.colleague import Role
 from tests.dashboard.desk import FORMULA, HOSTILE, Desk, text_of
 from tests.support.world import DAY, LIVE, TEST, allows
 
@@ -21,7 +21,7 @@ POLICY = (
 @pytest.mark.parametrize("path", ["/test/packages", "/login", "/live/nothing", "/static/kana.css", "/static/nothing"])
 def test_every_answer_tells_browsers_what_to_forbid(desk: Desk, path: str) -> None:
     """Pages, problems and files alike; pages are kept by nobody."""
-    headers = desk.person(Role.VIEWER).http.get(path, follow_redirects=True).headers
+    headers = desk.colleague(Role.VIEWER).http.get(path, follow_redirects=True).headers
     assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY == POLICY
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"
@@ -52,7 +52,7 @@ def test_files_are_kept_until_they_change(desk: Desk) -> None:
 
 def test_the_list_has_the_columns_and_counts(desk: Desk) -> None:
     """Status, name, features, subscribers and add-ons of each package."""
-    page = text_of(desk.person(Role.VIEWER).get("/test/packages?q=basic"))
+    page = text_of(desk.colleague(Role.VIEWER).get("/test/packages?q=basic"))
     assert "Status Name Features Subscribers Add-ons" in page
     assert "Published Basic Plan basic Copy 2 3 1" in page
     assert "1 found" in page
@@ -60,7 +60,7 @@ def test_the_list_has_the_columns_and_counts(desk: Desk) -> None:
 
 def test_names_are_text_wherever_they_stand(desk: Desk) -> None:
     """A script in a name is shown as it was typed, in lists, forms and questions; so is a formula."""
-    editor = desk.person(Role.EDITOR)
+    editor = desk.colleague(Role.EDITOR)
     for path in (
         "/test/packages",
         "/test/package?id=hostile",
@@ -80,7 +80,7 @@ def test_names_are_text_wherever_they_stand(desk: Desk) -> None:
 
 def test_a_form_keeps_what_was_typed_and_says_what_is_wrong(desk: Desk) -> None:
     """Beside each field, all at once, and nothing is made."""
-    editor = desk.person(Role.EDITOR)
+    editor = desk.colleague(Role.EDITOR)
     answer = editor.post(
         "/test/package/new",
         **{
@@ -106,7 +106,7 @@ def test_a_form_keeps_what_was_typed_and_says_what_is_wrong(desk: Desk) -> None:
 
 def test_a_package_is_made_as_typed_in_its_environment_alone(desk: Desk) -> None:
     """Limits, resets, overage, names within the package and bases arrive; the other environment has nothing of it."""
-    editor = desk.person(Role.EDITOR)
+    editor = desk.colleague(Role.EDITOR)
     answer = editor.post(
         "/live/package/new",
         **{
@@ -133,9 +133,9 @@ def test_a_package_is_made_as_typed_in_its_environment_alone(desk: Desk) -> None
     assert "more/2026" not in desk.served.run(desk.served.engine.catalog.read(TEST)).packages
 
 
-def test_what_people_have_changes_only_after_a_yes(desk: Desk) -> None:
+def test_what_colleagues_have_changes_only_after_a_yes(desk: Desk) -> None:
     """First the number of subscribers and each change with whom it reaches; with the yes it is done."""
-    editor = desk.person(Role.EDITOR)
+    editor = desk.colleague(Role.EDITOR)
     page = editor.get("/test/package/edit?id=basic")
     assert "3 subscribers have it" in text_of(page)
     seen = re.search(r'name="seen" value="(\d+)"', page)
@@ -156,7 +156,7 @@ def test_what_people_have_changes_only_after_a_yes(desk: Desk) -> None:
 
 def test_a_change_made_meanwhile_is_not_lost(desk: Desk) -> None:
     """A form that was opened before somebody else saved is refused, and keeps what was typed."""
-    editor, other = desk.person(Role.EDITOR), desk.person(Role.OWNER)
+    editor, other = desk.colleague(Role.EDITOR), desk.colleague(Role.OWNER)
     seen = re.search(r'name="seen" value="(\d+)"', editor.get("/test/package/edit?id=hostile"))
     assert seen is not None
     desk.served.clock.advance(seconds=1)
@@ -169,16 +169,16 @@ def test_a_change_made_meanwhile_is_not_lost(desk: Desk) -> None:
 
 def test_every_change_is_logged_under_the_persons_name(desk: Desk) -> None:
     """Who, what and when stand in the log of administrative changes."""
-    editor = desk.person(Role.EDITOR)
+    editor = desk.colleague(Role.EDITOR)
     editor.post("/test/package/publish?id=hostile")
     lines = desk.log("person")
     assert ("editor@example.com", "created", "person", "editor@example.com") in lines
     assert lines[-1] == ("editor@example.com", "updated", "package", "hostile")
 
 
-def test_people_are_for_owners_to_invite_and_the_last_owner_stays(desk: Desk) -> None:
+def test_colleagues_are_for_owners_to_invite_and_the_last_owner_stays(desk: Desk) -> None:
     """A link is shown once; nobody can take away the last owner."""
-    owner = desk.person(Role.OWNER)
+    owner = desk.colleague(Role.OWNER)
     answer = owner.post("/people/invite", email="New@example.com", role="editor")
     link = re.search(rf"{desk.served.url}(/invite\?token=[\w-]{{43}})", answer.text)
     assert link is not None

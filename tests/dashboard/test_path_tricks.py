@@ -12,8 +12,8 @@ from starlette.requests import Request
 
 from kana.dashboard.assets import FOLDER, PREFIX, answer_asset, assets
 from kana.dashboard.pages import ROUTES
+from kana.model.colleague import Role
 from kana.model.environment import Environment
-from kana.model.person import Role
 from tests.dashboard.desk import Desk
 
 
@@ -82,7 +82,7 @@ def test_no_address_reads_a_file_of_the_machine(desk: Desk, tmp_path: Path, sign
     """Each address with each trick is answered without a fault of ours and without what the file holds."""
     canary = tmp_path / "canary"
     canary.write_text("sings-in-the-mine")
-    cookie = f"kana-session={desk.person(Role.OWNER).http.cookies['kana-session']}" if signed_in else ""
+    cookie = f"kana-session={desk.colleague(Role.OWNER).http.cookies['kana-session']}" if signed_in else ""
     line, wrong = Line(desk.served.url), []
     for address in addresses(desk):
         for trick in (*tricks(canary), quote(str(desk.place), safe="")):

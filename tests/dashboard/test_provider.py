@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from kana.dashboard.provider import DOCUMENT_BYTES_MAX
-from kana.model.person import Role
+from kana.model.colleague import Role
 from kana.settings import Settings
 from tests.dashboard.desk import Desk, Visitor
 from tests.support.identity import CLIENT_ID, CLIENT_SECRET, IdentityProvider
@@ -37,7 +37,7 @@ def desk(tmp_path: Path, provider: IdentityProvider) -> Iterator[Desk]:
 
 def invited(desk: Desk, email: str = "ada@example.com") -> None:
     """Somebody is invited."""
-    desk.served.run(desk.people.invite(email, Role.EDITOR, by=TESTER))
+    desk.served.run(desk.colleagues.invite(email, Role.EDITOR, by=TESTER))
 
 
 def came_back(visitor: Visitor, wanted: str = "", **changed: str) -> httpx.Response:
@@ -59,8 +59,8 @@ def test_who_is_invited_comes_in_without_a_password(desk: Desk) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/live/features")
     assert "ada@example.com" in visitor.get("/live/features")
     assert came_back(desk.guest()).status_code == 303
-    people = desk.served.run(desk.people.people())
-    assert {person.email: (person.role, person.password_hash) for person in people.values()} == {
+    colleagues = desk.served.run(desk.colleagues.colleagues())
+    assert {colleague.email: (colleague.role, colleague.password_hash) for colleague in colleagues.values()} == {
         "ada@example.com": (Role.EDITOR, None)
     }
     assert desk.guest().sign_in("ada@example.com", "").status_code == 401, "and no password opens"
@@ -72,9 +72,9 @@ def test_who_is_not_invited_or_disabled_stays_outside(desk: Desk) -> None:
     assert refused.status_code == 401
     assert "Nobody with this e-mail address was invited." in refused.text
     invited(desk)
-    desk.person(Role.OWNER)
+    desk.colleague(Role.OWNER)
     assert came_back(desk.guest()).status_code == 303
-    desk.served.run(desk.people.disable("ada@example.com", by=TESTER))
+    desk.served.run(desk.colleagues.disable("ada@example.com", by=TESTER))
     assert came_back(desk.guest()).status_code == 401
 
 
@@ -149,7 +149,7 @@ def test_an_answer_counts_in_the_browser_that_asked_and_once(desk: Desk) -> None
 
 def test_a_provider_that_is_away_is_said(desk: Desk, provider: IdentityProvider) -> None:
     """503 and a sentence; passwords go on working."""
-    desk.person(Role.OWNER)
+    desk.colleague(Role.OWNER)
     provider.__exit__()
     answer = desk.guest().http.get("/login/provider")
     assert answer.status_code == 503

@@ -8,7 +8,7 @@ import pytest
 
 from kana.dashboard.pages import ROUTES
 from kana.dashboard.route import Route
-from kana.model.person import Role
+from kana.model.colleague import Role
 from tests.dashboard.desk import Desk, Visitor
 
 FOR_EVERYBODY = {"/login", "/invite", "/theme", "/login/provider", "/login/provider/back"}
@@ -35,7 +35,7 @@ def ends_the_session(route: Route) -> bool:
 @pytest.mark.parametrize("role", Role)
 def test_every_route_lets_in_who_has_the_role_and_nobody_else(desk: Desk, role: Role) -> None:
     """Whoever may not is answered 403 and nothing is done; whoever may is never answered 403."""
-    visitor = desk.person(role)
+    visitor = desk.colleague(role)
     csrf, wrong = visitor.csrf, []
     for route in ROUTES:
         if route.needs is None or ends_the_session(route):
@@ -62,7 +62,7 @@ def test_who_is_not_signed_in_is_sent_to_sign_in(desk: Desk) -> None:
 
 
 def test_the_table_says_what_it_should() -> None:
-    """Only the way in is open to all; who changes anything is an editor; people and keys are for owners."""
+    """Only the way in is open to all; who changes anything is an editor; colleagues and keys are for owners."""
     assert [key for key, n in Counter((r.method, r.in_environment, r.path) for r in ROUTES).items() if n > 1] == []
     assert {route.path for route in ROUTES if route.needs is None} <= FOR_EVERYBODY
     for route in ROUTES:
@@ -75,7 +75,7 @@ def test_the_table_says_what_it_should() -> None:
 
 def test_a_viewer_changes_nothing(desk: Desk) -> None:
     """The refusal is no page that came too late: what was asked for did not happen."""
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     answer = viewer.post("/test/package/delete?id=hostile")
     assert answer.status_code == 403
     assert "This takes the role editor, and yours is viewer." in answer.text
@@ -84,7 +84,7 @@ def test_a_viewer_changes_nothing(desk: Desk) -> None:
 
 def test_what_is_not_there_is_said_with_its_status(desk: Desk) -> None:
     """An unknown address and an unknown id are 404, another method 400, each a page of ours."""
-    editor = desk.person(Role.EDITOR)
+    editor = desk.colleague(Role.EDITOR)
     assert "There is nothing at this address." in editor.get("/test/nothing", status=404)
     assert "Package not found" in editor.get("/test/package?id=unknown", status=404)
     assert "the address must say which".capitalize()[1:] in editor.get("/test/package", status=400)

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from kana.model.person import Role
+from kana.model.colleague import Role
 from kana.model.throttle import OF_BOTH
 from kana.settings import Settings
 from tests.dashboard.desk import PASSWORD, Desk, Visitor, text_of
@@ -27,7 +27,7 @@ def is_in(visitor: Visitor) -> bool:
 
 def test_the_first_link_makes_the_owner_once(desk: Desk) -> None:
     """Whoever opens it says who they are and becomes the owner; used up, it is worth nothing."""
-    token = desk.served.run(desk.people.invite_first(by=TESTER))
+    token = desk.served.run(desk.colleagues.invite_first(by=TESTER))
     first = desk.guest()
     assert "You are invited as owner" in first.get(f"/invite?token={token}")
     answer = first.post("/invite", token=str(token), email=" Ada@Example.com ", password=PASSWORD)
@@ -36,21 +36,21 @@ def test_the_first_link_makes_the_owner_once(desk: Desk) -> None:
     late = desk.guest()
     assert "used already" in late.get(f"/invite?token={token}", status=404)
     assert late.post("/invite", token=str(token), email="eve@example.com", password=PASSWORD).status_code == 404
-    assert desk.served.run(desk.people.invite_first(by=TESTER)) is None
+    assert desk.served.run(desk.colleagues.invite_first(by=TESTER)) is None
 
 
 def test_a_guest_cannot_choose_another_address_than_the_invited(desk: Desk) -> None:
     """The form's address counts for nothing where the invitation names one, nor does a role."""
-    token = desk.served.run(desk.people.invite("ada@example.com", Role.VIEWER, by=TESTER))
+    token = desk.served.run(desk.colleagues.invite("ada@example.com", Role.VIEWER, by=TESTER))
     guest = desk.guest()
     guest.post("/invite", token=token, email="boss@example.com", role="owner", password=PASSWORD)
-    people = desk.served.run(desk.people.people())
-    assert {person.email: person.role for person in people.values()} == {"ada@example.com": Role.VIEWER}
+    colleagues = desk.served.run(desk.colleagues.colleagues())
+    assert {colleague.email: colleague.role for colleague in colleagues.values()} == {"ada@example.com": Role.VIEWER}
 
 
 def test_a_short_password_is_refused_beside_its_field(desk: Desk) -> None:
     """The link still works afterwards, and the password is not repeated."""
-    token = desk.served.run(desk.people.invite("ada@example.com", Role.VIEWER, by=TESTER))
+    token = desk.served.run(desk.colleagues.invite("ada@example.com", Role.VIEWER, by=TESTER))
     guest = desk.guest()
     answer = guest.post("/invite", token=token, password="short&sad")
     assert answer.status_code == 400
@@ -61,9 +61,9 @@ def test_a_short_password_is_refused_beside_its_field(desk: Desk) -> None:
 
 def test_unknown_wrong_and_disabled_read_the_same(desk: Desk) -> None:
     """Nobody learns who has an account."""
-    desk.person(Role.OWNER)
-    desk.person(Role.VIEWER)
-    desk.served.run(desk.people.disable("viewer@example.com", by=TESTER))
+    desk.colleague(Role.OWNER)
+    desk.colleague(Role.VIEWER)
+    desk.served.run(desk.colleagues.disable("viewer@example.com", by=TESTER))
     pages = set()
     for email, password in (
         ("nobody@example.com", PASSWORD),
@@ -81,8 +81,8 @@ def test_unknown_wrong_and_disabled_read_the_same(desk: Desk) -> None:
 
 def test_passwords_are_not_guessed(desk: Desk) -> None:
     """After five tries for one account from one address even the right one has to wait, as long as the answer says."""
-    desk.person(Role.OWNER).http.post("/logout")
-    desk.person(Role.VIEWER)
+    desk.colleague(Role.OWNER).http.post("/logout")
+    desk.colleague(Role.VIEWER)
     guesser = desk.guest()
     statuses = [guesser.sign_in("owner@example.com", f"guess number {n}").status_code for n in range(FREE)]
     assert statuses == [401] * FREE
@@ -96,8 +96,8 @@ def test_passwords_are_not_guessed(desk: Desk) -> None:
 
 
 def test_who_came_in_before_is_not_kept_out_by_others(desk: Desk) -> None:
-    """The browser that a person has signed in with stays open to them, also from an address that others guess from."""
-    owner, guesser = desk.person(Role.OWNER), desk.guest()
+    """A colleague can sign in with the browser they used before, also from an address that others guess from."""
+    owner, guesser = desk.colleague(Role.OWNER), desk.guest()
     owner.post("/logout")
     for _ in range(40):
         status = guesser.sign_in("owner@example.com", "wrong wrong wrong").status_code
@@ -108,7 +108,7 @@ def test_who_came_in_before_is_not_kept_out_by_others(desk: Desk) -> None:
 
 def test_links_are_listed_and_withdrawn(desk: Desk) -> None:
     """Who may invite sees which links still work, who made them, and ends one by a button; its guest is told."""
-    owner = desk.person(Role.OWNER)
+    owner = desk.colleague(Role.OWNER)
     page = owner.post("/people/invite", email="guest@example.com", role="editor").text
     token = re.search(r"/invite\?token=([\w-]+)", page)
     assert token is not None
@@ -117,7 +117,7 @@ def test_links_are_listed_and_withdrawn(desk: Desk) -> None:
     link = re.search(r'name="link" value="(\w{64})"', owner.get("/people"))
     assert link is not None
     assert token[1] not in owner.get("/people"), "the link itself is shown only when it is made"
-    assert desk.person(Role.EDITOR).post("/people/withdraw", link=link[1]).status_code == 403
+    assert desk.colleague(Role.EDITOR).post("/people/withdraw", link=link[1]).status_code == 403
     assert owner.post("/people/withdraw", link=link[1]).headers["location"] == "/people"
     assert "Open links" not in owner.get("/people")
     assert ("owner@example.com", "revoked", "invitation", "guest@example.com") in desk.log("person")
@@ -127,7 +127,7 @@ def test_links_are_listed_and_withdrawn(desk: Desk) -> None:
 
 def test_old_passwords_are_not_guessed_in_an_open_browser(desk: Desk) -> None:
     """Five tries, then the answer says how long to wait."""
-    owner = desk.person(Role.OWNER)
+    owner = desk.colleague(Role.OWNER)
     form = {"old": "wrong wrong wrong", "password": "other quiet words"}
     assert [owner.post("/account/password", **form).status_code for _ in range(FREE)] == [400] * FREE
     refused = owner.post("/account/password", **form)
@@ -144,7 +144,7 @@ def test_tries_are_counted_for_unknown_accounts_too(desk: Desk) -> None:
 
 def test_a_right_password_begins_the_count_anew(desk: Desk) -> None:
     """Who mistypes now and then is never locked out."""
-    desk.person(Role.OWNER)
+    desk.colleague(Role.OWNER)
     for _ in range(3):
         visitor = desk.guest()
         for _ in range(FREE - 1):
@@ -154,7 +154,7 @@ def test_a_right_password_begins_the_count_anew(desk: Desk) -> None:
 
 def test_a_session_gets_a_new_id_at_sign_in(desk: Desk) -> None:
     """An id that somebody else put into the browser before is not let in afterwards."""
-    desk.person(Role.OWNER)
+    desk.colleague(Role.OWNER)
     victim, attacker = desk.guest(), desk.guest()
     for visitor in (victim, attacker):
         visitor.http.cookies.set("kana-session", "chosen-by-the-attacker", domain="127.0.0.1", path="/")
@@ -166,7 +166,7 @@ def test_a_session_gets_a_new_id_at_sign_in(desk: Desk) -> None:
 
 def test_a_session_ends_when_idle_and_when_old(desk: Desk) -> None:
     """Half an hour without a page, or twelve hours with many."""
-    owner = desk.person(Role.OWNER)
+    owner = desk.colleague(Role.OWNER)
     clock = desk.served.clock
     clock.advance(minutes=29, seconds=59)
     assert is_in(owner)
@@ -181,8 +181,8 @@ def test_a_session_ends_when_idle_and_when_old(desk: Desk) -> None:
 
 
 def test_signing_out_ends_the_session_itself(desk: Desk) -> None:
-    """A copy of the cookie is worth nothing afterwards; another session of the person stays."""
-    one, other = desk.person(Role.OWNER), desk.guest()
+    """A copy of the cookie is worth nothing afterwards; another session of the colleague stays."""
+    one, other = desk.colleague(Role.OWNER), desk.guest()
     other.sign_in("owner@example.com")
     copy = desk.guest()
     copy.http.cookies.update(one.http.cookies)
@@ -193,9 +193,9 @@ def test_signing_out_ends_the_session_itself(desk: Desk) -> None:
 
 @pytest.mark.parametrize("how", ["everywhere", "password", "role", "disabled", "invited"])
 def test_every_session_ends_when_it_must(desk: Desk, how: str) -> None:
-    """Signing out everywhere, another password, another role, and being disabled end all sessions of a person."""
-    desk.person(Role.OWNER, "boss@example.com")
-    one, other = desk.person(Role.EDITOR), desk.guest()
+    """Signing out everywhere, another password, another role, and being disabled end all sessions of a colleague."""
+    desk.colleague(Role.OWNER, "boss@example.com")
+    one, other = desk.colleague(Role.EDITOR), desk.guest()
     other.sign_in("editor@example.com")
     if how == "everywhere":
         one.post("/logout/everywhere")
@@ -204,17 +204,17 @@ def test_every_session_ends_when_it_must(desk: Desk, how: str) -> None:
         assert answer.status_code == 303
         assert is_in(one), "who changed it stays, with a new session"
     elif how == "role":
-        desk.served.run(desk.people.change_role("editor@example.com", Role.VIEWER, by=TESTER))
+        desk.served.run(desk.colleagues.change_role("editor@example.com", Role.VIEWER, by=TESTER))
     elif how == "disabled":
-        desk.served.run(desk.people.disable("editor@example.com", by=TESTER))
+        desk.served.run(desk.colleagues.disable("editor@example.com", by=TESTER))
     else:
-        desk.person(Role.EDITOR)
+        desk.colleague(Role.EDITOR)
     assert not is_in(other)
 
 
 def test_a_wrong_present_password_changes_nothing(desk: Desk) -> None:
     """It is said beside its field, and the old one still opens."""
-    owner = desk.person(Role.OWNER)
+    owner = desk.colleague(Role.OWNER)
     answer = owner.post("/account/password", old="wrong wrong wrong", password="other quiet words")
     assert answer.status_code == 400
     assert "The present password is not this one" in answer.text
@@ -236,15 +236,15 @@ def test_a_wrong_present_password_changes_nothing(desk: Desk) -> None:
     ],
 )
 def test_signing_in_leads_to_this_site_only(desk: Desk, wanted: str, goes: str) -> None:
-    """Where a person was going is kept, and is never another site."""
-    desk.person(Role.VIEWER)
+    """Where a colleague was going is kept, and is never another site."""
+    desk.colleague(Role.VIEWER)
     answer = desk.guest().sign_in("viewer@example.com", next=wanted)
     assert (answer.status_code, answer.headers["location"]) == (303, goes)
 
 
 def test_a_page_that_was_asked_for_is_shown_after_signing_in(desk: Desk) -> None:
     """The whole address, query included."""
-    desk.person(Role.VIEWER)
+    desk.colleague(Role.VIEWER)
     stranger = desk.guest()
     asked = stranger.http.get("/live/package?id=pro%2F2026")
     assert asked.headers["location"] == "/login?next=%2Flive%2Fpackage%3Fid%3Dpro%252F2026"
@@ -254,7 +254,7 @@ def test_a_page_that_was_asked_for_is_shown_after_signing_in(desk: Desk) -> None
 
 def test_cookies_are_for_this_browser_and_this_site_alone(desk: Desk) -> None:
     """No script reads them, no other site's form sends them, none outlives the session."""
-    owner = desk.person(Role.OWNER)
+    owner = desk.colleague(Role.OWNER)
     owner.post("/logout")
     cookie = cookie_of(owner.sign_in("owner@example.com"))
     assert cookie["kana-session"]["httponly"] is True
@@ -271,7 +271,7 @@ def cookie_of(answer: httpx.Response) -> SimpleCookie:
 
 def test_no_password_is_taken_over_plain_http_from_elsewhere(desk: Desk) -> None:
     """Neither a form nor a session by a name that is not this machine's: rebinding and wiretapping get nothing."""
-    desk.person(Role.OWNER)
+    desk.colleague(Role.OWNER)
     stranger, host = desk.guest(), {"Host": "kana.example"}
     page = stranger.http.get("/login", headers=host)
     assert "plain http" in page.text
@@ -285,8 +285,8 @@ def test_no_password_is_taken_over_plain_http_from_elsewhere(desk: Desk) -> None
 
 def test_what_is_stored_opens_nothing(desk: Desk) -> None:
     """Neither a session's id, an invitation's token nor a password can be read from the database."""
-    owner = desk.person(Role.OWNER)
-    token = desk.served.run(desk.people.invite("ada@example.com", Role.VIEWER, by=TESTER))
+    owner = desk.colleague(Role.OWNER)
+    token = desk.served.run(desk.colleagues.invite("ada@example.com", Role.VIEWER, by=TESTER))
     session = owner.http.cookies["kana-session"]
     place = desk.place
     raw = b"".join(path.read_bytes() for path in sorted(place.parent.iterdir()) if path.is_file())
@@ -300,7 +300,7 @@ def test_behind_https_cookies_are_for_https_alone(tmp_path: Path) -> None:
     """With KANA_PUBLIC_URL their names bind them to that host, forms are held to it, and browsers stay with https."""
     settings = Settings(public_url="https://kana.example")
     with Desk(SqlitePlace(tmp_path / "behind.db"), settings=settings) as desk:
-        token = desk.served.run(desk.people.invite("ada@example.com", Role.OWNER, by=TESTER))
+        token = desk.served.run(desk.colleagues.invite("ada@example.com", Role.OWNER, by=TESTER))
         answer = desk.guest().http.get(f"/invite?token={token}")
         cookie = cookie_of(answer)["__Host-kana-session"]
         assert (cookie["secure"], cookie["httponly"], cookie["path"], cookie["domain"]) == (True, True, "/", "")

@@ -1,4 +1,4 @@
-"""Where people reach the dashboard: plain http, https, by a proxy, and by names that mean the same."""
+"""Where colleagues reach the dashboard: plain http, https, by a proxy, and by names that mean the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from kana.dashboard.pages import ROUTES
-from kana.model.person import Role
+from kana.model.colleague import Role
 from kana.settings import Settings
 from tests.dashboard.desk import PASSWORD, Desk, Visitor
 from tests.support.stores import SqlitePlace
@@ -36,7 +36,7 @@ def csrf_of(answer: httpx.Response) -> str:
 
 def test_no_page_shows_or_takes_a_secret_over_plain_http_from_elsewhere(desk: Desk) -> None:
     """Every form and page is refused as the first one is, with a session or a link too, and nothing is done."""
-    owner, wrong = desk.person(Role.OWNER), []
+    owner, wrong = desk.colleague(Role.OWNER), []
     csrf = owner.csrf
     for route in ROUTES:
         path = f"/test{route.path}" if route.in_environment else route.path
@@ -52,7 +52,7 @@ def test_no_page_shows_or_takes_a_secret_over_plain_http_from_elsewhere(desk: De
 
 def test_a_link_and_a_password_are_taken_on_the_machine_itself_only(desk: Desk) -> None:
     """The control: what was refused from elsewhere is done from here, by the same link and the same session."""
-    token = desk.served.run(desk.people.invite("ada@example.com", Role.OWNER, by=TESTER))
+    token = desk.served.run(desk.colleagues.invite("ada@example.com", Role.OWNER, by=TESTER))
     guest = desk.guest()
     form = {"csrf": guest.csrf, "token": token, "password": PASSWORD}
     assert guest.http.get(f"/invite?token={token}", headers=ELSEWHERE).status_code == 403
@@ -73,7 +73,7 @@ def sign_in(visitor: Visitor, client: str, *, email: str = "owner@example.com", 
 
 def test_behind_a_trusted_proxy_everybody_is_themselves(behind: Desk) -> None:
     """Wrong tries count against who made them, whatever they say of others; the owner comes in from elsewhere."""
-    behind.person(Role.OWNER)
+    behind.colleague(Role.OWNER)
     assert [sign_in(behind.guest(), "192.0.2.1") for _ in range(FREE + 1)] == [401] * FREE + [429]
     assert sign_in(behind.guest(), "192.0.2.2", password=PASSWORD) == 303
     spread = [sign_in(behind.guest(), f"2001:db8:0:1::{number:x}", email="a@example.com") for number in range(FREE + 1)]
@@ -82,7 +82,7 @@ def test_behind_a_trusted_proxy_everybody_is_themselves(behind: Desk) -> None:
 
 def test_without_that_setting_nobody_is_believed(desk: Desk) -> None:
     """A guesser who makes up addresses is one guesser."""
-    desk.person(Role.OWNER)
+    desk.colleague(Role.OWNER)
     tries = [sign_in(desk.guest(), f"192.0.2.{number}") for number in range(FREE + 1)]
     assert tries == [401] * FREE + [429]
 
@@ -102,9 +102,9 @@ def test_wrong_keys_count_by_the_same_address(trusted: bool, tmp_path: Path) -> 
         assert ask("192.0.2.2") == (401 if trusted else 429)
 
 
-def test_a_proxy_says_whether_people_come_by_https(behind: Desk) -> None:
+def test_a_proxy_says_whether_colleagues_come_by_https(behind: Desk) -> None:
     """Then cookies are for https alone, forms are held to it, and passwords are taken; else not."""
-    behind.person(Role.OWNER)
+    behind.colleague(Role.OWNER)
     secure = {**ELSEWHERE, "X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https"}
     page = behind.guest().http.get("/login", headers=secure)
     assert 'type="password"' in page.text

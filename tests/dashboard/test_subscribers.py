@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kana.model.person import Role
+from kana.model.colleague import Role
 from tests.dashboard.desk import FORMULA, HOSTILE, Desk, text_of
 from tests.support.world import LIVE, TEST
 
@@ -30,7 +30,7 @@ def test_a_user_is_listed_with_what_they_hold(desk: Desk) -> None:
     run(accounts.subscribe(TEST, "ada", ["basic"]))
     [held] = run(accounts.subscriptions(TEST, user_id="ada"))
     run(accounts.cancel_subscription(TEST, held.subscription.id, at_period_end=True))
-    said = text_of(desk.person(Role.VIEWER).get("/test/subscribers?q=ada"))
+    said = text_of(desk.colleague(Role.VIEWER).get("/test/subscribers?q=ada"))
     assert "Ada L. ada Copy ada@example.com Basic Plan Active, ends 11 March 2026, 12:00 UTC 10 March 2026" in said
     assert "1 shown" in said
 
@@ -38,7 +38,7 @@ def test_a_user_is_listed_with_what_they_hold(desk: Desk) -> None:
 def test_search_takes_the_beginning_of_id_name_or_email(desk: Desk) -> None:
     """In any case of letters; what nobody has finds nobody, and says so."""
     fill(desk, 3)
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     for text, expected in (
         ("Z00", ["z000", "z001", "z002"]),
         ("name 002", ["z001"]),
@@ -52,7 +52,7 @@ def test_search_takes_the_beginning_of_id_name_or_email(desk: Desk) -> None:
 def test_a_package_filters(desk: Desk) -> None:
     """Those who hold it now, also among those searched; one that does not exist has nobody."""
     fill(desk, 2)
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     assert ids(viewer.get("/test/subscribers?package=basic")) == ["user-0", "user-1", "user-2"]
     assert ids(viewer.get("/test/subscribers?package=basic&q=user-1")) == ["user-1"]
     assert ids(viewer.get("/test/subscribers?package=basic&q=z")) == []
@@ -63,7 +63,7 @@ def test_a_package_filters(desk: Desk) -> None:
 def test_pages_hold_everybody_once(desk: Desk, sort: str) -> None:
     """By whatever order: following Next from the first page one meets every user exactly once."""
     fill(desk, 110)
-    viewer, path, found = desk.person(Role.VIEWER), f"/test/subscribers?sort={sort}", []
+    viewer, path, found = desk.colleague(Role.VIEWER), f"/test/subscribers?sort={sort}", []
     for _ in range(3):
         html = viewer.get(path)
         found.append(ids(html))
@@ -78,13 +78,13 @@ def test_pages_hold_everybody_once(desk: Desk, sort: str) -> None:
 
 def test_a_page_behind_somebody_who_is_gone_begins_anew(desk: Desk) -> None:
     """A user who was renamed between two pages leaves nobody before an error."""
-    assert ids(desk.person(Role.VIEWER).get("/test/subscribers?after=gone")) == ["user-0", "user-1", "user-2"]
+    assert ids(desk.colleague(Role.VIEWER).get("/test/subscribers?after=gone")) == ["user-0", "user-1", "user-2"]
 
 
 def test_environments_are_apart(desk: Desk) -> None:
     """Live shows nobody of test."""
     fill(desk, 1)
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     assert ids(viewer.get("/live/subscribers?q=z")) == []
     assert ids(viewer.get("/test/subscribers?q=z")) == ["z000"]
 
@@ -94,6 +94,6 @@ def test_names_stay_text(desk: Desk) -> None:
     for environment in (TEST, LIVE):
         create = desk.served.engine.accounts.create_user
         desk.served.run(create(environment, id=HOSTILE, name=HOSTILE, email=FORMULA))
-    html = desk.person(Role.VIEWER).get("/live/subscribers")
+    html = desk.colleague(Role.VIEWER).get("/live/subscribers")
     assert HOSTILE not in html
     assert f"{HOSTILE} {HOSTILE} Copy {FORMULA}" in text_of(html)

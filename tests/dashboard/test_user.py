@@ -10,9 +10,9 @@ from html import unescape
 import httpx
 import pytest
 
+from kana.model.colleague import Role
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
-from kana.model.person import Role
 from kana.model.text import UNITS_MAX
 from kana.model.usage import Entry, Usage
 from tests.dashboard.desk import HOSTILE, Desk, Visitor, text_of
@@ -24,7 +24,7 @@ PAGE = "/test/user?id=user-0"
 @pytest.fixture
 def editor(desk: Desk) -> Visitor:
     """Somebody who may change things."""
-    return desk.person(Role.EDITOR)
+    return desk.colleague(Role.EDITOR)
 
 
 def entries(desk: Desk, user_id: str = "user-0") -> list[Entry]:
@@ -55,7 +55,7 @@ def record(
 def test_entitlements_show_used_against_limit_and_when_it_resets(desk: Desk) -> None:
     """A bar with the numbers beside it; a feature that is on or off has none."""
     use(desk, 4)
-    html = desk.person(Role.VIEWER).get(PAGE)
+    html = desk.colleague(Role.VIEWER).get(PAGE)
     assert '<progress class="kana-used" max="10" value="4"' in html
     said = text_of(html)
     assert "Messages message Copy 4 of 10 11 March 2026, 12:00 UTC Basic Plan: 10 per day" in said
@@ -65,7 +65,7 @@ def test_entitlements_show_used_against_limit_and_when_it_resets(desk: Desk) -> 
 def test_it_estimates_when_a_limit_is_reached(desk: Desk) -> None:
     """At the pace of the period so far; nothing is said where it resets first, or is used up."""
     desk.served.clock.advance(hours=6)
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     for delta, expected in ((2, False), (3, True), (5, False)):
         use(desk, delta)
         said = text_of(viewer.get(PAGE))
@@ -77,7 +77,7 @@ def test_a_limit_that_is_reached_is_seen_and_its_refusal_stands_in_the_ledger(de
     """At a glance: used up; and below who was refused how much, with the reason."""
     use(desk, 10)
     use(desk, 1)
-    said = text_of(desk.person(Role.VIEWER).get(PAGE))
+    said = text_of(desk.colleague(Role.VIEWER).get(PAGE))
     assert "10 of 10 Used up" in said
     assert "Use 1 10 of 10 Refused The limit of 10 is reached for this period: 10 used, 1 more would exceed it" in said
 
@@ -85,7 +85,7 @@ def test_a_limit_that_is_reached_is_seen_and_its_refusal_stands_in_the_ledger(de
 def test_a_total_that_is_full_is_not_told_as_used_up_nor_as_allowed(desk: Desk) -> None:
     """At 2^53-1 no more is recorded, of a feature that is on or off neither, and the page says that."""
     use(desk, UNITS_MAX, feature_id="support")
-    said = text_of(desk.person(Role.VIEWER).get(PAGE))
+    said = text_of(desk.colleague(Role.VIEWER).get(PAGE))
     assert "Support at night support Copy Total too large Never Basic Plan" in said
 
 
@@ -94,7 +94,7 @@ def test_it_says_which_package_answers_and_why(desk: Desk) -> None:
     run, engine = desk.served.run, desk.served.engine
     run(engine.catalog.publish_package(TEST, "extra", by=TESTER))
     run(engine.accounts.subscribe(TEST, "user-0", ["extra"]))
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     said = text_of(viewer.get(PAGE))
     assert "Basic Plan answers. Limits are equal, and a base package comes before an add-on." in said
     assert "Extra messages does not. Its limit is equal, and it is an add-on. Limits are not added up." in said
@@ -111,7 +111,7 @@ def test_usage_over_time_is_there_for_eyes_and_for_programs(desk: Desk) -> None:
     use(desk, 4)
     desk.served.clock.advance(days=2)
     use(desk, 6)
-    html = desk.person(Role.VIEWER).get(PAGE)
+    html = desk.colleague(Role.VIEWER).get(PAGE)
     found = re.search(r'data-chart="([^"]*)"', html)
     assert found
     chart = json.loads(unescape(found[1]))
@@ -124,7 +124,7 @@ def test_the_ledger_is_paged(desk: Desk) -> None:
     for _ in range(30):
         use(desk, 1)
         use(desk, -1)
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     first = viewer.get(PAGE)
     older = re.search(r'rel="next" href="([^"#]*)', first)
     assert older
@@ -231,7 +231,7 @@ def test_a_user_is_made_and_changed(desk: Desk, editor: Visitor) -> None:
 
 def test_a_viewer_sees_and_changes_nothing(desk: Desk) -> None:
     """No form is shown, and one that is sent all the same is refused."""
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     assert "Give back" not in viewer.get(PAGE)
     for path in ("usage", "subscribe", "change", "cancel", "edit"):
         assert viewer.post(f"/test/user/{path}?id=user-0").status_code == 403

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from kana.dashboard import imports, users_table
-from kana.model.person import Role
+from kana.model.colleague import Role
 from kana.model.user import User
 from kana.settings import Settings
 from tests.dashboard.desk import FORMULA, HOSTILE, Desk, Visitor, text_of
@@ -32,7 +32,7 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def editor(desk: Desk) -> Visitor:
     """Somebody who may import."""
-    return desk.person(Role.EDITOR)
+    return desk.colleague(Role.EDITOR)
 
 
 def upload(visitor: Visitor, content: str | bytes, environment: str = "test") -> httpx.Response:
@@ -195,13 +195,13 @@ def test_too_many_rows_are_refused(editor: Visitor, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_import_is_its_owners(desk: Desk, editor: Visitor) -> None:
-    """Another person, the other environment and a made-up name find nothing; a viewer may not look at all."""
+    """Another colleague, the other environment and a made-up name find nothing; a viewer may not look at all."""
     path, _ = checked(editor, "id\nada\n")
-    desk.person(Role.OWNER).get(path, status=404)
+    desk.colleague(Role.OWNER).get(path, status=404)
     editor.get(path.replace("/test/", "/live/"), status=404)
     for name in ("..", "0" * 32, "../" * 5 + "etc"):
         editor.get(f"/test/users/import/progress?id={name}", status=404)
-    viewer = desk.person(Role.VIEWER)
+    viewer = desk.colleague(Role.VIEWER)
     viewer.get(path, status=403)
     assert upload(viewer, "id\nada\n").status_code == 403
 
@@ -224,13 +224,13 @@ def test_an_import_whose_process_is_gone_says_so(desk: Desk, editor: Visitor, mo
 def test_who_uploads_too_much_holds_up_nobody_else(
     desk: Desk, editor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bound is a person's at one server: neither another person nor they themselves at another one are refused."""
+    """The bound is per colleague and server: another colleague, or the same one at another server, is not refused."""
     monkeypatch.setattr(imports, "_KEPT_MAX", 2)
     assert [upload(editor, "id\nada\n").status_code for _ in range(3)] == [303, 303, 429]
-    assert upload(desk.person(Role.OWNER), "id\nada\n").status_code == 303
+    assert upload(desk.colleague(Role.OWNER), "id\nada\n").status_code == 303
     settings = Settings(database_url=f"sqlite:///{tmp_path / 'other.db'}")
     with Desk(SqlitePlace(tmp_path / "other.db"), settings=settings) as other:
-        there = other.person(Role.EDITOR)
+        there = other.colleague(Role.EDITOR)
         path, _ = checked(there, "id\nada\n")
         editor.get(path, status=404)
     desk.served.clock.advance(days=1, seconds=1)
@@ -266,7 +266,7 @@ def test_what_is_written_out_comes_back_the_same(desk: Desk, editor: Visitor) ->
     ):
         desk.served.run(create(TEST, id=user_id, name=name, metadata={"of": name, "n": None}))
     desk.served.run(create(TEST, id="list", metadata=[1, "é"], email="-e@example.com", billing_id="=b"))
-    answer = desk.person(Role.VIEWER).http.get("/test/users/export")
+    answer = desk.colleague(Role.VIEWER).http.get("/test/users/export")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="users-test.csv"'
     rows = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
@@ -293,7 +293,7 @@ def test_many_are_written_out_page_by_page(desk: Desk, editor: Visitor) -> None:
     path, report = checked(editor, "id\n" + "".join(f"n{number:04}\n" for number in range(2300)))
     assert re.findall(r"<code>(n\d+)</code>", report)[::99] == ["n0000", "n0099"]
     assert "n0100" in editor.get(f"{path}&first=100")
-    assert "No such rows." in editor.get(f"{path}&fate=wrong")
+    assert "No such rows." in editor.get(f"{path}&outcome=wrong")
     take_in(editor, path)
     written = editor.http.get("/test/users/export").text.splitlines()
     assert [line.split(",")[0] for line in written[1:]] == sorted(users(desk))

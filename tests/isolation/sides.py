@@ -154,8 +154,8 @@ def _of(table: str, columns: list[str], other: Environment) -> str:
     """
     if "environment" in columns:
         return f"environment is not '{other}'"
-    if table == "roster_pages":
-        return f"roster_id not in (select id from rosters where environment = '{other}')"
+    if table == "user_import_pages":
+        return f"import_id not in (select id from user_imports where environment = '{other}')"
     if table == "counters":
         return f"subscription_id not in (select id from subscriptions where environment = '{other}')"
     assert table in WHOLE, f"whose are the rows of {table}?"

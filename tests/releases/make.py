@@ -168,8 +168,8 @@ def rename(served: Served) -> None:
 
 def cancel(served: Served, user: str, *, at_period_end: bool) -> None:
     """End the oldest subscription of a user that stands; one without a period end stays."""
-    if standing := [each for each in subscriptions(served, user) if each["status"] == "ACTIVE"]:
-        served.post(calls.CANCEL, {"id": standing[0]["id"], "atPeriodEnd": at_period_end})
+    if state := [each for each in subscriptions(served, user) if each["status"] == "ACTIVE"]:
+        served.post(calls.CANCEL, {"id": state[0]["id"], "atPeriodEnd": at_period_end})
 
 
 def come_back(served: Served, chance: random.Random) -> None:

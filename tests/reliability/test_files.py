@@ -41,12 +41,12 @@ def _empty(path: Path) -> None:
     os.truncate(path, 0)
 
 
-TAKEN_AWAY = [(suffix, fate) for suffix in ("", "-wal", "-shm") for fate in (_remove, _rename, _replace)]
+TAKEN_AWAY = [(suffix, outcome) for suffix in ("", "-wal", "-shm") for outcome in (_remove, _rename, _replace)]
 
 
-@pytest.mark.parametrize(("suffix", "fate"), [*TAKEN_AWAY, ("-wal", _empty)])
+@pytest.mark.parametrize(("suffix", "outcome"), [*TAKEN_AWAY, ("-wal", _empty)])
 async def test_nothing_is_acknowledged_once_a_file_is_taken_away(
-    kana: KanaServer, suffix: str, fate: Callable[[Path], None]
+    kana: KanaServer, suffix: str, outcome: Callable[[Path], None]
 ) -> None:
     """The server answers no more writes, is not ready, and ends with 70 and a sentence that names the file."""
     await furnish(kana)
@@ -54,14 +54,14 @@ async def test_nothing_is_acknowledged_once_a_file_is_taken_away(
     async with AdminClient(kana.address, kana.private_key) as client:
         assert (await client.record("ada"))["recorded"] is True
         assert (await client.get("/readyz")).status == 200
-        fate(path)
+        outcome(path)
         with pytest.raises(Refused) as refused:
             await client.record("ada")
         with suppress(ConnectionError):  # It may have ended by now.
             assert (await client.get("/readyz")).status == 503
     assert refused.value.code in ("UNAVAILABLE", "OUTCOME_UNKNOWN")
     assert await asyncio.to_thread(kana.wait) == STORAGE_LOST
-    verb = "emptied" if fate is _empty else "replaced or removed"
+    verb = "emptied" if outcome is _empty else "replaced or removed"
     what = {"": f"the database file {path}", "-wal": f"the database's log {path}", "-shm": f"the log's index {path}"}
     assert f"Error: {what[suffix]} was {verb} while open; the server stopped" in kana.output
 

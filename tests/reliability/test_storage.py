@@ -145,13 +145,13 @@ async def test_a_database_that_another_process_writes_is_waited_for_and_then_giv
     other.close()
 
 
-@pytest.mark.parametrize("fate", ["removed", "replaced"])
-async def test_a_file_that_goes_away_while_open_ends_the_server(kana: KanaServer, fate: str) -> None:
+@pytest.mark.parametrize("outcome", ["removed", "replaced"])
+async def test_a_file_that_goes_away_while_open_ends_the_server(kana: KanaServer, outcome: str) -> None:
     """What is written to a file without a name is lost with the process, so nothing more is acknowledged."""
     await furnish(kana)
     async with a_client(kana) as client:
         await client.record("ada")
-        if fate == "removed":
+        if outcome == "removed":
             kana.database.unlink()
         else:
             other = kana.database.with_name("other.db")

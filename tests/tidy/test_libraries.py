@@ -36,6 +36,7 @@ FIELD = "return_type field_details_list info path result position_context"
 ITEM = "item_type field_details_list info item_path position_context"
 
 SIGNATURES: dict[str, str | None] = {
+    "click.core:Group.get_command": "self ctx cmd_name",
     "click.core:Command.invoke": "self ctx",
     "click.core:Group.invoke": "self ctx",
     f"{FLOW}:FlowControl": "transport",

@@ -12,6 +12,7 @@ import click
 
 from kana.cli.audit import audit
 from kana.cli.bootstrap import bootstrap
+from kana.cli.colleagues import colleagues
 from kana.cli.copy import copy
 from kana.cli.demo import demo
 from kana.cli.init import init
@@ -19,13 +20,19 @@ from kana.cli.keys import keys
 from kana.cli.publish import publish
 from kana.cli.pull import pull
 from kana.cli.serve import serve
-from kana.cli.users import users
 from kana.cli.validate import validate
 from kana.errors import KanaError
+
+FORMER_NAMES = {"users": "colleagues"}
+"""What scripts may still call a command."""
 
 
 class _Commands(click.Group):
     """Commands that end with a sentence, never with a traceback, where Kana itself says no."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name, or by the one it had before."""
+        return super().get_command(ctx, FORMER_NAMES.get(cmd_name, cmd_name))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -40,5 +47,5 @@ def main() -> None:
     """Answer whether a user may use a feature now, and record what was used."""
 
 
-for _command in (serve, init, demo, keys, users, audit, copy, pull, validate, publish, bootstrap):
+for _command in (serve, init, demo, keys, colleagues, audit, copy, pull, validate, publish, bootstrap):
     main.add_command(_command)

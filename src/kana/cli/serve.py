@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from kana.cli.address import http_address
+from kana.cli.colleagues import invitation_link
 from kana.cli.database import database_option, read_settings, whoever_runs_this
 from kana.cli.init import WORKSPACE, welcome
-from kana.cli.users import invitation_link
 from kana.cli.workers import run_workers
 from kana.errors import KanaError
 from kana.settings import Settings
@@ -114,7 +114,7 @@ async def _greet(store: Store, settings: Settings, address: str) -> None:
 
     What is not as safe as it could be is said before.
     """
-    from kana.app import create_people, secure, system_clock
+    from kana.app import create_colleagues, secure, system_clock
     from kana.engine.access.access import AccessEngine
 
     for warning in await secure(store, settings):
@@ -124,7 +124,7 @@ async def _greet(store: Store, settings: Settings, address: str) -> None:
     await access.note_address(address)
     if made is not None:
         click.echo(f"{welcome(made, settings, address=address)}\n")
-    token = await create_people(store.people).invite_first(by=whoever_runs_this())
+    token = await create_colleagues(store.colleagues).invite_first(by=whoever_runs_this())
     if token is not None:
         link = invitation_link(settings, token, address=address)
         _say(f"Nobody can sign in to the dashboard yet. Become its owner, once, at\n\n  {link}\n", err=False)

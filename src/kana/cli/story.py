@@ -234,8 +234,8 @@ class Story:
             member.addons.append("night-owl")
         elif draw.random() < 0.0006:
             held = await accounts.subscriptions(ENVIRONMENT, user_id=member.id)
-            standing = [each for each in held if each.subscription.package_id == member.package]
-            await accounts.cancel_subscription(ENVIRONMENT, standing[-1].subscription.id)
+            state = [each for each in held if each.subscription.package_id == member.package]
+            await accounts.cancel_subscription(ENVIRONMENT, state[-1].subscription.id)
             self._members.remove(member)
 
 

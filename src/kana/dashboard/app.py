@@ -15,18 +15,18 @@ from starlette.types import Message, Receive, Scope, Send
 
 from kana.dashboard.assets import PREFIX, answer_asset, assets
 from kana.dashboard.imports import Imports
+from kana.dashboard.page_request import PageRequest, Services, cookie_name
 from kana.dashboard.pages import ROUTES
 from kana.dashboard.pages.problem import ProblemPage
 from kana.dashboard.rendering import load_templates
 from kana.dashboard.route import Route
 from kana.dashboard.security import HEADERS, STRICT_TRANSPORT_SECURITY, Site, cookie_of, is_csrf_token
-from kana.dashboard.visit import House, Visit, cookie_name
-from kana.engine.access.people import PeopleEngine
+from kana.engine.access.colleagues import ColleagueEngine
 from kana.engine.catalog.config import ConfigEngine
 from kana.engine.engine import Engine
 from kana.errors import BadInput, BodyTooLarge, Forbidden, KanaError, NotFound
+from kana.model.colleague import generate_token
 from kana.model.environment import Environment
-from kana.model.person import generate_token
 from kana.settings import Settings
 from kana.status import status_of
 
@@ -55,8 +55,8 @@ UNSAFE = (
 class Dashboard:
     """The ASGI application. What it does not know it answers with a page that says so."""
 
-    def __init__(self, house: House, routes: Sequence[Route]) -> None:
-        self._house = house
+    def __init__(self, services: Services, routes: Sequence[Route]) -> None:
+        self._services = services
         self._routes = {(route.in_environment, route.path, route.method): route for route in routes}
         self._paths = {(route.in_environment, route.path) for route in routes}
 
@@ -69,8 +69,8 @@ class Dashboard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = Request(scope, receive)
-        site = Site.of(request, public_url=self._house.settings.public_url)
+        http = Request(scope, receive)
+        site = Site.of(http, public_url=self._services.settings.public_url)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -80,79 +80,79 @@ class Dashboard:
             await send(message)
 
         if scope["path"].startswith(PREFIX):
-            response = answer_asset(request)
+            response = answer_asset(http)
         else:
             try:
-                response = await self._answer(request, site)
+                response = await self._answer(http, site)
             except ClientDisconnect:
                 return  # There is nobody to answer.
         await response(scope, receive, send_with_headers)
 
-    async def _answer(self, request: Request, site: Site) -> Response:
-        visit = await self._visit(request, site)
+    async def _answer(self, http: Request, site: Site) -> Response:
+        request = await self._page_request(http, site)
         try:
-            return await self._admit(visit)
+            return await self._admit(request)
         except KanaError as error:
             status = status_of(error)
             if status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
-            response = visit.show(ProblemPage.of(HTTPStatus(status), error.message), status=status)
+            response = request.show(ProblemPage.of(HTTPStatus(status), error.message), status=status)
             if error.retry_after_s is not None:
                 response.headers["retry-after"] = str(error.retry_after_s)
             return response
         finally:
-            await visit.form.close()  # Files that were uploaded.
+            await request.form.close()  # Files that were uploaded.
 
-    async def _visit(self, request: Request, site: Site) -> Visit:
-        environment, path = _split(request.scope["path"])
-        token = cookie_of(request, cookie_name("session", site)) or ""
-        person = await self._house.people.person_of(token) if token else None
-        return Visit(
-            house=self._house,
-            request=request,
+    async def _page_request(self, http: Request, site: Site) -> PageRequest:
+        environment, path = _split(http.scope["path"])
+        token = cookie_of(http, cookie_name("session", site)) or ""
+        colleague = await self._services.colleagues.colleague_of(token) if token else None
+        return PageRequest(
+            services=self._services,
+            http=http,
             environment=environment or Environment.TEST,
             path=path,
             is_in_environment=environment is not None,
             site=site,
             token=token,
-            visitor=person,
+            visitor=colleague,
         )
 
-    async def _admit(self, visit: Visit) -> Response:
-        """Check the address, the person, their role and the form, in this order, and call the handler."""
-        if len(visit.request.scope["query_string"]) > QUERY_BYTES_MAX:
+    async def _admit(self, request: PageRequest) -> Response:
+        """Check the address, the colleague, their role and the form, in this order, and call the handler."""
+        if len(request.http.scope["query_string"]) > QUERY_BYTES_MAX:
             raise BadInput(f"The address is too long: what follows its ? may be {QUERY_BYTES_MAX} bytes.")
-        route = self._route(visit)
-        if route.needs is not None and visit.visitor is None:
-            return _to_sign_in(visit)
-        if not (visit.site.may_sign_in or route.is_for_any_site):
+        route = self._route(request)
+        if route.needs is not None and request.visitor is None:
+            return _to_sign_in(request)
+        if not (request.site.may_sign_in or route.is_for_any_site):
             raise Forbidden(UNSAFE)
-        if route.needs is not None and not visit.person.role.covers(route.needs):
-            raise Forbidden(f"This takes the role {route.needs}, and yours is {visit.person.role}.")
-        fresh = "" if visit.token else generate_token()
+        if route.needs is not None and not request.colleague.role.covers(route.needs):
+            raise Forbidden(f"This takes the role {route.needs}, and yours is {request.colleague.role}.")
+        fresh = "" if request.token else generate_token()
         if route.method == "POST":
-            await _read_form(visit, route)
+            await _read_form(request, route)
         elif fresh:
-            visit.token = fresh
-        response = await route.handler(visit)
-        if fresh and visit.token == fresh:
+            request.token = fresh
+        response = await route.handler(request)
+        if fresh and request.token == fresh:
             # The forms of somebody who is not signed in are bound to this browser too.
             response.set_cookie(
-                cookie_name("session", visit.site),
-                visit.token,
+                cookie_name("session", request.site),
+                request.token,
                 path="/",
-                secure=visit.site.is_secure,
+                secure=request.site.is_secure,
                 httponly=True,
                 samesite="lax",
             )
         return response
 
-    def _route(self, visit: Visit) -> Route:
-        method = "GET" if visit.request.method == "HEAD" else visit.request.method
-        route = self._routes.get((visit.is_in_environment, visit.path, method))
+    def _route(self, request: PageRequest) -> Route:
+        method = "GET" if request.http.method == "HEAD" else request.http.method
+        route = self._routes.get((request.is_in_environment, request.path, method))
         if route is not None:
             return route
-        if (visit.is_in_environment, visit.path) in self._paths:
+        if (request.is_in_environment, request.path) in self._paths:
             raise BadInput(f"this page does not take {method}")
         raise NotFound("There is nothing at this address.")
 
@@ -172,33 +172,33 @@ def _split(path: str) -> tuple[Environment | None, str]:
     return None, path
 
 
-def _to_sign_in(visit: Visit) -> Response:
-    is_page = visit.request.method == "GET" and visit.here != "/"
-    where = f"/login?next={quote(visit.here, safe='')}" if is_page else "/login"
-    if "hx-request" in visit.request.headers:
+def _to_sign_in(request: PageRequest) -> Response:
+    is_page = request.http.method == "GET" and request.here != "/"
+    where = f"/login?next={quote(request.here, safe='')}" if is_page else "/login"
+    if "hx-request" in request.http.headers:
         return Response(status_code=204, headers={"hx-redirect": where})
     return RedirectResponse(where, status_code=303)
 
 
-async def _read_form(visit: Visit, route: Route) -> None:
+async def _read_form(request: PageRequest, route: Route) -> None:
     """Read the form, bounded, when a page of ours sent it and it carries the token of this session.
 
     Raises:
         Forbidden: another site sent it, or its token is missing or another session's.
     """
-    if not visit.site.sent(visit.request):
+    if not request.site.sent(request.http):
         raise Forbidden("This form was sent by another site; nothing was done.")
-    if len(visit.request.headers.get("content-type", "")) > CONTENT_TYPE_MAX:
+    if len(request.http.headers.get("content-type", "")) > CONTENT_TYPE_MAX:
         raise BadInput(f"Content-Type must be at most {CONTENT_TYPE_MAX} characters")
-    _, options = parse_options_header(visit.request.headers.get("content-type"))
+    _, options = parse_options_header(request.http.headers.get("content-type"))
     if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
         raise BadInput("the form must be in UTF-8")  # Other charsets of Python's make text that no database takes.
     most, fields = route.body_max, FIELDS_MAX
-    if visit.visitor is None:
+    if request.visitor is None:
         most, fields = min(most, STRANGER_FORM_BYTES_MAX), STRANGER_FIELDS_MAX
-    request = Request(visit.request.scope, _bounded(visit.request.receive, most))
+    http = Request(request.http.scope, _bounded(request.http.receive, most))
     try:
-        visit.form = await request.form(max_files=1, max_fields=fields, max_part_size=most)
+        request.form = await http.form(max_files=1, max_fields=fields, max_part_size=most)
     except (KanaError, ClientDisconnect):
         raise
     except MultiPartException as error:
@@ -206,7 +206,7 @@ async def _read_form(visit: Visit, route: Route) -> None:
     except Exception as error:
         # Whatever else the framework raises over it (no boundary, no such charset) is the fault of what was sent.
         raise BadInput("the form cannot be read") from error
-    if not visit.token or not is_csrf_token(visit.form.get("csrf"), visit.token):
+    if not request.token or not is_csrf_token(request.form.get("csrf"), request.token):
         raise Forbidden("This form is too old, or was not made for you; nothing was done. Load the page again.")
 
 
@@ -225,20 +225,20 @@ def _bounded(receive: Receive, most: int) -> Receive:
 
 
 def create_dashboard(
-    engine: Engine, config: ConfigEngine, people: PeopleEngine, settings: Settings, *, definitions: str
+    engine: Engine, config: ConfigEngine, colleagues: ColleagueEngine, settings: Settings, *, definitions: str
 ) -> Dashboard:
     """Return the dashboard over an engine: every page at its address, and a page for all that is not there.
 
     ``definitions`` is the schema of the Admin API, as the console shows it.
     """
     assets()  # Read here, once, so that no request ever looks for a file.
-    house = House(
+    services = Services(
         engine=engine,
         config=config,
-        people=people,
-        imports=Imports(engine.directory, engine.rosters, server=settings.database_place, clock=engine.clock),
+        colleagues=colleagues,
+        imports=Imports(engine.directory, engine.imports, server=settings.database_place, clock=engine.clock),
         settings=settings,
         definitions=definitions,
         templates=load_templates(),
     )
-    return Dashboard(house, ROUTES)
+    return Dashboard(services, ROUTES)

@@ -9,7 +9,7 @@ from typing import Literal
 from starlette.responses import Response
 
 from kana.dashboard.context import Context
-from kana.dashboard.visit import Visit
+from kana.dashboard.page_request import PageRequest
 
 Tone = Literal["primary", "danger"]
 
@@ -27,7 +27,9 @@ class _Confirmation(Context):
     back: str
 
 
-def ask(visit: Visit, title: str, *lines: str, action: str, button: str, back: str, tone: Tone = "danger") -> Response:
+def ask(
+    request: PageRequest, title: str, *lines: str, action: str, button: str, back: str, tone: Tone = "danger"
+) -> Response:
     """Show a question with ``lines`` on what a yes does; ``action`` takes the yes, ``back`` is for a no."""
     page = _Confirmation(title=title, lines=lines, action=action, button=button, tone=tone, back=back)
-    return visit.show(page)
+    return request.show(page)

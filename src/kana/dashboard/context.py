@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import urlencode
 
+from kana.model.colleague import Colleague, Role
 from kana.model.environment import Environment
-from kana.model.person import Person, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class MenuEntry:
 class Frame:
     """What every page has around it. ``csrf`` goes into each form, in a hidden field of that name."""
 
-    person: Person | None
+    colleague: Colleague | None
     environment: Environment
     is_in_environment: bool
     csrf: str
@@ -61,8 +61,8 @@ class Frame:
         return f"/{environment}{self.path if self.is_in_environment else '/packages'}"
 
     def may(self, role: str) -> bool:
-        """Whether the person has at least this role, so that a button is shown only to who may press it."""
-        return self.person is not None and self.person.role.covers(Role(role))
+        """Whether the colleague has at least this role, so that a button is shown only to who may press it."""
+        return self.colleague is not None and self.colleague.role.covers(Role(role))
 
 
 def address(path: str, **query: object) -> str:

@@ -24,12 +24,12 @@ from pathlib import Path
 
 from kana.dashboard.users_table import read_rows
 from kana.engine.pace import Pace
-from kana.engine.users.directory import DirectoryEngine, Ruling, in_chunks
-from kana.engine.users.rosters import RosterEngine
+from kana.engine.users.directory import CheckedRow, DirectoryEngine, in_chunks
+from kana.engine.users.imports import ImportEngine
 from kana.errors import Forbidden, KanaError, NotFound, RateLimited
 from kana.model.environment import Actor, Environment
 from kana.model.period import from_milliseconds, to_milliseconds
-from kana.model.roster import Fate
+from kana.model.user_import import RowOutcome
 from kana.model.word import Word
 
 REPORTED_MAX = 1_000
@@ -80,7 +80,7 @@ class State:
     @property
     def may_import(self) -> bool:
         """Whether it was checked, and every row is right."""
-        return self.stage is Stage.CHECKED and not self.counts.get(Fate.WRONG)
+        return self.stage is Stage.CHECKED and not self.counts.get(RowOutcome.WRONG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,35 +112,35 @@ class Import:
         draft.write_text(json.dumps(asdict(state)))
         draft.replace(self.folder / "state.json")
 
-    def report(self, fate: Fate | None, *, first: int, count: int) -> list[Ruling]:
-        """Return lines of the report, of one fate or of all, from a place on."""
+    def report(self, outcome: RowOutcome | None, *, first: int, count: int) -> list[CheckedRow]:
+        """Return lines of the report, of one outcome or of all, from a place on."""
         try:
             with (self.folder / "report").open() as lines:
-                wanted = (line for line in lines if fate is None or line.startswith(f"{fate}\t"))
-                return [_ruling(line) for line in islice(wanted, first, first + count)]
+                wanted = (line for line in lines if outcome is None or line.startswith(f"{outcome}\t"))
+                return [_checked_row(line) for line in islice(wanted, first, first + count)]
         except FileNotFoundError:
             return []
 
 
-def _line(ruling: Ruling) -> str:
-    return f"{ruling.fate}\t{json.dumps((ruling.number, ruling.id, ruling.why))}\n"
+def _line(checked: CheckedRow) -> str:
+    return f"{checked.outcome}\t{json.dumps((checked.number, checked.id, checked.why))}\n"
 
 
-def _ruling(line: str) -> Ruling:
-    fate, told = line.split("\t", 1)
+def _checked_row(line: str) -> CheckedRow:
+    outcome, told = line.split("\t", 1)
     number, user_id, why = json.loads(told)
-    return Ruling(number, user_id, Fate(fate), why)
+    return CheckedRow(number, user_id, RowOutcome(outcome), why)
 
 
 class Imports:
     """Keeps the imports of the server that is called ``server``, and runs those that were sent to this process."""
 
     def __init__(
-        self, directory: DirectoryEngine, rosters: RosterEngine, *, server: str, clock: Callable[[], datetime]
+        self, directory: DirectoryEngine, imports: ImportEngine, *, server: str, clock: Callable[[], datetime]
     ) -> None:
         self._server = sha256(server.encode()).hexdigest()[:16]
         self._directory = directory
-        self._rosters = rosters
+        self._merges = imports
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -203,10 +203,10 @@ class Imports:
         with (which.folder / "report").open("w") as report:
             told_at = loop.time()
             for chunk in in_chunks(read_rows(which.table)):
-                for ruling in await self._directory.rule(Environment(state.environment), chunk):
-                    counts[ruling.fate] += 1
-                    if ruling.fate is not Fate.WRONG or counts[Fate.WRONG] <= REPORTED_MAX:
-                        report.write(_line(ruling))
+                for checked in await self._directory.rule(Environment(state.environment), chunk):
+                    counts[checked.outcome] += 1
+                    if checked.outcome is not RowOutcome.WRONG or counts[RowOutcome.WRONG] <= REPORTED_MAX:
+                        report.write(_line(checked))
                 await pace.rest()
                 if loop.time() - told_at > _TOLD_S:
                     told_at = loop.time()
@@ -221,7 +221,7 @@ class Imports:
             done = rows
 
         merging = asyncio.create_task(
-            self._rosters.merge(
+            self._merges.merge(
                 Environment(state.environment),
                 read_rows(which.table),
                 on_rows=note,

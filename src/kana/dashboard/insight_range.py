@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from kana.dashboard.visit import Visit
+from kana.dashboard.page_request import PageRequest
 from kana.errors import BadInput
 from kana.model.insights import Step
 from kana.model.text import shown
@@ -37,30 +37,30 @@ class Range:
         return datetime.combine(self.last + timedelta(days=1), time(), UTC)
 
 
-def asked_range(visit: Visit) -> Range:
+def asked_range(request: PageRequest) -> Range:
     """Return the range of ``from``, ``to`` and ``step``: the last 30 days, in steps to their length, unless told.
 
     Raises:
         BadInput: a day is none, or the range ends before it begins.
     """
-    last = _day(visit, "to") or visit.engine.clock().date()
-    first = _day(visit, "from") or last - timedelta(days=DAYS - 1)
+    last = _day(request, "to") or request.engine.clock().date()
+    first = _day(request, "from") or last - timedelta(days=DAYS - 1)
     if last < first:
         raise BadInput(f"the range must not end before it begins: {first} to {last}")
     days = (last - first).days + 1
     step = next((each for each, most in _FINEST.items() if days <= most), Step.MONTH)
-    return Range(first=first, last=last, step=_step(visit.asked("step")) or step)
+    return Range(first=first, last=last, step=_step(request.asked("step")) or step)
 
 
-def presets(visit: Visit) -> tuple[tuple[str, date], ...]:
+def presets(request: PageRequest) -> tuple[tuple[str, date], ...]:
     """Return what people ask for most: words, and the day on which it begins. Each ends today."""
-    today = visit.engine.clock().date()
+    today = request.engine.clock().date()
     ages = (("Today", 1), ("7 days", 7), ("30 days", 30), ("90 days", 90), ("A year", 365))
     return tuple((text, today - timedelta(days=days - 1)) for text, days in ages)
 
 
-def _day(visit: Visit, name: str) -> date | None:
-    text = visit.asked(name)
+def _day(request: PageRequest, name: str) -> date | None:
+    text = request.asked(name)
     try:
         found = date.fromisoformat(text) if text else None
     except ValueError:

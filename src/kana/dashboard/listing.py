@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from kana.dashboard.context import address
-from kana.dashboard.visit import Visit
+from kana.dashboard.page_request import PageRequest
 
 ROWS = 50
 """How many rows a page has."""
@@ -42,7 +42,7 @@ class Listing(Generic[_T]):
 
 
 def listing(
-    visit: Visit,
+    request: PageRequest,
     items: Sequence[_T],
     *,
     columns: Mapping[str, Callable[[_T], Any]],
@@ -53,13 +53,13 @@ def listing(
 
     ``columns`` says by what each sorts, ``words`` what of a row is searched. Unknown columns are not sorted by.
     """
-    search, sort = visit.asked("q").strip(), visit.asked("sort", default)
+    search, sort = request.asked("q").strip(), request.asked("sort", default)
     found = [item for item in items if search.casefold() in words(item).casefold()] if search else list(items)
     key = columns.get(sort.removeprefix("-"))
     if key is not None:
         found.sort(key=key, reverse=sort.startswith("-"))
     pages = max(1, -(-len(found) // ROWS))
-    number = min(_number(visit.asked("page")), pages)
+    number = min(_number(request.asked("page")), pages)
     return Listing(
         rows=found[(number - 1) * ROWS : number * ROWS],
         total=len(found),
@@ -67,8 +67,8 @@ def listing(
         pages=pages,
         search=search,
         sort=sort if key is not None else "",
-        path=visit.request.scope["path"],
-        query=dict(visit.request.query_params),
+        path=request.http.scope["path"],
+        query=dict(request.http.query_params),
     )
 
 

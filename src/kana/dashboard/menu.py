@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kana.dashboard.context import MenuEntry
+from kana.model.colleague import Colleague, Role
 from kana.model.environment import Environment
-from kana.model.person import Person, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ ENTRIES: tuple[Entry, ...] = (
 )
 
 
-def menu_of(person: Person, environment: Environment, path: str) -> Sequence[MenuEntry]:
-    """Return the links that a person may follow."""
+def menu_of(colleague: Colleague, environment: Environment, path: str) -> Sequence[MenuEntry]:
+    """Return the links that a colleague may follow."""
     return [
         MenuEntry(
             text=entry.text,
@@ -41,5 +41,5 @@ def menu_of(person: Person, environment: Environment, path: str) -> Sequence[Men
             here=path == entry.path or any(path == each or path.startswith(f"{each}/") for each in entry.belongs),
         )
         for entry in ENTRIES
-        if person.role.covers(entry.needs)
+        if colleague.role.covers(entry.needs)
     ]

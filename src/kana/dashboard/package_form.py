@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kana.dashboard.forms import Errors, read_metadata, read_units, written_metadata
-from kana.dashboard.visit import Visit
+from kana.dashboard.page_request import PageRequest
 from kana.engine.catalog.catalog import PackageChanges
 from kana.model.allowance import UNLIMITED, Allowance
 from kana.model.catalog import Catalog
@@ -61,16 +61,16 @@ def empty(catalog: Catalog) -> PackageForm:
     return PackageForm(rows=[HeldRow(feature=feature) for feature in catalog.features.values()])
 
 
-def typed(visit: Visit, catalog: Catalog) -> PackageForm:
+def typed(request: PageRequest, catalog: Catalog) -> PackageForm:
     """Return the form as it was sent."""
-    held = set(visit.all("held"))
+    held = set(request.all("held"))
     return PackageForm(
-        id=visit.text("id"),
-        name=visit.text("name"),
-        is_addon=visit.ticked("is_addon"),
-        bases=tuple(visit.all("base")),
-        metadata=visit.text("metadata"),
-        rows=[_typed_row(visit, feature, is_held=feature.id in held) for feature in catalog.features.values()],
+        id=request.text("id"),
+        name=request.text("name"),
+        is_addon=request.ticked("is_addon"),
+        bases=tuple(request.all("base")),
+        metadata=request.text("metadata"),
+        rows=[_typed_row(request, feature, is_held=feature.id in held) for feature in catalog.features.values()],
     )
 
 
@@ -114,12 +114,12 @@ def _filled_row(feature: Feature, held: PackageFeature | None) -> HeldRow:
     )
 
 
-def _typed_row(visit: Visit, feature: Feature, *, is_held: bool) -> HeldRow:
+def _typed_row(request: PageRequest, feature: Feature, *, is_held: bool) -> HeldRow:
     return HeldRow(
         feature=feature,
         is_held=is_held,
-        name=visit.text(f"name:{feature.id}"),
-        limit=visit.text(f"limit:{feature.id}"),
-        overage=visit.ticked(f"overage:{feature.id}"),
-        reset=visit.text(f"reset:{feature.id}"),
+        name=request.text(f"name:{feature.id}"),
+        limit=request.text(f"limit:{feature.id}"),
+        overage=request.ticked(f"overage:{feature.id}"),
+        reset=request.text(f"reset:{feature.id}"),
     )

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from kana.model.person import Role
+from kana.model.colleague import Role
 
 if TYPE_CHECKING:
-    from kana.dashboard.visit import Visit
+    from kana.dashboard.page_request import PageRequest
 
-Handler = Callable[["Visit"], Awaitable[Response]]
+Handler = Callable[["PageRequest"], Awaitable[Response]]
 
 FORM_BYTES_MAX = 1024 * 1024
 """Largest form of a page that says nothing else."""

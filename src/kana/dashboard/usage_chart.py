@@ -18,7 +18,7 @@ _TABLE_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """One line: units by step, and how many in all."""
 
     name: str
@@ -31,7 +31,7 @@ class Chart:
     """What is drawn, the largest line first."""
 
     begins: Sequence[datetime]
-    lines: Sequence[Line]
+    lines: Sequence[ChartLine]
 
     @property
     def data(self) -> str:
@@ -53,8 +53,8 @@ def chart_of(rows: Iterable[UsageRow], steps: Steps, *, name_of: Callable[[Usage
     for row in rows:
         if row.entries:
             units[name_of(row)][index[row.at]] += row.units
-    lines = sorted((Line(name, each, sum(each)) for name, each in units.items()), key=lambda line: -line.total)
+    lines = sorted((ChartLine(name, each, sum(each)) for name, each in units.items()), key=lambda line: -line.total)
     if len(lines) > LINES_MAX:
         rest = [sum(each) for each in zip(*(line.units for line in lines[LINES_MAX:]), strict=True)]
-        lines[LINES_MAX:] = [Line(OTHERS, rest, sum(rest))]
+        lines[LINES_MAX:] = [ChartLine(OTHERS, rest, sum(rest))]
     return Chart(steps.begins, lines)

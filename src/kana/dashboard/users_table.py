@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import cast
 
 from kana.errors import BadInput, InvalidValue
-from kana.model.roster import Details, Row, WrongRow
 from kana.model.spreadsheet import bare, hidden
 from kana.model.text import METADATA_BYTES_MAX, identifier, shown
 from kana.model.user import User
+from kana.model.user_import import Details, Row, WrongRow
 
 COLUMNS = ("id", "name", "email", "billingId", "metadata")
 """The heads that are known; ``id`` must be there."""

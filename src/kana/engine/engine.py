@@ -18,13 +18,13 @@ from kana.engine.usage.usage import UsageEngine
 from kana.engine.users.accounts import AccountEngine
 from kana.engine.users.directory import DirectoryEngine
 from kana.engine.users.holdings import HoldingEngine
+from kana.engine.users.imports import ImportEngine
 from kana.engine.users.profile import ProfileEngine
-from kana.engine.users.rosters import RosterEngine
 from kana.model.segment import Message, SegmentEvent
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Engine:
     """What faces call: one of each verb's kind, over one store, with one clock."""
 
@@ -32,7 +32,7 @@ class Engine:
     accounts: AccountEngine
     catalog: CatalogEngine
     directory: DirectoryEngine
-    rosters: RosterEngine
+    imports: ImportEngine
     profiles: ProfileEngine
     holdings: HoldingEngine
     insights: InsightEngine
@@ -65,7 +65,7 @@ class Engine:
             accounts=AccountEngine(store.users, clock=clock, ids=ids),
             catalog=CatalogEngine(store.catalogs, clock=clock),
             directory=DirectoryEngine(store.users, store.ledger, clock=clock),
-            rosters=RosterEngine(store.imports, clock=clock, ids=ids),
+            imports=ImportEngine(store.imports, clock=clock, ids=ids),
             profiles=ProfileEngine(store.users, store.ledger, clock=clock),
             holdings=HoldingEngine(store.users, store.ledger, clock=clock),
             insights=InsightEngine(store.insights, store.catalogs, store.ledger, clock=clock),

@@ -12,10 +12,10 @@ from kana.model.package import Package, PackageStatus
 from kana.model.period import longest, period_at
 from kana.model.subscription import ENDED, Subscription, SubscriptionStatus
 from kana.model.user import UserRef
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Account:
     """A user and their subscriptions, the oldest first: those that have not ended, or where wanted all of them.
 
@@ -25,7 +25,7 @@ class Account:
     user: UserRef
     subscriptions: tuple[Subscription, ...]
 
-    def standing(self, now: datetime) -> list[Subscription]:
+    def state(self, now: datetime) -> list[Subscription]:
         """Return the subscriptions that have not ended by now."""
         return [subscription for subscription in self.subscriptions if subscription.stands(now)]
 
@@ -66,9 +66,9 @@ def subscribe(
     packages = [_subscribable(catalog, package_id) for package_id in package_ids]
     if not packages:
         raise SubscriptionRefused("packageIds must name at least one package")
-    standing = account.standing(now)
-    held = [catalog.package(subscription.package_id) for subscription in standing]
-    ends_at = next((s.ends_at for s, package in zip(standing, held, strict=True) if not package.is_addon), None)
+    state = account.state(now)
+    held = [catalog.package(subscription.package_id) for subscription in state]
+    ends_at = next((s.ends_at for s, package in zip(state, held, strict=True) if not package.is_addon), None)
     _check_one_base([*held, *packages])
     for number, package in enumerate(packages):
         if package.is_addon:
@@ -99,13 +99,13 @@ def change_base(
     package = _subscribable(catalog, package_id)
     if package.is_addon:
         raise SubscriptionRefused(f"Package {package_id!r} is an add-on; changeSubscription takes a base package")
-    standing = account.standing(now)
-    old = next((s for s in standing if not catalog.package(s.package_id).is_addon), None)
+    state = account.state(now)
+    old = next((s for s in state if not catalog.package(s.package_id).is_addon), None)
     if old is None:
         raise SubscriptionRefused(f"User {account.user.id!r} has no base package to change; use subscribe")
     if old.package_id == package_id:
         raise SubscriptionRefused(f"User {account.user.id!r} is subscribed to {package_id!r} already")
-    for subscription in standing:
+    for subscription in state:
         addon = catalog.package(subscription.package_id)
         if addon.base_package_ids and package_id not in addon.base_package_ids:
             raise SubscriptionRefused(
@@ -128,15 +128,15 @@ def cancel(
         SubscriptionNotFound: no subscription of this account that stands has the id.
         Conflict: there is no period end, as nothing in the package resets.
     """
-    standing = account.standing(now)
-    subscription = next((s for s in standing if s.id == subscription_id), None)
+    state = account.state(now)
+    subscription = next((s for s in state if s.id == subscription_id), None)
     if subscription is None:
         raise SubscriptionNotFound(f"Subscription {subscription_id} of user {account.user.id!r} has ended already")
     package = catalog.package(subscription.package_id)
     ends_at = _period_end(subscription, package, now=now) if at_period_end else now
     ending = [subscription]
     if not package.is_addon:
-        ending += [s for s in standing if catalog.package(s.package_id).is_addon]
+        ending += [s for s in state if catalog.package(s.package_id).is_addon]
     return [_ended(s, ends_at=ends_at, now=now) for s in ending if s.ends_at is None or s.ends_at > ends_at]
 
 

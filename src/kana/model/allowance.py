@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from kana.model.period import ResetPeriod
 from kana.model.text import UNITS_MAX, units
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Allowance:
     """What a package lets a user consume of one feature in one reset period.
 

@@ -17,12 +17,12 @@ from kana.model.environment import Environment
 from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.text import new_identifier, shown
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 _Noun = TypeVar("_Noun", Feature, Package)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Catalog:
     """Every feature and package of one environment at one ``version``, in order of creation."""
 
@@ -180,7 +180,7 @@ class Catalog:
                     raise InvalidValue(f"{package.id!r} is a base package of {other.id!r} and cannot become an add-on")
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class CatalogChange:
     """What differs between two catalogues: all that a store has to write."""
 

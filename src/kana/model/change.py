@@ -8,7 +8,7 @@ from typing import NamedTuple
 from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog, difference
 from kana.model.package import Package, PackageFeature, PackageStatus
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 
@@ -29,7 +29,7 @@ class Cap(NamedTuple):
     allowance: Allowance
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Change:
     """One difference. ``what`` completes the sentence that the noun and the id begin.
 

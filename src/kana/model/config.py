@@ -19,7 +19,7 @@ from kana.model.feature import FeatureType
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
 from kana.model.text import identifier, shown, whole_number
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 ITEMS_MAX = 1_000
 """Most items of any list in a configuration: features, packages of one kind and status, features of a package."""
@@ -51,7 +51,7 @@ class UnknownField(InvalidValue):
     name = "UnknownFieldError"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class ConfigFeature:
     """A feature as a configuration wants it. ``path`` is where it stands there."""
 
@@ -61,7 +61,7 @@ class ConfigFeature:
     type: FeatureType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class ConfigHeld:
     """A feature as a package of a configuration holds it.
 
@@ -77,7 +77,7 @@ class ConfigHeld:
     reset_period: ResetPeriod | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class ConfigPackage:
     """A package or add-on as a configuration wants it."""
 
@@ -90,7 +90,7 @@ class ConfigPackage:
     features: tuple[ConfigHeld, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Config:
     """All that a configuration says.
 

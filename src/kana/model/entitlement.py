@@ -14,7 +14,7 @@ from kana.model.package import Package
 from kana.model.period import CLOCKS_APART, Period, ResetPeriod, period_at, period_start_at
 from kana.model.subscription import Subscription
 from kana.model.text import UNITS_MAX
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 ALLOWED_CONSUMABLE = (
@@ -49,7 +49,7 @@ class CounterKey(NamedTuple):
     period_start: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Consumption:
     """How much is used of how much in one period. ``budget=None`` is unlimited."""
 
@@ -58,7 +58,7 @@ class Consumption:
     overage_enabled: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Decision:
     """What is decided of a check or a usage: the outcome for programs, and always a reason for people."""
 
@@ -76,7 +76,7 @@ DENIED = Decision(Outcome.NO_SUBSCRIPTION, NO_SUBSCRIPTION)
 """What is decided where no subscription answers."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Entitlement:
     """The one subscription that answers for a user and a feature, and what its package allows."""
 

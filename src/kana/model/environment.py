@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 BUCKETS = 1024
@@ -18,7 +18,7 @@ class Environment(Word):
     LIVE = "live"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Actor:
     """Who makes an administrative change, as the audit log names them.
 

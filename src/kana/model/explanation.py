@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from kana.model.allowance import Allowance
 from kana.model.entitlement import Candidate
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 
-@dataclass(frozen=True, slots=True)
-class Contender:
+@value_object()
+class RankedSubscription:
     """One subscription that could answer, and why it does or does not."""
 
     candidate: Candidate
@@ -18,15 +18,15 @@ class Contender:
     why: str
 
 
-def explain(ranked: Sequence[Candidate]) -> list[Contender]:
+def explain(ranked: Sequence[Candidate]) -> list[RankedSubscription]:
     """Return the candidates of one feature, best first as ``candidates`` ranks them, each with its reason."""
     if not ranked:
         return []
     best, *others = ranked
     why = _why(best, others[0]) if others else "It is the only package of theirs with this feature."
     return [
-        Contender(best, answers=True, why=why),
-        *(Contender(other, answers=False, why=_why_not(best, other)) for other in others),
+        RankedSubscription(best, answers=True, why=why),
+        *(RankedSubscription(other, answers=False, why=_why_not(best, other)) for other in others),
     ]
 
 

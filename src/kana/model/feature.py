@@ -8,7 +8,7 @@ from typing import assert_never
 
 from kana.errors import InvalidValue
 from kana.model.text import identifier, metadata, optional_identifier
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 
@@ -19,7 +19,7 @@ class FeatureType(Word):
     CONSUMABLE = "CONSUMABLE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Feature:
     """Something in the product that could be billed, as its owner names it.
 

@@ -11,7 +11,7 @@ from kana.model.allowance import Allowance
 from kana.model.entitlement import Outcome
 from kana.model.period import Period, from_milliseconds, to_milliseconds
 from kana.model.tally import DAY_MS, HOUR_MS
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 STEPS_MAX = 10_000
@@ -66,7 +66,7 @@ def _whole(moment: datetime, size_ms: int) -> datetime:
     return from_milliseconds(to_milliseconds(moment) // size_ms * size_ms)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Steps:
     """A range told in whole steps: when each of them begins, and when the last one ends."""
 
@@ -109,7 +109,7 @@ def check_range(start: datetime, end: datetime) -> None:
         raise InvalidValue(f"to must be after from, got {start.isoformat()} to {end.isoformat()}", field="to")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class UsageRow:
     """What was used in the step that begins ``at``: of one feature, by users of one package.
 
@@ -144,7 +144,7 @@ def in_order(rows: Iterable[UsageRow]) -> list[UsageRow]:
     return sorted(rows, key=lambda row: (row.at, row.feature_id, row.package_id or ""))
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Adoption:
     """How many users had a feature in a range of days, and how many of those used it."""
 
@@ -158,7 +158,7 @@ class Adoption:
         return self.used / self.entitled if self.entitled else None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class TopUser:
     """What one user used of one feature."""
 
@@ -168,7 +168,7 @@ class TopUser:
     refusals: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Refusals:
     """How often one user was refused one feature for one reason, and when last."""
 
@@ -179,7 +179,7 @@ class Refusals:
     last_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Outlook:
     """How a user stands with a limit now, and when they reach it if they go on as in this period.
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import assert_never
 
 from kana.model.environment import Environment
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -36,7 +36,7 @@ class KeyKind(Word):
                 assert_never(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class ApiKey:
     """A key as we keep it: its hash, and enough for a person to tell it from others. The key itself is shown once.
 
@@ -59,7 +59,7 @@ class ApiKey:
         return f"{self.prefix}…{self.last_four}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class SigningSecret:
     """A secret that user tokens of one environment are signed with; ``id`` is the token's ``kid``."""
 
@@ -70,7 +70,7 @@ class SigningSecret:
     revoked_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class EnvironmentSettings:
     """What is set for one environment. ``app_id`` stands in its user tokens."""
 
@@ -79,7 +79,7 @@ class EnvironmentSettings:
     requires_secure_mode: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Keyring:
     """All keys, settings and signing secrets of the workspace: small, and read as one."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from kana.model.environment import Actor, Environment
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class LogLine:
     """One change, of an environment or of the workspace.
 

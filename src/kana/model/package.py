@@ -7,7 +7,7 @@ from datetime import datetime
 from kana.errors import InvalidValue
 from kana.model.allowance import UNLIMITED, Allowance
 from kana.model.text import first_repeated, identifier, metadata, optional_identifier
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 
@@ -19,7 +19,7 @@ class PackageStatus(Word):
     ARCHIVED = "ARCHIVED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class PackageFeature:
     """A feature as it sits in one package. ``name=None`` takes the feature's own.
 
@@ -35,7 +35,7 @@ class PackageFeature:
         optional_identifier(self.name, field="features.name")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class PackagePrice:
     """A price at the billing provider; ``amount`` in minor units, ``currency`` and ``interval`` in lower case.
 
@@ -54,7 +54,7 @@ class PackagePrice:
         return f"{self.amount // 100}.{self.amount % 100:02d}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Package:
     """A collection of features that users subscribe to: a base package, or an add-on on top of one.
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 CLOCKS_APART = timedelta(minutes=5)
@@ -47,7 +47,7 @@ def longest(reset: ResetPeriod) -> timedelta:
             assert_never(reset)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Period:
     """One stretch of time in which usage adds up. ``end=None`` never ends."""
 

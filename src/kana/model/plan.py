@@ -16,12 +16,12 @@ from kana.model.config import Config, ConfigFeature, ConfigHeld, ConfigPackage
 from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.text import new_identifier
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Problem:
     """Something that forbids the configuration, and where it stands there."""
 
@@ -29,7 +29,7 @@ class Problem:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Plan:
     """The catalogue that publishing makes; the old one, unchanged, where problems forbid it."""
 

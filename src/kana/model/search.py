@@ -6,7 +6,7 @@ from datetime import datetime
 
 from kana.model.environment import Environment
 from kana.model.user import User
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 
@@ -19,7 +19,7 @@ class UserOrder(Word):
     AGE = "age"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class UserSearch:
     """The users of whom id, name or e-mail begins with ``text``, and who hold a package at ``now`` if one is named.
 

@@ -17,7 +17,7 @@ from kana.model.period import from_milliseconds
 from kana.model.text import identifier, new_identifier, optional_identifier, shown, textual, whole_number
 from kana.model.usage import Usage
 from kana.model.user import User
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 RULES_MAX = 500
@@ -59,7 +59,7 @@ class EventStatus(Word):
     """Cannot be carried out, and why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Message:
     """One message as it came. ``raw`` is its JSON text; ``problem`` what of it cannot be used, if anything.
 
@@ -96,7 +96,7 @@ class Message:
         return now - min(ago, now - from_milliseconds(0))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class SegmentEvent:
     """A message that is kept, what is to be done with it, and what became of it.
 
@@ -144,7 +144,7 @@ def usage_key(message_id: str) -> str:
     return "segment-" + sha256(message_id.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class PropertyCondition:
     """Holds for events whose property at ``path`` reads as ``value``. A path leads into objects: ``object.name``.
 
@@ -164,7 +164,7 @@ class PropertyCondition:
         return any(_text_of(found) == self.value for found in _at(properties, self.path))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class MappingRule:
     """Says that events of a name, or with certain properties, are each one unit of a feature.
 
@@ -318,7 +318,7 @@ def _text_of(value: object) -> str | None:
     return json.dumps(value) if isinstance(value, bool | int | float) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Identity:
     """What an identify says of a user. None says nothing: what was known stays.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 
@@ -29,7 +29,7 @@ ENDED = frozenset({SubscriptionStatus.CANCELLED, SubscriptionStatus.INCOMPLETE_E
 _GAVE_ACCESS = GIVES_ACCESS | {SubscriptionStatus.CANCELLED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Subscription:
     """One user's hold on one package, from ``start``, which anchors its reset periods.
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 TRIES_KEPT = timedelta(hours=1)
 """After so long without a failure the count begins anew."""
@@ -21,7 +21,7 @@ TRIES_KEPT_MAX = 10_000
 _NAT64 = ip_address("64:ff9b::").packed[:12]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Patience:
     """How many failures cost nothing, and how the wait grows after them: it doubles with each.
 
@@ -44,7 +44,7 @@ class Patience:
         return max(0, min(wait, -int(-left.total_seconds() // 1)))
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Tries:
     """Failures so far, and when the last was."""
 
@@ -52,7 +52,7 @@ class Tries:
     last_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Throttle:
     """One count that a try is held against."""
 

@@ -24,7 +24,7 @@ from kana.model.environment import Environment
 from kana.model.period import CLOCKS_APART
 from kana.model.text import UNITS_MAX, idempotency_key, key_digest, metadata
 from kana.model.user import UserRef
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 
@@ -38,7 +38,7 @@ class Action(Word):
     SET = "SET"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Usage:
     """What a caller says was used: ``delta`` units of a feature by a user.
 
@@ -89,7 +89,7 @@ class Usage:
                 assert_never(self.action)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Entry:
     """One line of the ledger: a usage, what was decided, and the answer.
 
@@ -138,7 +138,7 @@ def _as_json(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Receipt:
     """The answer to a usage: the entry, and whether it answers a key that was used before."""
 
@@ -146,7 +146,7 @@ class Receipt:
     duplicate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Place:
     """Where a usage belongs: the entitlement that answers for it, and the total it counts in."""
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kana.model.environment import Environment
 from kana.model.text import identifier, metadata, optional_identifier
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 
 class UserRef(NamedTuple):
@@ -19,7 +19,7 @@ class UserRef(NamedTuple):
     id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class User:
     """A person using the customer's product.
 

@@ -1,24 +1,22 @@
-"""What a value is: a dataclass whose fields are set once, which mypy watches over and Python does not.
+"""What a value object is: a class whose fields are set once, which mypy watches over and Python does not.
 
 Python's own frozen dataclasses guard each field at run time, and making one costs two to three times as much,
-several of which are made for every usage. Nothing but our own typed code ever holds a value, so the guard
-that ``make check`` is says the same at no cost. The words are the standard library's, so that mypy,
-``replace`` and a reader take it for what it is.
+several of which are made for every usage. Nothing but our own typed code ever holds a value object, so the guard
+that ``make check`` is does the same at no cost. ``replace`` of the standard library takes them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from collections.abc import Callable
+from typing import TypeVar, dataclass_transform
 
-__all__ = ["dataclass"]
+__all__ = ["value_object"]
 
-if TYPE_CHECKING:
-    from dataclasses import dataclass
-else:
-    import dataclasses
+_T = TypeVar("_T")
 
-    def dataclass(*, frozen: bool, slots: bool, kw_only: bool = False, eq: bool = True) -> Any:
-        """Make a class of values: with slots, and with a hash of their fields where they compare by them."""
-        if not (frozen and slots):
-            raise TypeError("a value is frozen and has slots; use the standard library's dataclass for what is not")
-        return dataclasses.dataclass(slots=True, kw_only=kw_only, eq=eq, unsafe_hash=eq)
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
+def value_object(*, kw_only: bool = False, eq: bool = True) -> Callable[[type[_T]], type[_T]]:
+    """Make a class of value objects: with slots, and with a hash of their fields where they compare by them."""
+    return dataclasses.dataclass(slots=True, kw_only=kw_only, eq=eq, unsafe_hash=eq)

@@ -63,7 +63,7 @@ Outcome: TypeAlias = Reply | Lost | None
 Steps: TypeAlias = Generator[Step, Outcome, T]
 
 
-class Fate(Enum):
+class Effect(Enum):
     """What an attempt that failed has done."""
 
     NOTHING = "nothing, and the same call may succeed later"
@@ -76,7 +76,7 @@ class Failed:
     """An attempt without a value."""
 
     error: KanaError
-    fate: Fate
+    effect: Effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +124,9 @@ def converse(call: Call[T], *, retry: Retry, timeout_s: float) -> Steps[T]:
         answer = _judge(call, outcome)
         if not isinstance(answer, Failed):
             return answer
-        doubtful = doubtful or answer.fate is Fate.UNKNOWN
+        doubtful = doubtful or answer.effect is Effect.UNKNOWN
         pause_s = retry.pause_after_s(attempt, retry_after_s=answer.error.retry_after_s)
-        safe = answer.fate is Fate.NOTHING or (answer.fate is Fate.UNKNOWN and call.repeatable)
+        safe = answer.effect is Effect.NOTHING or (answer.effect is Effect.UNKNOWN and call.repeatable)
         if not safe or attempt >= retry.attempts or time.monotonic() + pause_s >= deadline:
             _give_up(call, answer.error, attempts=attempt, doubtful=doubtful)
         yield Pause(seconds=pause_s)
@@ -157,7 +157,7 @@ _WRONG_ADDRESS = (404, 405)  # A server of Kana's is there, and its APIs are els
 def _judge(call: Call[T], outcome: Outcome) -> T | Failed:
     """Return the value that an attempt brought, or what its failure means."""
     if isinstance(outcome, Lost):
-        return Failed(error=NetworkError(outcome.reason), fate=Fate.UNKNOWN if outcome.sent else Fate.NOTHING)
+        return Failed(error=NetworkError(outcome.reason), effect=Effect.UNKNOWN if outcome.sent else Effect.NOTHING)
     assert outcome is not None
     try:
         answer = json.loads(outcome.body)
@@ -175,9 +175,9 @@ def _judge(call: Call[T], outcome: Outcome) -> T | Failed:
 def _refused(error: Mapping[str, Any]) -> Failed:
     found = error_of(error)
     if isinstance(found, RateLimited | Unavailable):
-        return Failed(error=found, fate=Fate.NOTHING)
+        return Failed(error=found, effect=Effect.NOTHING)
     unknown = isinstance(found, ServerOutcomeUnknown)
-    return Failed(error=found, fate=Fate.UNKNOWN if unknown else Fate.FINAL)
+    return Failed(error=found, effect=Effect.UNKNOWN if unknown else Effect.FINAL)
 
 
 def _from_problem(problem: Mapping[str, Any]) -> dict[str, Any]:
@@ -201,10 +201,10 @@ def _unreadable(reply: Reply, cause: Exception) -> Failed:
     message = _described(reply)
     if reply.status == 429:
         seconds = int(reply.retry_after) if reply.retry_after and reply.retry_after.isdecimal() else None
-        return Failed(error=RateLimited(message, retry_after_s=seconds), fate=Fate.NOTHING)
+        return Failed(error=RateLimited(message, retry_after_s=seconds), effect=Effect.NOTHING)
     error = NetworkError(message) if reply.status >= 500 else UnexpectedAnswer(message)
     error.__cause__ = cause
-    return Failed(error=error, fate=Fate.UNKNOWN if reply.status < 300 or reply.status >= 500 else Fate.FINAL)
+    return Failed(error=error, effect=Effect.UNKNOWN if reply.status < 300 or reply.status >= 500 else Effect.FINAL)
 
 
 def _described(reply: Reply) -> str:

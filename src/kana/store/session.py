@@ -21,8 +21,8 @@ class Lock(Enum):
 
     WORKSPACE = auto()
     """Setting the database up."""
-    PEOPLE = auto()
-    """Changes of people and invitations."""
+    COLLEAGUES = auto()
+    """Changes of colleagues and invitations."""
     RULES = auto()
     """Changes of mapping rules, and mapping by them."""
     RULES_SHARED = auto()

@@ -18,7 +18,7 @@ from graphql import (
 from graphql.utilities.print_schema import print_input_value
 
 from kana.api.admin import build_schema
-from kana.api.admin.packages import HeldFeature
+from kana.api.admin.packages import PackageFeatureView
 from kana.api.admin.subscriptions import PackageSubscription
 from kana.api.admin.usage import DecisionRow
 from kana.api.bulk import UsageAnswer, UsageFault
@@ -51,7 +51,7 @@ OURS = {
 SOURCES: dict[str, type] = {
     "Feature": Feature,
     "Package": Package,
-    "PackageFeature": HeldFeature,
+    "PackageFeature": PackageFeatureView,
     "PackagePrice": PackagePrice,
     "Entitlement": Decision,
     "CanUseFeatureData": Decision,

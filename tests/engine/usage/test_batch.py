@@ -61,7 +61,7 @@ def test_a_batch_says_what_it_needs() -> None:
         next_id=count().__next__,
     )
     assert batch.environments == {TEST, LIVE}
-    assert batch.people == {(TEST, "ada"), (TEST, "bob"), (LIVE, "ada")}
+    assert batch.users == {(TEST, "ada"), (TEST, "bob"), (LIVE, "ada")}
     assert batch.late == {(LIVE, "ada")}
     assert batch.keys == [((TEST, "ada"), key_digest("k")), ((TEST, "bob"), key_digest("k"))]
 

@@ -1,18 +1,18 @@
-"""Users are found with what they hold, and a roster is ruled on and merged by one rule."""
+"""Users are found with what they hold, and an import is ruled on and merged by one rule."""
 
 from __future__ import annotations
 
 import pytest
 
-from kana.engine.users.directory import CHUNK, Ruling, in_chunks
-from kana.model.roster import Fate, Row, WrongRow
+from kana.engine.users.directory import CHUNK, CheckedRow, in_chunks
 from kana.model.search import UserOrder
 from kana.model.text import identifier
+from kana.model.user_import import Row, RowOutcome, WrongRow
 from tests.support.world import NOON, TEST, TESTER, World, a_package, allows
 
 
 def row(number: int, user_id: str, **details: object) -> Row:
-    """A row of a roster."""
+    """A row of an import."""
     return Row(number=number, id=user_id, details=details)  # type: ignore[arg-type]
 
 
@@ -38,20 +38,20 @@ async def test_what_is_ruled_is_what_is_done(world: World) -> None:
     await world.accounts.create_user(TEST, id="old", name="Old", email="o@example.com", metadata={"a": 1})
     right = [row(2, "new", name="New"), row(3, "old", name="Older"), row(4, "same"), row(5, "old2", metadata=[1])]
     await world.accounts.create_user(TEST, id="same")
-    rulings = await world.engine.directory.rule(
+    checked_rows = await world.engine.directory.rule(
         TEST, [*right, WrongRow(6, "w", "no user"), row(7, "bad", name="x" * 256), row(8, "same", email="\n")]
     )
-    assert [(ruling.number, ruling.fate) for ruling in rulings] == [
-        (2, Fate.CREATED), (3, Fate.UPDATED), (4, Fate.UNCHANGED), (5, Fate.CREATED),
-        (6, Fate.WRONG), (7, Fate.WRONG), (8, Fate.WRONG),
+    assert [(checked.number, checked.outcome) for checked in checked_rows] == [
+        (2, RowOutcome.CREATED), (3, RowOutcome.UPDATED), (4, RowOutcome.UNCHANGED), (5, RowOutcome.CREATED),
+        (6, RowOutcome.WRONG), (7, RowOutcome.WRONG), (8, RowOutcome.WRONG),
     ]  # fmt: skip
-    assert rulings[4] == Ruling(6, "w", Fate.WRONG, "no user")
-    assert rulings[6].why == r"email must not hold control characters or lone surrogates, got '\n'"
-    await world.engine.rosters.merge(TEST, right, on_rows=lambda _: None, by=TESTER)
+    assert checked_rows[4] == CheckedRow(6, "w", RowOutcome.WRONG, "no user")
+    assert checked_rows[6].why == r"email must not hold control characters or lone surrogates, got '\n'"
+    await world.engine.imports.merge(TEST, right, on_rows=lambda _: None, by=TESTER)
     old, new = await world.accounts.user(TEST, "old"), await world.accounts.user(TEST, "new")
     assert (old.name, old.email, old.metadata) == ("Older", "o@example.com", {"a": 1})
     assert (new.name, new.email, new.metadata, new.created_at) == ("New", None, {}, NOON)
-    assert {ruling.fate for ruling in await world.engine.directory.rule(TEST, right)} == {Fate.UNCHANGED}
+    assert {checked.outcome for checked in await world.engine.directory.rule(TEST, right)} == {RowOutcome.UNCHANGED}
 
 
 async def test_a_new_row_with_a_blank_at_an_end_is_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,10 +60,10 @@ async def test_a_new_row_with_a_blank_at_an_end_is_wrong(world: World, monkeypat
         before.setattr("kana.engine.users.accounts.new_identifier", identifier)
         await world.accounts.create_user(TEST, id="old ")
     rows = [row(2, "old ", name="Old"), row(3, "new "), row(4, " ")]
-    rulings = await world.engine.directory.rule(TEST, rows)
-    assert [ruling.fate for ruling in rulings] == [Fate.UPDATED, Fate.WRONG, Fate.WRONG]
-    assert rulings[1].why.startswith("id must neither begin nor end with a blank")
-    await world.engine.rosters.merge(TEST, rows[:1], on_rows=lambda _: None, by=TESTER)
+    checked_rows = await world.engine.directory.rule(TEST, rows)
+    assert [checked.outcome for checked in checked_rows] == [RowOutcome.UPDATED, RowOutcome.WRONG, RowOutcome.WRONG]
+    assert checked_rows[1].why.startswith("id must neither begin nor end with a blank")
+    await world.engine.imports.merge(TEST, rows[:1], on_rows=lambda _: None, by=TESTER)
     assert (await world.accounts.user(TEST, "old ")).name == "Old"
 
 

@@ -32,7 +32,7 @@ async def test_a_profile_says_what_answers_and_how_far_it_is_used(world: World) 
     await world.subscribed_user("ada", "basic", "extra")
     await world.usage.record(a_usage(15))
     profile = await world.engine.profiles.of(TEST, "ada")
-    chat, message = profile.standings
+    chat, message = profile.features
     assert (message.feature.id, message.package.id, message.period) == (
         "message",
         "extra",
@@ -42,7 +42,7 @@ async def test_a_profile_says_what_answers_and_how_far_it_is_used(world: World) 
         False,
         Consumption(15, 15, overage_enabled=False),
     )
-    assert [(each.candidate.package.id, each.answers) for each in message.contenders] == [
+    assert [(each.candidate.package.id, each.answers) for each in message.ranked] == [
         ("extra", True),
         ("basic", False),
     ]
@@ -64,7 +64,7 @@ async def test_subscriptions_have_their_history(world: World) -> None:
     assert await seen() == [("pro", active, True), ("basic", cancelled, False)]
     world.clock.advance(days=1)
     assert await seen() == [("pro", cancelled, False), ("basic", cancelled, False)]
-    assert (await world.engine.profiles.of(TEST, "ada")).standings == []
+    assert (await world.engine.profiles.of(TEST, "ada")).features == []
 
 
 async def test_entries_are_paged_with_refusals(world: World) -> None:

@@ -27,7 +27,7 @@ _STATUSES = (*PackageStatus, _ALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldFeature:
+class PackageFeatureView:
     """A feature as it sits in one package, with what the feature itself says."""
 
     id: str
@@ -141,7 +141,7 @@ async def delete_package(_root: object, info: Info, *, id: str) -> Package:  # n
 
 
 @package_type.field("features")
-def features_of(package: Package, info: Info) -> list[HeldFeature]:
+def features_of(package: Package, info: Info) -> list[PackageFeatureView]:
     """Return the features of a package."""
     catalog = info.context.catalog
     return [_shown(held, catalog) for held in package.features]
@@ -152,9 +152,9 @@ async def _answer(context: AdminContext, package: Package) -> Package:
     return package
 
 
-def _shown(held: PackageFeature, catalog: Catalog) -> HeldFeature:
+def _shown(held: PackageFeature, catalog: Catalog) -> PackageFeatureView:
     feature, allowance = catalog.feature(held.feature_id), held.allowance
-    return HeldFeature(
+    return PackageFeatureView(
         id=feature.id,
         name=feature.name if held.name is None else held.name,
         type=feature.type,

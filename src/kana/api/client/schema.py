@@ -11,7 +11,7 @@ from graphql import GraphQLSchema
 
 from kana.api.client.context import ClientContext, Info
 from kana.api.scalars import UNITS
-from kana.engine.users.holdings import HeldFeature, Holding
+from kana.engine.users.holdings import SubscribedFeature, SubscribedPackage
 from kana.model.entitlement import Decision
 from kana.model.feature import FeatureType
 
@@ -55,68 +55,68 @@ def current_user(_root: object, info: Info) -> CurrentUser:
 
 
 @user_type.field("subscribedPackages")
-async def subscribed_packages(user: CurrentUser, info: Info) -> list[Holding]:
+async def subscribed_packages(user: CurrentUser, info: Info) -> list[SubscribedPackage]:
     """Answer what they hold."""
     context = info.context
     return await context.engine.holdings.of(context.environment, user.id, owner=context.owner)
 
 
 @package_type.field("id")
-def package_id(holding: Holding, _info: Info) -> str:
+def package_id(holding: SubscribedPackage, _info: Info) -> str:
     """Answer the package's id."""
     return holding.package.id
 
 
 @package_type.field("name")
-def package_name(holding: Holding, _info: Info) -> str:
+def package_name(holding: SubscribedPackage, _info: Info) -> str:
     """Answer the package's name."""
     return holding.package.name
 
 
 @package_type.field("isAddon")
-def package_is_addon(holding: Holding, _info: Info) -> bool:
+def package_is_addon(holding: SubscribedPackage, _info: Info) -> bool:
     """Answer whether it is an add-on."""
     return holding.package.is_addon
 
 
 @package_type.field("metadata")
-def package_metadata(holding: Holding, info: Info) -> object:
+def package_metadata(holding: SubscribedPackage, info: Info) -> object:
     """Answer the metadata, to the user alone."""
     return _to_the_user_alone(info.context, holding.package.metadata)
 
 
 @feature_type.field("id")
-def feature_id(held: HeldFeature, _info: Info) -> str:
+def feature_id(held: SubscribedFeature, _info: Info) -> str:
     """Answer the feature's id."""
     return held.feature.id
 
 
 @feature_type.field("type")
-def feature_kind(held: HeldFeature, _info: Info) -> FeatureType:
+def feature_kind(held: SubscribedFeature, _info: Info) -> FeatureType:
     """Answer the feature's type."""
     return held.feature.type
 
 
 @feature_type.field("unitLabel")
-def unit_label(held: HeldFeature, _info: Info) -> str | None:
+def unit_label(held: SubscribedFeature, _info: Info) -> str | None:
     """Answer the name of one unit."""
     return held.feature.unit_label
 
 
 @feature_type.field("unitLabelPlural")
-def unit_label_plural(held: HeldFeature, _info: Info) -> str | None:
+def unit_label_plural(held: SubscribedFeature, _info: Info) -> str | None:
     """Answer the name of several units."""
     return held.feature.unit_label_plural
 
 
 @feature_type.field("metadata")
-def feature_metadata(held: HeldFeature, info: Info) -> object:
+def feature_metadata(held: SubscribedFeature, info: Info) -> object:
     """Answer the metadata, to the user alone."""
     return _to_the_user_alone(info.context, held.feature.metadata)
 
 
 @feature_type.field("entitlement")
-def entitlement(held: HeldFeature, _info: Info) -> Decision:
+def entitlement(held: SubscribedFeature, _info: Info) -> Decision:
     """Answer what holds for the feature."""
     return held.decision
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kana.engine.catalog.config import Line, Review
+from kana.engine.catalog.config import Review, ReviewLine
 from kana.model.catalog import Catalog
 from kana.model.feature import FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus
@@ -70,7 +70,7 @@ def _held(held: PackageFeature, catalog: Catalog) -> dict[str, Any]:
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(line: ReviewLine) -> dict[str, Any]:
     described: dict[str, Any] = {"severity": line.severity, "text": line.text}
     if line.path is not None:
         described["path"] = line.path

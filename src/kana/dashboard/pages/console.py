@@ -12,8 +12,8 @@ from graphql import build_schema, introspection_from_schema
 from starlette.responses import Response
 
 from kana.dashboard.context import Context
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get
-from kana.dashboard.visit import Visit
 from kana.model.feature import FeatureType
 
 
@@ -77,33 +77,33 @@ mutation Subscribe($userId: String!, $packageIds: [String!]!) {
 }"""
 
 
-async def show_console(visit: Visit) -> Response:
+async def show_console(request: PageRequest) -> Response:
     """Show the console."""
-    examples = await _examples(visit)
-    asked = visit.asked("example")
+    examples = await _examples(request)
+    asked = request.asked("example")
     number = int(asked) if asked in map(str, range(len(examples))) else 0
     page = ConsolePage(
         examples=examples,
         number=number,
         example=examples[number],
-        command=_command(visit.site.origin, examples[number]),
-        definitions=visit.house.definitions,
+        command=_command(request.site.origin, examples[number]),
+        definitions=request.services.definitions,
     )
-    return visit.show(page)
+    return request.show(page)
 
 
-async def show_schema(visit: Visit) -> Response:
+async def show_schema(request: PageRequest) -> Response:
     """Answer the schema as introspection does, for the console's help: it is the same for everybody."""
-    return Response(_introspection(visit.house.definitions), media_type="application/json")
+    return Response(_introspection(request.services.definitions), media_type="application/json")
 
 
-async def _examples(visit: Visit) -> tuple[Example, ...]:
+async def _examples(request: PageRequest) -> tuple[Example, ...]:
     """Return examples with ids that exist, where there are any."""
-    catalog = await visit.engine.catalog.read(visit.environment)
+    catalog = await request.engine.catalog.read(request.environment)
     counted = [each.id for each in catalog.features.values() if each.type is FeatureType.CONSUMABLE]
     feature_id = next(iter(counted), "messages")
     package_id = next((each.id for each in catalog.packages.values() if not each.is_addon), "basic-plan")
-    users = await visit.engine.accounts.users(visit.environment, first=1, after=None)
+    users = await request.engine.accounts.users(request.environment, first=1, after=None)
     user_id = users[0].id if users else "124"
     pair = {"userId": user_id, "featureId": feature_id}
     usage = {**pair, "delta": 1, "action": "ADD", "idempotencyKey": "console-1"}

@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from kana.dashboard.confirmation import ask
 from kana.dashboard.context import Context
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get, post
-from kana.dashboard.visit import Visit
 from kana.errors import BadInput, Conflict, KeyNotFound
+from kana.model.colleague import Role
 from kana.model.key import ApiKey, EnvironmentSettings, KeyKind, SigningSecret
-from kana.model.person import Role
 from kana.model.text import TEXT_LENGTH_MAX, shown
 
 
@@ -41,89 +41,89 @@ class DeveloperPage(Context):
     name_length_max: int = TEXT_LENGTH_MAX
 
 
-async def show_developer(visit: Visit) -> Response:
+async def show_developer(request: PageRequest) -> Response:
     """List the keys, those in force first."""
-    return await _show(visit)
+    return await _show(request)
 
 
-async def create_key(visit: Visit) -> Response:
+async def create_key(request: PageRequest) -> Response:
     """Make a key and show it, this once."""
     try:
-        kind = KeyKind(visit.text("kind"))
+        kind = KeyKind(request.text("kind"))
     except ValueError:
         raise BadInput("a key is private or public") from None
-    return await _made(visit, kind, _name(visit.text("name")))
+    return await _made(request, kind, _name(request.text("name")))
 
 
-async def rotate_key(visit: Visit) -> Response:
+async def rotate_key(request: PageRequest) -> Response:
     """Make a key in place of one that stays valid until it is revoked, so that nobody is locked out meanwhile."""
-    old = await _key(visit, visit.text("key"))
-    return await _made(visit, old.kind, old.name, replaces=old)
+    old = await _key(request, request.text("key"))
+    return await _made(request, old.kind, old.name, replaces=old)
 
 
-async def _made(visit: Visit, kind: KeyKind, name: str, *, replaces: ApiKey | None = None) -> Response:
-    key, described = await visit.engine.access.create_key(visit.environment, kind, name=name, by=visit.actor)
-    return await _show(visit, MadeKey(key=key, described=described, replaces=replaces))
+async def _made(request: PageRequest, kind: KeyKind, name: str, *, replaces: ApiKey | None = None) -> Response:
+    key, described = await request.engine.access.create_key(request.environment, kind, name=name, by=request.actor)
+    return await _show(request, MadeKey(key=key, described=described, replaces=replaces))
 
 
-async def show_revoke(visit: Visit) -> Response:
+async def show_revoke(request: PageRequest) -> Response:
     """Ask whether to revoke a key."""
-    key = await _key(visit, visit.id)
+    key = await _key(request, request.id)
     called = f", called {key.name}" if key.name else ""
     return ask(
-        visit,
+        request,
         f"Revoke {key.masked}",
         f"This {key.kind} key{called} opens nothing any more, within a second. This is for good.",
         "Programs that still send it are refused.",
-        action=visit.url("/developer/revoke", id=key.masked),
+        action=request.url("/developer/revoke", id=key.masked),
         button="Revoke",
-        back=visit.url("/developer"),
+        back=request.url("/developer"),
     )
 
 
-async def revoke_key(visit: Visit) -> Response:
+async def revoke_key(request: PageRequest) -> Response:
     """Revoke it."""
-    key = await _key(visit, visit.id)
-    await visit.engine.access.revoke_key(key.masked, by=visit.actor)
-    return visit.go("/developer", said=f"{key.masked} is revoked.")
+    key = await _key(request, request.id)
+    await request.engine.access.revoke_key(key.masked, by=request.actor)
+    return request.go("/developer", said=f"{key.masked} is revoked.")
 
 
-async def change_secure_mode(visit: Visit) -> Response:
+async def change_secure_mode(request: PageRequest) -> Response:
     """Say who may ask the Client API."""
-    settings = await visit.engine.access.change_settings(
-        visit.environment, requires_secure_mode=visit.ticked("required"), by=visit.actor
+    settings = await request.engine.access.change_settings(
+        request.environment, requires_secure_mode=request.ticked("required"), by=request.actor
     )
     lets_in = "user tokens only" if settings.requires_secure_mode else "user tokens and public keys"
-    return visit.go("/developer", said=f"The Client API lets in {lets_in}.")
+    return request.go("/developer", said=f"The Client API lets in {lets_in}.")
 
 
-async def _show(visit: Visit, made: MadeKey | None = None) -> Response:
-    keys = await _keys(visit)
-    keyring = await visit.engine.access.keyring()
-    secrets = [secret for secret in keyring.signing_secrets if secret.environment is visit.environment]
+async def _show(request: PageRequest, made: MadeKey | None = None) -> Response:
+    keys = await _keys(request)
+    keyring = await request.engine.access.keyring()
+    secrets = [secret for secret in keyring.signing_secrets if secret.environment is request.environment]
     page = DeveloperPage(
         keys=sorted(keys, key=lambda key: key.revoked_at is not None),
-        settings=keyring.environments[visit.environment],
+        settings=keyring.environments[request.environment],
         secrets=sorted(secrets, key=lambda secret: secret.created_at, reverse=True),
-        signing_id=keyring.signing_secret(visit.environment).id,
-        origin=visit.site.origin,
+        signing_id=keyring.signing_secret(request.environment).id,
+        origin=request.site.origin,
         made=made,
     )
-    return visit.show(page)
+    return request.show(page)
 
 
-async def _keys(visit: Visit) -> list[ApiKey]:
-    return [key for key in await visit.engine.access.keys() if key.environment is visit.environment]
+async def _keys(request: PageRequest) -> list[ApiKey]:
+    return [key for key in await request.engine.access.keys() if key.environment is request.environment]
 
 
-async def _key(visit: Visit, masked: str) -> ApiKey:
+async def _key(request: PageRequest, masked: str) -> ApiKey:
     """Return a key in force, by how lists show it.
 
     Raises:
         KeyNotFound: this environment has none like it.
         Conflict: it is revoked already.
     """
-    found = [key for key in await _keys(visit) if key.masked == masked]
+    found = [key for key in await _keys(request) if key.masked == masked]
     if not found:
         raise KeyNotFound(f"Key not found: {shown(masked)}")
     if found[0].revoked_at is not None:

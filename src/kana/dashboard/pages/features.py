@@ -9,14 +9,14 @@ from starlette.responses import Response
 from kana.dashboard.context import Context
 from kana.dashboard.forms import Errors, read_metadata, written_metadata
 from kana.dashboard.listing import Listing, listing
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get, post
-from kana.dashboard.visit import Visit
 from kana.engine.catalog.catalog import FeatureChanges
 from kana.errors import BadInput, Conflict
 from kana.model.catalog import Catalog
+from kana.model.colleague import Role
 from kana.model.feature import Feature, FeatureType
 from kana.model.package import Package
-from kana.model.person import Role
 
 _FIELDS = {"unitLabel": "unit_label", "unitLabelPlural": "unit_label_plural"}
 
@@ -63,13 +63,13 @@ class FeaturePage(Context):
     errors: dict[str, str] = field(default_factory=dict)
 
 
-async def show_features(visit: Visit) -> Response:
+async def show_features(request: PageRequest) -> Response:
     """List features and how many packages each is in."""
-    catalog = await visit.engine.catalog.read(visit.environment)
+    catalog = await request.engine.catalog.read(request.environment)
     held = _counts(catalog)
-    kind = visit.asked("type")
+    kind = request.asked("type")
     found = listing(
-        visit,
+        request,
         [
             FeatureRow(feature=feature, packages=held.get(feature.id, 0))
             for feature in catalog.features.values()
@@ -83,7 +83,7 @@ async def show_features(visit: Visit) -> Response:
         },
         words=lambda row: f"{row.feature.name}\n{row.feature.id}",
     )
-    return visit.show(FeaturesPage(list=found, type=kind))
+    return request.show(FeaturesPage(list=found, type=kind))
 
 
 def _counts(catalog: Catalog) -> dict[str, int]:
@@ -94,14 +94,14 @@ def _counts(catalog: Catalog) -> dict[str, int]:
     return counts
 
 
-async def show_new_feature(visit: Visit) -> Response:
+async def show_new_feature(request: PageRequest) -> Response:
     """Show the empty form."""
-    return visit.show(FeaturePage(feature=None, typed=TypedFeature()))
+    return request.show(FeaturePage(feature=None, typed=TypedFeature()))
 
 
-async def create_feature(visit: Visit) -> Response:
+async def create_feature(request: PageRequest) -> Response:
     """Make a feature of what was typed."""
-    typed, errors = _typed(visit), Errors()
+    typed, errors = _typed(request), Errors()
     try:
         kind = FeatureType(typed.type)
     except ValueError:
@@ -109,28 +109,28 @@ async def create_feature(visit: Visit) -> Response:
     metadata = read_metadata(typed.metadata, errors=errors)
     if not errors:
         try:
-            feature = await visit.engine.catalog.create_feature(
-                visit.environment,
+            feature = await request.engine.catalog.create_feature(
+                request.environment,
                 id=typed.id,
                 type=kind,
                 name=typed.name or None,
                 unit_label=typed.unit_label or None,
                 unit_label_plural=typed.unit_label_plural or None,
                 metadata=metadata,
-                by=visit.actor,
+                by=request.actor,
             )
-            return visit.go("/features", said=f"Feature {feature.name} is made.")
+            return request.go("/features", said=f"Feature {feature.name} is made.")
         except Conflict as error:
             errors.add("id", error.message)
         except BadInput as error:
             errors.take(error, fields=_FIELDS)
-    return visit.show(FeaturePage(feature=None, typed=typed, errors=errors.by_field), status=400)
+    return request.show(FeaturePage(feature=None, typed=typed, errors=errors.by_field), status=400)
 
 
-async def show_feature(visit: Visit) -> Response:
+async def show_feature(request: PageRequest) -> Response:
     """Show a feature, to read or to change."""
-    catalog = await visit.engine.catalog.read(visit.environment)
-    feature = catalog.feature(visit.id)
+    catalog = await request.engine.catalog.read(request.environment)
+    feature = catalog.feature(request.id)
     typed = TypedFeature(
         id=feature.id,
         name=feature.name,
@@ -139,13 +139,13 @@ async def show_feature(visit: Visit) -> Response:
         unit_label_plural=feature.unit_label_plural or "",
         metadata=written_metadata(feature.metadata),
     )
-    return visit.show(_page(catalog, feature, typed, Errors()))
+    return request.show(_page(catalog, feature, typed, Errors()))
 
 
-async def update_feature(visit: Visit) -> Response:
+async def update_feature(request: PageRequest) -> Response:
     """Change a feature's name, labels and metadata to what was typed."""
-    catalog = await visit.engine.catalog.read(visit.environment)
-    feature, typed, errors = catalog.feature(visit.id), _typed(visit), Errors()
+    catalog = await request.engine.catalog.read(request.environment)
+    feature, typed, errors = catalog.feature(request.id), _typed(request), Errors()
     changes: FeatureChanges = {
         "name": typed.name or None,
         "unit_label": typed.unit_label or None,
@@ -154,11 +154,13 @@ async def update_feature(visit: Visit) -> Response:
     }
     if not errors:
         try:
-            changed = await visit.engine.catalog.update_feature(visit.environment, feature.id, changes, by=visit.actor)
-            return visit.go("/features", said=f"Feature {changed.name} is saved.")
+            changed = await request.engine.catalog.update_feature(
+                request.environment, feature.id, changes, by=request.actor
+            )
+            return request.go("/features", said=f"Feature {changed.name} is saved.")
         except BadInput as error:
             errors.take(error, fields=_FIELDS)
-    return visit.show(_page(catalog, feature, typed, errors), status=400)
+    return request.show(_page(catalog, feature, typed, errors), status=400)
 
 
 def _page(catalog: Catalog, feature: Feature, typed: TypedFeature, errors: Errors) -> FeaturePage:
@@ -166,14 +168,14 @@ def _page(catalog: Catalog, feature: Feature, typed: TypedFeature, errors: Error
     return FeaturePage(feature=feature, typed=typed, packages=packages, errors=errors.by_field)
 
 
-def _typed(visit: Visit) -> TypedFeature:
+def _typed(request: PageRequest) -> TypedFeature:
     return TypedFeature(
-        id=visit.text("id"),
-        name=visit.text("name"),
-        type=visit.text("type"),
-        unit_label=visit.text("unit_label"),
-        unit_label_plural=visit.text("unit_label_plural"),
-        metadata=visit.text("metadata"),
+        id=request.text("id"),
+        name=request.text("name"),
+        type=request.text("type"),
+        unit_label=request.text("unit_label"),
+        unit_label_plural=request.text("unit_label_plural"),
+        metadata=request.text("metadata"),
     )
 
 

@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from kana.dashboard.context import Context
 from kana.dashboard.insight_range import Range, asked_range, presets
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get
 from kana.dashboard.usage_chart import Chart, chart_of
-from kana.dashboard.visit import Visit
 from kana.download import FORMATS
 from kana.engine.usage.insights import DOWNLOAD_ROWS_MAX
 from kana.errors import BadInput
@@ -106,13 +106,13 @@ class RefusalsPage(Context):
     words: Mapping[Outcome, str]
 
 
-async def show_usage(visit: Visit) -> Response:
+async def show_usage(request: PageRequest) -> Response:
     """Draw usage."""
-    asked, catalog = _asked(visit), await _catalog(visit)
+    asked, catalog = _asked(request), await _catalog(request)
     steps = Steps.over(asked.range.start, asked.range.end, asked.range.step)
     if len(steps.begins) > POINTS_MAX:
         raise BadInput(f"these are {len(steps.begins):,} steps; ask for larger ones, or for a shorter range")
-    rows = await _usage(visit, asked)
+    rows = await _usage(request, asked)
     features, packages = catalog.features, catalog.packages
 
     def name_of(row: UsageRow) -> str:
@@ -129,23 +129,23 @@ async def show_usage(visit: Visit) -> Response:
         chart=chart_of(rows, steps, name_of=name_of),
         by="package" if asked.feature else "feature",
         downloads=[
-            (kind, visit.url(f"/insights/usage.{kind}", **dict(visit.request.query_params))) for kind in FORMATS
+            (kind, request.url(f"/insights/usage.{kind}", **dict(request.http.query_params))) for kind in FORMATS
         ],
     )
-    return visit.show(page)
+    return request.show(page)
 
 
-async def download_usage(visit: Visit) -> Response:
+async def download_usage(request: PageRequest) -> Response:
     """Answer the same as a file, feature by package."""
-    kind = FORMATS[visit.path.rpartition(".")[2]]
-    rows = await _usage(visit, _asked(visit), rows_max=DOWNLOAD_ROWS_MAX)
-    headers = {"content-disposition": f'attachment; filename="usage-{visit.environment}.{kind.extension}"'}
+    kind = FORMATS[request.path.rpartition(".")[2]]
+    rows = await _usage(request, _asked(request), rows_max=DOWNLOAD_ROWS_MAX)
+    headers = {"content-disposition": f'attachment; filename="usage-{request.environment}.{kind.extension}"'}
     return Response(await asyncio.to_thread(kind.write, rows), media_type=kind.content_type, headers=headers)
 
 
-async def _usage(visit: Visit, asked: Asked, *, rows_max: int = DOWNLOAD_ROWS_MAX) -> list[UsageRow]:
-    return await visit.engine.insights.usage(
-        visit.environment,
+async def _usage(request: PageRequest, asked: Asked, *, rows_max: int = DOWNLOAD_ROWS_MAX) -> list[UsageRow]:
+    return await request.engine.insights.usage(
+        request.environment,
         start=asked.range.start,
         end=asked.range.end,
         step=asked.range.step,
@@ -156,38 +156,38 @@ async def _usage(visit: Visit, asked: Asked, *, rows_max: int = DOWNLOAD_ROWS_MA
     )
 
 
-async def show_adoption(visit: Visit) -> Response:
+async def show_adoption(request: PageRequest) -> Response:
     """List features with their users, the least used first among those that somebody has."""
-    asked, catalog = _asked(visit), await _catalog(visit)
-    found = await visit.engine.insights.adoption(visit.environment, start=asked.range.start, end=asked.range.end)
+    asked, catalog = _asked(request), await _catalog(request)
+    found = await request.engine.insights.adoption(request.environment, start=asked.range.start, end=asked.range.end)
     rows = sorted(found, key=lambda row: (row.share is None, row.share, row.feature_id))
-    return visit.show(AdoptionPage(asked=asked, rows=rows, names=_names(catalog)))
+    return request.show(AdoptionPage(asked=asked, rows=rows, names=_names(catalog)))
 
 
-async def show_top_users(visit: Visit) -> Response:
+async def show_top_users(request: PageRequest) -> Response:
     """List who used a feature most; of the first one where none is asked for."""
-    catalog = await _catalog(visit)
+    catalog = await _catalog(request)
     features = _by_name(catalog)
-    asked = _asked(visit, feature=features[0].id if features else "")
+    asked = _asked(request, feature=features[0].id if features else "")
     rows: list[TopUser] = []
     if asked.feature:
-        rows = await visit.engine.insights.top_users(
-            visit.environment, asked.feature, start=asked.range.start, end=asked.range.end, first=ROWS
+        rows = await request.engine.insights.top_users(
+            request.environment, asked.feature, start=asked.range.start, end=asked.range.end, first=ROWS
         )
-    return visit.show(TopUsersPage(asked=asked, features=features, rows=rows))
+    return request.show(TopUsersPage(asked=asked, features=features, rows=rows))
 
 
-async def show_limits(visit: Visit) -> Response:
+async def show_limits(request: PageRequest) -> Response:
     """List who is near a limit."""
-    rows = await visit.engine.insights.near_limit(visit.environment, first=ROWS)
-    return visit.show(LimitsPage(rows=rows, names=_names(await _catalog(visit))))
+    rows = await request.engine.insights.near_limit(request.environment, first=ROWS)
+    return request.show(LimitsPage(rows=rows, names=_names(await _catalog(request))))
 
 
-async def show_refusals(visit: Visit) -> Response:
+async def show_refusals(request: PageRequest) -> Response:
     """List who was refused, the most often refused first."""
-    asked, catalog = _asked(visit), await _catalog(visit)
-    rows = await visit.engine.insights.refusals(
-        visit.environment,
+    asked, catalog = _asked(request), await _catalog(request)
+    rows = await request.engine.insights.refusals(
+        request.environment,
         start=asked.range.start,
         end=asked.range.end,
         feature_id=asked.feature or None,
@@ -205,21 +205,21 @@ async def show_refusals(visit: Visit) -> Response:
         names=_names(catalog),
         words=_WORDS,
     )
-    return visit.show(page)
+    return request.show(page)
 
 
-def _asked(visit: Visit, *, feature: str = "") -> Asked:
+def _asked(request: PageRequest, *, feature: str = "") -> Asked:
     return Asked(
-        range=asked_range(visit),
-        feature=visit.asked("feature", feature),
-        package=visit.asked("package"),
-        user=visit.asked("user").strip(),
-        presets=presets(visit),
+        range=asked_range(request),
+        feature=request.asked("feature", feature),
+        package=request.asked("package"),
+        user=request.asked("user").strip(),
+        presets=presets(request),
     )
 
 
-async def _catalog(visit: Visit) -> Catalog:
-    return await visit.engine.catalog.read(visit.environment)
+async def _catalog(request: PageRequest) -> Catalog:
+    return await request.engine.catalog.read(request.environment)
 
 
 def _by_name(catalog: Catalog) -> list[Feature]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from kana.dashboard.context import Context
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get, post
-from kana.dashboard.visit import Visit
 from kana.engine.segment.mapping import EventCounts
 from kana.errors import BadInput
 from kana.model.segment import EventStatus, SegmentEvent
@@ -42,43 +42,43 @@ class SegmentPage(Context):
     statuses: tuple[EventStatus, ...] = tuple(EventStatus)
 
 
-async def show_integrations(visit: Visit) -> Response:
+async def show_integrations(request: PageRequest) -> Response:
     """Show what is connected."""
-    counts = await visit.engine.mapping.counts(visit.environment)
-    return visit.show(IntegrationsPage(counts=counts, origin=visit.site.origin))
+    counts = await request.engine.mapping.counts(request.environment)
+    return request.show(IntegrationsPage(counts=counts, origin=request.site.origin))
 
 
-async def show_events(visit: Visit) -> Response:
+async def show_events(request: PageRequest) -> Response:
     """List events."""
-    status = visit.asked("status")
-    found = await visit.engine.mapping.events(
-        visit.environment, status=_status(status), first=ROWS + 1, before=_number(visit.asked("before"))
+    status = request.asked("status")
+    found = await request.engine.mapping.events(
+        request.environment, status=_status(status), first=ROWS + 1, before=_number(request.asked("before"))
     )
     events = found[:ROWS]
     more = len(found) > ROWS
     page = SegmentPage(
-        counts=await visit.engine.mapping.counts(visit.environment),
+        counts=await request.engine.mapping.counts(request.environment),
         events=events,
         status=status,
-        next_url=visit.url("/integrations/segment", status=status, before=events[-1].number) if more else "",
-        origin=visit.site.origin,
+        next_url=request.url("/integrations/segment", status=status, before=events[-1].number) if more else "",
+        origin=request.site.origin,
     )
-    return visit.show(page)
+    return request.show(page)
 
 
-async def retry_events(visit: Visit) -> Response:
+async def retry_events(request: PageRequest) -> Response:
     """Try the failed event that the address names again, or all where it names none."""
-    wanted = visit.asked("id")
+    wanted = request.asked("id")
     if wanted:
         number = _number(wanted)
         assert number is not None, "an id that is not empty is a number, or refused"
-        event = await visit.engine.segment.retry(visit.environment, number)
+        event = await request.engine.segment.retry(request.environment, number)
         why = f" {event.reason}" if event.reason else ""
         said = f"{event.event or event.type.capitalize()}: {event.status.lower()}.{why}"
     else:
-        visit.engine.replayer.retry_failed(visit.environment)
+        request.engine.replayer.retry_failed(request.environment)
         said = "All that failed is tried again within seconds."
-    return visit.go("/integrations/segment", said=said, status="FAILED")
+    return request.go("/integrations/segment", said=said, status="FAILED")
 
 
 def _status(text: str) -> EventStatus | None:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from kana.dashboard.context import Context
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get
-from kana.dashboard.visit import Visit
 from kana.errors import BadInput
+from kana.model.colleague import Role
 from kana.model.log import LogLine
-from kana.model.person import Role
 
 ROWS = 50
 """How many changes a page has."""
@@ -53,24 +53,24 @@ class LogPage(Context):
     open_max: int = OPEN_MAX
 
 
-async def show_log(visit: Visit) -> Response:
-    """List changes, of everything or of one thing by its id; to owners those of people and the workspace too."""
-    subject = visit.asked("subject").strip()
-    found = await visit.engine.insights.log(
-        visit.environment,
+async def show_log(request: PageRequest) -> Response:
+    """List changes, of everything or of one thing by its id; to owners those of colleagues and the workspace too."""
+    subject = request.asked("subject").strip()
+    found = await request.engine.insights.log(
+        request.environment,
         first=ROWS + 1,
-        after=_number(visit.asked("after")),
+        after=_number(request.asked("after")),
         subject_id=subject or None,
-        shared=visit.person.role.covers(Role.OWNER),
+        shared=request.colleague.role.covers(Role.OWNER),
     )
     rows = [LogRow(line, tuple(differences(line.before, line.after))) for line in found[:ROWS]]
     more = len(found) > ROWS
     page = LogPage(
         rows=rows,
         subject=subject,
-        next_url=visit.url("/log", subject=subject, after=rows[-1].line.id) if more else "",
+        next_url=request.url("/log", subject=subject, after=rows[-1].line.id) if more else "",
     )
-    return visit.show(page)
+    return request.show(page)
 
 
 def differences(before: object, after: object) -> Iterator[Difference]:

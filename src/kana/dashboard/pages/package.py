@@ -11,24 +11,24 @@ from kana.dashboard import package_form
 from kana.dashboard.context import Context
 from kana.dashboard.forms import Errors
 from kana.dashboard.package_form import PackageForm
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.pages.packages import addons_of
 from kana.dashboard.route import get, post
-from kana.dashboard.visit import Visit
 from kana.engine.catalog.catalog import PackageChanges, changed_package
-from kana.engine.catalog.config import Line
+from kana.engine.catalog.config import ReviewLine
 from kana.errors import BadInput, Conflict, InvalidValue
 from kana.model.catalog import Catalog
 from kana.model.change import in_words
+from kana.model.colleague import Role
 from kana.model.feature import Feature, FeatureType
 from kana.model.package import Package, PackageStatus
 from kana.model.period import ResetPeriod, to_milliseconds
-from kana.model.person import Role
 
 _FIELDS = {"basePackageIds": "base", "features.name": "features", "features.id": "features"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldFeature:
+class PackageFeatureRow:
     """A feature as the page of a package shows it; ``allowance`` in words, None where nothing is counted."""
 
     feature: Feature
@@ -42,7 +42,7 @@ class PackagePage(Context):
 
     template = "package.html"
     package: Package
-    features: Sequence[HeldFeature]
+    features: Sequence[PackageFeatureRow]
     subscribers: int
     addons: Sequence[Package]
     bases: Sequence[Package]
@@ -68,7 +68,7 @@ class ImpactPage(Context):
 
     template = "impact.html"
     package: Package
-    lines: Sequence[Line]
+    lines: Sequence[ReviewLine]
     subscribers: int
     sent: Sequence[tuple[str, str]]
 
@@ -84,14 +84,14 @@ class DuplicatePage(Context):
     errors: dict[str, str] = field(default_factory=dict)
 
 
-async def show_package(visit: Visit) -> Response:
+async def show_package(request: PageRequest) -> Response:
     """Show a package."""
-    catalog = await visit.engine.catalog.read(visit.environment)
-    package = catalog.package(visit.id)
+    catalog = await request.engine.catalog.read(request.environment)
+    package = catalog.package(request.id)
     page = PackagePage(
         package=package,
         features=[
-            HeldFeature(
+            PackageFeatureRow(
                 feature=feature,
                 name=held.name or feature.name,
                 allowance=in_words(held.allowance) if feature.type is FeatureType.CONSUMABLE else None,
@@ -99,102 +99,104 @@ async def show_package(visit: Visit) -> Response:
             for held in package.features
             for feature in [catalog.feature(held.feature_id)]
         ],
-        subscribers=await _subscribers(visit, package),
+        subscribers=await _subscribers(request, package),
         addons=addons_of(catalog, package),
         bases=[catalog.package(base_id) for base_id in package.base_package_ids],
     )
-    return visit.show(page)
+    return request.show(page)
 
 
-async def show_new_package(visit: Visit) -> Response:
+async def show_new_package(request: PageRequest) -> Response:
     """Show the empty form."""
-    catalog = await visit.engine.catalog.read(visit.environment)
-    return visit.show(_form_page(catalog, None, package_form.empty(catalog)))
+    catalog = await request.engine.catalog.read(request.environment)
+    return request.show(_form_page(catalog, None, package_form.empty(catalog)))
 
 
-async def create_package(visit: Visit) -> Response:
+async def create_package(request: PageRequest) -> Response:
     """Make a draft of what was typed."""
-    catalog = await visit.engine.catalog.read(visit.environment)
-    form, errors = package_form.typed(visit, catalog), Errors()
+    catalog = await request.engine.catalog.read(request.environment)
+    form, errors = package_form.typed(request, catalog), Errors()
     try:
         changes = package_form.changes_of(form, None, errors)
         if not errors:
-            package = await visit.engine.catalog.create_package(
-                visit.environment, id=form.id, **changes, by=visit.actor
+            package = await request.engine.catalog.create_package(
+                request.environment, id=form.id, **changes, by=request.actor
             )
-            return visit.go("/package", id=package.id, said=f"{package.name} is made, as a draft.")
+            return request.go("/package", id=package.id, said=f"{package.name} is made, as a draft.")
     except Conflict as error:
         errors.add("id", error.message)
     except BadInput as error:
         errors.take(error, fields=_FIELDS)
-    return visit.show(_form_page(catalog, None, form, errors), status=400)
+    return request.show(_form_page(catalog, None, form, errors), status=400)
 
 
-async def show_edit(visit: Visit) -> Response:
+async def show_edit(request: PageRequest) -> Response:
     """Show the form of a package, with how many it reaches when it is published."""
-    catalog = await visit.engine.catalog.read(visit.environment)
-    package = catalog.package(visit.id)
+    catalog = await request.engine.catalog.read(request.environment)
+    package = catalog.package(request.id)
     page = _form_page(catalog, package, package_form.filled(package, catalog))
-    return visit.show(replace(page, subscribers=await _subscribers(visit, package)))
+    return request.show(replace(page, subscribers=await _subscribers(request, package)))
 
 
-async def update_package(visit: Visit) -> Response:
+async def update_package(request: PageRequest) -> Response:
     """Change a package to what was typed; of a published one say first what that does to whom, and wait for a yes."""
-    catalog = await visit.engine.catalog.read(visit.environment)
-    package = catalog.package(visit.id)
-    form, errors = package_form.typed(visit, catalog), Errors()
-    if visit.text("seen") != _seen(package):
+    catalog = await request.engine.catalog.read(request.environment)
+    package = catalog.package(request.id)
+    form, errors = package_form.typed(request, catalog), Errors()
+    if request.text("seen") != _seen(package):
         errors.add("", "somebody has changed this package meanwhile. Open it again to see how; nothing was saved.")
     try:
         changes = package_form.changes_of(form, package, errors)
-        if not errors and not visit.ticked("back"):
-            lines = await _impact(visit, catalog, package, changes)
-            if lines and package.status is PackageStatus.PUBLISHED and not visit.ticked("confirm"):
-                return visit.show(await _impact_page(visit, package, lines))
-            changed = await visit.engine.catalog.update_package(
-                visit.environment, package.id, changes, confirm_impact=visit.ticked("confirm"), by=visit.actor
+        if not errors and not request.ticked("back"):
+            lines = await _impact(request, catalog, package, changes)
+            if lines and package.status is PackageStatus.PUBLISHED and not request.ticked("confirm"):
+                return request.show(await _impact_page(request, package, lines))
+            changed = await request.engine.catalog.update_package(
+                request.environment, package.id, changes, confirm_impact=request.ticked("confirm"), by=request.actor
             )
-            return visit.go("/package", id=package.id, said=f"{changed.name} is saved.")
+            return request.go("/package", id=package.id, said=f"{changed.name} is saved.")
     except BadInput as error:
         errors.take(error, fields=_FIELDS)
     page = _form_page(catalog, package, form, errors)
-    return visit.show(replace(page, subscribers=await _subscribers(visit, package)), status=400 if errors else 200)
+    return request.show(replace(page, subscribers=await _subscribers(request, package)), status=400 if errors else 200)
 
 
-async def _impact(visit: Visit, catalog: Catalog, package: Package, changes: PackageChanges) -> Sequence[Line]:
+async def _impact(
+    request: PageRequest, catalog: Catalog, package: Package, changes: PackageChanges
+) -> Sequence[ReviewLine]:
     changed = catalog.with_package(changed_package(package, changes))
-    return await visit.house.config.impact(visit.environment, catalog, changed)
+    return await request.services.config.impact(request.environment, catalog, changed)
 
 
-async def _impact_page(visit: Visit, package: Package, lines: Sequence[Line]) -> ImpactPage:
+async def _impact_page(request: PageRequest, package: Package, lines: Sequence[ReviewLine]) -> ImpactPage:
     return ImpactPage(
         package=package,
         lines=lines,
-        subscribers=await _subscribers(visit, package),
-        sent=[(name, value) for name, value in visit.form.multi_items() if isinstance(value, str) and name != "csrf"],
+        subscribers=await _subscribers(request, package),
+        sent=[(name, value) for name, value in request.form.multi_items() if isinstance(value, str) and name != "csrf"],
     )
 
 
-async def show_duplicate(visit: Visit) -> Response:
+async def show_duplicate(request: PageRequest) -> Response:
     """Ask what the copy is called."""
-    package = (await visit.engine.catalog.read(visit.environment)).package(visit.id)
-    return visit.show(DuplicatePage(package=package, id=f"{package.id}-copy", name=f"{package.name} (copy)"))
+    package = (await request.engine.catalog.read(request.environment)).package(request.id)
+    return request.show(DuplicatePage(package=package, id=f"{package.id}-copy", name=f"{package.name} (copy)"))
 
 
-async def duplicate_package(visit: Visit) -> Response:
+async def duplicate_package(request: PageRequest) -> Response:
     """Make the copy, a draft."""
-    package = (await visit.engine.catalog.read(visit.environment)).package(visit.id)
-    new_id, name, errors = visit.text("new_id"), visit.text("name"), Errors()
+    package = (await request.engine.catalog.read(request.environment)).package(request.id)
+    new_id, name, errors = request.text("new_id"), request.text("name"), Errors()
     try:
-        copy = await visit.engine.catalog.duplicate_package(
-            visit.environment, package.id, new_id=new_id, name=name or None, by=visit.actor
+        copy = await request.engine.catalog.duplicate_package(
+            request.environment, package.id, new_id=new_id, name=name or None, by=request.actor
         )
-        return visit.go("/package", id=copy.id, said=f"{copy.name} is made, as a draft.")
+        return request.go("/package", id=copy.id, said=f"{copy.name} is made, as a draft.")
     except Conflict as error:
         errors.add("new_id", error.message)
     except InvalidValue as error:
         errors.take(error, fields={"id": "new_id"})
-    return visit.show(DuplicatePage(package=package, id=new_id, name=name, errors=errors.by_field), status=400)
+    return request.show(DuplicatePage(package=package, id=new_id, name=name, errors=errors.by_field), status=400)
 
 
 def _form_page(
@@ -215,8 +217,8 @@ def _seen(package: Package) -> str:
     return str(to_milliseconds(package.updated_at))
 
 
-async def _subscribers(visit: Visit, package: Package) -> int:
-    return (await visit.engine.catalog.count_subscribers(visit.environment)).get(package.id, 0)
+async def _subscribers(request: PageRequest, package: Package) -> int:
+    return (await request.engine.catalog.count_subscribers(request.environment)).get(package.id, 0)
 
 
 ROUTES = (

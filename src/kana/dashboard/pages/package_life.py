@@ -5,77 +5,79 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from kana.dashboard.confirmation import Tone, ask
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get, post
-from kana.dashboard.visit import Visit
 from kana.errors import Conflict
+from kana.model.colleague import Role
 from kana.model.package import Package, PackageStatus
-from kana.model.person import Role
 
 
-async def show_publish(visit: Visit) -> Response:
+async def show_publish(request: PageRequest) -> Response:
     """Ask whether to publish a draft."""
-    package = await _package(visit, PackageStatus.DRAFT)
+    package = await _package(request, PackageStatus.DRAFT)
     lines: tuple[str, ...] = (
         "Users can subscribe to it from then on.",
         "It cannot become a draft again; later you can archive it.",
     )
     if not package.features:
         lines = ("It holds no features yet.", *lines)
-    return _ask(visit, package, "publish", lines)
+    return _ask(request, package, "publish", lines)
 
 
-async def publish(visit: Visit) -> Response:
+async def publish(request: PageRequest) -> Response:
     """Publish it."""
-    package = await visit.engine.catalog.publish_package(visit.environment, visit.id, by=visit.actor)
-    return visit.go("/package", id=package.id, said=f"{package.name} is published: users can subscribe to it.")
+    package = await request.engine.catalog.publish_package(request.environment, request.id, by=request.actor)
+    return request.go("/package", id=package.id, said=f"{package.name} is published: users can subscribe to it.")
 
 
-async def show_archive(visit: Visit) -> Response:
+async def show_archive(request: PageRequest) -> Response:
     """Ask whether to archive a published package."""
-    package = await _package(visit, PackageStatus.PUBLISHED)
-    subscribers = (await visit.engine.catalog.count_subscribers(visit.environment)).get(package.id, 0)
+    package = await _package(request, PackageStatus.PUBLISHED)
+    subscribers = (await request.engine.catalog.count_subscribers(request.environment)).get(package.id, 0)
     lines = (
         "Nobody new can subscribe to it. This is for good.",
         f"{subscribers:,} who have it keep{'s' if subscribers == 1 else ''} it until they change or cancel."
         if subscribers
         else "Nobody has it now.",
     )
-    return _ask(visit, package, "archive", lines, tone="danger")
+    return _ask(request, package, "archive", lines, tone="danger")
 
 
-async def archive(visit: Visit) -> Response:
+async def archive(request: PageRequest) -> Response:
     """Archive it."""
-    package = await visit.engine.catalog.archive_package(visit.environment, visit.id, by=visit.actor)
-    return visit.go("/package", id=package.id, said=f"{package.name} is archived.")
+    package = await request.engine.catalog.archive_package(request.environment, request.id, by=request.actor)
+    return request.go("/package", id=package.id, said=f"{package.name} is archived.")
 
 
-async def show_delete(visit: Visit) -> Response:
+async def show_delete(request: PageRequest) -> Response:
     """Ask whether to delete a draft."""
-    package = await _package(visit, PackageStatus.DRAFT)
-    return _ask(visit, package, "delete", ("It is a draft: nobody has it, and it is gone for good.",), tone="danger")
+    package = await _package(request, PackageStatus.DRAFT)
+    return _ask(request, package, "delete", ("It is a draft: nobody has it, and it is gone for good.",), tone="danger")
 
 
-async def delete(visit: Visit) -> Response:
+async def delete(request: PageRequest) -> Response:
     """Delete it."""
-    await visit.engine.catalog.delete_package(visit.environment, visit.id, by=visit.actor)
-    return visit.go("/packages", said=f"{visit.id} is deleted.")
+    await request.engine.catalog.delete_package(request.environment, request.id, by=request.actor)
+    return request.go("/packages", said=f"{request.id} is deleted.")
 
 
-async def _package(visit: Visit, status: PackageStatus) -> Package:
-    package = (await visit.engine.catalog.read(visit.environment)).package(visit.id)
+async def _package(request: PageRequest, status: PackageStatus) -> Package:
+    package = (await request.engine.catalog.read(request.environment)).package(request.id)
     if package.status is not status:
         raise Conflict(f"{package.name} is {package.status.lower()}, and this is for what is {status.lower()}")
     return package
 
 
-def _ask(visit: Visit, package: Package, verb: str, lines: tuple[str, ...], *, tone: Tone = "primary") -> Response:
+def _ask(
+    request: PageRequest, package: Package, verb: str, lines: tuple[str, ...], *, tone: Tone = "primary"
+) -> Response:
     return ask(
-        visit,
+        request,
         f"{verb.capitalize()} {package.name}?",
         *lines,
-        action=visit.url(f"/package/{verb}", id=package.id),
+        action=request.url(f"/package/{verb}", id=package.id),
         button=verb.capitalize(),
-        back=visit.url("/package", id=package.id),
+        back=request.url("/package", id=package.id),
         tone=tone,
     )
 

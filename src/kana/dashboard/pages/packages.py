@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from kana.dashboard.context import Context
 from kana.dashboard.listing import Listing, listing
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get
-from kana.dashboard.visit import Visit
 from kana.model.catalog import Catalog
 from kana.model.package import Package, PackageStatus
 
@@ -41,12 +41,12 @@ class PackagesPage(Context):
     statuses: tuple[PackageStatus, ...] = tuple(PackageStatus)
 
 
-async def show_packages(visit: Visit) -> Response:
+async def show_packages(request: PageRequest) -> Response:
     """List packages with what they hold and who holds them."""
-    catalog = await visit.engine.catalog.read(visit.environment)
-    failed = await visit.engine.mapping.failed(visit.environment)
-    subscribers = await visit.engine.catalog.count_subscribers(visit.environment)
-    status, kind = visit.asked("status"), visit.asked("kind")
+    catalog = await request.engine.catalog.read(request.environment)
+    failed = await request.engine.mapping.failed(request.environment)
+    subscribers = await request.engine.catalog.count_subscribers(request.environment)
+    status, kind = request.asked("status"), request.asked("kind")
     rows = [
         PackageRow(
             package=package,
@@ -58,7 +58,7 @@ async def show_packages(visit: Visit) -> Response:
         if status in ("", package.status) and kind in ("", "addon" if package.is_addon else "base")
     ]
     found = listing(
-        visit,
+        request,
         rows,
         columns={
             "status": lambda row: _ORDER.index(row.package.status),
@@ -69,7 +69,7 @@ async def show_packages(visit: Visit) -> Response:
         },
         words=lambda row: f"{row.package.name}\n{row.package.id}",
     )
-    return visit.show(PackagesPage(list=found, status=status, kind=kind, failed_events=failed))
+    return request.show(PackagesPage(list=found, status=status, kind=kind, failed_events=failed))
 
 
 def addons_of(catalog: Catalog, base: Package) -> list[Package]:

@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from kana.dashboard.context import Context, address
 from kana.dashboard.forms import Errors
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get, post
-from kana.dashboard.visit import Visit
 from kana.errors import BadInput, InvalidValue
-from kana.model.person import INVITATION_AGE, Invitation, Person, Role
+from kana.model.colleague import INVITATION_AGE, Colleague, Invitation, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class PeoplePage(Context):
     """Everybody, links that still work, and the form that invites another. ``link`` was just made, and shows once."""
 
     template = "people.html"
-    people: Sequence[Person]
+    colleagues: Sequence[Colleague]
     invitations: Sequence[Invitation] = ()
     roles: tuple[Role, ...] = tuple(Role)
     email: str = ""
@@ -29,51 +29,51 @@ class PeoplePage(Context):
     errors: dict[str, str] = field(default_factory=dict)
 
 
-async def show_people(visit: Visit) -> Response:
+async def show_people(request: PageRequest) -> Response:
     """List everybody."""
-    return visit.show(await _page(visit))
+    return request.show(await _page(request))
 
 
-async def invite(visit: Visit) -> Response:
+async def invite(request: PageRequest) -> Response:
     """Make a link for somebody and show it."""
-    email, errors = visit.text("email"), Errors()
+    email, errors = request.text("email"), Errors()
     try:
-        token = await visit.house.people.invite(email, _role(visit), by=visit.actor)
+        token = await request.services.colleagues.invite(email, _role(request), by=request.actor)
     except InvalidValue as error:
         errors.take(error)
-        return visit.show(await _page(visit, email=email, errors=errors), status=400)
-    return visit.show(await _page(visit, email=email, link=visit.site.origin + address("/invite", token=token)))
+        return request.show(await _page(request, email=email, errors=errors), status=400)
+    return request.show(await _page(request, email=email, link=request.site.origin + address("/invite", token=token)))
 
 
-async def change_role(visit: Visit) -> Response:
+async def change_role(request: PageRequest) -> Response:
     """Give somebody another role."""
-    person = await visit.house.people.change_role(visit.text("email"), _role(visit), by=visit.actor)
-    return visit.go("/people", said=f"{person.email} is {person.role} now, and signs in anew.", everywhere=True)
+    colleague = await request.services.colleagues.change_role(request.text("email"), _role(request), by=request.actor)
+    return request.go("/people", said=f"{colleague.email} is {colleague.role} now, and signs in anew.", everywhere=True)
 
 
-async def disable(visit: Visit) -> Response:
+async def disable(request: PageRequest) -> Response:
     """Let somebody in no more."""
-    person = await visit.house.people.disable(visit.text("email"), by=visit.actor)
-    return visit.go("/people", said=f"{person.email} is let in no more.", everywhere=True)
+    colleague = await request.services.colleagues.disable(request.text("email"), by=request.actor)
+    return request.go("/people", said=f"{colleague.email} is let in no more.", everywhere=True)
 
 
-async def withdraw(visit: Visit) -> Response:
+async def withdraw(request: PageRequest) -> Response:
     """Make a link work no more."""
-    link = await visit.house.people.withdraw_invitation(visit.text("link"), by=visit.actor)
-    return visit.go("/people", said=f"The link to {link.email or 'the first owner'} works no more.", everywhere=True)
+    link = await request.services.colleagues.withdraw_invitation(request.text("link"), by=request.actor)
+    return request.go("/people", said=f"The link to {link.email or 'the first owner'} works no more.", everywhere=True)
 
 
-async def _page(visit: Visit, *, email: str = "", link: str = "", errors: Errors | None = None) -> PeoplePage:
-    people = tuple((await visit.house.people.people()).values())
-    invitations = await visit.house.people.open_invitations()
+async def _page(request: PageRequest, *, email: str = "", link: str = "", errors: Errors | None = None) -> PeoplePage:
+    colleagues = tuple((await request.services.colleagues.colleagues()).values())
+    invitations = await request.services.colleagues.open_invitations()
     return PeoplePage(
-        people=people, invitations=invitations, email=email, link=link, errors=errors.by_field if errors else {}
+        colleagues=colleagues, invitations=invitations, email=email, link=link, errors=errors.by_field if errors else {}
     )
 
 
-def _role(visit: Visit) -> Role:
+def _role(request: PageRequest) -> Role:
     try:
-        return Role(visit.text("role"))
+        return Role(request.text("role"))
     except ValueError:
         raise BadInput("a role is viewer, editor or owner") from None
 

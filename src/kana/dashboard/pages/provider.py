@@ -10,12 +10,12 @@ from urllib.parse import quote
 import structlog
 from starlette.responses import RedirectResponse, Response
 
+from kana.dashboard.page_request import PageRequest, read_cookie
 from kana.dashboard.pages.problem import ProblemPage
 from kana.dashboard.pages.sign_in import HOME
 from kana.dashboard.provider import Provider, Ticket, new_ticket
 from kana.dashboard.route import get
 from kana.dashboard.security import safe_path
-from kana.dashboard.visit import Visit, read_cookie
 from kana.errors import NotFound, Unauthenticated
 
 BACK = "/login/provider/back"
@@ -24,52 +24,52 @@ _TICKET_S = 600
 log = structlog.get_logger("kana.people")
 
 
-async def go_to_provider(visit: Visit) -> Response:
+async def go_to_provider(request: PageRequest) -> Response:
     """Send the browser to the provider, with a ticket of its own."""
-    provider, ticket = _provider(visit), new_ticket(visit.asked("next"))
-    where = await provider.authorize_url(ticket, back=_back(visit))
+    provider, ticket = _provider(request), new_ticket(request.asked("next"))
+    where = await provider.authorize_url(ticket, back=_back(request))
     response = RedirectResponse(where, status_code=303)
-    visit.keep_cookie(response, "ticket", quote(json.dumps(asdict(ticket))), age_s=_TICKET_S)
+    request.keep_cookie(response, "ticket", quote(json.dumps(asdict(ticket))), age_s=_TICKET_S)
     return response
 
 
-async def come_back(visit: Visit) -> Response:
+async def come_back(request: PageRequest) -> Response:
     """Let in whoever the provider vouches for and an owner has invited."""
-    provider = _provider(visit)
+    provider = _provider(request)
     try:
-        ticket = _ticket(visit)
-        email = await provider.email_of(visit.asked("code"), ticket, back=_back(visit), now=visit.engine.clock())
-        signed_in = await visit.house.people.sign_in_by_provider(email)
+        ticket = _ticket(request)
+        email = await provider.email_of(request.asked("code"), ticket, back=_back(request), now=request.engine.clock())
+        signed_in = await request.services.colleagues.sign_in_by_provider(email)
     except Unauthenticated as error:
-        log.warning("sign-in failed: provider", why=error.message, address=visit.client)
-        response = visit.show(ProblemPage.of(HTTPStatus.UNAUTHORIZED, error.message), status=401)
-        visit.keep_cookie(response, "ticket", "", age_s=0)
+        log.warning("sign-in failed: provider", why=error.message, address=request.client)
+        response = request.show(ProblemPage.of(HTTPStatus.UNAUTHORIZED, error.message), status=401)
+        request.keep_cookie(response, "ticket", "", age_s=0)
         return response
     response = RedirectResponse(safe_path(ticket.next, default=HOME), status_code=303)
-    visit.keep_cookie(response, "ticket", "", age_s=0)
-    return visit.enter(response, signed_in)
+    request.keep_cookie(response, "ticket", "", age_s=0)
+    return request.enter(response, signed_in)
 
 
-def _provider(visit: Visit) -> Provider:
-    if not visit.house.settings.oidc_issuer:
+def _provider(request: PageRequest) -> Provider:
+    if not request.services.settings.oidc_issuer:
         raise NotFound("no provider of identity is set up here")
-    return Provider(visit.house.settings)
+    return Provider(request.services.settings)
 
 
-def _back(visit: Visit) -> str:
-    return visit.site.origin + BACK
+def _back(request: PageRequest) -> str:
+    return request.site.origin + BACK
 
 
-def _ticket(visit: Visit) -> Ticket:
+def _ticket(request: PageRequest) -> Ticket:
     """Return the ticket of this browser, when the answer is to it.
 
     Raises:
         Unauthenticated: it is not, or there is none, or the provider said no.
     """
-    ticket = _kept(visit.cookie("ticket") or "")
-    if ticket is None or ticket.state != visit.asked("state"):
+    ticket = _kept(request.cookie("ticket") or "")
+    if ticket is None or ticket.state != request.asked("state"):
         raise Unauthenticated("This sign-in was begun in another browser, or too long ago. Begin again.")
-    if not visit.asked("code"):
+    if not request.asked("code"):
         raise Unauthenticated("Your organisation did not let you in.")
     return ticket
 

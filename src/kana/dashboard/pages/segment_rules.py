@@ -11,13 +11,13 @@ from starlette.responses import Response
 from kana.dashboard.confirmation import ask
 from kana.dashboard.context import Context
 from kana.dashboard.forms import Errors
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get, post
-from kana.dashboard.visit import Visit
 from kana.engine.segment.mapping import UnmappedEventName, UnmappedProperty
 from kana.errors import BadInput, NotFound
 from kana.model.catalog import Catalog
+from kana.model.colleague import Role
 from kana.model.feature import Feature
-from kana.model.person import Role
 from kana.model.segment import MappingRule, PropertyCondition
 from kana.model.text import TEXT_LENGTH_MAX, shown
 
@@ -69,30 +69,30 @@ class RulePage(Context):
     errors: dict[str, str] = field(default_factory=dict)
 
 
-async def show_rules(visit: Visit) -> Response:
+async def show_rules(request: PageRequest) -> Response:
     """List rules, and unmapped events by name and by property."""
-    mapping, environment = visit.engine.mapping, visit.environment
-    catalog = await visit.engine.catalog.read(environment)
+    mapping, environment = request.engine.mapping, request.environment
+    catalog = await request.engine.catalog.read(environment)
     page = RulesPage(
         rules=await mapping.rules(environment),
         names=await mapping.unmapped_names(environment, first=NAMES),
         properties=await mapping.unmapped_properties(environment, first=NAMES),
         features={feature.id: feature.name for feature in catalog.features.values()},
     )
-    return visit.show(page)
+    return request.show(page)
 
 
-async def show_new_rule(visit: Visit) -> Response:
+async def show_new_rule(request: PageRequest) -> Response:
     """Show the form, filled in with the event or property that is to be mapped, and the feature it may mean."""
-    catalog = await visit.engine.catalog.read(visit.environment)
-    event, path, value = visit.asked("event"), visit.asked("property"), visit.asked("value")
+    catalog = await request.engine.catalog.read(request.environment)
+    event, path, value = request.asked("event"), request.asked("property"), request.asked("value")
     typed = TypedRule(
         name=(event or (f"{path} is {value}" if path else ""))[:TEXT_LENGTH_MAX],
         event_name=event,
         conditions=(TypedCondition(path, value),) if path else (),
         feature=likely_feature(catalog, value or event),
     )
-    return await _show_form(visit, None, typed)
+    return await _show_form(request, None, typed)
 
 
 def likely_feature(catalog: Catalog, words: str) -> str:
@@ -106,42 +106,42 @@ def likely_feature(catalog: Catalog, words: str) -> str:
     return ""
 
 
-async def create_rule(visit: Visit) -> Response:
+async def create_rule(request: PageRequest) -> Response:
     """Make a rule of what was typed."""
-    typed, errors = _typed(visit), Errors()
+    typed, errors = _typed(request), Errors()
     try:
-        rule = await visit.engine.mapping.create_rule(
-            visit.environment,
+        rule = await request.engine.mapping.create_rule(
+            request.environment,
             name=typed.name,
             event_name=typed.event_name or None,
             conditions=_conditions(typed),
             feature_id=typed.feature,
-            by=visit.actor,
+            by=request.actor,
         )
     except BadInput as error:
         errors.take(error, fields=_FIELDS)
-        return await _show_form(visit, None, typed, errors)
-    return _said(visit, f"{rule.name} is made. Events that came before are held against it now.")
+        return await _show_form(request, None, typed, errors)
+    return _said(request, f"{rule.name} is made. Events that came before are held against it now.")
 
 
-async def show_rule(visit: Visit) -> Response:
+async def show_rule(request: PageRequest) -> Response:
     """Show a rule in its form."""
-    rule = await _rule(visit)
+    rule = await _rule(request)
     typed = TypedRule(
         name=rule.name,
         event_name=rule.event_name or "",
         conditions=tuple(TypedCondition(each.path, each.value) for each in rule.conditions),
         feature=rule.feature_id,
     )
-    return await _show_form(visit, rule, typed)
+    return await _show_form(request, rule, typed)
 
 
-async def update_rule(visit: Visit) -> Response:
+async def update_rule(request: PageRequest) -> Response:
     """Change it to what was typed."""
-    rule, typed, errors = await _rule(visit), _typed(visit), Errors()
+    rule, typed, errors = await _rule(request), _typed(request), Errors()
     try:
-        changed = await visit.engine.mapping.update_rule(
-            visit.environment,
+        changed = await request.engine.mapping.update_rule(
+            request.environment,
             rule.id,
             {
                 "name": typed.name,
@@ -149,38 +149,38 @@ async def update_rule(visit: Visit) -> Response:
                 "conditions": _conditions(typed),
                 "feature_id": typed.feature,
             },
-            by=visit.actor,
+            by=request.actor,
         )
     except BadInput as error:
         errors.take(error, fields=_FIELDS)
-        return await _show_form(visit, rule, typed, errors)
-    return _said(visit, f"{changed.name} is saved. What was recorded stays.")
+        return await _show_form(request, rule, typed, errors)
+    return _said(request, f"{changed.name} is saved. What was recorded stays.")
 
 
-async def show_delete_rule(visit: Visit) -> Response:
+async def show_delete_rule(request: PageRequest) -> Response:
     """Ask whether to delete a rule."""
-    rule = await _rule(visit)
+    rule = await _rule(request)
     return ask(
-        visit,
+        request,
         f"Delete the rule {rule.name}",
         "Events that it alone maps are no usage any more. What was recorded stays.",
-        action=visit.url("/integrations/segment/rule/delete", id=rule.id),
+        action=request.url("/integrations/segment/rule/delete", id=rule.id),
         button="Delete",
-        back=visit.url("/integrations/segment/rules"),
+        back=request.url("/integrations/segment/rules"),
     )
 
 
-async def delete_rule(visit: Visit) -> Response:
+async def delete_rule(request: PageRequest) -> Response:
     """Delete it."""
-    rule = await visit.engine.mapping.delete_rule(visit.environment, visit.id, by=visit.actor)
-    return _said(visit, f"{rule.name} is deleted.")
+    rule = await request.engine.mapping.delete_rule(request.environment, request.id, by=request.actor)
+    return _said(request, f"{rule.name} is deleted.")
 
 
 async def _show_form(
-    visit: Visit, rule: MappingRule | None, typed: TypedRule, errors: Errors | None = None
+    request: PageRequest, rule: MappingRule | None, typed: TypedRule, errors: Errors | None = None
 ) -> Response:
     """Show the form with a few empty lines for conditions more."""
-    catalog = await visit.engine.catalog.read(visit.environment)
+    catalog = await request.engine.catalog.read(request.environment)
     spare = tuple(TypedCondition() for _ in range(_SPARE))
     page = RulePage(
         rule=rule,
@@ -193,17 +193,17 @@ async def _show_form(
         features=sorted(catalog.features.values(), key=lambda feature: feature.name.casefold()),
         errors=errors.by_field if errors else {},
     )
-    return visit.show(page, status=400 if errors else 200)
+    return request.show(page, status=400 if errors else 200)
 
 
-def _typed(visit: Visit) -> TypedRule:
-    pairs = zip(visit.all("property"), visit.all("value"), strict=False)
+def _typed(request: PageRequest) -> TypedRule:
+    pairs = zip(request.all("property"), request.all("value"), strict=False)
     typed = (TypedCondition(path.strip(), value.strip()) for path, value in pairs)
     return TypedRule(
-        name=visit.text("name"),
-        event_name=visit.text("event_name"),
+        name=request.text("name"),
+        event_name=request.text("event_name"),
         conditions=tuple(each for each in typed if each.path or each.value),
-        feature=visit.whole("feature"),
+        feature=request.whole("feature"),
     )
 
 
@@ -211,21 +211,21 @@ def _conditions(typed: TypedRule) -> tuple[PropertyCondition, ...]:
     return tuple(PropertyCondition(path=each.path, value=each.value) for each in typed.conditions)
 
 
-async def _rule(visit: Visit) -> MappingRule:
+async def _rule(request: PageRequest) -> MappingRule:
     """Return the rule that the address names.
 
     Raises:
         NotFound: there is none.
     """
-    rules = await visit.engine.mapping.rules(visit.environment)
-    found = next((rule for rule in rules if rule.id == visit.id), None)
+    rules = await request.engine.mapping.rules(request.environment)
+    found = next((rule for rule in rules if rule.id == request.id), None)
     if found is None:
-        raise NotFound(f"Mapping rule not found: {shown(visit.id)}")
+        raise NotFound(f"Mapping rule not found: {shown(request.id)}")
     return found
 
 
-def _said(visit: Visit, text: str) -> Response:
-    return visit.go("/integrations/segment/rules", said=text)
+def _said(request: PageRequest, text: str) -> Response:
+    return request.go("/integrations/segment/rules", said=text)
 
 
 ROUTES = (

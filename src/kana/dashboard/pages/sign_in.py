@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from starlette.responses import RedirectResponse, Response
 
 from kana.dashboard.context import Context
+from kana.dashboard.page_request import THEMES, PageRequest, errors_of
 from kana.dashboard.route import get, post
 from kana.dashboard.security import safe_path
-from kana.dashboard.visit import THEMES, Visit, errors_of
 from kana.errors import BadInput, KanaError, NotFound, RateLimited, Unauthenticated
-from kana.model.person import PASSWORD_LENGTH_MIN, Role
+from kana.model.colleague import PASSWORD_LENGTH_MIN, Role
 
 HOME = "/test/packages"
 
@@ -41,84 +41,86 @@ class InvitePage(Context):
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def _login(visit: Visit, *, error: str = "", email: str = "") -> LoginPage:
+def _login(request: PageRequest, *, error: str = "", email: str = "") -> LoginPage:
     return LoginPage(
         email=email,
-        next=visit.text("next") or visit.asked("next"),
+        next=request.text("next") or request.asked("next"),
         error=error,
-        may_sign_in=visit.site.may_sign_in,
-        has_provider=bool(visit.house.settings.oidc_issuer),
+        may_sign_in=request.site.may_sign_in,
+        has_provider=bool(request.services.settings.oidc_issuer),
     )
 
 
-async def show_login(visit: Visit) -> Response:
+async def show_login(request: PageRequest) -> Response:
     """Show the form; who is signed in already goes on."""
-    if visit.visitor is not None:
-        return RedirectResponse(safe_path(visit.asked("next"), default=HOME), status_code=303)
-    return visit.show(_login(visit))
+    if request.visitor is not None:
+        return RedirectResponse(safe_path(request.asked("next"), default=HOME), status_code=303)
+    return request.show(_login(request))
 
 
-async def login(visit: Visit) -> Response:
+async def login(request: PageRequest) -> Response:
     """Begin a session where address and password belong together."""
-    if not visit.site.may_sign_in:
-        return visit.show(_login(visit), status=403)
-    email = visit.text("email")
+    if not request.site.may_sign_in:
+        return request.show(_login(request), status=403)
+    email = request.text("email")
     try:
-        signed_in = await visit.house.people.sign_in(
-            email, visit.whole("password"), address=visit.client, mark=visit.cookie("known") or ""
+        signed_in = await request.services.colleagues.sign_in(
+            email, request.whole("password"), address=request.client, mark=request.cookie("known") or ""
         )
     except (Unauthenticated, RateLimited) as error:
         status = 429 if isinstance(error, RateLimited) else 401
-        response = visit.show(_login(visit, error=error.message, email=email), status=status)
+        response = request.show(_login(request, error=error.message, email=email), status=status)
         if error.retry_after_s is not None:
             response.headers["retry-after"] = str(error.retry_after_s)
         return response
-    return visit.enter(RedirectResponse(safe_path(visit.text("next"), default=HOME), status_code=303), signed_in)
+    return request.enter(RedirectResponse(safe_path(request.text("next"), default=HOME), status_code=303), signed_in)
 
 
-async def logout(visit: Visit) -> Response:
+async def logout(request: PageRequest) -> Response:
     """End this session."""
-    await visit.house.people.sign_out(visit.token)
-    return visit.leave(RedirectResponse("/login", status_code=303))
+    await request.services.colleagues.sign_out(request.token)
+    return request.leave(RedirectResponse("/login", status_code=303))
 
 
-async def logout_everywhere(visit: Visit) -> Response:
-    """End every session of this person."""
-    await visit.house.people.sign_out_everywhere(visit.person)
-    return visit.leave(RedirectResponse("/login", status_code=303))
+async def logout_everywhere(request: PageRequest) -> Response:
+    """End every session of this colleague."""
+    await request.services.colleagues.sign_out_everywhere(request.colleague)
+    return request.leave(RedirectResponse("/login", status_code=303))
 
 
-async def show_invite(visit: Visit) -> Response:
+async def show_invite(request: PageRequest) -> Response:
     """Show what a link invites to."""
-    token = visit.asked("token")
-    invitation = await visit.house.people.invitation(token)
-    return visit.show(InvitePage(token=token, email=invitation.email, role=invitation.role))
+    token = request.asked("token")
+    invitation = await request.services.colleagues.invitation(token)
+    return request.show(InvitePage(token=token, email=invitation.email, role=invitation.role))
 
 
-async def accept_invite(visit: Visit) -> Response:
-    """Take the password and let the person in."""
-    token, typed = visit.whole("token"), visit.text("email")
-    invitation = await visit.house.people.invitation(token)
+async def accept_invite(request: PageRequest) -> Response:
+    """Take the password and let the colleague in."""
+    token, typed = request.whole("token"), request.text("email")
+    invitation = await request.services.colleagues.invitation(token)
     try:
-        signed_in = await visit.house.people.accept(token, email=typed, password_text=visit.whole("password"))
+        signed_in = await request.services.colleagues.accept(
+            token, email=typed, password_text=request.whole("password")
+        )
     except BadInput as error:
         if isinstance(error, NotFound):
             raise
         page = InvitePage(
             token=token, email=invitation.email, role=invitation.role, typed=typed, errors=errors_of(error)
         )
-        return visit.show(page, status=400)
-    return visit.enter(RedirectResponse(HOME, status_code=303), signed_in)
+        return request.show(page, status=400)
+    return request.enter(RedirectResponse(HOME, status_code=303), signed_in)
 
 
-async def choose_theme(visit: Visit) -> Response:
+async def choose_theme(request: PageRequest) -> Response:
     """Keep light or dark, and go back to the page it was chosen on."""
-    response = RedirectResponse(safe_path(visit.text("next"), default=HOME), status_code=303)
-    theme = visit.text("theme")
-    return visit.choose_theme(response, theme) if theme in THEMES else response
+    response = RedirectResponse(safe_path(request.text("next"), default=HOME), status_code=303)
+    theme = request.text("theme")
+    return request.choose_theme(response, theme) if theme in THEMES else response
 
 
-async def go_home(_visit: Visit) -> Response:
+async def go_home(_request: PageRequest) -> Response:
     """The first page is the list of packages."""
     return RedirectResponse(HOME, status_code=303)
 
@@ -132,25 +134,29 @@ class AccountPage(Context):
     errors: dict[str, str] = field(default_factory=dict)
 
 
-async def show_account(visit: Visit) -> Response:
+async def show_account(request: PageRequest) -> Response:
     """Show the person's own page."""
-    return visit.show(AccountPage())
+    return request.show(AccountPage())
 
 
-async def change_password(visit: Visit) -> Response:
-    """Give the person another password; other sessions end."""
+async def change_password(request: PageRequest) -> Response:
+    """Give the colleague another password; other sessions end."""
     try:
-        signed_in = await visit.house.people.change_password(
-            visit.person, old=visit.whole("old"), new=visit.whole("password"), by=visit.actor, address=visit.client
+        signed_in = await request.services.colleagues.change_password(
+            request.colleague,
+            old=request.whole("old"),
+            new=request.whole("password"),
+            by=request.actor,
+            address=request.client,
         )
     except KanaError as error:
         if not isinstance(error, BadInput):
             raise
-        return visit.show(AccountPage(errors=errors_of(error)), status=400)
-    response = visit.go(
+        return request.show(AccountPage(errors=errors_of(error)), status=400)
+    response = request.go(
         "/account", said="Your password is changed, and you are signed out everywhere else.", everywhere=True
     )
-    return visit.enter(response, signed_in)
+    return request.enter(response, signed_in)
 
 
 ROUTES = (

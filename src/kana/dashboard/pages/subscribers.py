@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from kana.dashboard.context import Context, address
 from kana.dashboard.listing import ROWS
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get
-from kana.dashboard.visit import Visit
 from kana.engine.users.directory import Listed
 from kana.model.package import Package, PackageStatus
 from kana.model.search import UserOrder
@@ -54,14 +54,14 @@ class SubscribersPage(Context):
     packages: Sequence[Package]
 
 
-async def show_subscribers(visit: Visit) -> Response:
+async def show_subscribers(request: PageRequest) -> Response:
     """List users with what they are subscribed to."""
-    catalog = await visit.engine.catalog.read(visit.environment)
-    package, search = visit.asked("package"), visit.asked("q").strip()[:TEXT_LENGTH_MAX]
-    sort, after = visit.asked("sort", UserOrder.ID), visit.asked("after")
+    catalog = await request.engine.catalog.read(request.environment)
+    package, search = request.asked("package"), request.asked("q").strip()[:TEXT_LENGTH_MAX]
+    sort, after = request.asked("sort", UserOrder.ID), request.asked("after")
     order = UserOrder(sort) if sort in set(UserOrder) else UserOrder.ID
-    rows = await visit.engine.directory.search(
-        visit.environment,
+    rows = await request.engine.directory.search(
+        request.environment,
         text=search.replace("\0", ""),
         package_id=package or None,
         order=order,
@@ -74,11 +74,11 @@ async def show_subscribers(visit: Visit) -> Response:
         after=after,
         search=search,
         sort=order,
-        path=visit.request.scope["path"],
-        query=dict(visit.request.query_params),
+        path=request.http.scope["path"],
+        query=dict(request.http.query_params),
     )
     packages = [each for each in catalog.packages.values() if each.status is not PackageStatus.DRAFT]
-    return visit.show(SubscribersPage(list=found, package=package, packages=packages))
+    return request.show(SubscribersPage(list=found, package=package, packages=packages))
 
 
 ROUTES = (get("/subscribers", show_subscribers),)

@@ -5,71 +5,71 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from kana.dashboard.confirmation import ask
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get, post
-from kana.dashboard.visit import Visit
 from kana.errors import KeyNotFound
+from kana.model.colleague import Role
 from kana.model.key import SigningSecret
-from kana.model.person import Role
 from kana.model.text import shown
 
 
-async def rotate_secret(visit: Visit) -> Response:
+async def rotate_secret(request: PageRequest) -> Response:
     """Sign user tokens with a new secret."""
-    secret = await visit.engine.access.rotate_signing_secret(visit.environment, by=visit.actor)
-    return visit.go("/developer", said=f"New user tokens are signed with secret {secret.id}; older ones stay valid.")
+    secret = await request.engine.access.rotate_signing_secret(request.environment, by=request.actor)
+    return request.go("/developer", said=f"New user tokens are signed with secret {secret.id}; older ones stay valid.")
 
 
-async def show_revoke_secret(visit: Visit) -> Response:
+async def show_revoke_secret(request: PageRequest) -> Response:
     """Ask whether to revoke a secret."""
-    secret = await _secret(visit)
+    secret = await _secret(request)
     return ask(
-        visit,
+        request,
         f"Revoke secret {secret.id}",
         "User tokens that are signed with it open nothing any more, within a second. This is for good.",
         "Browsers that hold one are refused until your server makes them another.",
-        action=visit.url("/developer/secret/revoke", id=secret.id),
+        action=request.url("/developer/secret/revoke", id=secret.id),
         button="Revoke",
-        back=visit.url("/developer"),
+        back=request.url("/developer"),
     )
 
 
-async def revoke_secret(visit: Visit) -> Response:
+async def revoke_secret(request: PageRequest) -> Response:
     """Revoke it."""
-    secret = await _secret(visit)
-    await visit.engine.access.revoke_signing_secret(secret.id, by=visit.actor)
-    return visit.go("/developer", said=f"Secret {secret.id} is revoked.")
+    secret = await _secret(request)
+    await request.engine.access.revoke_signing_secret(secret.id, by=request.actor)
+    return request.go("/developer", said=f"Secret {secret.id} is revoked.")
 
 
-async def _secret(visit: Visit) -> SigningSecret:
+async def _secret(request: PageRequest) -> SigningSecret:
     """Return a secret of the environment that is looked at.
 
     Raises:
         KeyNotFound: it has none with this id.
     """
-    for secret in await visit.engine.access.signing_secrets():
-        if secret.environment is visit.environment and secret.id == visit.id:
+    for secret in await request.engine.access.signing_secrets():
+        if secret.environment is request.environment and secret.id == request.id:
             return secret
-    raise KeyNotFound(f"Signing secret not found: {shown(visit.id)}")
+    raise KeyNotFound(f"Signing secret not found: {shown(request.id)}")
 
 
-async def show_revoke_tokens(visit: Visit) -> Response:
+async def show_revoke_tokens(request: PageRequest) -> Response:
     """Ask whether to revoke the tokens of a user."""
-    user = await visit.engine.accounts.user(visit.environment, visit.id)
+    user = await request.engine.accounts.user(request.environment, request.id)
     return ask(
-        visit,
+        request,
         f"Revoke the tokens of {user.name or user.id}",
         "Every user token that was made for them until now opens nothing any more. This is for good.",
         "What they may use stays as it is; your server can make them a new token at once.",
-        action=visit.url("/user/tokens", id=user.id),
+        action=request.url("/user/tokens", id=user.id),
         button="Revoke",
-        back=visit.url("/user", id=user.id),
+        back=request.url("/user", id=user.id),
     )
 
 
-async def revoke_tokens(visit: Visit) -> Response:
+async def revoke_tokens(request: PageRequest) -> Response:
     """Revoke them."""
-    user = await visit.engine.accounts.revoke_tokens(visit.environment, visit.id, by=visit.actor)
-    return visit.go("/user", id=user.id, said=f"The tokens of {user.id} are revoked.")
+    user = await request.engine.accounts.revoke_tokens(request.environment, request.id, by=request.actor)
+    return request.go("/user", id=user.id, said=f"The tokens of {user.id} are revoked.")
 
 
 ROUTES = (

@@ -12,10 +12,10 @@ from starlette.responses import Response
 
 from kana.dashboard.api_call import ApiCall, api_call
 from kana.dashboard.context import Context
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get
-from kana.dashboard.visit import Visit
 from kana.engine.usage.usage import PeriodUsage
-from kana.engine.users.profile import Held, Profile, Standing
+from kana.engine.users.profile import FeatureState, Profile, ProfileSubscription
 from kana.errors import BadInput
 from kana.model.change import in_words
 from kana.model.feature import Feature, FeatureType
@@ -30,7 +30,7 @@ LINES = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class LedgerLine:
     """An entry of the ledger as people read it: what was asked and, where a person did it, who and why."""
 
     entry: Entry
@@ -66,16 +66,16 @@ class UserPage(Context):
 
     template = "user.html"
     user: User
-    standings: Sequence[Standing]
+    states: Sequence[FeatureState]
     allowances: Mapping[str, str]
     runs_out: Mapping[str, datetime]
-    subscriptions: Sequence[Held]
+    subscriptions: Sequence[ProfileSubscription]
     base: Package | None
     offered: Sequence[Package]
     changes: Sequence[Package]
     features: Sequence[Feature]
     chart: Chart | None
-    lines: Sequence[Line]
+    lines: Sequence[LedgerLine]
     before: str
     older: str
     usage: UsageForm
@@ -83,53 +83,55 @@ class UserPage(Context):
     errors: dict[str, str] = field(default_factory=dict)
 
 
-async def show_user(visit: Visit) -> Response:
+async def show_user(request: PageRequest) -> Response:
     """Show a user."""
-    return visit.show(await user_page(visit))
+    return request.show(await user_page(request))
 
 
-async def user_page(visit: Visit, *, usage: UsageForm | None = None, errors: dict[str, str] | None = None) -> UserPage:
+async def user_page(
+    request: PageRequest, *, usage: UsageForm | None = None, errors: dict[str, str] | None = None
+) -> UserPage:
     """Return the page of the user that the address names, with a form as it was sent and what is wrong with it."""
-    profile = await visit.engine.profiles.of(visit.environment, visit.id)
+    profile = await request.engine.profiles.of(request.environment, request.id)
     catalog = profile.catalog
-    likely = next((each.feature.id for each in profile.standings), "")
-    usage = usage or UsageForm(key=new_key(), feature=visit.asked("feature") or likely)
+    likely = next((each.feature.id for each in profile.features), "")
+    usage = usage or UsageForm(key=new_key(), feature=request.asked("feature") or likely)
     held = {each.package.id: each.package for each in profile.subscriptions if each.stands}
     base = next((package for package in held.values() if not package.is_addon), None)
     published = [each for each in catalog.packages.values() if each.status is PackageStatus.PUBLISHED]
-    lines, older = await _lines(visit, profile)
+    lines, older = await _lines(request, profile)
     return UserPage(
         user=profile.user,
-        standings=profile.standings,
+        states=profile.features,
         allowances={
-            standing.feature.id: in_words(standing.entitlement.allowance)
-            for standing in profile.standings
-            if standing.feature.type is FeatureType.CONSUMABLE
+            state.feature.id: in_words(state.entitlement.allowance)
+            for state in profile.features
+            if state.feature.type is FeatureType.CONSUMABLE
         },
-        runs_out=_runs_out(profile.standings, now=visit.engine.clock()),
+        runs_out=_runs_out(profile.features, now=request.engine.clock()),
         subscriptions=profile.subscriptions,
         base=base,
         offered=[each for each in published if each.id not in held and (each.is_addon or base is None)],
         changes=[each for each in published if base is not None and not each.is_addon and each.id != base.id],
         features=list(catalog.features.values()),
-        chart=await _chart(visit, profile),
+        chart=await _chart(request, profile),
         lines=lines,
-        before=visit.asked("before"),
+        before=request.asked("before"),
         older=older,
         usage=usage,
-        calls=_calls(visit, profile, usage),
+        calls=_calls(request, profile, usage),
         errors=errors or {},
     )
 
 
-def _runs_out(standings: Sequence[Standing], *, now: datetime) -> Mapping[str, datetime]:
+def _runs_out(features: Sequence[FeatureState], *, now: datetime) -> Mapping[str, datetime]:
     found = {}
-    for standing in standings:
-        if standing.decision.access and (consumption := standing.decision.consumption) is not None:
-            allowance, used = standing.entitlement.allowance, consumption.used
-            moment = runs_out_at(allowance, standing.period, used=used, now=now)
+    for state in features:
+        if state.decision.access and (consumption := state.decision.consumption) is not None:
+            allowance, used = state.entitlement.allowance, consumption.used
+            moment = runs_out_at(allowance, state.period, used=used, now=now)
             if moment is not None and moment > now:
-                found[standing.feature.id] = moment
+                found[state.feature.id] = moment
     return found
 
 
@@ -138,16 +140,16 @@ def new_key() -> str:
     return f"dashboard-{secrets.token_hex(16)}"
 
 
-async def _lines(visit: Visit, profile: Profile) -> tuple[list[Line], str]:
-    before = visit.asked("before")
+async def _lines(request: PageRequest, profile: Profile) -> tuple[list[LedgerLine], str]:
+    before = request.asked("before")
     if before and not (before.isascii() and before.isdigit() and len(before) < 19):
         raise BadInput("?before= takes the number of an entry")
-    entries = await visit.engine.profiles.entries(
-        visit.environment, profile.user.id, before=int(before) if before else None, first=LINES + 1
+    entries = await request.engine.profiles.entries(
+        request.environment, profile.user.id, before=int(before) if before else None, first=LINES + 1
     )
     names = {feature.id: feature.name for feature in profile.catalog.features.values()}
     lines = [
-        Line(entry=entry, feature=names.get(entry.feature_id, entry.feature_id), said=_said(entry))
+        LedgerLine(entry=entry, feature=names.get(entry.feature_id, entry.feature_id), said=_said(entry))
         for entry in entries[:LINES]
     ]
     return lines, str(entries[LINES - 1].id) if len(entries) > LINES else ""
@@ -159,21 +161,21 @@ def _said(entry: Entry) -> str:
     return f"{by}: {reason}" if isinstance(by, str) and isinstance(reason, str) else ""
 
 
-async def _chart(visit: Visit, profile: Profile) -> Chart | None:
-    counted = [each.feature for each in profile.standings if each.feature.type is FeatureType.CONSUMABLE]
-    asked = profile.catalog.features.get(visit.asked("feature"))
+async def _chart(request: PageRequest, profile: Profile) -> Chart | None:
+    counted = [each.feature for each in profile.features if each.feature.type is FeatureType.CONSUMABLE]
+    asked = profile.catalog.features.get(request.asked("feature"))
     feature = asked if asked is not None and asked.type is FeatureType.CONSUMABLE else next(iter(counted), None)
     if feature is None:
         return None
-    shown = await visit.engine.usage.show(visit.environment, profile.user.id, feature.id)
+    shown = await request.engine.usage.show(request.environment, profile.user.id, feature.id)
     periods = [*reversed(shown.past), *([shown.current] if shown.current else [])]
     points = [[to_milliseconds(each.period.start) // 1000 for each in periods], [e.consumption.used for e in periods]]
     return Chart(feature=feature, periods=periods[::-1], data=json.dumps({"label": feature.name, "points": points}))
 
 
-def _calls(visit: Visit, profile: Profile, usage: UsageForm) -> Mapping[str, ApiCall]:
-    user_id, origin = profile.user.id, visit.site.origin
-    features = [usage.feature, *(each.feature.id for each in profile.standings), *profile.catalog.features, "feature"]
+def _calls(request: PageRequest, profile: Profile, usage: UsageForm) -> Mapping[str, ApiCall]:
+    user_id, origin = profile.user.id, request.site.origin
+    features = [usage.feature, *(each.feature.id for each in profile.features), *profile.catalog.features, "feature"]
     offered = [each.id for each in profile.catalog.packages.values() if each.status is PackageStatus.PUBLISHED]
     package_id = next(iter(offered), "package")
     given = {"userId": user_id, "featureId": next(filter(None, features)), "delta": 1}
@@ -182,9 +184,9 @@ def _calls(visit: Visit, profile: Profile, usage: UsageForm) -> Mapping[str, Api
         api_call(origin, "subscribe", userId=user_id, packageIds=[package_id]),
         api_call(origin, "changeSubscription", userId=user_id, packageId=package_id),
     ]
-    standing = [each.subscription for each in profile.subscriptions if each.stands]
-    if standing:
-        calls.append(api_call(origin, "cancelSubscription", id=str(standing[0].id), atPeriodEnd=False))
+    state = [each.subscription for each in profile.subscriptions if each.stands]
+    if state:
+        calls.append(api_call(origin, "cancelSubscription", id=str(state[0].id), atPeriodEnd=False))
     return {call.name: call for call in calls}
 
 

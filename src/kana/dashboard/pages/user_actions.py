@@ -8,42 +8,42 @@ from starlette.responses import Response
 
 from kana.dashboard.confirmation import ask
 from kana.dashboard.forms import without_separators
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.pages.user import UsageForm, new_key, user_page
 from kana.dashboard.route import get, post
-from kana.dashboard.visit import Visit
 from kana.engine.users.accounts import parse_subscription_id
 from kana.errors import BadInput, IdempotencyKeyReused, InvalidValue, NotFound, OutcomeUnknown
-from kana.model.person import Role
+from kana.model.colleague import Role
 from kana.model.text import UNITS_MAX, whole_number
 from kana.model.usage import Usage
 
 _REASON_MAX = 500
 
 
-async def record_usage(visit: Visit) -> Response:
+async def record_usage(request: PageRequest) -> Response:
     """Record usage or give it back: an entry like any other, that says who did it and why."""
     form = UsageForm(
-        key=visit.text("key"),
-        feature=visit.whole("feature"),
-        amount=visit.text("amount"),
-        reason=visit.text("reason"),
+        key=request.text("key"),
+        feature=request.whole("feature"),
+        amount=request.text("amount"),
+        reason=request.text("reason"),
     )
-    back = visit.text("way") == "back"
+    back = request.text("way") == "back"
     try:
-        receipt = await visit.engine.usage.record(_usage(visit, form, back=back))
+        receipt = await request.engine.usage.record(_usage(request, form, back=back))
     except OutcomeUnknown:
         unsure = {"usage": "It may have been recorded. Send the form again: it counts once."}
-        return visit.show(await user_page(visit, usage=form, errors=unsure), status=503)
+        return request.show(await user_page(request, usage=form, errors=unsure), status=503)
     except (BadInput, IdempotencyKeyReused) as error:
-        return await _refused(visit, error.message, form)
+        return await _refused(request, error.message, form)
     if not receipt.entry.recorded:
-        return await _refused(visit, f"Not recorded. {receipt.entry.reason}", form)
+        return await _refused(request, f"Not recorded. {receipt.entry.reason}", form)
     done = "given back" if back else "recorded"
     said = f"{form.amount} of {form.feature} {done}{', once' if receipt.duplicate else ''}."
-    return visit.go("/user", id=visit.id, feature=form.feature, said=said)
+    return request.go("/user", id=request.id, feature=form.feature, said=said)
 
 
-def _usage(visit: Visit, form: UsageForm, *, back: bool) -> Usage:
+def _usage(request: PageRequest, form: UsageForm, *, back: bool) -> Usage:
     try:
         amount = whole_number(without_separators(form.amount), field="amount", least=1)
     except InvalidValue:
@@ -51,45 +51,47 @@ def _usage(visit: Visit, form: UsageForm, *, back: bool) -> Usage:
     if not 1 <= len(form.reason) <= _REASON_MAX:
         raise BadInput(f"Say why, in at most {_REASON_MAX} characters: it stands in the ledger.")
     return Usage(
-        environment=visit.environment,
-        user_id=visit.id,
+        environment=request.environment,
+        user_id=request.id,
         feature_id=form.feature,
         delta=-amount if back else amount,
         key=form.key or new_key(),
-        metadata={"reason": form.reason, "by": visit.person.email},
+        metadata={"reason": form.reason, "by": request.colleague.email},
     )
 
 
-async def _refused(visit: Visit, message: str, form: UsageForm) -> Response:
-    page = await user_page(visit, usage=replace(form, key=new_key()), errors={"usage": message})
-    return visit.show(page, status=400)
+async def _refused(request: PageRequest, message: str, form: UsageForm) -> Response:
+    page = await user_page(request, usage=replace(form, key=new_key()), errors={"usage": message})
+    return request.show(page, status=400)
 
 
-async def subscribe(visit: Visit) -> Response:
+async def subscribe(request: PageRequest) -> Response:
     """Subscribe the user to one package."""
     try:
-        await visit.engine.accounts.subscribe(visit.environment, visit.id, [visit.whole("package")], by=visit.actor)
-    except BadInput as error:
-        return visit.show(await user_page(visit, errors={"subscribe": error.message}), status=400)
-    return visit.go("/user", id=visit.id, said=f"Subscribed to {visit.whole('package')}.")
-
-
-async def change(visit: Visit) -> Response:
-    """Move the user to another base package."""
-    try:
-        await visit.engine.accounts.change_subscription(
-            visit.environment, visit.id, visit.whole("package"), by=visit.actor
+        await request.engine.accounts.subscribe(
+            request.environment, request.id, [request.whole("package")], by=request.actor
         )
     except BadInput as error:
-        return visit.show(await user_page(visit, errors={"change": error.message}), status=400)
-    return visit.go("/user", id=visit.id, said=f"Changed to {visit.whole('package')}.")
+        return request.show(await user_page(request, errors={"subscribe": error.message}), status=400)
+    return request.go("/user", id=request.id, said=f"Subscribed to {request.whole('package')}.")
 
 
-async def show_cancel(visit: Visit) -> Response:
+async def change(request: PageRequest) -> Response:
+    """Move the user to another base package."""
+    try:
+        await request.engine.accounts.change_subscription(
+            request.environment, request.id, request.whole("package"), by=request.actor
+        )
+    except BadInput as error:
+        return request.show(await user_page(request, errors={"change": error.message}), status=400)
+    return request.go("/user", id=request.id, said=f"Changed to {request.whole('package')}.")
+
+
+async def show_cancel(request: PageRequest) -> Response:
     """Ask whether to cancel a subscription."""
-    held = await visit.engine.accounts.subscription(visit.environment, _subscription(visit))
-    catalog = await visit.engine.catalog.read(visit.environment)
-    package, later = catalog.package(held.subscription.package_id), visit.asked("when") == "end"
+    held = await request.engine.accounts.subscription(request.environment, _subscription(request))
+    catalog = await request.engine.catalog.read(request.environment)
+    package, later = catalog.package(held.subscription.package_id), request.asked("when") == "end"
     lines = [
         f"{held.user_id} keeps it until the current period ends." if later else f"{held.user_id} loses it at once.",
         "Cancelled is cancelled: a new subscription counts usage from zero.",
@@ -97,30 +99,34 @@ async def show_cancel(visit: Visit) -> Response:
     if not package.is_addon:
         lines.append("Add-ons that they have end with it.")
     return ask(
-        visit,
+        request,
         f"Cancel {package.name}{' at the end of the period' if later else ' now'}?",
         *lines,
-        action=visit.url("/user/cancel", id=held.user_id, subscription=held.subscription.id, when=visit.asked("when")),
+        action=request.url(
+            "/user/cancel", id=held.user_id, subscription=held.subscription.id, when=request.asked("when")
+        ),
         button="Cancel the subscription",
-        back=visit.url("/user", id=held.user_id),
+        back=request.url("/user", id=held.user_id),
     )
 
 
-async def cancel(visit: Visit) -> Response:
+async def cancel(request: PageRequest) -> Response:
     """Cancel it."""
-    number, later = _subscription(visit), visit.asked("when") == "end"
-    held = await visit.engine.accounts.subscription(visit.environment, number)
-    if held.user_id != visit.id:
+    number, later = _subscription(request), request.asked("when") == "end"
+    held = await request.engine.accounts.subscription(request.environment, number)
+    if held.user_id != request.id:
         raise NotFound("This user has no such subscription.")
     try:
-        await visit.engine.accounts.cancel_subscription(visit.environment, number, at_period_end=later, by=visit.actor)
+        await request.engine.accounts.cancel_subscription(
+            request.environment, number, at_period_end=later, by=request.actor
+        )
     except BadInput as error:
-        return visit.show(await user_page(visit, errors={"subscriptions": error.message}), status=400)
-    return visit.go("/user", id=visit.id, said="The subscription is cancelled.")
+        return request.show(await user_page(request, errors={"subscriptions": error.message}), status=400)
+    return request.go("/user", id=request.id, said="The subscription is cancelled.")
 
 
-def _subscription(visit: Visit) -> int:
-    return parse_subscription_id(visit.asked("subscription"))
+def _subscription(request: PageRequest) -> int:
+    return parse_subscription_id(request.asked("subscription"))
 
 
 ROUTES = (

@@ -9,11 +9,11 @@ from starlette.responses import Response
 from kana.dashboard.api_call import ApiCall, api_call
 from kana.dashboard.context import Context
 from kana.dashboard.forms import Errors, read_metadata, written_metadata
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get, post
-from kana.dashboard.visit import Visit
 from kana.engine.users.accounts import UserChanges
 from kana.errors import BadInput, Conflict
-from kana.model.person import Role
+from kana.model.colleague import Role
 from kana.model.user import User
 
 _FIELDS = {"billingId": "billing_id"}
@@ -41,37 +41,37 @@ class UserFormPage(Context):
     errors: dict[str, str] = field(default_factory=dict)
 
 
-async def show_new_user(visit: Visit) -> Response:
+async def show_new_user(request: PageRequest) -> Response:
     """Show the empty form."""
-    return visit.show(_page(visit, None, TypedUser(), Errors()))
+    return request.show(_page(request, None, TypedUser(), Errors()))
 
 
-async def create_user(visit: Visit) -> Response:
+async def create_user(request: PageRequest) -> Response:
     """Make the user that was typed."""
-    typed, errors = _typed(visit), Errors()
+    typed, errors = _typed(request), Errors()
     changes = _changes(typed, errors)
     try:
         if not errors:
-            user = await visit.engine.accounts.create_user(
-                visit.environment,
+            user = await request.engine.accounts.create_user(
+                request.environment,
                 id=typed.id,
                 name=changes["name"],
                 email=changes["email"],
                 billing_id=changes["billing_id"],
                 metadata=changes["metadata"],
-                by=visit.actor,
+                by=request.actor,
             )
-            return visit.go("/user", id=user.id, said=f"{user.id} is made.")
+            return request.go("/user", id=user.id, said=f"{user.id} is made.")
     except Conflict as error:
         errors.add("id", error.message)
     except BadInput as error:
         errors.take(error, fields=_FIELDS)
-    return visit.show(_page(visit, None, typed, errors), status=400)
+    return request.show(_page(request, None, typed, errors), status=400)
 
 
-async def show_edit(visit: Visit) -> Response:
+async def show_edit(request: PageRequest) -> Response:
     """Show the form of a user."""
-    user = await visit.engine.accounts.user(visit.environment, visit.id)
+    user = await request.engine.accounts.user(request.environment, request.id)
     typed = TypedUser(
         id=user.id,
         name=user.name or "",
@@ -79,21 +79,21 @@ async def show_edit(visit: Visit) -> Response:
         billing_id=user.billing_id or "",
         metadata=written_metadata(user.metadata),
     )
-    return visit.show(_page(visit, user, typed, Errors()))
+    return request.show(_page(request, user, typed, Errors()))
 
 
-async def update_user(visit: Visit) -> Response:
+async def update_user(request: PageRequest) -> Response:
     """Change a user to what was typed."""
-    user = await visit.engine.accounts.user(visit.environment, visit.id)
-    typed, errors = _typed(visit), Errors()
+    user = await request.engine.accounts.user(request.environment, request.id)
+    typed, errors = _typed(request), Errors()
     changes = _changes(typed, errors)
     try:
         if not errors:
-            await visit.engine.accounts.update_user(visit.environment, user.id, changes, by=visit.actor)
-            return visit.go("/user", id=user.id, said=f"{user.id} is saved.")
+            await request.engine.accounts.update_user(request.environment, user.id, changes, by=request.actor)
+            return request.go("/user", id=user.id, said=f"{user.id} is saved.")
     except BadInput as error:
         errors.take(error, fields=_FIELDS)
-    return visit.show(_page(visit, user, typed, errors), status=400)
+    return request.show(_page(request, user, typed, errors), status=400)
 
 
 def _changes(typed: TypedUser, errors: Errors) -> UserChanges:
@@ -105,22 +105,22 @@ def _changes(typed: TypedUser, errors: Errors) -> UserChanges:
     }
 
 
-def _page(visit: Visit, user: User | None, typed: TypedUser, errors: Errors) -> UserFormPage:
+def _page(request: PageRequest, user: User | None, typed: TypedUser, errors: Errors) -> UserFormPage:
     told = {"name": typed.name or None, "metadata": read_metadata(typed.metadata, errors=Errors())}
     if user is None:
-        call = api_call(visit.site.origin, "createUser", input={"id": typed.id or "user-1", **told})
+        call = api_call(request.site.origin, "createUser", input={"id": typed.id or "user-1", **told})
     else:
-        call = api_call(visit.site.origin, "updateUser", id=user.id, input=told)
+        call = api_call(request.site.origin, "updateUser", id=user.id, input=told)
     return UserFormPage(user=user, typed=typed, call=call, errors=errors.by_field)
 
 
-def _typed(visit: Visit) -> TypedUser:
+def _typed(request: PageRequest) -> TypedUser:
     return TypedUser(
-        id=visit.text("id"),
-        name=visit.text("name"),
-        email=visit.text("email"),
-        billing_id=visit.text("billing_id"),
-        metadata=visit.text("metadata"),
+        id=request.text("id"),
+        name=request.text("name"),
+        email=request.text("email"),
+        billing_id=request.text("billing_id"),
+        metadata=request.text("metadata"),
     )
 
 

@@ -14,13 +14,13 @@ from starlette.responses import Response, StreamingResponse
 
 from kana.dashboard.context import Context
 from kana.dashboard.imports import REPORTED_MAX, State
+from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get, post
 from kana.dashboard.users_table import COLUMNS, ROWS_MAX, written_heads, written_rows
-from kana.dashboard.visit import Visit
-from kana.engine.users.directory import Ruling
+from kana.engine.users.directory import CheckedRow
 from kana.errors import BadInput
-from kana.model.person import Role
-from kana.model.roster import Fate
+from kana.model.colleague import Role
+from kana.model.user_import import RowOutcome
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
 """Largest file that is taken."""
@@ -41,16 +41,16 @@ class ImportPage(Context):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressPage(Context):
-    """How far an import is, and its report: lines of one ``fate`` or of all, from ``first`` on."""
+    """How far an import is, and its report: lines of one ``outcome`` or of all, from ``first`` on."""
 
     template = "users_import_progress.html"
     name: str
     state: State
-    lines: Sequence[Ruling]
-    fate: str
+    lines: Sequence[CheckedRow]
+    outcome: str
     first: int
     more: int | None
-    fates: tuple[Fate, ...] = tuple(Fate)
+    outcomes: tuple[RowOutcome, ...] = tuple(RowOutcome)
     reported_max: int = REPORTED_MAX
 
     @property
@@ -59,19 +59,19 @@ class ProgressPage(Context):
         return sum(self.state.counts.values())
 
 
-async def show_import(visit: Visit) -> Response:
+async def show_import(request: PageRequest) -> Response:
     """Ask for the file."""
-    return visit.show(ImportPage())
+    return request.show(ImportPage())
 
 
-async def check(visit: Visit) -> Response:
+async def check(request: PageRequest) -> Response:
     """Keep the file and begin to look at what it would do."""
-    file = visit.form.get("file")
+    file = request.form.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
-        return visit.show(ImportPage(errors={"file": "Choose a file."}), status=400)
+        return request.show(ImportPage(errors={"file": "Choose a file."}), status=400)
     copy = partial(_copy, file.file)
-    new = visit.house.imports.check(visit.environment, visit.person.email, file.filename[:255], copy)
-    return visit.go("/users/import/progress", id=new.name)
+    new = request.services.imports.check(request.environment, request.colleague.email, file.filename[:255], copy)
+    return request.go("/users/import/progress", id=new.name)
 
 
 def _copy(file: BinaryIO, path: Path) -> None:
@@ -79,46 +79,46 @@ def _copy(file: BinaryIO, path: Path) -> None:
         shutil.copyfileobj(file, target)
 
 
-async def show_progress(visit: Visit) -> Response:
+async def show_progress(request: PageRequest) -> Response:
     """Tell how far an import is, and what it would do or did."""
-    found, state = visit.house.imports.find(visit.id, visit.environment, visit.person.email)
-    asked, at = visit.asked("fate"), visit.asked("first")
-    fate = Fate(asked) if asked in set(Fate) else None
+    found, state = request.services.imports.find(request.id, request.environment, request.colleague.email)
+    asked, at = request.asked("outcome"), request.asked("first")
+    outcome = RowOutcome(asked) if asked in set(RowOutcome) else None
     first = int(at) if at.isascii() and at.isdigit() and len(at) < 8 else 0
-    lines = [] if state.is_running else found.report(fate, first=first, count=_LINES + 1)
+    lines = [] if state.is_running else found.report(outcome, first=first, count=_LINES + 1)
     page = ProgressPage(
         name=found.name,
         state=state,
         lines=lines[:_LINES],
-        fate=fate or "",
+        outcome=outcome or "",
         first=first,
         more=first + _LINES if len(lines) > _LINES else None,
     )
-    return visit.show(page)
+    return request.show(page)
 
 
-async def carry_out(visit: Visit) -> Response:
+async def carry_out(request: PageRequest) -> Response:
     """Import what was checked; sent twice, it is done once."""
-    found, state = visit.house.imports.find(visit.id, visit.environment, visit.person.email)
+    found, state = request.services.imports.find(request.id, request.environment, request.colleague.email)
     if state.may_import:
-        visit.house.imports.carry_out(found, state)
-    elif state.counts.get(Fate.WRONG):
+        request.services.imports.carry_out(found, state)
+    elif state.counts.get(RowOutcome.WRONG):
         raise BadInput("Some rows are wrong, and an import is all or nothing. Correct the file and upload it again.")
-    return visit.go("/users/import/progress", id=found.name)
+    return request.go("/users/import/progress", id=found.name)
 
 
-async def export(visit: Visit) -> Response:
+async def export(request: PageRequest) -> Response:
     """Write out all users, page by page, so that memory does not grow with them."""
-    headers = {"content-disposition": f'attachment; filename="users-{visit.environment}.csv"'}
-    if visit.request.method == "HEAD":
+    headers = {"content-disposition": f'attachment; filename="users-{request.environment}.csv"'}
+    if request.http.method == "HEAD":
         return Response(media_type="text/csv", headers=headers)
-    return StreamingResponse(_exported(visit), media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(_exported(request), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def _exported(visit: Visit) -> AsyncIterator[str]:
+async def _exported(request: PageRequest) -> AsyncIterator[str]:
     yield written_heads()
     after: str | None = None
-    while users := await visit.engine.accounts.users(visit.environment, first=_EXPORTED, after=after):
+    while users := await request.engine.accounts.users(request.environment, first=_EXPORTED, after=after):
         yield written_rows(users)
         after = users[-1].id
 

@@ -25,7 +25,7 @@ from kana.model.key import (
     hash_key,
 )
 from kana.model.text import shown
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 KEYRING_AGE_MAX_S = 0.5
 """How old the keyring may be that a caller is let in by: what another process revokes holds here after that long."""
@@ -33,7 +33,7 @@ KEYRING_AGE_MAX_S = 0.5
 _KEY_LENGTH_MAX = 200
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Caller:
     """Who asks: an environment, through the door of a kind of key."""
 
@@ -46,7 +46,7 @@ class Caller:
         return Actor(kind="key", name=self.key.masked)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Initialised:
     """A workspace just made, and its keys, which are never shown again."""
 

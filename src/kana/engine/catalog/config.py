@@ -15,7 +15,7 @@ from kana.model.change import Change, Verb, describe
 from kana.model.config import Config
 from kana.model.environment import Actor, Environment
 from kana.model.plan import Plan, plan
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 CAPS_COUNTED_MAX = 20
@@ -32,8 +32,8 @@ class Severity(Word):
     CHANGE = "CHANGE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+@value_object(kw_only=True)
+class ReviewLine:
     """One line of a review. ``path`` is set for an error; the change and whom it reaches for all others.
 
     ``over`` counts subscribers that have used more in their current period than a new limit
@@ -54,12 +54,12 @@ class Line:
         return text if self.severity is Severity.CHANGE else f"[{self.severity}] {text}"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Review:
     """What publishing a configuration would do to the catalogue at ``revision``; no lines: nothing."""
 
     revision: str
-    lines: tuple[Line, ...]
+    lines: tuple[ReviewLine, ...]
 
 
 class ConfigRefused(InvalidValue):
@@ -67,7 +67,7 @@ class ConfigRefused(InvalidValue):
 
     name = "ConfigError"
 
-    def __init__(self, lines: tuple[Line, ...]) -> None:
+    def __init__(self, lines: tuple[ReviewLine, ...]) -> None:
         super().__init__(" ".join(line.marked for line in lines))
         self.lines = lines
 
@@ -103,7 +103,7 @@ class ConfigEngine:
             return Review(revision_of(catalog, app_id), errors)
         return Review(revision_of(catalog, app_id), await self.impact(environment, catalog, planned.catalog))
 
-    async def impact(self, environment: Environment, old: Catalog, new: Catalog) -> tuple[Line, ...]:
+    async def impact(self, environment: Environment, old: Catalog, new: Catalog) -> tuple[ReviewLine, ...]:
         """Return what going from one catalogue to the next does, and to how many: warnings, then every change.
 
         The counts are those of ``review``.
@@ -134,7 +134,7 @@ class ConfigEngine:
 
         return await self._store.change_catalog(environment, change, by=by, now=now)
 
-    async def _count(self, environment: Environment, changes: list[Change]) -> list[Line]:
+    async def _count(self, environment: Environment, changes: list[Change]) -> list[ReviewLine]:
         """Find out whom each change reaches."""
         subscribers: Mapping[str, int] = {}
         if any(change.reaches_subscribers for change in changes):
@@ -182,34 +182,36 @@ def stale_words(catalog: Catalog, config: Config, app_id: str) -> str | None:
     )
 
 
-def _errors(catalog: Catalog, config: Config, planned: Plan, app_id: str) -> tuple[Line, ...]:
+def _errors(catalog: Catalog, config: Config, planned: Plan, app_id: str) -> tuple[ReviewLine, ...]:
     stale = stale_words(catalog, config, app_id)
-    errors = [] if stale is None else [Line(severity=Severity.ERROR, text=stale, path="revision")]
-    errors += [Line(severity=Severity.ERROR, text=found.text, path=found.path) for found in planned.problems]
+    errors = [] if stale is None else [ReviewLine(severity=Severity.ERROR, text=stale, path="revision")]
+    errors += [ReviewLine(severity=Severity.ERROR, text=found.text, path=found.path) for found in planned.problems]
     return tuple(errors)
 
 
-def _line(change: Change, subscribers: int, over: int | None) -> Line:
+def _line(change: Change, subscribers: int, over: int | None) -> ReviewLine:
     reach = f" (at once for {_counted(subscribers)})" if change.reaches_subscribers else ""
     if change.keeps:
         reach = f" ({_counted(subscribers)} {'keeps' if subscribers == 1 else 'keep'} it)"
     text = f"{change.subject} {change.what}{reach}."
-    return Line(severity=Severity.CHANGE, text=text, change=change, subscribers=subscribers, over=over)
+    return ReviewLine(severity=Severity.CHANGE, text=text, change=change, subscribers=subscribers, over=over)
 
 
-def _warns(change: Change, line: Line) -> bool:
+def _warns(change: Change, line: ReviewLine) -> bool:
     """A warning is for what people lose, where there are any; archiving always warns, as it is for good."""
     return change.takes and (line.subscribers > 0 or change.verb is Verb.ARCHIVE)
 
 
-def _warning(line: Line) -> Line:
+def _warning(line: ReviewLine) -> ReviewLine:
     change = line.change
     assert change is not None
     text = f"{change.subject} {change.what}: this touches {_counted(line.subscribers)}"
     if line.over is not None and change.cap is not None:
         limit = change.cap.allowance.limit
         text += f", {line.over} of them above {limit} already in their current period"
-    return Line(severity=Severity.WARNING, text=f"{text}.", change=change, subscribers=line.subscribers, over=line.over)
+    return ReviewLine(
+        severity=Severity.WARNING, text=f"{text}.", change=change, subscribers=line.subscribers, over=line.over
+    )
 
 
 def _counted(subscribers: int) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from kana.model.colleague import Colleague, Invitation, Session
 from kana.model.environment import Actor
 from kana.model.key import ApiKey, EnvironmentSettings, Keyring, SigningSecret
-from kana.model.person import Invitation, Person, Session
 from kana.model.throttle import Throttle
 
 
@@ -71,21 +71,21 @@ class KeyStore(Protocol):
         ...
 
 
-class PeopleStore(Protocol):
-    """Where people, their sessions and invitations are kept. Small: a workspace has few people."""
+class ColleagueStore(Protocol):
+    """Where colleagues, their sessions and invitations are kept. Small: a workspace has few colleagues."""
 
-    async def people(self) -> Mapping[str, Person]:
+    async def colleagues(self) -> Mapping[str, Colleague]:
         """Return everybody by address, disabled ones included, the oldest first."""
         ...
 
-    async def change_people(
-        self, change: Callable[[Mapping[str, Person]], Person], *, by: Actor, now: datetime
-    ) -> Person:
-        """Apply a pure change to one person under a lock and log it; what rested on how they were ends with it.
+    async def change_colleague(
+        self, change: Callable[[Mapping[str, Colleague]], Colleague], *, by: Actor, now: datetime
+    ) -> Colleague:
+        """Apply a pure change to one colleague under a lock and log it; what rested on how they were ends with it.
 
         That is their sessions, the open links to their address, and those they made where they may invite no more.
 
-        ``change`` may be called again on newer people. What it raises is raised, and nothing is written.
+        ``change`` may be called again on newer colleagues. What it raises is raised, and nothing is written.
         """
         ...
 
@@ -110,9 +110,9 @@ class PeopleStore(Protocol):
         ...
 
     async def accept_invitation(
-        self, hashed: bytes, accept: Callable[[Invitation, Mapping[str, Person]], Person], *, now: datetime
-    ) -> Person:
-        """Use up an invitation and write the person that ``accept`` returns, as ``change_people`` writes one.
+        self, hashed: bytes, accept: Callable[[Invitation, Mapping[str, Colleague]], Colleague], *, now: datetime
+    ) -> Colleague:
+        """Use up an invitation and write the colleague that ``accept`` returns, as ``change_colleague`` writes one.
 
         Of two who come with one link, one gets in. What ``accept`` raises is raised, and nothing is written.
 
@@ -121,14 +121,14 @@ class PeopleStore(Protocol):
         """
         ...
 
-    async def add_session(self, session: Session, person: Person) -> bool:
+    async def add_session(self, session: Session, colleague: Colleague) -> bool:
         """Add a session, and forget those that are over.
 
-        False, and none is added, where the person was disabled or got another password since they were read.
+        False, and none is added, where the colleague was disabled or got another password since they were read.
         """
         ...
 
-    async def session(self, hashed: bytes) -> tuple[Session, Person] | None:
+    async def session(self, hashed: bytes) -> tuple[Session, Colleague] | None:
         """Return the session, over or not, and whose it is."""
         ...
 
@@ -141,7 +141,7 @@ class PeopleStore(Protocol):
         ...
 
     async def end_sessions(self, email: str) -> None:
-        """End every session of a person."""
+        """End every session of a colleague."""
         ...
 
     async def take_try(self, throttles: Sequence[Throttle], *, now: datetime) -> int:

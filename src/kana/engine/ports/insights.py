@@ -10,10 +10,10 @@ from kana.model.environment import Environment
 from kana.model.insights import Adoption, Refusals, Steps, TopUser, UsageRow
 from kana.model.log import LogLine
 from kana.model.period import ResetPeriod
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Threshold:
     """From how many units on an entitlement of a package is of interest."""
 

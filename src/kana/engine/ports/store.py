@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from kana.engine.ports.access import KeyStore, PeopleStore
+from kana.engine.ports.access import ColleagueStore, KeyStore
 from kana.engine.ports.catalog import CatalogStore
-from kana.engine.ports.imports import RosterStore
+from kana.engine.ports.imports import UserImportStore
 from kana.engine.ports.insights import InsightStore
 from kana.engine.ports.segment import SegmentStore
 from kana.engine.ports.usage import AuditStore, Ledger
@@ -27,7 +27,7 @@ class Store(Protocol):
         ...
 
     @property
-    def imports(self) -> RosterStore:
+    def imports(self) -> UserImportStore:
         """Imports of users on their way."""
         ...
 
@@ -52,7 +52,7 @@ class Store(Protocol):
         ...
 
     @property
-    def people(self) -> PeopleStore:
+    def colleagues(self) -> ColleagueStore:
         """The colleagues who sign in to the dashboard."""
         ...
 

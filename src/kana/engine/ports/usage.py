@@ -11,7 +11,7 @@ from kana.model.catalog import Catalog
 from kana.model.entitlement import CounterKey
 from kana.model.environment import Environment
 from kana.model.usage import Entry
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 if TYPE_CHECKING:
     from kana.engine.usage.batch import Batch
@@ -21,7 +21,7 @@ Want = Callable[[Account, Catalog], Iterable[CounterKey]]
 """Names the totals that a reader needs of one account; it may be called again on a newer moment."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Snapshot:
     """What was read at one moment: the catalogue, the accounts found, and the totals asked for.
 
@@ -33,7 +33,7 @@ class Snapshot:
     used: Mapping[CounterKey, int]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Drift:
     """A counter that does not equal the sum of its entries."""
 
@@ -42,7 +42,7 @@ class Drift:
     in_ledger: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class TallyDrift:
     """A total of a day or an hour that differs from its entries. Each side is units, entries and refusals.
 
@@ -58,7 +58,7 @@ class TallyDrift:
     in_ledger: tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Audit:
     """What recomputing every counter from the ledger found."""
 

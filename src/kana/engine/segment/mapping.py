@@ -25,7 +25,7 @@ from kana.model.segment import (
     properties_of,
 )
 from kana.model.text import TEXT_LENGTH_MAX, shown
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 LIST_MAX = 1000
 """Most events, names or properties that one list answers."""
@@ -43,7 +43,7 @@ class RuleChanges(TypedDict, total=False):
     feature_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class EventCounts:
     """How many events were kept, how many of them are open or failed, and when the newest came."""
 
@@ -54,7 +54,7 @@ class EventCounts:
     last_received_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class UnmappedEventName:
     """How many unmapped events have one name. None: those without."""
 
@@ -62,7 +62,7 @@ class UnmappedEventName:
     unmapped: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class UnmappedProperty:
     """How many of the newest unmapped events have one value at a path."""
 

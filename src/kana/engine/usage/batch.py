@@ -1,6 +1,6 @@
 """A batch: usages that are decided and written in one transaction, without I/O of its own.
 
-A store drives it: it reads the accounts of ``people`` under their locks, with ended subscriptions for
+A store drives it: it reads the accounts of ``users`` under their locks, with ended subscriptions for
 those who are ``late``, and the entries that hold ``keys``, calls ``place``, reads the totals that this
 names, calls ``decide``, writes ``entries``, ``totals`` and ``tallies``, and commits. Only then are
 ``answers`` true.
@@ -21,7 +21,7 @@ from kana.model.text import shown
 from kana.model.usage import Entry, Place, Receipt, Usage, check_time, settle
 from kana.model.user import UserRef
 
-Person = tuple[Environment, str]
+NamedUser = tuple[Environment, str]
 """A user as callers name them."""
 
 KeyUse = tuple[int, bytes]
@@ -49,17 +49,17 @@ class Batch:
         return {usage.environment for usage in self.usages}
 
     @property
-    def people(self) -> set[Person]:
+    def users(self) -> set[NamedUser]:
         """Whose accounts are needed."""
         return {(usage.environment, usage.user_id) for usage in self.usages}
 
     @property
-    def late(self) -> set[Person]:
+    def late(self) -> set[NamedUser]:
         """Who of them tells when a usage happened, so that ended subscriptions may answer for it."""
         return {(usage.environment, usage.user_id) for usage in self.usages if usage.timestamp is not None}
 
     @property
-    def keys(self) -> list[tuple[Person, bytes]]:
+    def keys(self) -> list[tuple[NamedUser, bytes]]:
         """The digests of the idempotency keys whose earlier entries are needed, and whose they are."""
         return [
             ((usage.environment, usage.user_id), usage.key_digest)
@@ -75,7 +75,7 @@ class Batch:
     def place(
         self,
         catalogs: Mapping[Environment, Catalog],
-        accounts: Mapping[Person, Account],
+        accounts: Mapping[NamedUser, Account],
         earlier: Mapping[KeyUse, Entry],
     ) -> set[CounterKey]:
         """Find the entitlement that answers for each usage; return the totals that deciding needs.
@@ -99,7 +99,7 @@ class Batch:
         return counters
 
     def _place_one(
-        self, usage: Usage, catalog: Catalog, accounts: Mapping[Person, Account]
+        self, usage: Usage, catalog: Catalog, accounts: Mapping[NamedUser, Account]
     ) -> tuple[UserRef, Place | None]:
         account = accounts.get((usage.environment, usage.user_id))
         if account is None:

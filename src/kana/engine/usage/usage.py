@@ -28,7 +28,7 @@ from kana.model.feature import Feature
 from kana.model.period import CLOCKS_APART, Period, periods_before
 from kana.model.text import UNITS_MAX, shown
 from kana.model.usage import Receipt, Usage
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 PAST_PERIODS = 24
 """How many finished periods ``show`` answers unless asked otherwise."""
@@ -37,7 +37,7 @@ PAST_PERIODS_MAX = 1000
 """Most finished periods that one call may ask for."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class PeriodUsage:
     """What was used in one period. ``period.end=None`` never ends."""
 
@@ -55,7 +55,7 @@ class PeriodUsage:
         return self.period.end
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Shown:
     """A user's use of one feature: the current period, and the finished ones with the newest first."""
 
@@ -198,7 +198,7 @@ class UsageEngine:
         return histories[-1].shown(snapshot, past=past)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class _History:
     """The periods that a user's use of one feature may be shown for."""
 

@@ -10,18 +10,18 @@ from kana.engine.ports.users import AccountStore
 from kana.errors import InvalidValue, UserNotFound
 from kana.model.environment import Environment
 from kana.model.package import Package
-from kana.model.roster import Fate, Row, WrongRow, fate_of, merged
 from kana.model.search import UserOrder, UserSearch
 from kana.model.subscription import Subscription
 from kana.model.text import new_identifier
 from kana.model.user import User
-from kana.model.value import dataclass
+from kana.model.user_import import Row, RowOutcome, WrongRow, merged, row_outcome
+from kana.model.value import value_object
 
 CHUNK = 50
-"""How many rows of a roster are looked at in one go: some milliseconds, after which everybody else has a turn."""
+"""How many rows of an import are looked at in one go: some milliseconds, after which everybody else has a turn."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Listed:
     """A user as a list shows them: with what they are subscribed to and has not ended, the oldest first."""
 
@@ -29,18 +29,18 @@ class Listed:
     holds: Sequence[tuple[Subscription, Package]]
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+@value_object()
+class CheckedRow:
     """What becomes of one row, and why where it is wrong."""
 
     number: int
     id: str
-    fate: Fate
+    outcome: RowOutcome
     why: str = ""
 
 
 class DirectoryEngine:
-    """Finds users, and says what a roster would make of them."""
+    """Finds users, and says what an import would make of them."""
 
     def __init__(self, store: AccountStore, ledger: Ledger, *, clock: Clock) -> None:
         self._store = store
@@ -78,7 +78,7 @@ class DirectoryEngine:
                 user,
                 [
                     (subscription, snapshot.catalog.package(subscription.package_id))
-                    for subscription in snapshot.accounts[user.id].standing(now)
+                    for subscription in snapshot.accounts[user.id].state(now)
                 ],
             )
             for user in users
@@ -91,21 +91,21 @@ class DirectoryEngine:
         except UserNotFound:
             return None
 
-    async def rule(self, environment: Environment, rows: Sequence[Row | WrongRow]) -> list[Ruling]:
+    async def rule(self, environment: Environment, rows: Sequence[Row | WrongRow]) -> list[CheckedRow]:
         """Return what merging these rows would do to each, and do none of it."""
         ids = [row.id for row in rows if isinstance(row, Row)]
         there = await self._store.users_by_id(environment, ids)
         return [self._rule(environment, row, there.get(row.id)) for row in rows]
 
-    def _rule(self, environment: Environment, row: Row | WrongRow, old: User | None) -> Ruling:
+    def _rule(self, environment: Environment, row: Row | WrongRow, old: User | None) -> CheckedRow:
         if isinstance(row, WrongRow):
-            return Ruling(row.number, row.id, Fate.WRONG, row.why)
+            return CheckedRow(row.number, row.id, RowOutcome.WRONG, row.why)
         try:
             new_identifier(row.id, field="id", old=None if old is None else old.id)
             new = merged(row, old, environment=environment, key=0, now=self._clock())
         except InvalidValue as error:
-            return Ruling(row.number, row.id, Fate.WRONG, error.message)
-        return Ruling(row.number, row.id, fate_of(old, new))
+            return CheckedRow(row.number, row.id, RowOutcome.WRONG, error.message)
+        return CheckedRow(row.number, row.id, row_outcome(old, new))
 
 
 def in_chunks(rows: Iterable[Row | WrongRow]) -> Iterator[list[Row | WrongRow]]:

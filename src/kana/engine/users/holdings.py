@@ -15,13 +15,13 @@ from kana.model.environment import Environment
 from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature
 from kana.model.user import User, UserRef
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 _TRIES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class HeldFeature:
+@value_object()
+class SubscribedFeature:
     """A feature as it sits in a package of the user's, and the decision that holds in whichever package."""
 
     feature: Feature
@@ -34,12 +34,12 @@ class HeldFeature:
         return self.held.name or self.feature.name
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+@value_object()
+class SubscribedPackage:
     """A package that the user is subscribed to now, and its features in order."""
 
     package: Package
-    features: list[HeldFeature]
+    features: list[SubscribedFeature]
 
 
 class HoldingEngine:
@@ -54,7 +54,7 @@ class HoldingEngine:
         """Return the user whose data is kept there, whatever their id is now; None where there is none."""
         return await self._accounts.user_by_key(environment, bucket, key)
 
-    async def of(self, environment: Environment, user_id: str, *, owner: User | None = None) -> list[Holding]:
+    async def of(self, environment: Environment, user_id: str, *, owner: User | None = None) -> list[SubscribedPackage]:
         """Return the packages that give the user access now, the oldest subscription first.
 
         A user who does not exist holds nothing: the Client API may not tell the two apart. With an ``owner``
@@ -73,7 +73,7 @@ class HoldingEngine:
             user_id = found.id
         raise Unavailable("the user is being renamed by others; ask again", retry_after_s=1)
 
-    async def _of(self, environment: Environment, user_id: str) -> tuple[UserRef | None, list[Holding]]:
+    async def _of(self, environment: Environment, user_id: str) -> tuple[UserRef | None, list[SubscribedPackage]]:
         """Return whose data is kept under an id now, and what they hold."""
         now = self._clock()
         entitled: dict[str, tuple[Entitlement, CounterKey]] = {}
@@ -98,8 +98,9 @@ class HoldingEngine:
         return None if account is None else account.user, holdings
 
 
-def _holding(package: Package, catalog: Catalog, decisions: dict[str, Decision]) -> Holding:
+def _holding(package: Package, catalog: Catalog, decisions: dict[str, Decision]) -> SubscribedPackage:
     features = [
-        HeldFeature(catalog.feature(held.feature_id), held, decisions[held.feature_id]) for held in package.features
+        SubscribedFeature(catalog.feature(held.feature_id), held, decisions[held.feature_id])
+        for held in package.features
     ]
-    return Holding(package, features)
+    return SubscribedPackage(package, features)

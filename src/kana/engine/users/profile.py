@@ -12,7 +12,7 @@ from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.entitlement import CounterKey, Decision, Entitlement, candidates
 from kana.model.environment import Environment
-from kana.model.explanation import Contender, explain
+from kana.model.explanation import RankedSubscription, explain
 from kana.model.feature import Feature
 from kana.model.package import Package
 from kana.model.period import Period
@@ -20,11 +20,11 @@ from kana.model.subscription import Subscription
 from kana.model.text import shown
 from kana.model.usage import Entry
 from kana.model.user import User
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+@value_object()
+class ProfileSubscription:
     """A subscription of the user's as it stands now, ended or not, and its package."""
 
     subscription: Subscription
@@ -32,8 +32,8 @@ class Held:
     stands: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+@value_object()
+class FeatureState:
     """One feature: what may be done with it now, in which period, and which subscription says so."""
 
     feature: Feature
@@ -41,17 +41,17 @@ class Standing:
     package: Package
     period: Period
     decision: Decision
-    contenders: Sequence[Contender]
+    ranked: Sequence[RankedSubscription]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class Profile:
     """A user, all their subscriptions with the newest first, and each feature that they may use."""
 
     user: User
     catalog: Catalog
-    subscriptions: Sequence[Held]
-    standings: Sequence[Standing]
+    subscriptions: Sequence[ProfileSubscription]
+    features: Sequence[FeatureState]
 
 
 class ProfileEngine:
@@ -70,7 +70,7 @@ class ProfileEngine:
         """
         now = self._clock()
         user = await self._accounts.user(environment, user_id)
-        found: list[tuple[Entitlement, CounterKey, Sequence[Contender]]] = []
+        found: list[tuple[Entitlement, CounterKey, Sequence[RankedSubscription]]] = []
 
         def want(account: Account, catalog: Catalog) -> Iterator[CounterKey]:
             found.clear()
@@ -89,19 +89,19 @@ class ProfileEngine:
             user,
             catalog,
             [
-                Held(held.at(now), catalog.package(held.package_id), held.stands(now))
+                ProfileSubscription(held.at(now), catalog.package(held.package_id), held.stands(now))
                 for held in reversed(snapshot.accounts[user_id].subscriptions)
             ],
             [
-                Standing(
+                FeatureState(
                     entitlement.feature,
                     entitlement,
-                    contenders[0].candidate.package,
+                    ranked[0].candidate.package,
                     entitlement.period_at(now),
                     entitlement.decide(1, used=snapshot.used.get(counter, 0)),
-                    contenders,
+                    ranked,
                 )
-                for entitlement, counter, contenders in found
+                for entitlement, counter, ranked in found
             ],
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kana.engine.ids import bucket_of_id
 from kana.engine.ports.users import Signed, Subscribed
-from kana.engine.usage.batch import Person
+from kana.engine.usage.batch import NamedUser
 from kana.errors import Conflict, SubscriptionNotFound, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
@@ -163,35 +163,35 @@ class Accounts(Directory):
         return await self._database.read_aside(work)
 
 
-async def find_users(connection: Connection, people: Sequence[Person]) -> dict[Person, UserRef]:
+async def find_users(connection: Connection, users: Sequence[NamedUser]) -> dict[NamedUser, UserRef]:
     """Return where the data of these users is kept; those who do not exist are left out."""
-    if not people:
+    if not users:
         return {}
-    found = await fetch(connection, SQL["load_accounts"], *columns([(bucket_of(*who), *who) for who in people]))
-    return _refs(people, found)
+    found = await fetch(connection, SQL["load_accounts"], *columns([(bucket_of(*who), *who) for who in users]))
+    return _refs(users, found)
 
 
-async def lock_users(connection: Connection, people: Iterable[Person], *, sharded: bool) -> dict[Person, UserRef]:
+async def lock_users(connection: Connection, users: Iterable[NamedUser], *, sharded: bool) -> dict[NamedUser, UserRef]:
     """The same, and nobody else decides on them before the transaction ends.
 
     Locks are taken in the order of the users' keys. A sharded database takes one statement for
     each bucket, and so the buckets are in order too.
     """
-    ordered = sorted((bucket_of(*who), *who) for who in people)
+    ordered = sorted((bucket_of(*who), *who) for who in users)
     if ordered and not sharded:
         found = await fetch(connection, SQL["lock_accounts"], *columns(ordered))
         return _refs([(env, user_id) for _, env, user_id in ordered], found)
-    locked: dict[Person, UserRef] = {}
+    locked: dict[NamedUser, UserRef] = {}
     for bucket in sorted({bucket for bucket, *_ in ordered}):
         mine = [(env, user_id) for place, env, user_id in ordered if place == bucket]
         locked |= _refs(mine, await fetch(connection, SQL["lock_accounts_of_bucket"], bucket, *columns(mine)))
     return locked
 
 
-def _refs(people: Sequence[Person], found: Iterable[Any]) -> dict[Person, UserRef]:
+def _refs(users: Sequence[NamedUser], found: Iterable[Any]) -> dict[NamedUser, UserRef]:
     refs = {}
     for number, bucket, key in found:
-        environment, user_id = people[number - 1]
+        environment, user_id = users[number - 1]
         refs[environment, user_id] = UserRef(environment, bucket, key, user_id)
     return refs
 
@@ -227,7 +227,7 @@ async def _lock_user(connection: Connection, environment: Environment, user_id: 
     return _only(await lock_users(connection, [(environment, user_id)], sharded=True), user_id)
 
 
-def _only(found: dict[Person, UserRef], user_id: str) -> UserRef:
+def _only(found: dict[NamedUser, UserRef], user_id: str) -> UserRef:
     for user in found.values():
         return user
     raise UserNotFound(f"User not found: {shown(user_id)}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kana.engine.ports.usage import Snapshot, Want
-from kana.engine.usage.batch import Batch, KeyUse, Person
+from kana.engine.usage.batch import Batch, KeyUse, NamedUser
 from kana.engine.usage.gather import Gatherer
 from kana.errors import KanaError, OutcomeUnknown, Unavailable
 from kana.model.account import Account
@@ -46,7 +46,7 @@ class _Question:
     history: bool
 
     @property
-    def people(self) -> list[Person]:
+    def users(self) -> list[NamedUser]:
         return [(self.environment, user_id) for user_id in self.user_ids]
 
 
@@ -89,7 +89,7 @@ class PostgresLedger:
                     raise Unavailable("the connection was lost before the commit; nothing was recorded") from lost
 
     async def _append(self, connection: Connection, batch: Batch) -> None:
-        users = await lock_users(connection, batch.people, sharded=self._sharded)
+        users = await lock_users(connection, batch.users, sharded=self._sharded)
         catalogs = await self._catalogs.read_catalogs(connection, batch.environments)
         late = batch.late
         held = await load_accounts(connection, list(users.values()), history=[who in late for who in users])
@@ -104,7 +104,7 @@ class PostgresLedger:
             totals = [(*rows.counter_row(counter), used) for counter, used in batch.totals.items()]
             await connection.execute(SQL["put_total"], *columns(totals))
         if batch.entries:
-            bucket = self._hours_buckets[self.lane(*next(iter(batch.people)))]
+            bucket = self._hours_buckets[self.lane(*next(iter(batch.users)))]
             await connection.execute(SQL["add_usage_day"], *columns(rows.day_rows(batch.tallies)))
             hours = rows.hour_rows(batch.tallies, bucket=bucket)
             await connection.execute(SQL["add_usage_hour"], *columns(hours))
@@ -124,7 +124,7 @@ class PostgresLedger:
         loop = asyncio.get_running_loop()
 
         async def look(connection: Connection) -> bool:
-            await lock_users(connection, batch.people, sharded=self._sharded)
+            await lock_users(connection, batch.users, sharded=self._sharded)
             found = await connection.fetchval(SQL["has_entry"], first.bucket, first.user_key, first.id)
             return found is not None
 
@@ -156,11 +156,11 @@ class PostgresLedger:
     ) -> list[Snapshot | Exception]:
         """Answer several questions of one moment, in as many round trips as one of them."""
         catalogs = await self._catalogs.read_catalogs(connection, {question.environment for question in questions})
-        users = await find_users(connection, list({who for question in questions for who in question.people}))
+        users = await find_users(connection, list({who for question in questions for who in question.users}))
         asked = [
             (number, users[who], question.history)
             for number, question in enumerate(questions)
-            for who in question.people
+            for who in question.users
             if who in users
         ]
         held = await load_accounts(
@@ -207,7 +207,9 @@ async def _load_totals(connection: Connection, counters: Iterable[CounterKey]) -
     return {wanted[number - 1]: used for number, used in await fetch(connection, SQL["load_totals"], *keys)}
 
 
-async def _load_earlier(connection: Connection, batch: Batch, users: Mapping[Person, UserRef]) -> dict[KeyUse, Entry]:
+async def _load_earlier(
+    connection: Connection, batch: Batch, users: Mapping[NamedUser, UserRef]
+) -> dict[KeyUse, Entry]:
     """Return the entries that hold the batch's idempotency keys already."""
     wanted = [(users[who].bucket, users[who].key, digest) for who, digest in batch.keys if who in users]
     if not wanted:

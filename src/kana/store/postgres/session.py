@@ -14,7 +14,7 @@ _Result = TypeVar("_Result")
 
 _LOCKS = {
     Lock.WORKSPACE: SESSION["lock_migrations"],
-    Lock.PEOPLE: SESSION["lock_people"],
+    Lock.COLLEAGUES: SESSION["lock_colleagues"],
     Lock.RULES: SESSION["lock_rules"],
     Lock.RULES_SHARED: SESSION["share_rules"],
 }

@@ -43,7 +43,7 @@ where c.relnamespace = 'kana'::regnamespace and c.relkind = 'r'
 select get_shard_id_for_distribution_column('kana.entries', bucket::smallint)
 from generate_series(0, $1::integer - 1) as bucket order by bucket;
 
--- name: lock_people
+-- name: lock_colleagues
 -- Held to the end of the transaction: a change of people sees all that came before it.
 select pg_advisory_xact_lock(1262570050);
 

@@ -8,9 +8,9 @@ from typing import Self
 
 from kana.errors import DatabaseRefused
 from kana.store.audit import Audits
+from kana.store.colleagues import Colleagues
 from kana.store.insights import Insights
 from kana.store.keys import Keys
-from kana.store.people import People
 from kana.store.postgres.accounts import Accounts
 from kana.store.postgres.catalogs import Catalogs
 from kana.store.postgres.database import TRANSACTION_S, Database
@@ -21,9 +21,9 @@ from kana.store.postgres.moving import PostgresTables
 from kana.store.postgres.pool import CONNECT_S, Connection, Pool
 from kana.store.postgres.session import PostgresTransactions
 from kana.store.postgres.sessions import PATIENT, SETTINGS, SHORT_PLANS, Sessions
-from kana.store.rosters import Rosters
 from kana.store.sealing import UNSEALED, Seal
 from kana.store.segment import Segment
+from kana.store.user_imports import UserImports
 
 POOL_SIZE = 10
 """Most connections of one process."""
@@ -41,8 +41,8 @@ class PostgresStore:
         self.insights = Insights(transactions)
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal)
-        self.people = People(transactions)
-        self.imports = Rosters(transactions)
+        self.colleagues = Colleagues(transactions)
+        self.imports = UserImports(transactions)
         self.segment = Segment(transactions)
 
     @classmethod

@@ -10,7 +10,7 @@ import apsw
 
 from kana.engine.ids import bucket_of_id
 from kana.engine.ports.users import Signed, Subscribed
-from kana.engine.usage.batch import Person
+from kana.engine.usage.batch import NamedUser
 from kana.errors import Conflict, SubscriptionNotFound, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
@@ -101,8 +101,8 @@ class Accounts(Directory):
         """See the port."""
 
         def work(connection: apsw.Connection) -> list[Subscription]:
-            people = [(environment, user_id)]
-            accounts = load_accounts(connection, people, history=people)
+            users = [(environment, user_id)]
+            accounts = load_accounts(connection, users, history=users)
             if not accounts:
                 raise UserNotFound(f"User not found: {shown(user_id)}")
             catalog = self._catalogs.read_catalog(connection, environment)
@@ -150,25 +150,22 @@ class Accounts(Directory):
 
 
 def load_accounts(
-    connection: apsw.Connection, people: Sequence[Person], *, history: Collection[Person] = ()
-) -> dict[Person, Account]:
-    """Return the accounts of those of the people who exist; for those in ``history`` with ended subscriptions too.
+    connection: apsw.Connection, users: Sequence[NamedUser], *, history: Collection[NamedUser] = ()
+) -> dict[NamedUser, Account]:
+    """Return the accounts of those of the users who exist; for those in ``history`` with ended subscriptions too.
 
     One look-up after another: in this process they cost less than JSON for all of them would.
     """
-    asked = [
-        (bucket_of(*person), person[0].value, person[1], person in history, number)
-        for number, person in enumerate(people)
-    ]
-    accounts: dict[Person, Account] = {}
+    asked = [(bucket_of(*user), user[0].value, user[1], user in history, number) for number, user in enumerate(users)]
+    accounts: dict[NamedUser, Account] = {}
     for number, bucket, user_key, *held in connection.executemany(SQL["load_account"], asked):
-        person = people[number]
+        user = users[number]
         subscriptions = () if held[0] is None else (rows.subscription(bucket, user_key, *held),)
-        known = accounts.get(person)
+        known = accounts.get(user)
         if known is None:
-            accounts[person] = Account(UserRef(person[0], bucket, user_key, person[1]), subscriptions)
+            accounts[user] = Account(UserRef(user[0], bucket, user_key, user[1]), subscriptions)
         else:
-            accounts[person] = Account(known.user, known.subscriptions + subscriptions)
+            accounts[user] = Account(known.user, known.subscriptions + subscriptions)
     return accounts
 
 

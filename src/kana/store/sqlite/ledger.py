@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import apsw
 
 from kana.engine.ports.usage import Snapshot, Want
-from kana.engine.usage.batch import Batch, KeyUse, Person
+from kana.engine.usage.batch import Batch, KeyUse, NamedUser
 from kana.model.account import Account
 from kana.model.entitlement import CounterKey
 from kana.model.environment import Environment
@@ -45,7 +45,7 @@ class SqliteLedger:
 
     def _append(self, connection: apsw.Connection, batch: Batch) -> None:
         catalogs = {env: self._catalogs.read_catalog(connection, env) for env in batch.environments}
-        accounts = load_accounts(connection, list(batch.people), history=batch.late)
+        accounts = load_accounts(connection, list(batch.users), history=batch.late)
         earlier = _load_earlier(connection, batch, accounts)
         batch.decide(_load_totals(connection, batch.place(catalogs, accounts, earlier)))
         connection.executemany(SQL["add_entry"], [rows.entry_row(entry) for entry in batch.entries])
@@ -66,8 +66,8 @@ class SqliteLedger:
 
         def work(connection: apsw.Connection) -> Snapshot:
             catalog = self._catalogs.read_catalog(connection, environment)
-            people = [(environment, user_id) for user_id in user_ids]
-            accounts = load_accounts(connection, people, history=people if history else ())
+            users = [(environment, user_id) for user_id in user_ids]
+            accounts = load_accounts(connection, users, history=users if history else ())
             wanted = [counter for account in accounts.values() for counter in want(account, catalog)]
             used = _load_totals(connection, wanted)
             return Snapshot(catalog, {user_id: account for (_, user_id), account in accounts.items()}, used)
@@ -92,12 +92,12 @@ def _load_totals(connection: apsw.Connection, counters: Iterable[CounterKey]) ->
     return {wanted[number]: used for number, used in connection.executemany(SQL["load_total"], asked)}
 
 
-def _load_earlier(connection: apsw.Connection, batch: Batch, accounts: Mapping[Person, Account]) -> dict[KeyUse, Entry]:
+def _load_earlier(
+    connection: apsw.Connection, batch: Batch, accounts: Mapping[NamedUser, Account]
+) -> dict[KeyUse, Entry]:
     """Return the entries that hold the batch's idempotency keys already."""
     asked = [
-        (accounts[person].user.bucket, accounts[person].user.key, digest)
-        for person, digest in batch.keys
-        if person in accounts
+        (accounts[user].user.bucket, accounts[user].user.key, digest) for user, digest in batch.keys if user in accounts
     ]
     found = map(rows.entry_from, connection.executemany(SQL["load_entry_by_key"], asked))
     return {(entry.user_key, entry.key): entry for entry in found if entry.key is not None}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kana.store.audit import Audits
+from kana.store.colleagues import Colleagues
 from kana.store.insights import Insights
 from kana.store.keys import Keys
-from kana.store.people import People
-from kana.store.rosters import Rosters
 from kana.store.sealing import UNSEALED, Seal
 from kana.store.segment import Segment
 from kana.store.sqlite.accounts import Accounts
@@ -16,6 +15,7 @@ from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.ledger import SqliteLedger
 from kana.store.sqlite.session import SqliteTransactions
+from kana.store.user_imports import UserImports
 
 
 class SqliteStore:
@@ -46,8 +46,8 @@ class SqliteStore:
         self.insights = Insights(transactions)
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal, erase=database.empty_log)
-        self.people = People(transactions)
-        self.imports = Rosters(transactions)
+        self.colleagues = Colleagues(transactions)
+        self.imports = UserImports(transactions)
         self.segment = Segment(transactions)
 
     async def probe(self) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from kana.errors import Conflict, InvalidValue, NotFound
-from kana.model.person import (
+from kana.model.colleague import (
+    Colleague,
     Invitation,
-    Person,
     Role,
     Session,
-    changed_person,
+    changed_colleague,
     email_address,
     generate_token,
     hash_token,
@@ -19,7 +19,7 @@ from kana.model.person import (
 )
 from tests.support.world import NOON, ONE_DAY, SetClock
 
-ADA = Person(email="ada@example.com", role=Role.OWNER, password_hash=None, created_at=NOON)
+ADA = Colleague(email="ada@example.com", role=Role.OWNER, password_hash=None, created_at=NOON)
 
 
 @pytest.mark.parametrize("text", ["ada@example.com", "a+b@ex", "ü@bücher.example", "a" * 243 + "@example.com"])
@@ -33,11 +33,11 @@ def test_an_address_is_something_at_something(text: str) -> None:
     ["", "ada", "@", "a@", "@b", "a b@c", "a@b@c", "Ada@example.com", "a@b\n", "<a@b>", "a" * 250 + "@b.example"],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
-    """Wherever it comes from: as an argument, in a person, in an invitation."""
+    """Wherever it comes from: as an argument, in a colleague, in an invitation."""
     with pytest.raises(InvalidValue, match="email must be an e-mail address in lower case"):
         email_address(text)
     with pytest.raises(InvalidValue):
-        Person(email=text, role=Role.VIEWER, password_hash=None, created_at=NOON)
+        Colleague(email=text, role=Role.VIEWER, password_hash=None, created_at=NOON)
     with pytest.raises(InvalidValue):
         Invitation(hash=b"", email=text, role=Role.VIEWER, expires_at=NOON)
 
@@ -76,18 +76,18 @@ def test_a_session_is_over_when_idle_or_old() -> None:
 
 def test_somebody_can_always_invite() -> None:
     """The last enabled owner neither goes nor steps down; with another one they may."""
-    bob = Person(email="bob@example.com", role=Role.OWNER, password_hash=None, created_at=NOON, disabled_at=NOON)
-    people = {ADA.email: ADA, bob.email: bob}
+    bob = Colleague(email="bob@example.com", role=Role.OWNER, password_hash=None, created_at=NOON, disabled_at=NOON)
+    colleagues = {ADA.email: ADA, bob.email: bob}
     for how in ({"role": Role.EDITOR}, {"disabled_at": NOON}):
         with pytest.raises(Conflict, match=r"nobody but ada@example\.com is an owner; invite another one first"):
-            changed_person(people, ADA.email, **how)
-    eve = Person(email="eve@example.com", role=Role.OWNER, password_hash=None, created_at=NOON)
-    both = {**people, eve.email: eve}
-    assert changed_person(both, ADA.email, role=Role.EDITOR).role is Role.EDITOR
-    assert changed_person(both, ADA.email, disabled_at=NOON + ONE_DAY).disabled_at == NOON + ONE_DAY
-    assert changed_person({bob.email: bob}, bob.email, role=Role.VIEWER).role is Role.VIEWER
+            changed_colleague(colleagues, ADA.email, **how)
+    eve = Colleague(email="eve@example.com", role=Role.OWNER, password_hash=None, created_at=NOON)
+    both = {**colleagues, eve.email: eve}
+    assert changed_colleague(both, ADA.email, role=Role.EDITOR).role is Role.EDITOR
+    assert changed_colleague(both, ADA.email, disabled_at=NOON + ONE_DAY).disabled_at == NOON + ONE_DAY
+    assert changed_colleague({bob.email: bob}, bob.email, role=Role.VIEWER).role is Role.VIEWER
     with pytest.raises(NotFound, match=r"nobody has the e-mail address 'who@example\.com'"):
-        changed_person(people, "who@example.com", role=Role.OWNER)
+        changed_colleague(colleagues, "who@example.com", role=Role.OWNER)
 
 
 def test_ids_of_sessions_are_random_and_kept_as_hashes() -> None:

@@ -1,4 +1,4 @@
-"""Rosters merged into the users by the thousand, a page at a time, so that nobody else waits for the whole.
+"""UserImports merged into the users by the thousand, a page at a time, so that nobody else waits for the whole.
 
 All or nothing, and the moment that decides is one row of a journal. Before it every row was read, found right and
 kept there; after it nothing can fail for good, and whoever starts next goes on where a process ended.
@@ -16,31 +16,31 @@ from datetime import timedelta
 from kana.engine.ids import IdMaker
 from kana.engine.pace import Pace
 from kana.engine.ports.clock import Clock
-from kana.engine.ports.imports import RosterStore
+from kana.engine.ports.imports import UserImportStore
 from kana.engine.users.directory import in_chunks
 from kana.errors import Conflict, InvalidValue, KanaError, OutcomeUnknown, Unavailable
 from kana.model.environment import Actor, Environment
-from kana.model.roster import Roster, Row, WrongRow, merged
 from kana.model.user import User
+from kana.model.user_import import Row, UserImport, WrongRow, merged
 
 PAUSE_S = 5.0
-"""How long after one look for rosters that were left behind the next one is had."""
+"""How long after one look for imports that were left behind the next one is had."""
 
 LEFT_BEHIND = timedelta(seconds=60)
-"""A roster that has not got on for so long belongs to a process that is gone."""
+"""An import that has not got on for so long belongs to a process that is gone."""
 
 _AGAIN_S = 0.2
 
-_log = logging.getLogger("kana.rosters")
+_log = logging.getLogger("kana.imports")
 
 
-class RosterEngine:
-    """Merges rosters, and takes up those that a crash left behind.
+class ImportEngine:
+    """Merges imports, and takes up those that a crash left behind.
 
     Several processes may merge one at the same time: each page is merged once.
     """
 
-    def __init__(self, store: RosterStore, *, clock: Clock, ids: IdMaker) -> None:
+    def __init__(self, store: UserImportStore, *, clock: Clock, ids: IdMaker) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -57,7 +57,7 @@ class RosterEngine:
         source: str = "",
         by: Actor,
     ) -> None:
-        """Merge a roster into the users, all of it or nothing; doing it again changes nothing.
+        """Merge an import into the users, all of it or nothing; doing it again changes nothing.
 
         Once it is decided, those who look meanwhile find some of its users merged and others not yet, and a
         record never waits for more than one page. ``on_rows`` is told how many rows are merged so far. It stands
@@ -68,31 +68,31 @@ class RosterEngine:
             Unavailable: nothing was merged; or the process ends, and the next one goes on.
         """
         now = self._clock()
-        roster = Roster(
+        user_import = UserImport(
             id=self._ids(), environment=environment, source=_plain(source), by=by, begun_at=now, moved_at=now
         )
-        self._ours[roster.id] = asyncio.Event()
+        self._ours[user_import.id] = asyncio.Event()
         try:
-            await self._decide(roster, rows)
-            await self._carry_out(roster.id, on_rows)
+            await self._decide(user_import, rows)
+            await self._carry_out(user_import.id, on_rows)
         finally:
-            self._ours.pop(roster.id).set()
+            self._ours.pop(user_import.id).set()
 
-    async def _decide(self, roster: Roster, rows: Iterable[Row | WrongRow]) -> None:
+    async def _decide(self, user_import: UserImport, rows: Iterable[Row | WrongRow]) -> None:
         """Keep all rows in the journal, each found right, and decide; where one is wrong, keep none."""
-        await self._store.begin_roster(roster)
+        await self._store.begin_import(user_import)
         pace = Pace()
         try:
             for number, chunk in enumerate(in_chunks(rows)):
                 self._check_goes_on("nothing was imported")
-                page = [self._checked(roster.environment, row) for row in chunk]
-                await self._store.keep_page(roster.id, number, page, now=self._clock())
+                page = [self._checked(user_import.environment, row) for row in chunk]
+                await self._store.keep_page(user_import.id, number, page, now=self._clock())
                 await pace.rest()
-            await self._store.decide_roster(roster.id, now=self._clock())
+            await self._store.decide_import(user_import.id, now=self._clock())
         except Exception:
             # One that was decided after all, where that could not be told, is not dropped by this.
             with suppress(KanaError):
-                await self._drop(roster.id)
+                await self._drop(user_import.id)
             raise
 
     def _checked(self, environment: Environment, row: Row | WrongRow) -> Row:
@@ -101,13 +101,13 @@ class RosterEngine:
         merged(row, None, environment=environment, key=0, now=self._clock())
         return row
 
-    async def _carry_out(self, roster_id: int, on_rows: Callable[[int], None]) -> None:
+    async def _carry_out(self, import_id: int, on_rows: Callable[[int], None]) -> None:
         """Merge what was decided, and after each page leave everybody else as much time as it took."""
         done, told, pace = 0, "", Pace()
         while True:
             self._check_goes_on("it goes on with this by itself when it starts again")
             try:
-                rows = await self._store.merge_page(roster_id, self._merged, now=self._clock())
+                rows = await self._store.merge_page(import_id, self._merged, now=self._clock())
             except (Conflict, Unavailable, OutcomeUnknown) as error:
                 if error.message != told:
                     _log.warning("users are merged a little later: %s", error.message)
@@ -127,13 +127,13 @@ class RosterEngine:
     def _merged(self, environment: Environment, row: Row, old: User | None) -> User:
         return merged(row, old, environment=environment, key=self._ids(), now=self._clock())
 
-    async def _drop(self, roster_id: int) -> None:
-        while await self._store.drop_page(roster_id):
+    async def _drop(self, import_id: int) -> None:
+        while await self._store.drop_page(import_id):
             pass
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Look in the background for rosters that were left behind; ends, and what is merged, between two pages."""
+        """Look in the background for imports that were left behind; ends, and what is merged, between two pages."""
         self._ending.clear()
         task = asyncio.create_task(self._run())
         try:
@@ -149,15 +149,15 @@ class RosterEngine:
             try:
                 await self.take_up()
             except KanaError as error:
-                _log.warning("rosters are not taken up yet: %s", error.message)
+                _log.warning("imports are not taken up yet: %s", error.message)
             except Exception:  # noqa: BLE001 - the next look may find it mended
-                _log.exception("rosters could not be taken up")
+                _log.exception("imports could not be taken up")
             with suppress(TimeoutError):
                 async with asyncio.timeout(PAUSE_S):
                     await self._ending.wait()
 
     async def take_up(self) -> None:
-        """Merge the rosters that were decided and left behind, and drop those that were not decided.
+        """Merge the imports that were decided and left behind, and drop those that were not decided.
 
         What was decided goes on at the first look after a start; another process may be at it too.
 
@@ -165,14 +165,14 @@ class RosterEngine:
             KanaError: the store cannot answer; what was not taken up stays as it is.
         """
         first, self._is_first_look = self._is_first_look, False
-        for roster in await self._store.rosters():
-            is_left = self._clock() - roster.moved_at >= LEFT_BEHIND
-            if roster.id in self._ours:
+        for user_import in await self._store.imports():
+            is_left = self._clock() - user_import.moved_at >= LEFT_BEHIND
+            if user_import.id in self._ours:
                 continue
-            if roster.is_decided and (is_left or first):
-                await self._carry_out(roster.id, lambda _: None)
+            if user_import.is_decided and (is_left or first):
+                await self._carry_out(user_import.id, lambda _: None)
             elif is_left:
-                await self._drop(roster.id)
+                await self._drop(user_import.id)
 
 
 def _plain(name: str) -> str:

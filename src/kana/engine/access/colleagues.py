@@ -8,32 +8,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from kana.engine.ports.access import PeopleStore
+from kana.engine.ports.access import ColleagueStore
 from kana.engine.ports.clock import Clock
 from kana.errors import InvalidValue, NotFound, RateLimited, Unauthenticated
-from kana.model.environment import Actor
-from kana.model.person import (
+from kana.model.colleague import (
     INVITATION_AGE,
+    Colleague,
     Invitation,
-    Person,
     Role,
     Session,
-    changed_person,
+    changed_colleague,
     email_address,
     generate_token,
     hash_token,
     normalized,
     password,
 )
+from kana.model.environment import Actor
 from kana.model.text import shown
 from kana.model.throttle import Throttle, network_of, own_throttle, throttles_of
-from kana.model.value import dataclass
+from kana.model.value import value_object
 
 SEEN_STEP_S = 60.0
 """A session's last use is written at most this often, so that looking around writes next to nothing."""
 
 REFUSED = "The e-mail address and the password do not belong together."
-"""For an unknown address, a wrong password and a disabled person alike."""
+"""For an unknown address, a wrong password and a disabled colleague alike."""
 
 _log = logging.getLogger("kana.people")
 
@@ -50,34 +50,34 @@ class Passwords(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class SignedIn:
     """A session just begun: ``token`` is its id, for the browser alone.
 
-    ``mark`` tells this browser from a stranger's when its person comes again, and lets nobody in by itself. It is
+    ``mark`` tells this browser from a stranger's when its colleague comes again, and lets nobody in by itself. It is
     empty where no password was shown.
     """
 
     token: str
-    person: Person
+    colleague: Colleague
     mark: str = ""
 
 
-class PeopleEngine:
-    """Invites people, lets them in, and says whose session it is."""
+class ColleagueEngine:
+    """Invites colleagues, lets them in, and says whose session it is."""
 
-    def __init__(self, store: PeopleStore, *, clock: Clock, passwords: Passwords) -> None:
+    def __init__(self, store: ColleagueStore, *, clock: Clock, passwords: Passwords) -> None:
         self._store = store
         self._clock = clock
         self._passwords = passwords
 
-    async def people(self) -> Mapping[str, Person]:
+    async def colleagues(self) -> Mapping[str, Colleague]:
         """Return everybody by address, disabled ones included, the oldest first."""
-        return await self._store.people()
+        return await self._store.colleagues()
 
     async def invite_first(self, *, by: Actor) -> str | None:
         """Return the token of a link for the first owner, whoever that is; None when there is somebody already."""
-        if await self._store.people():
+        if await self._store.colleagues():
             return None
         return await self._invite(None, Role.OWNER, by=by)
 
@@ -136,7 +136,7 @@ class PeopleEngine:
         return invitation
 
     async def accept(self, token: str, *, email: str, password_text: str) -> SignedIn:
-        """Use up an invitation: make the person, or give them a new password, and sign them in.
+        """Use up an invitation: make the colleague, or give them a new password, and sign them in.
 
         ``email`` counts only where the invitation names nobody.
 
@@ -148,23 +148,23 @@ class PeopleEngine:
         address = email_address(invitation.email or email.strip().lower())
         hashed, now = await self._passwords.hash(password(password_text)), self._clock()
 
-        def accept(invitation: Invitation, people: Mapping[str, Person]) -> Person:
-            if invitation.email is None and people:
+        def accept(invitation: Invitation, colleagues: Mapping[str, Colleague]) -> Colleague:
+            if invitation.email is None and colleagues:
                 raise NotFound("there is an owner already; ask them for an invitation")
-            return Person(
+            return Colleague(
                 email=address,
                 role=invitation.role,
                 password_hash=hashed,
-                created_at=people[address].created_at if address in people else now,
+                created_at=colleagues[address].created_at if address in colleagues else now,
             )
 
-        person = await self._store.accept_invitation(hash_token(token), accept, now=now)
-        return await self._begin(person)
+        colleague = await self._store.accept_invitation(hash_token(token), accept, now=now)
+        return await self._begin(colleague)
 
     async def sign_in(self, email: str, password_text: str, *, address: str, mark: str = "") -> SignedIn:
         """Begin a session, with a new id. ``address`` is where the try comes from, ``mark`` what the browser shows.
 
-        A browser that its person has signed in with before waits for its own failures alone: nobody else's guesses
+        A browser that its colleague has signed in with before waits for its own failures alone: nobody else's guesses
         keep the owner of an account out.
 
         Raises:
@@ -172,16 +172,16 @@ class PeopleEngine:
             Unauthenticated: unknown, wrong or disabled; all read the same and take as long.
         """
         email = email.strip().lower()
-        person = (await self._store.people()).get(email)
-        is_known = person is not None and _is_mark(mark, person)
+        colleague = (await self._store.colleagues()).get(email)
+        is_known = colleague is not None and _is_mark(mark, colleague)
         throttles = own_throttle("browser", email, mark) if is_known else throttles_of(email, address)
         await self._take_try(throttles, email=email, address=address)
-        hashed = person.password_hash if person is not None and person.is_enabled else None
-        if not await self._passwords.verify(normalized(password_text), hashed) or person is None:
+        hashed = colleague.password_hash if colleague is not None and colleague.is_enabled else None
+        if not await self._passwords.verify(normalized(password_text), hashed) or colleague is None:
             _note_failure("wrong password", email=email, address=address)
             raise Unauthenticated(REFUSED)
         await self._store.return_try(throttles)
-        return await self._begin(person)
+        return await self._begin(colleague)
 
     async def _take_try(self, throttles: Sequence[Throttle], *, email: str, address: str) -> None:
         wait_s = await self._store.take_try(throttles, now=self._clock())
@@ -204,110 +204,112 @@ class PeopleEngine:
             address = email_address(email.strip().lower())
         except InvalidValue:
             raise Unauthenticated("Nobody with this e-mail address was invited.") from None
-        person = (await self._store.people()).get(address)
-        if person is None:
-            person = await self._accept_for(address)
-        if person is None or not person.is_enabled:
+        colleague = (await self._store.colleagues()).get(address)
+        if colleague is None:
+            colleague = await self._accept_for(address)
+        if colleague is None or not colleague.is_enabled:
             raise Unauthenticated("Nobody with this e-mail address was invited.")
-        return await self._begin(person)
+        return await self._begin(colleague)
 
-    async def _accept_for(self, address: str) -> Person | None:
+    async def _accept_for(self, address: str) -> Colleague | None:
         invitation, now = await self._store.invitation_to(address), self._clock()
         if invitation is None or invitation.expires_at <= now:
             return None
 
-        def accept(invitation: Invitation, _: Mapping[str, Person]) -> Person:
-            return Person(email=address, role=invitation.role, password_hash=None, created_at=now)
+        def accept(invitation: Invitation, _: Mapping[str, Colleague]) -> Colleague:
+            return Colleague(email=address, role=invitation.role, password_hash=None, created_at=now)
 
         return await self._store.accept_invitation(invitation.hash, accept, now=now)
 
-    async def _begin(self, person: Person) -> SignedIn:
+    async def _begin(self, colleague: Colleague) -> SignedIn:
         token, now = generate_token(), self._clock()
-        session = Session(hash=hash_token(token), email=person.email, started_at=now, seen_at=now)
-        if not await self._store.add_session(session, person):
+        session = Session(hash=hash_token(token), email=colleague.email, started_at=now, seen_at=now)
+        if not await self._store.add_session(session, colleague):
             raise Unauthenticated(REFUSED)  # Disabled, or another password, while this one was compared.
-        return SignedIn(token, person, _new_mark(person))
+        return SignedIn(token, colleague, _new_mark(colleague))
 
-    async def person_of(self, token: str) -> Person | None:
-        """Return whose session this is, and note its use; None where it is over or the person disabled."""
+    async def colleague_of(self, token: str) -> Colleague | None:
+        """Return whose session this is, and note its use; None where it is over or the colleague disabled."""
         found = await self._store.session(hash_token(token))
         if found is None:
             return None
-        (session, person), now = found, self._clock()
-        if session.is_over(now) or not person.is_enabled:
+        (session, colleague), now = found, self._clock()
+        if session.is_over(now) or not colleague.is_enabled:
             return None
         if (now - session.seen_at).total_seconds() >= SEEN_STEP_S:
             await self._store.touch_session(session.hash, now=now)
-        return person
+        return colleague
 
     async def sign_out(self, token: str) -> None:
         """End this session."""
         await self._store.end_session(hash_token(token))
 
-    async def sign_out_everywhere(self, person: Person) -> None:
-        """End every session of a person."""
-        await self._store.end_sessions(person.email)
+    async def sign_out_everywhere(self, colleague: Colleague) -> None:
+        """End every session of a colleague."""
+        await self._store.end_sessions(colleague.email)
 
-    async def change_role(self, email: str, role: Role, *, by: Actor) -> Person:
-        """Give a person another role; they sign in anew, and open links to them end.
+    async def change_role(self, email: str, role: Role, *, by: Actor) -> Colleague:
+        """Give a colleague another role; they sign in anew, and open links to them end.
 
         Raises:
             NotFound: nobody has this address.
             Conflict: they are the only owner.
         """
-        return await self._store.change_people(
-            lambda people: changed_person(people, email, role=role), by=by, now=self._clock()
+        return await self._store.change_colleague(
+            lambda colleagues: changed_colleague(colleagues, email, role=role), by=by, now=self._clock()
         )
 
-    async def disable(self, email: str, *, by: Actor) -> Person:
-        """Let a person in no more, from now on; links to them and from them end too. Their name stays in the log.
+    async def disable(self, email: str, *, by: Actor) -> Colleague:
+        """Let a colleague in no more, from now on; links to them and from them end too. Their name stays in the log.
 
         Raises:
             NotFound: nobody has this address.
             Conflict: they are the only owner.
         """
         now = self._clock()
-        return await self._store.change_people(
-            lambda people: changed_person(people, email, disabled_at=now), by=by, now=now
+        return await self._store.change_colleague(
+            lambda colleagues: changed_colleague(colleagues, email, disabled_at=now), by=by, now=now
         )
 
-    async def change_password(self, person: Person, *, old: str, new: str, by: Actor, address: str = "") -> SignedIn:
-        """Give a person another password; every session ends, and a new one begins.
+    async def change_password(
+        self, colleague: Colleague, *, old: str, new: str, by: Actor, address: str = ""
+    ) -> SignedIn:
+        """Give a colleague another password; every session ends, and a new one begins.
 
         Raises:
             RateLimited: too many wrong old passwords; nothing was looked at.
             InvalidValue: the old password is wrong, or the new one too short.
         """
-        chosen, throttles = password(new), own_throttle("old password", person.email)
-        await self._take_try(throttles, email=person.email, address=address)
-        if not await self._passwords.verify(normalized(old), person.password_hash):
-            _note_failure("wrong old password", email=person.email, address=address)
+        chosen, throttles = password(new), own_throttle("old password", colleague.email)
+        await self._take_try(throttles, email=colleague.email, address=address)
+        if not await self._passwords.verify(normalized(old), colleague.password_hash):
+            _note_failure("wrong old password", email=colleague.email, address=address)
             raise InvalidValue("the present password is not this one", field="old")
         await self._store.return_try(throttles)
         hashed = await self._passwords.hash(chosen)
-        changed = await self._store.change_people(
-            lambda people: replace(people[person.email], password_hash=hashed), by=by, now=self._clock()
+        changed = await self._store.change_colleague(
+            lambda colleagues: replace(colleagues[colleague.email], password_hash=hashed), by=by, now=self._clock()
         )
         return await self._begin(changed)
 
 
-def _new_mark(person: Person) -> str:
+def _new_mark(colleague: Colleague) -> str:
     nonce = generate_token()
-    return f"{nonce}.{_signature(nonce, person)}" if person.password_hash is not None else ""
+    return f"{nonce}.{_signature(nonce, colleague)}" if colleague.password_hash is not None else ""
 
 
-def _is_mark(mark: str, person: Person) -> bool:
-    """Whether a browser got this at an earlier sign-in of the person, with the password that they still have."""
+def _is_mark(mark: str, colleague: Colleague) -> bool:
+    """Whether a browser got this at an earlier sign-in of the colleague, with the password that they still have."""
     nonce, _, signature = mark.partition(".")
-    if person.password_hash is None:
+    if colleague.password_hash is None:
         return False
-    return hmac.compare_digest(signature.encode("utf-8", "replace"), _signature(nonce, person).encode())
+    return hmac.compare_digest(signature.encode("utf-8", "replace"), _signature(nonce, colleague).encode())
 
 
-def _signature(nonce: str, person: Person) -> str:
+def _signature(nonce: str, colleague: Colleague) -> str:
     """Return what only we can make: the hash of a password is as secret as a key, and changes with it."""
-    said = f"{nonce}\n{person.email}".encode("utf-8", "replace")
-    return hmac.new((person.password_hash or "").encode(), said, "sha256").hexdigest()
+    said = f"{nonce}\n{colleague.email}".encode("utf-8", "replace")
+    return hmac.new((colleague.password_hash or "").encode(), said, "sha256").hexdigest()
 
 
 def _note_failure(why: str, *, email: str, address: str) -> None:

@@ -1,4 +1,4 @@
-"""The journal of rosters, and their pages merged into the users."""
+"""The journal of imports, and their pages merged into the users."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from kana.engine.ports.imports import RowMerge
 from kana.errors import Conflict
 from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.period import from_milliseconds, to_milliseconds
-from kana.model.roster import Roster, Row
 from kana.model.user import User
+from kana.model.user_import import Row, UserImport
 from kana.store import rows as values
 from kana.store.log import log_row
 from kana.store.session import Row as Columns
@@ -22,82 +22,82 @@ _DROPPED = "The import stood still for so long that it was given up; nothing was
 _TAKEN = "Somebody made one of these users meanwhile"
 
 
-class Rosters:
-    """Keeps rosters. What each call promises is said by ``RosterStore``."""
+class UserImports:
+    """Keeps imports. What each call promises is said by ``UserImportStore``."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def begin_roster(self, roster: Roster) -> None:
+    async def begin_import(self, user_import: UserImport) -> None:
         """Open the journal."""
 
         async def work(session: Session) -> None:
-            await session.execute("add_roster", *_roster_row(roster))
+            await session.execute("add_import", *_import_row(user_import))
 
         await self._transactions.write(work)
 
-    async def keep_page(self, roster_id: int, page: int, rows: Sequence[Row], *, now: datetime) -> None:
+    async def keep_page(self, import_id: int, page: int, rows: Sequence[Row], *, now: datetime) -> None:
         """Add a page."""
         listed = to_json([(row.number, row.id, row.details) for row in rows])
 
         async def work(session: Session) -> None:
-            if not await session.execute("move_roster", roster_id, to_milliseconds(now), 0):
+            if not await session.execute("move_import", import_id, to_milliseconds(now), 0):
                 raise Conflict(_DROPPED)
-            await session.execute("add_roster_page", roster_id, page, listed)
+            await session.execute("add_import_page", import_id, page, listed)
 
         await self._transactions.write(work)
 
-    async def decide_roster(self, roster_id: int, *, now: datetime) -> None:
+    async def decide_import(self, import_id: int, *, now: datetime) -> None:
         """Decide."""
 
         async def work(session: Session) -> None:
-            if not await session.execute("decide_roster", roster_id, to_milliseconds(now)):
+            if not await session.execute("decide_import", import_id, to_milliseconds(now)):
                 raise Conflict(_DROPPED)
 
         await self._transactions.write(work)
 
-    async def merge_page(self, roster_id: int, merge: RowMerge, *, now: datetime) -> int | None:
+    async def merge_page(self, import_id: int, merge: RowMerge, *, now: datetime) -> int | None:
         """Merge the next page, or end."""
 
         async def work(session: Session) -> int | None:
-            if not await session.execute("move_roster", roster_id, to_milliseconds(now), 1):
+            if not await session.execute("move_import", import_id, to_milliseconds(now), 1):
                 return None  # Another process has ended it.
-            [row] = await session.rows("load_roster", roster_id)
-            found = await session.row("load_roster_page", roster_id)
+            [row] = await session.rows("load_import", import_id)
+            found = await session.row("load_import_page", import_id)
             if found is None:
                 await session.execute("add_log_line", *_log_row(row))
-                await session.execute("delete_roster", roster_id)
+                await session.execute("delete_import", import_id)
                 return None
             page, listed = found
             rows = [Row(number=each[0], id=each[1], details=each[2]) for each in json.loads(listed)]
             made, changed = await _merge(session, Environment(row[1]), rows, merge)
-            await session.execute("count_merged", roster_id, made, changed)
-            await session.execute("delete_roster_page", roster_id, page)
+            await session.execute("count_merged", import_id, made, changed)
+            await session.execute("delete_import_page", import_id, page)
             return len(rows)
 
         return await self._transactions.write(work)
 
-    async def drop_page(self, roster_id: int) -> bool:
-        """Forget a page, or the roster."""
+    async def drop_page(self, import_id: int) -> bool:
+        """Forget a page, or the user_import."""
 
         async def work(session: Session) -> bool:
-            row = await session.row("load_roster", roster_id)
+            row = await session.row("load_import", import_id)
             if row is None or row[7]:
                 return False
-            found = await session.row("load_roster_page", roster_id)
+            found = await session.row("load_import_page", import_id)
             if found is None:
-                await session.execute("delete_roster", roster_id)
+                await session.execute("delete_import", import_id)
                 return False
-            await session.execute("delete_roster_page", roster_id, found[0])
+            await session.execute("delete_import_page", import_id, found[0])
             return True
 
         return await self._transactions.write(work)
 
-    async def rosters(self) -> list[Roster]:
+    async def imports(self) -> list[UserImport]:
         """Return them all."""
 
-        async def work(session: Session) -> list[Roster]:
-            return [_roster_from(row) for row in await session.rows("list_rosters")]
+        async def work(session: Session) -> list[UserImport]:
+            return [_import_from(row) for row in await session.rows("list_imports")]
 
         return await self._transactions.read(work)
 
@@ -134,15 +134,15 @@ def _id_row(user: User) -> Columns:
     return (bucket_of(user.environment, user.id), user.environment.value, user.id, user.bucket, user.key)
 
 
-def _roster_row(roster: Roster) -> Columns:
-    """Write a row of ``add_roster``."""
-    by, moments = roster.by, map(to_milliseconds, (roster.begun_at, roster.moved_at))
-    return (roster.id, roster.environment.value, roster.source, by.kind, by.name, *moments)
+def _import_row(user_import: UserImport) -> Columns:
+    """Write a row of ``add_import``."""
+    by, moments = user_import.by, map(to_milliseconds, (user_import.begun_at, user_import.moved_at))
+    return (user_import.id, user_import.environment.value, user_import.source, by.kind, by.name, *moments)
 
 
-def _roster_from(row: Columns) -> Roster:
-    """Read a row of ``list_rosters``."""
-    return Roster(
+def _import_from(row: Columns) -> UserImport:
+    """Read a row of ``list_imports``."""
+    return UserImport(
         id=row[0],
         environment=Environment(row[1]),
         source=row[2],
@@ -154,14 +154,14 @@ def _roster_from(row: Columns) -> Roster:
 
 
 def _log_row(row: Columns) -> Columns:
-    """Write the one line for a whole roster, from its row of the journal."""
-    roster = _roster_from(row)
+    """Write the one line for a whole user_import, from its row of the journal."""
+    user_import = _import_from(row)
     return log_row(
         "imported",
-        ("users", roster.source),
-        environment=roster.environment,
+        ("users", user_import.source),
+        environment=user_import.environment,
         before=None,
         after={"made": row[8], "changed": row[9]},
-        by=roster.by,
-        now=roster.moved_at,
+        by=user_import.by,
+        now=user_import.moved_at,
     )

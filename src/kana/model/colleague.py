@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from kana.errors import Conflict, InvalidValue, NotFound
 from kana.model.text import TEXT_LENGTH_MAX, identifier, shown
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 SESSION_IDLE = timedelta(minutes=30)
@@ -31,7 +31,7 @@ _EMAIL = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
 
 
 class Role(Word):
-    """What a person may do: a viewer looks, an editor changes packages and users, an owner also keys and people."""
+    """What a colleague may do: viewers look, editors change packages and users, owners keys and colleagues too."""
 
     VIEWER = "viewer"
     EDITOR = "editor"
@@ -43,8 +43,8 @@ class Role(Word):
         return order.index(self) >= order.index(needed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+@value_object(kw_only=True)
+class Colleague:
     """Somebody who may sign in, known by e-mail address in lower case.
 
     ``password_hash=None`` is for those who come through single sign-on only.
@@ -61,16 +61,16 @@ class Person:
 
     @property
     def is_enabled(self) -> bool:
-        """Whether the person may sign in."""
+        """Whether the colleague may sign in."""
         return self.disabled_at is None
 
     @property
     def may_invite(self) -> bool:
-        """Whether the person may let others in."""
+        """Whether the colleague may let others in."""
         return self.is_enabled and self.role is Role.OWNER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Session:
     """A browser that is signed in. Only the hash of its id is kept."""
 
@@ -84,11 +84,11 @@ class Session:
         return now - self.seen_at >= SESSION_IDLE or now - self.started_at >= SESSION_AGE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Invitation:
     """A link that lets somebody choose a password, once. ``email=None`` lets them say who they are: the first owner.
 
-    For somebody who has an account it sets a new password, and the role. ``invited_by`` is the address of the person
+    For somebody who has an account it sets a new password, and the role. ``invited_by`` is the address of the colleague
     who made it, and empty where nobody of the dashboard did: it is worth no more than their right to invite.
     """
 
@@ -98,13 +98,13 @@ class Invitation:
     expires_at: datetime
     invited_by: str = ""
 
-    def ends_with(self, person: Person) -> bool:
-        """Whether it ends when a person is changed to this: it is to them, they may invite no more, or all have come.
+    def ends_with(self, colleague: Colleague) -> bool:
+        """Whether this change of a colleague ends it: it is for them, or they made it and may no longer invite.
 
-        A link for the first owner has done its work when there is anybody.
+        A link for the first owner ends as soon as there is anybody.
         """
-        is_theirs = self.invited_by == person.email and not person.may_invite
-        return self.email in (None, person.email) or is_theirs
+        is_theirs = self.invited_by == colleague.email and not colleague.may_invite
+        return self.email in (None, colleague.email) or is_theirs
 
     def __post_init__(self) -> None:
         if self.email is not None:
@@ -151,24 +151,24 @@ def hash_token(token: str) -> bytes:
     return sha256(token.encode("utf-8", "replace")).digest()
 
 
-def changed_person(
-    people: Mapping[str, Person], email: str, *, role: Role | None = None, disabled_at: datetime | None = None
-) -> Person:
-    """Return a person with another role, or disabled.
+def changed_colleague(
+    colleagues: Mapping[str, Colleague], email: str, *, role: Role | None = None, disabled_at: datetime | None = None
+) -> Colleague:
+    """Return a colleague with another role, or disabled.
 
     Raises:
         NotFound: there is none with this address.
         Conflict: nobody would be left who can invite others.
     """
-    person = people.get(email)
-    if person is None:
+    colleague = colleagues.get(email)
+    if colleague is None:
         raise NotFound(f"nobody has the e-mail address {shown(email)}")
-    changed = replace(person, role=role or person.role, disabled_at=disabled_at or person.disabled_at)
-    after = {**people, email: changed}
-    if _has_owner(people) and not _has_owner(after):
+    changed = replace(colleague, role=role or colleague.role, disabled_at=disabled_at or colleague.disabled_at)
+    after = {**colleagues, email: changed}
+    if _has_owner(colleagues) and not _has_owner(after):
         raise Conflict(f"nobody but {email} is an owner; invite another one first")
     return changed
 
 
-def _has_owner(people: Mapping[str, Person]) -> bool:
-    return any(person.may_invite for person in people.values())
+def _has_owner(colleagues: Mapping[str, Colleague]) -> bool:
+    return any(colleague.may_invite for colleague in colleagues.values())

@@ -17,12 +17,12 @@ from kana.dashboard.context import Context, Frame, Notice, address
 from kana.dashboard.imports import Imports
 from kana.dashboard.menu import menu_of
 from kana.dashboard.security import Site, cookie_of, csrf_token
-from kana.engine.access.people import PeopleEngine, SignedIn
+from kana.engine.access.colleagues import ColleagueEngine, SignedIn
 from kana.engine.catalog.config import ConfigEngine
 from kana.engine.engine import Engine
 from kana.errors import BadInput, InvalidValue
+from kana.model.colleague import SESSION_AGE, Colleague
 from kana.model.environment import Actor, Environment
-from kana.model.person import SESSION_AGE, Person
 from kana.settings import Settings
 
 THEMES = ("light", "dark")
@@ -31,12 +31,12 @@ _YEAR_S = 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class Services:
     """What all pages share. ``definitions`` is the Admin API's schema, for those who write to it."""
 
     engine: Engine
     config: ConfigEngine
-    people: PeopleEngine
+    colleagues: ColleagueEngine
     imports: Imports
     settings: Settings
     definitions: str
@@ -44,35 +44,35 @@ class House:
 
 
 @dataclass(slots=True, kw_only=True)
-class Visit:
+class PageRequest:
     """One request. A handler reads from it, asks the engine, and returns ``show(...)`` or ``go(...)``."""
 
-    house: House
-    request: Request
+    services: Services
+    http: Request
     environment: Environment
     path: str
     is_in_environment: bool
     site: Site
     token: str
-    visitor: Person | None
+    visitor: Colleague | None
     form: FormData = field(default_factory=FormData)
     _notice_read: bool = False
 
     @property
     def engine(self) -> Engine:
         """The verbs."""
-        return self.house.engine
+        return self.services.engine
 
     @property
-    def person(self) -> Person:
+    def colleague(self) -> Colleague:
         """Who is signed in; only for pages that need a role."""
         assert self.visitor is not None
         return self.visitor
 
     @property
     def actor(self) -> Actor:
-        """The person as the log of changes names them."""
-        return Actor(kind="person", name=self.person.email)
+        """The colleague as the log of changes names them."""
+        return Actor(kind="person", name=self.colleague.email)
 
     @property
     def id(self) -> str:
@@ -86,18 +86,18 @@ class Visit:
     @property
     def client(self) -> str:
         """The address that the request comes from; "" where it has none."""
-        client = self.request.client
+        client = self.http.client
         return client.host if client else ""
 
     @property
     def here(self) -> str:
         """The path and the query that were asked for: of the request's line alone, whatever Host says."""
-        query = self.request.scope["query_string"].decode("latin-1")
-        return f"{self.request.scope['path']}?{query}" if query else self.request.scope["path"]
+        query = self.http.scope["query_string"].decode("latin-1")
+        return f"{self.http.scope['path']}?{query}" if query else self.http.scope["path"]
 
     def asked(self, name: str, default: str = "") -> str:
         """Return a value of the address's query."""
-        return self.request.query_params.get(name, default)
+        return self.http.query_params.get(name, default)
 
     def text(self, name: str) -> str:
         """Return a field of the form without the spaces around it; "" where it is empty or missing."""
@@ -123,7 +123,7 @@ class Visit:
 
     def show(self, page: Context, *, status: int = 200) -> Response:
         """Answer with a page."""
-        html = self.house.templates.get_template(page.template).render(page=page, frame=self._frame())
+        html = self.services.templates.get_template(page.template).render(page=page, frame=self._frame())
         response = Response(html, status_code=status, media_type="text/html")
         if self._notice_read:
             response.delete_cookie(self._cookie("notice"), path="/", secure=self.site.is_secure, httponly=True)
@@ -169,7 +169,7 @@ class Visit:
 
     def cookie(self, name: str) -> str | None:
         """Return one of our cookies."""
-        return cookie_of(self.request, self._cookie(name))
+        return cookie_of(self.http, self._cookie(name))
 
     def _cookie(self, name: str) -> str:
         return cookie_name(name, self.site)
@@ -177,7 +177,7 @@ class Visit:
     def _frame(self) -> Frame:
         theme = self.cookie("theme")
         return Frame(
-            person=self.visitor,
+            colleague=self.visitor,
             environment=self.environment,
             is_in_environment=self.is_in_environment,
             csrf=csrf_token(self.token),

@@ -1,9 +1,9 @@
 -- People of the dashboard, their sessions and invitations, and tries to sign in.
 
--- name: load_people
+-- name: load_colleagues
 select email, role, password_hash, created_at, disabled_at from people order by created_at, email;
 
--- name: put_person
+-- name: put_colleague
 insert into people (email, role, password_hash, created_at, disabled_at) values ($1, $2, $3, $4, $5)
 on conflict (email) do update set
     role = excluded.role, password_hash = excluded.password_hash, disabled_at = excluded.disabled_at;

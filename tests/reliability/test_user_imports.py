@@ -13,7 +13,7 @@ from pathlib import Path
 from kana.engine.engine import Engine
 from kana.engine.ports.store import Store
 from kana.errors import Unavailable
-from kana.model.roster import Row
+from kana.model.user_import import Row
 from kana.store.sqlite import SqliteStore
 from tests.support.stores import furnish_workspace
 from tests.support.world import TEST, TESTER, NotedMeter, SetClock, World
@@ -31,7 +31,7 @@ async def _import(path: Path, word: str) -> None:
     store = SqliteStore(str(path), exclusive=True)
     engine = Engine.over(store, clock=SetClock(), meter=NotedMeter())
     print("begun", flush=True)
-    await engine.rosters.merge(TEST, rows(word), on_rows=lambda _: None, by=TESTER)
+    await engine.imports.merge(TEST, rows(word), on_rows=lambda _: None, by=TESTER)
 
 
 async def _killed_import(path: Path, word: str, *, after_s: float) -> None:
@@ -61,7 +61,7 @@ async def test_kills_leave_all_or_nothing(tmp_path: Path) -> None:
     path, moments, met = tmp_path / "kana.db", random.Random(7), {"nothing": 0, "taken up": 0}
     store = SqliteStore(str(path))
     await furnish_workspace(store)
-    await World(store).engine.rosters.merge(
+    await World(store).engine.imports.merge(
         TEST, (row for row in rows("0") if row.number % 2), on_rows=lambda _: None, by=TESTER
     )
     before = await _names(store)
@@ -70,16 +70,16 @@ async def test_kills_leave_all_or_nothing(tmp_path: Path) -> None:
         word = str(number)
         await _killed_import(path, word, after_s=moments.uniform(0.0, 1.5))
         store = SqliteStore(str(path))
-        left = [each for each in await store.imports.rosters() if each.is_decided]
+        left = [each for each in await store.imports.imports() if each.is_decided]
         world = World(store)
-        await world.engine.rosters.take_up()
+        await world.engine.imports.take_up()
         after = await _names(store)
         assert after in (before, [word] * ROWS), f"kill {number}"
         met["taken up" if left else "nothing"] += after != before if left else after == before
         before = after
         world.clock.advance(hours=1)
-        await world.engine.rosters.take_up()
-        assert await store.imports.rosters() == []
+        await world.engine.imports.take_up()
+        assert await store.imports.imports() == []
         await store.close()
     assert met["taken up"] > 0, "no kill met a merge: the harness saw nothing"
 
@@ -89,10 +89,10 @@ async def test_without_the_look_a_part_is_seen(tmp_path: Path) -> None:
     store = SqliteStore(str(tmp_path / "kana.db"))
     await furnish_workspace(store)
     world = World(store)
-    rosters = world.engine.rosters
-    async with rosters.running():
+    imports = world.engine.imports
+    async with imports.running():
         merging = asyncio.create_task(
-            rosters.merge(TEST, rows("1"), on_rows=lambda _: rosters._ending.set(), by=TESTER)
+            imports.merge(TEST, rows("1"), on_rows=lambda _: imports._ending.set(), by=TESTER)
         )
         await asyncio.wait({merging})
     assert isinstance(merging.exception(), Unavailable)

@@ -15,29 +15,29 @@ from kana.cli.database import (
 )
 from kana.engine.access.access import AccessEngine
 from kana.engine.ports.store import Store
-from kana.model.person import INVITATION_AGE, Person, Role
+from kana.model.colleague import INVITATION_AGE, Colleague, Role
 from kana.settings import Settings
 
 _COLUMNS = ("email", "role", "created", "disabled")
 
 
 @click.group()
-def users() -> None:
-    """Invite people to the dashboard, list and disable them; beside a server that runs or not."""
+def colleagues() -> None:
+    """Invite colleagues to the dashboard, list and disable them; beside a server that runs or not."""
 
 
 def _settings(database_url: str | None) -> Settings:
     return require_database(read_settings(database_url=database_url))
 
 
-@users.command("invite")
+@colleagues.command("invite")
 @click.argument("email")
 @click.option(
     "--role",
     type=click.Choice([role.value for role in Role]),
     default=Role.VIEWER.value,
     show_default=True,
-    help="viewer: looks. editor: changes packages and users too. owner: keys and people too.",
+    help="viewer: looks. editor: changes packages and users too. owner: keys and colleagues too.",
 )
 @database_option
 @json_option
@@ -49,9 +49,9 @@ def invite(email: str, role: str, database_url: str | None, as_json: bool) -> No
     settings = _settings(database_url)
 
     async def invited(store: Store) -> str:
-        from kana.app import create_people, system_clock
+        from kana.app import create_colleagues, system_clock
 
-        token = await create_people(store.people).invite(email, Role(role), by=whoever_runs_this())
+        token = await create_colleagues(store.colleagues).invite(email, Role(role), by=whoever_runs_this())
         return invitation_link(settings, token, address=await AccessEngine(store.keys, clock=system_clock).address())
 
     link = with_store(settings, invited)
@@ -61,15 +61,15 @@ def invite(email: str, role: str, database_url: str | None, as_json: bool) -> No
         click.echo(f"{link}\n\nSend this to {email}: it works once, within {INVITATION_AGE.days} days.")
 
 
-@users.command("list")
+@colleagues.command("list")
 @database_option
 @json_option
-def list_users(database_url: str | None, as_json: bool) -> None:
+def list_colleagues(database_url: str | None, as_json: bool) -> None:
     """List everybody who may sign in or could, the oldest first."""
-    from kana.app import create_people
+    from kana.app import create_colleagues
 
-    found = with_store(_settings(database_url), lambda store: create_people(store.people).people())
-    rows = [_described(person) for person in found.values()]
+    found = with_store(_settings(database_url), lambda store: create_colleagues(store.colleagues).colleagues())
+    rows = [_described(colleague) for colleague in found.values()]
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
@@ -77,19 +77,19 @@ def list_users(database_url: str | None, as_json: bool) -> None:
         click.echo("  ".join(f"{cell or '':<25}" for cell in cells).rstrip())
 
 
-@users.command("disable")
+@colleagues.command("disable")
 @click.argument("email")
 @database_option
 @json_option
 def disable(email: str, database_url: str | None, as_json: bool) -> None:
     """Let EMAIL in no more, and end their sessions. Another invitation lets them in again."""
-    from kana.app import create_people
+    from kana.app import create_colleagues
 
-    person = with_store(
+    colleague = with_store(
         _settings(database_url),
-        lambda store: create_people(store.people).disable(email.strip().lower(), by=whoever_runs_this()),
+        lambda store: create_colleagues(store.colleagues).disable(email.strip().lower(), by=whoever_runs_this()),
     )
-    click.echo(json.dumps(_described(person)) if as_json else f"{person.email} is let in no more.")
+    click.echo(json.dumps(_described(colleague)) if as_json else f"{colleague.email} is let in no more.")
 
 
 def invitation_link(settings: Settings, token: str, *, address: str | None = None) -> str:
@@ -98,10 +98,10 @@ def invitation_link(settings: Settings, token: str, *, address: str | None = Non
     return f"{address}/invite?token={token}"
 
 
-def _described(person: Person) -> dict[str, str | None]:
+def _described(colleague: Colleague) -> dict[str, str | None]:
     return {
-        "email": person.email,
-        "role": person.role.value,
-        "created": person.created_at.isoformat(timespec="seconds"),
-        "disabled": None if person.disabled_at is None else person.disabled_at.isoformat(timespec="seconds"),
+        "email": colleague.email,
+        "role": colleague.role.value,
+        "created": colleague.created_at.isoformat(timespec="seconds"),
+        "disabled": None if colleague.disabled_at is None else colleague.disabled_at.isoformat(timespec="seconds"),
     }

@@ -1,4 +1,4 @@
-"""A roster: users as a table from outside lists them, and what becomes of each when they are merged into ours."""
+"""An import: users as a table from outside lists them, and what becomes of each when they are merged into ours."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TypedDict
 
 from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.user import User
-from kana.model.value import dataclass
+from kana.model.value import value_object
 from kana.model.word import Word
 
 
-class Fate(Word):
-    """What becomes of one row of a roster."""
+class RowOutcome(Word):
+    """What becomes of one row of an import."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -31,7 +31,7 @@ class Details(TypedDict, total=False):
     metadata: object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_object(kw_only=True)
 class Row:
     """One row that can be read. ``number`` is its place in the table, as people count: the heads are row 1."""
 
@@ -40,7 +40,7 @@ class Row:
     details: Details
 
 
-@dataclass(frozen=True, slots=True)
+@value_object()
 class WrongRow:
     """One row that is no user, and why."""
 
@@ -49,9 +49,9 @@ class WrongRow:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Roster:
-    """A roster on its way into the users. ``moved_at`` is when it last got on; ``source`` is what its file is called.
+@value_object(kw_only=True)
+class UserImport:
+    """An import on its way into the users. ``moved_at`` is when it last got on; ``source`` is what its file is called.
 
     While it is not ``is_decided`` nothing of it is seen, and afterwards all of it will be.
     """
@@ -78,8 +78,8 @@ def merged(row: Row, old: User | None, *, environment: Environment, key: int, no
     return User(environment=environment, bucket=bucket, key=key, id=row.id, created_at=now, **details)  # type: ignore[arg-type]
 
 
-def fate_of(old: User | None, new: User) -> Fate:
+def row_outcome(old: User | None, new: User) -> RowOutcome:
     """Return what a merge does to a user."""
     if old is None:
-        return Fate.CREATED
-    return Fate.UNCHANGED if old == new else Fate.UPDATED
+        return RowOutcome.CREATED
+    return RowOutcome.UNCHANGED if old == new else RowOutcome.UPDATED

@@ -1,4 +1,4 @@
-"""People of the dashboard: who may sign in, whose browser it is, and who is invited."""
+"""Colleagues of the dashboard: who may sign in, whose browser it is, and who is invited."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from kana.errors import NotFound
+from kana.model.colleague import SESSION_AGE, SESSION_IDLE, Colleague, Invitation, Role
+from kana.model.colleague import Session as SignedIn
 from kana.model.environment import Actor
 from kana.model.period import from_milliseconds, to_milliseconds
-from kana.model.person import SESSION_AGE, SESSION_IDLE, Invitation, Person, Role
-from kana.model.person import Session as SignedIn
 from kana.model.throttle import TRIES_KEPT, TRIES_KEPT_MAX, Throttle, Tries
 from kana.store.log import log_row
 from kana.store.session import Lock, Row, Session, Transactions
 from kana.store.values import optional_milliseconds, optional_moment
 
 
-class People:
-    """Keeps who may sign in to the dashboard. What each call promises is said by ``PeopleStore``.
+class Colleagues:
+    """Keeps who may sign in to the dashboard. What each call promises is said by ``ColleagueStore``.
 
-    Changes of people and invitations are made one after the other, under one lock.
+    Changes of colleagues and invitations are made one after the other, under one lock.
     """
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def people(self) -> Mapping[str, Person]:
+    async def colleagues(self) -> Mapping[str, Colleague]:
         """Return everybody by address."""
-        return await self._transactions.read(_load_people)
+        return await self._transactions.read(_load_colleagues)
 
-    async def change_people(
-        self, change: Callable[[Mapping[str, Person]], Person], *, by: Actor, now: datetime
-    ) -> Person:
-        """Change one person; what rested on how they were ends with it."""
+    async def change_colleague(
+        self, change: Callable[[Mapping[str, Colleague]], Colleague], *, by: Actor, now: datetime
+    ) -> Colleague:
+        """Change one colleague; what rested on how they were ends with it."""
 
-        async def work(session: Session) -> Person:
-            await session.lock(Lock.PEOPLE)
-            people = await _load_people(session)
-            return await _put(session, people, change(people), by=by, now=now)
+        async def work(session: Session) -> Colleague:
+            await session.lock(Lock.COLLEAGUES)
+            colleagues = await _load_colleagues(session)
+            return await _put(session, colleagues, change(colleagues), by=by, now=now)
 
         return await self._transactions.write(work)
 
@@ -45,7 +45,7 @@ class People:
         """Add an invitation in place of earlier ones to the same address."""
 
         async def work(session: Session) -> None:
-            await session.lock(Lock.PEOPLE)
+            await session.lock(Lock.COLLEAGUES)
             await session.execute("delete_stale_invitations", invitation.email, to_milliseconds(now))
             await session.execute("add_invitation", *_invitation_row(invitation))
             await session.execute("add_log_line", *_invitation_log_row("created", invitation, by=by, now=now))
@@ -78,32 +78,32 @@ class People:
         return await self._invitation("load_invitation_to", email)
 
     async def accept_invitation(
-        self, hashed: bytes, accept: Callable[[Invitation, Mapping[str, Person]], Person], *, now: datetime
-    ) -> Person:
-        """Use up an invitation and write the person that it makes."""
+        self, hashed: bytes, accept: Callable[[Invitation, Mapping[str, Colleague]], Colleague], *, now: datetime
+    ) -> Colleague:
+        """Use up an invitation and write the colleague that it makes."""
 
-        async def work(session: Session) -> Person:
-            await session.lock(Lock.PEOPLE)
+        async def work(session: Session) -> Colleague:
+            await session.lock(Lock.COLLEAGUES)
             taken = await session.row("take_invitation", hashed)
             if taken is None:
                 raise NotFound("this link was used already, or is too old; ask for another one")
-            people = await _load_people(session)
-            person = accept(_invitation_from(taken), people)
-            return await _put(session, people, person, by=Actor(kind="person", name=person.email), now=now)
+            colleagues = await _load_colleagues(session)
+            colleague = accept(_invitation_from(taken), colleagues)
+            return await _put(session, colleagues, colleague, by=Actor(kind="person", name=colleague.email), now=now)
 
         return await self._transactions.write(work)
 
-    async def add_session(self, signed_in: SignedIn, person: Person) -> bool:
+    async def add_session(self, signed_in: SignedIn, colleague: Colleague) -> bool:
         """Add a session of somebody who is still as they were read."""
 
         async def work(session: Session) -> bool:
-            await session.lock(Lock.PEOPLE)
+            await session.lock(Lock.COLLEAGUES)
             await session.execute("delete_stale_sessions", *_stale_sessions_row(signed_in.started_at))
-            return await session.execute("add_session", *_session_row(signed_in, person)) == 1
+            return await session.execute("add_session", *_session_row(signed_in, colleague)) == 1
 
         return await self._transactions.write(work)
 
-    async def session(self, hashed: bytes) -> tuple[SignedIn, Person] | None:
+    async def session(self, hashed: bytes) -> tuple[SignedIn, Colleague] | None:
         """Return a session and whose it is."""
 
         async def work(session: Session) -> Row | None:
@@ -121,14 +121,14 @@ class People:
         await self._execute("delete_session", hashed)
 
     async def end_sessions(self, email: str) -> None:
-        """End every session of a person."""
+        """End every session of a colleague."""
         await self._execute("delete_sessions_of", email)
 
     async def take_try(self, throttles: Sequence[Throttle], *, now: datetime) -> int:
         """Count a try as failed, or return how long it has to wait."""
 
         async def work(session: Session) -> int:
-            await session.lock(Lock.PEOPLE)
+            await session.lock(Lock.COLLEAGUES)
             await session.execute("delete_stale_tries", to_milliseconds(now - TRIES_KEPT))
             kept = [await _load_tries(session, each) for each in throttles]
             counts = [tries.count if tries else 0 for tries in kept]
@@ -150,7 +150,7 @@ class People:
         """Take back a try that was right after all."""
 
         async def work(session: Session) -> None:
-            await session.lock(Lock.PEOPLE)
+            await session.lock(Lock.COLLEAGUES)
             for each in throttles:
                 tries = await _load_tries(session, each)
                 if each.patience.is_own:
@@ -174,8 +174,8 @@ class People:
         await self._transactions.write(work)
 
 
-async def _load_people(session: Session) -> Mapping[str, Person]:
-    return _people_from(await session.rows("load_people"))
+async def _load_colleagues(session: Session) -> Mapping[str, Colleague]:
+    return _colleagues_from(await session.rows("load_colleagues"))
 
 
 async def _load_invitations(session: Session) -> list[Invitation]:
@@ -187,26 +187,30 @@ async def _load_tries(session: Session, throttle: Throttle) -> Tries | None:
     return None if found is None else _tries_from(found)
 
 
-async def _put(session: Session, people: Mapping[str, Person], person: Person, *, by: Actor, now: datetime) -> Person:
-    await session.execute("put_person", *_person_row(person))
-    await session.execute("delete_sessions_of", person.email)
-    await session.execute("add_log_line", *_person_log_row(people.get(person.email), person, by=by, now=now))
+async def _put(
+    session: Session, colleagues: Mapping[str, Colleague], colleague: Colleague, *, by: Actor, now: datetime
+) -> Colleague:
+    await session.execute("put_colleague", *_colleague_row(colleague))
+    await session.execute("delete_sessions_of", colleague.email)
+    await session.execute(
+        "add_log_line", *_colleague_log_row(colleagues.get(colleague.email), colleague, by=by, now=now)
+    )
     for each in await _load_invitations(session):
-        if each.ends_with(person):
+        if each.ends_with(colleague):
             await session.execute("take_invitation", each.hash)
             await session.execute("add_log_line", *_invitation_log_row("revoked", each, by=by, now=now))
-    return person
+    return colleague
 
 
-def _people_from(found: Iterable[Row]) -> Mapping[str, Person]:
-    """Read the rows of ``load_people``."""
-    people = [_person_from(row) for row in found]
-    return {person.email: person for person in people}
+def _colleagues_from(found: Iterable[Row]) -> Mapping[str, Colleague]:
+    """Read the rows of ``load_colleagues``."""
+    colleagues = [_colleague_from(row) for row in found]
+    return {colleague.email: colleague for colleague in colleagues}
 
 
-def _person_from(row: Row) -> Person:
-    """Read a row of ``load_people``."""
-    return Person(
+def _colleague_from(row: Row) -> Colleague:
+    """Read a row of ``load_colleagues``."""
+    return Colleague(
         email=row[0],
         role=Role(row[1]),
         password_hash=row[2],
@@ -215,14 +219,14 @@ def _person_from(row: Row) -> Person:
     )
 
 
-def _person_row(person: Person) -> Row:
-    """Write a row of ``put_person``."""
+def _colleague_row(colleague: Colleague) -> Row:
+    """Write a row of ``put_colleague``."""
     return (
-        person.email,
-        person.role.value,
-        person.password_hash,
-        to_milliseconds(person.created_at),
-        optional_milliseconds(person.disabled_at),
+        colleague.email,
+        colleague.role.value,
+        colleague.password_hash,
+        to_milliseconds(colleague.created_at),
+        optional_milliseconds(colleague.disabled_at),
     )
 
 
@@ -248,18 +252,18 @@ def _invitation_row(invitation: Invitation) -> Row:
     )
 
 
-def _session_from(row: Row) -> tuple[SignedIn, Person]:
+def _session_from(row: Row) -> tuple[SignedIn, Colleague]:
     """Read a row of ``load_session``."""
     signed_in = SignedIn(
         hash=bytes(row[0]), email=row[1], started_at=from_milliseconds(row[2]), seen_at=from_milliseconds(row[3])
     )
-    return signed_in, _person_from(row[4:])
+    return signed_in, _colleague_from(row[4:])
 
 
-def _session_row(session: SignedIn, person: Person) -> Row:
-    """Write a row of ``add_session``, with the password that the person has as far as is known."""
+def _session_row(session: SignedIn, colleague: Colleague) -> Row:
+    """Write a row of ``add_session``, with the password that the colleague has as far as is known."""
     times = (to_milliseconds(session.started_at), to_milliseconds(session.seen_at))
-    return (session.hash, session.email, *times, person.password_hash or "")
+    return (session.hash, session.email, *times, colleague.password_hash or "")
 
 
 def _stale_sessions_row(now: datetime) -> Row:
@@ -272,8 +276,8 @@ def _tries_from(row: Row) -> Tries:
     return Tries(row[0], from_milliseconds(row[1]))
 
 
-def _person_log_row(before: Person | None, after: Person, *, by: Actor, now: datetime) -> Row:
-    """Write the line for a person made or changed; the password is nowhere in it."""
+def _colleague_log_row(before: Colleague | None, after: Colleague, *, by: Actor, now: datetime) -> Row:
+    """Write the line for a colleague made or changed; the password is nowhere in it."""
     return log_row(
         "created" if before is None else "updated",
         ("person", after.email),
@@ -293,7 +297,11 @@ def _invitation_log_row(action: str, invitation: Invitation, *, by: Actor, now: 
     return log_row(action, subject, environment=None, before=before, after=after, by=by, now=now)
 
 
-def _described(person: Person | None) -> dict[str, object] | None:
-    if person is None:
+def _described(colleague: Colleague | None) -> dict[str, object] | None:
+    if colleague is None:
         return None
-    return {"role": person.role.value, "disabled": not person.is_enabled, "password": person.password_hash is not None}
+    return {
+        "role": colleague.role.value,
+        "disabled": not colleague.is_enabled,
+        "password": colleague.password_hash is not None,
+    }

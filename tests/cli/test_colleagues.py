@@ -1,4 +1,4 @@
-"""`kana users`: a link that works, a list, and an end, beside a server that runs."""
+"""`kana colleagues`: a link that works, a list, and an end, beside a server that runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_people_are_invited_listed_and_disabled_beside_a_server() -> None:
     """The link opens the page of the server that runs, once; who is disabled is listed as such and let in no more."""
     with KanaServer() as server:
         assert "kana init" not in server.kana("users", "list").stderr
-        made = json.loads(server.kana("users", "invite", "Ada@example.com", "--role", "owner", "--json").stdout)
+        made = json.loads(server.kana("colleagues", "invite", "Ada@example.com", "--role", "owner", "--json").stdout)
         assert (made["email"], made["role"]) == ("Ada@example.com", "owner")
         link = made["link"].rpartition("/invite")[2]
         with httpx.Client(base_url=server.address, follow_redirects=True) as browser:
@@ -29,24 +29,24 @@ def test_people_are_invited_listed_and_disabled_beside_a_server() -> None:
             assert "Packages" in browser.post("/invite", data=form).text
             assert browser.get("/people").status_code == 200
 
-            invited = server.kana("users", "invite", "bob@example.com", "--role", "owner").stdout
+            invited = server.kana("colleagues", "invite", "bob@example.com", "--role", "owner").stdout
             assert "Send this to bob@example.com: it works once, within 3 days." in invited
-            listed = json.loads(server.kana("users", "list", "--json").stdout)
+            listed = json.loads(server.kana("colleagues", "list", "--json").stdout)
             assert [(each["email"], each["role"], each["disabled"]) for each in listed] == [
                 ("ada@example.com", "owner", None)
             ]
-            refused = server.kana("users", "disable", "ada@example.com")
+            refused = server.kana("colleagues", "disable", "ada@example.com")
             assert (refused.returncode, refused.stderr) == (
                 1, "Error: nobody but ada@example.com is an owner; invite another one first\n",
             )  # fmt: skip
-            unknown = server.kana("users", "disable", "who@example.com")
+            unknown = server.kana("colleagues", "disable", "who@example.com")
             assert unknown.stderr == "Error: nobody has the e-mail address 'who@example.com'\n"
             assert browser.get("/people").status_code == 200
 
 
 def link_of(server: KanaServer) -> str:
     """Where an invitation leads to, without its token."""
-    made = server.kana("users", "invite", "ada@example.com", "--json")
+    made = server.kana("colleagues", "invite", "ada@example.com", "--json")
     return str(json.loads(made.stdout)["link"]).partition("/invite?token=")[0]
 
 
@@ -89,6 +89,6 @@ def test_an_address_is_one_that_browsers_open(host: str, expected: str) -> None:
 def test_an_address_that_is_none_is_refused() -> None:
     """With the reason, and nothing is printed that looks like a link."""
     with KanaServer() as server:
-        refused = server.kana("users", "invite", "ada")
+        refused = server.kana("colleagues", "invite", "ada")
         assert (refused.returncode, refused.stdout) == (1, "")
         assert "must be an e-mail address" in refused.stderr

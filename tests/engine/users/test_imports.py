@@ -1,4 +1,4 @@
-"""A roster is merged wholly or not at all, whatever fails or ends in between."""
+"""An import is merged wholly or not at all, whatever fails or ends in between."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from kana.engine.users import rosters as module
+from kana.engine.users import imports as module
 from kana.engine.users.directory import CHUNK
-from kana.engine.users.rosters import LEFT_BEHIND, RosterEngine
+from kana.engine.users.imports import LEFT_BEHIND, ImportEngine
 from kana.errors import Conflict, InvalidValue, OutcomeUnknown, Unavailable
-from kana.model.roster import Row, WrongRow
+from kana.model.user_import import Row, WrongRow
 from tests.support.world import TEST, TESTER, World
 
 COUNT = 2 * CHUNK + 1
@@ -32,7 +32,7 @@ async def count(world: World) -> int:
 async def until_none_is_left(world: World) -> None:
     """Wait for those who work in the background."""
     async with asyncio.timeout(60):
-        while await world.store.imports.rosters():  # noqa: ASYNC110 - the store tells nobody
+        while await world.store.imports.imports():  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(0.001)
 
 
@@ -55,12 +55,12 @@ class Failing:
         return failing
 
 
-def engine_over(world: World, **errors: Sequence[Exception | None]) -> RosterEngine:
+def engine_over(world: World, **errors: Sequence[Exception | None]) -> ImportEngine:
     """Another process on the same database, which fails when told so."""
-    return RosterEngine(Failing(world, **errors), clock=world.clock, ids=world.ids)
+    return ImportEngine(Failing(world, **errors), clock=world.clock, ids=world.ids)
 
 
-async def merge(engine: RosterEngine, given: Iterator[Row | WrongRow] | None = None, **more: Any) -> list[int]:
+async def merge(engine: ImportEngine, given: Iterator[Row | WrongRow] | None = None, **more: Any) -> list[int]:
     """Merge, and return how many rows were told to be merged after each page."""
     told: list[int] = []
     await engine.merge(TEST, rows() if given is None else given, on_rows=told.append, by=TESTER, **more)
@@ -69,9 +69,9 @@ async def merge(engine: RosterEngine, given: Iterator[Row | WrongRow] | None = N
 
 async def test_all_is_merged_in_pages(world: World) -> None:
     """It is told page by page; again it changes nothing; the log's line has the name without what no database keeps."""
-    assert await merge(world.engine.rosters, source="a\x00\ud800\tb.csv") == [CHUNK, 2 * CHUNK, COUNT]
+    assert await merge(world.engine.imports, source="a\x00\ud800\tb.csv") == [CHUNK, 2 * CHUNK, COUNT]
     assert await count(world) == COUNT
-    await merge(world.engine.rosters)
+    await merge(world.engine.imports)
     assert await count(world) == COUNT
     lines = await world.engine.insights.log(TEST)
     assert [(line.subject_id, line.after) for line in lines] == [
@@ -90,9 +90,9 @@ async def test_one_wrong_row_and_nothing_is_merged(world: World) -> None:
             yield wrong
 
         with pytest.raises(InvalidValue, match=says):
-            await merge(world.engine.rosters, given())
+            await merge(world.engine.imports, given())
         assert await count(world) == 0
-        assert await world.store.imports.rosters() == []
+        assert await world.store.imports.imports() == []
 
 
 async def test_a_failure_before_the_decision_leaves_nothing(world: World) -> None:
@@ -100,13 +100,13 @@ async def test_a_failure_before_the_decision_leaves_nothing(world: World) -> Non
     lost = Unavailable("away")
     with pytest.raises(Unavailable, match="away"):
         await merge(engine_over(world, keep_page=[None, lost], drop_page=[lost]))
-    assert [each.is_decided for each in await world.store.imports.rosters()] == [False]
+    assert [each.is_decided for each in await world.store.imports.imports()] == [False]
     other = engine_over(world)
     await other.take_up()
-    assert len(await world.store.imports.rosters()) == 1, "it may still be under way"
+    assert len(await world.store.imports.imports()) == 1, "it may still be under way"
     world.clock.advance(seconds=LEFT_BEHIND.total_seconds())
     await other.take_up()
-    assert (await world.store.imports.rosters(), await count(world)) == ([], 0)
+    assert (await world.store.imports.imports(), await count(world)) == ([], 0)
 
 
 async def test_a_failure_after_the_decision_is_only_a_delay(
@@ -128,22 +128,22 @@ async def test_what_was_decided_goes_on_after_a_crash(world: World) -> None:
             await merge(engine_over(world, merge_page=[None, crash]))
     assert await count(world) == CHUNK
     await engine_over(world).take_up()
-    assert (await count(world), await world.store.imports.rosters()) == (COUNT, [])
+    assert (await count(world), await world.store.imports.imports()) == (COUNT, [])
 
     with pytest.raises(RuntimeError):
         await merge(engine_over(world, merge_page=[crash]))
     other = engine_over(world)
     other._is_first_look = False
     await other.take_up()
-    assert len(await world.store.imports.rosters()) == 1
+    assert len(await world.store.imports.imports()) == 1
     world.clock.advance(seconds=LEFT_BEHIND.total_seconds())
     await other.take_up()
-    assert await world.store.imports.rosters() == []
+    assert await world.store.imports.imports() == []
 
 
 async def test_what_a_process_merges_itself_it_does_not_take_up(world: World) -> None:
     """A look beside a merge leaves it alone; the merge ends as if nobody had looked."""
-    engine = world.engine.rosters
+    engine = world.engine.imports
     looked = 0
 
     def clock() -> datetime:
@@ -192,7 +192,7 @@ async def test_looks_go_on_after_one_that_failed(world: World, monkeypatch: pyte
     monkeypatch.setattr(module, "PAUSE_S", 0.001)
     with pytest.raises(RuntimeError):
         await merge(engine_over(world, merge_page=[RuntimeError("killed")]))
-    engine = engine_over(world, rosters=[Unavailable("away"), RuntimeError("broken")])
+    engine = engine_over(world, imports=[Unavailable("away"), RuntimeError("broken")])
     async with engine.running():
         world.clock.advance(seconds=LEFT_BEHIND.total_seconds())
         await until_none_is_left(world)
