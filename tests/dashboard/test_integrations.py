@@ -6,6 +6,7 @@ import re
 import time
 from html import unescape
 
+import apsw
 import pytest
 
 from kana.dashboard.pages.segment_rules import likely_feature
@@ -209,3 +210,30 @@ def test_what_failed_is_tried_again(desk: Desk, editor: Visitor) -> None:
     viewer = desk.colleague(Role.VIEWER)
     assert "segment/retry" not in viewer.get("/test/integrations/segment?status=FAILED")
     assert viewer.post(action).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("user", "delta", "told"),
+    [
+        ("user-2", "3", "success: Named: recorded."),
+        ("user-2", '"many"', "danger: Named: failed. properties.delta must be a whole number"),
+        ("user-2", "300", "danger: Named: refused. The limit of 10 is reached for this period"),
+        ("nobody-yet", "3", "warning: Named: waiting. User not found: 'nobody-yet'"),
+    ],
+)
+def test_a_retry_is_told_as_what_it_came_to(desk: Desk, editor: Visitor, user: str, delta: str, told: str) -> None:
+    """What failed again or is refused is told as an error, what is still open as a warning, the rest as done."""
+    connection = apsw.Connection(str(desk.place))
+    connection.execute(
+        "update segment_events set user_id = ?, raw = replace(replace(raw, '\"many\"', ?), 'user-2', ?) "
+        "where environment = 'test' and status = 'FAILED'",
+        (user, delta, user),
+    )
+    connection.close()
+    [action] = re.findall(r'action="([^"]+/retry\?id=\d+)"', editor.get("/test/integrations/segment?status=FAILED"))
+
+    page = editor.get(editor.post(action).headers["location"])
+
+    [(tone, role, text)] = re.findall(r'<div class="alert alert-(\w+)" role="(\w+)">([^<]*)</div>', page)
+    assert f"{tone}: {unescape(text)}".startswith(told)
+    assert role == ("alert" if tone == "danger" else "status")

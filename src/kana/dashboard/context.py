@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 from urllib.parse import urlencode
 
@@ -21,12 +22,20 @@ class Context:
     template: ClassVar[str]
 
 
+class Tone(StrEnum):
+    """How a notice is told: what was asked for is done, is not done yet, or failed."""
+
+    SUCCESS = "success"
+    WARNING = "warning"
+    DANGER = "danger"
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence shown once on the next page: what came of a form. ``tone`` is "success" or "danger"."""
+    """A sentence shown once on the next page: what came of a form."""
 
     text: str
-    tone: str = "success"
+    tone: Tone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from kana.dashboard.context import Context, Frame, Notice, address
+from kana.dashboard.context import Context, Frame, Notice, Tone, address
 from kana.dashboard.imports import Imports
 from kana.dashboard.menu import menu_of
 from kana.dashboard.security import Site, cookie_of, csrf_token
@@ -129,12 +129,14 @@ class PageRequest:
             response.delete_cookie(self._cookie("notice"), path="/", secure=self.site.is_secure, httponly=True)
         return response
 
-    def go(self, path: str, *, said: str = "", everywhere: bool = False, **query: object) -> Response:
+    def go(
+        self, path: str, *, said: str = "", tone: Tone = Tone.SUCCESS, everywhere: bool = False, **query: object
+    ) -> Response:
         """Send the browser to another page, of this environment unless ``everywhere``, and say something there once."""
         where = address(path, **query) if everywhere else self.url(path, **query)
         response = RedirectResponse(where, status_code=303)
         if said:
-            self.keep_cookie(response, "notice", quote(json.dumps({"text": said})), age_s=_NOTICE_S)
+            self.keep_cookie(response, "notice", quote(json.dumps({"text": said, "tone": tone})), age_s=_NOTICE_S)
         return response
 
     def enter(self, response: Response, signed_in: SignedIn) -> Response:
@@ -195,7 +197,7 @@ class PageRequest:
         self._notice_read = True
         try:
             said: Mapping[str, Any] = read_cookie(kept)
-            return Notice(str(said["text"])[:500])
+            return Notice(str(said["text"])[:500], Tone(said["tone"]))
         except (ValueError, KeyError, TypeError):
             return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from kana.dashboard.context import Context
+from kana.dashboard.context import Context, Tone
 from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get, post
 from kana.engine.segment.mapping import EventCounts
@@ -18,6 +18,12 @@ ROWS = 50
 """How many events a page has."""
 
 _NUMBER_MAX = 2**63 - 1
+_TONES = {
+    EventStatus.RECORDED: Tone.SUCCESS,
+    EventStatus.IDENTIFIED: Tone.SUCCESS,
+    EventStatus.REFUSED: Tone.DANGER,
+    EventStatus.FAILED: Tone.DANGER,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +81,11 @@ async def retry_events(request: PageRequest) -> Response:
         event = await request.engine.segment.retry(request.environment, number)
         why = f" {event.reason}" if event.reason else ""
         said = f"{event.event or event.type.capitalize()}: {event.status.lower()}.{why}"
+        tone = _TONES.get(event.status, Tone.WARNING)
     else:
         request.engine.replayer.retry_failed(request.environment)
-        said = "All that failed is tried again within seconds."
-    return request.go("/integrations/segment", said=said, status="FAILED")
+        said, tone = "All that failed is tried again within seconds.", Tone.WARNING
+    return request.go("/integrations/segment", said=said, tone=tone, status="FAILED")
 
 
 def _status(text: str) -> EventStatus | None:
