@@ -71,13 +71,13 @@ CAPTIONS: dict[str, tuple[str, list[str]]] = {
     ),
     "sign-in": ("Signing in", ["Sign in", "Password"]),
     "package": (
-        "A package: its features with their limits, and how many have it",
+        "A package: its features with their limits, and how many users have it",
         ["Features", "Limit", "8000 per month with overage", "Subscribers"],
     ),
     "package-new": ("The form for a new package", ["New package", "Package name"]),
     "package-edit": ("Changing a package, its features and their limits", ["Edit Nest", "Features", "Limit"]),
     "package-duplicate": ("Duplicating a package as a draft", ["Duplicate Colony", "The copy is a draft"]),
-    "package-archive": ("Archiving a package, with how many have it", ["Archive Nest?", "who have it keep it"]),
+    "package-archive": ("Archiving a package, with how many users have it", ["Archive Nest?", "who have it keep it"]),
     "features": (
         "All features with their types and the packages they are in",
         ["Type", "Packages assigned to", "Consumable", "Binary"],
@@ -95,25 +95,28 @@ CAPTIONS: dict[str, tuple[str, list[str]]] = {
     "user-edit": ("Changing a user", ["Name", "Save"]),
     "user-tokens": ("Revoking the tokens of a user", ["Revoke the tokens of", "Revoke"]),
     "users-import": ("Importing users from a file", ["Import users", "CSV file"]),
-    "adoption": ("Adoption: how many of those who may use a feature do", ["Had it", "Used it", "Share"]),
+    "adoption": ("Adoption: how many of the users who may use a feature do use it", ["Had it", "Used it", "Share"]),
     "top-users": ("Who uses a feature most", ["Top users", "User", "Units"]),
-    "refusals": ("Who was refused, and how often", ["User", "Times"]),
-    "insights-dark": ("Usage over a year, in the dark", ["Units by feature", "A year"]),
+    "refusals": ("Who was refused a feature, and how often", ["User", "Times"]),
+    "insights-dark": ("Usage over a year, in dark mode", ["Units by feature", "A year"]),
     "integrations": ("What can send events, and how", ["Segment", "add a destination of the kind Webhooks"]),
     "events": (
-        "Events from Segment with what became of each; none has come yet",
+        "Events from Segment with what happened to each; there are none yet",
         ["Event", "Status", "Nothing came yet."],
     ),
     "rules": (
-        "Rules for events from Segment, and events that none fits; there are none yet",
+        "Rules for events from Segment, and events that no rule matches; there are none yet",
         ["Rules", "No rules yet.", "Unmapped events by name", "Every event is mapped."],
     ),
     "rule": ("The form for a rule", ["New rule", "Map an event when", "Then record usage for"]),
     "developer": ("Keys with their last use", ["Keys", "Last used", "never"]),
     "console": ("The console for asking the Admin API", ["Console", "Your private key of this environment"]),
-    "log": ("Every change with who, when, before and after", ["When", "Who", "What", "Before and after"]),
-    "people": ("Who may come in, and as what", ["People", "E-mail address", "Role", "Owner"]),
-    "account": ("One's own account", ["Your account", "Change your password"]),
+    "log": (
+        "Every change: who made it, when, and the values before and after",
+        ["When", "Who", "What", "Before and after"],
+    ),
+    "people": ("Who may sign in, and their roles", ["People", "E-mail address", "Role", "Owner"]),
+    "account": ("Your own account", ["Your account", "Change your password"]),
 }
 """What is said of each picture, and the words on it that bear it out."""
 

@@ -10,7 +10,7 @@ import pytest
 from kana.errors import InvalidValue, Unauthenticated, UserNotFound
 from kana.sdk import AsyncKanaAdmin, Consumption, KanaAdmin, NetworkError, Retry, Source
 from kana.sdk.cache import AnswerCache
-from kana.sdk.results import Entitlement
+from kana.sdk.results import Decision
 from tests.sdk.people import meter, value
 from tests.support.server import KanaServer
 
@@ -73,7 +73,7 @@ async def test_a_choice_never_hides_a_mistake(either: Any, server: KanaServer, u
 def test_the_cache_is_bounded_and_drops_the_longest_unused() -> None:
     """The 10,001st answer drops the one that was not asked for the longest."""
     cache = AnswerCache()
-    answer = Entitlement(access=True, reason="", consumption=None)
+    answer = Decision(access=True, reason="", consumption=None)
     for number in range(10_000):
         cache.put(f"user-{number}", "f", delta=1, answer=answer)
     assert cache.get("user-0", "f", delta=1, age_max_s=60) is answer

@@ -12,7 +12,7 @@ from kana.sdk.features import CAN_USE, Features
 from kana.sdk.operation import Core, D, Group, operation
 from kana.sdk.packages import Packages
 from kana.sdk.recorder import BackgroundRecorder
-from kana.sdk.results import Check, Entitlement, Source
+from kana.sdk.results import Check, Decision, Source
 from kana.sdk.retry import DEFAULT_RETRY, Retry
 from kana.sdk.settings import Settings
 from kana.sdk.subscriptions import Payments, Subscriptions
@@ -111,7 +111,7 @@ class Admin(Group[D]):
         return _checked(answer, Source.SERVER)
 
 
-def _checked(answer: Entitlement, source: Source) -> Check:
+def _checked(answer: Decision, source: Source) -> Check:
     return Check(access=answer.access, reason=answer.reason, consumption=answer.consumption, source=source)
 
 

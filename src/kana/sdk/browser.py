@@ -10,7 +10,7 @@ from kana.errors import InvalidValue
 from kana.sdk.conversation import Steps
 from kana.sdk.driver import ENDPOINT, AsyncDriver, Connection, SyncDriver
 from kana.sdk.operation import Core, D, Group, operation
-from kana.sdk.results import Consumption, Entitlement, FeatureType
+from kana.sdk.results import Consumption, Decision, FeatureType
 from kana.sdk.retry import DEFAULT_RETRY, Retry
 from kana.sdk.wire import Units, query, whole
 
@@ -25,7 +25,7 @@ class SubscribedFeature:
     unit_label: str | None
     unit_label_plural: str | None
     metadata: Any
-    entitlement: Entitlement
+    entitlement: Decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Client(Group[D]):
     _user: CurrentUser | None = None
 
     @operation
-    def can_use_feature(self, feature_id: str, delta: Units = 1) -> Steps[Entitlement]:
+    def can_use_feature(self, feature_id: str, delta: Units = 1) -> Steps[Decision]:
         """Return whether the user may use ``delta`` units, from what was last fetched.
 
         A feature that none of their packages hold is ``access=False``: the Client API does not
@@ -85,15 +85,15 @@ class Client(Group[D]):
         """Fetch everything anew: after a purchase, or after usage."""
         return self._reset()
 
-    def _can_use(self, feature_id: str, delta: int) -> Steps[Entitlement]:
+    def _can_use(self, feature_id: str, delta: int) -> Steps[Decision]:
         features = yield from self._features()
         found = next((feature.entitlement for feature in features if feature.id == feature_id), None)
         if found is None:
             reason = f"None of the user's packages holds the feature {feature_id}."
-            return Entitlement(access=False, reason=reason, consumption=None)
+            return Decision(access=False, reason=reason, consumption=None)
         if found.access and found.consumption is not None and not _holds(found.consumption, delta):
             reason = f"{delta} more do not fit: {found.consumption.used} of {found.consumption.budget} are used."
-            return Entitlement(access=False, reason=reason, consumption=found.consumption)
+            return Decision(access=False, reason=reason, consumption=found.consumption)
         return found
 
     def _features(self) -> Steps[list[SubscribedFeature]]:

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Final, NamedTuple
 
-from kana.sdk.results import Entitlement
+from kana.sdk.results import Decision
 
 _SIZE_MAX: Final = 10_000
 
@@ -13,7 +13,7 @@ _SIZE_MAX: Final = 10_000
 class _Kept(NamedTuple):
     at: float
     delta: int
-    answer: Entitlement
+    answer: Decision
 
 
 class AnswerCache:
@@ -26,7 +26,7 @@ class AnswerCache:
         self._lock = Lock()
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
 
-    def get(self, user_id: str, feature_id: str, *, delta: int, age_max_s: float) -> Entitlement | None:
+    def get(self, user_id: str, feature_id: str, *, delta: int, age_max_s: float) -> Decision | None:
         """Return the answer for just this amount if it is no older than ``age_max_s`` seconds."""
         with self._lock:
             kept = self._kept.get((user_id, feature_id))
@@ -35,7 +35,7 @@ class AnswerCache:
             self._kept.move_to_end((user_id, feature_id))
         return kept.answer
 
-    def put(self, user_id: str, feature_id: str, *, delta: int, answer: Entitlement) -> None:
+    def put(self, user_id: str, feature_id: str, *, delta: int, answer: Decision) -> None:
         """Keep an answer, which is of this moment."""
         with self._lock:
             self._kept[user_id, feature_id] = _Kept(time.monotonic(), delta, answer)

@@ -8,16 +8,16 @@ from typing import Any, Final
 from kana.sdk.conversation import Steps
 from kana.sdk.operation import D, Group, operation
 from kana.sdk.pages import by_id, every_page
-from kana.sdk.results import Action, Entitlement, EntitlementRow, Feature, FeatureType, RecordedUsage, Usage
+from kana.sdk.results import Action, Decision, DecisionRow, Feature, FeatureType, RecordedUsage, Usage
 from kana.sdk.wire import UNSET, Units, Unset, given, moment, mutation, query, whole
 
 CREATE: Final = mutation("createFeature(input: CreateFeatureInput!)", Feature)
 UPDATE: Final = mutation("updateFeature(id: String!, input: UpdateFeatureInput!)", Feature)
 RETRIEVE: Final = query("feature(id: String!)", Feature)
 LIST: Final = query("features(first: Int, after: String)", list[Feature])
-CAN_USE: Final = query("canUseFeature(userId: String!, featureId: String!, delta: Int)", Entitlement)
+CAN_USE: Final = query("canUseFeature(userId: String!, featureId: String!, delta: Int)", Decision)
 CAN_USE_MANY: Final = query(
-    "canUseFeatures(userIds: [String!]!, featureIds: [String!]!, delta: Int)", list[EntitlementRow]
+    "canUseFeatures(userIds: [String!]!, featureIds: [String!]!, delta: Int)", list[DecisionRow]
 )
 SHOW_USAGE: Final = query("showUsage(userId: String!, featureId: String!, past: Int)", Usage)
 RECORD_USAGE: Final = mutation("recordUsage(input: CreateUsageEventInput!)", RecordedUsage)
@@ -125,7 +125,7 @@ class Features(Group[D]):
         )
 
     @operation
-    def can_use(self, *, user_id: str, feature_id: str, delta: Units = 1) -> Steps[Entitlement]:
+    def can_use(self, *, user_id: str, feature_id: str, delta: Units = 1) -> Steps[Decision]:
         """Return whether a user may use ``delta`` units of a feature now. A no is an answer with a reason.
 
         Raises:
@@ -138,7 +138,7 @@ class Features(Group[D]):
     @operation
     def can_use_many(
         self, *, user_ids: Sequence[str], feature_ids: Sequence[str], delta: Units = 1
-    ) -> Steps[dict[str, dict[str, Entitlement]]]:
+    ) -> Steps[dict[str, dict[str, Decision]]]:
         """Return the same for each of up to 100 users and 100 features, by user and feature, all of one moment.
 
         Raises:
@@ -195,11 +195,11 @@ class Features(Group[D]):
 
     def _can_use_many(
         self, user_ids: Sequence[str], feature_ids: Sequence[str], delta: int
-    ) -> Steps[dict[str, dict[str, Entitlement]]]:
+    ) -> Steps[dict[str, dict[str, Decision]]]:
         rows = yield from self._core.ask(
             CAN_USE_MANY, userIds=list(user_ids), featureIds=list(feature_ids), delta=delta
         )
-        return {row.user_id: dict(zip(feature_ids, row.entitlements(), strict=True)) for row in rows}
+        return {row.user_id: dict(zip(feature_ids, row.decisions(), strict=True)) for row in rows}
 
     def _record(self, usage: dict[str, Any]) -> Steps[RecordedUsage]:
         key = usage["idempotencyKey"]

@@ -155,10 +155,11 @@ class Consumption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entitlement:
-    """What a user may do with one feature now, for the amount asked for; ``reason`` is for people.
+class Decision:
+    """Whether a user may use an amount of one feature now; ``reason`` is for people.
 
-    ``consumption`` is None for a BINARY feature and without a subscription.
+    ``consumption`` is None for a BINARY feature and without a subscription. On the wire this is
+    Kana's type ``Entitlement``.
     """
 
     access: bool
@@ -166,8 +167,12 @@ class Entitlement:
     consumption: Consumption | None
 
 
+Entitlement = Decision
+"""The former name, which still works."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntitlementRow:
+class DecisionRow:
     """What one user may do with several features, as the wire has it: each tuple in the order of the features."""
 
     user_id: str
@@ -177,7 +182,7 @@ class EntitlementRow:
     budget: tuple[int | None, ...]
     overage_enabled: tuple[bool | None, ...]
 
-    def entitlements(self) -> list[Entitlement]:
+    def decisions(self) -> list[Decision]:
         """Return the same, one value for each feature."""
         amounts = zip(self.used, self.budget, self.overage_enabled, strict=True)
         consumptions = [
@@ -185,14 +190,14 @@ class EntitlementRow:
             for used, budget, overage_enabled in amounts
         ]
         return [
-            Entitlement(access=access, reason=reason, consumption=consumption)
+            Decision(access=access, reason=reason, consumption=consumption)
             for access, reason, consumption in zip(self.access, self.reason, consumptions, strict=True)
         ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check(Entitlement):
-    """An entitlement that says where it came from: not every answer is the server's word of this moment."""
+class Check(Decision):
+    """A decision that says where it came from, since not every answer is fresh from the server."""
 
     source: Source = field(default=Source.SERVER, metadata=LOCAL)
 
