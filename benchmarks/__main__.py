@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Callable
 
-from benchmarks import bulk, clicking, dashboard, growth, insights, many, process, report, sdk, tail, throughput
+from benchmarks import bulk, clicking, dashboard, growth, insights, many, mixed, process, report, sdk, tail, throughput
 from benchmarks.figures import Part
 from tests.support.postgres import PostgresServer
 
@@ -31,6 +31,7 @@ def main() -> None:
             "dashboard": lambda: dashboard.measure(rounds=given.rounds),
             "clicking": lambda: clicking.measure(rounds=given.rounds),
             "sdk": lambda: sdk.measure(rounds=given.rounds),
+            "mixed": lambda: mixed.measure(minutes=given.minutes),
             "process": lambda: process.measure(rounds=given.rounds, minutes=given.minutes),
         }
         measured = []

@@ -27,7 +27,7 @@ PAUSE_S = 1.0
 
 RATIO_MIN = 0.90
 _SECONDS = 5
-_PASSWORD = "four quiet words here"
+PASSWORD = "four quiet words here"
 _PAGES = (
     "/test/subscribers",
     "/test/subscribers?q=g123",
@@ -52,7 +52,7 @@ def measure(*, rounds: int) -> Part:
         stack.callback(server.close)
         key = seed(server.database_url, users=RECORDED)
         grow(server.database, first=0, users=USERS, entries=ENTRIES)
-        tokens = asyncio.run(_invite(server.database_url))
+        tokens = asyncio.run(invite(server.database_url, COLLEAGUES))
         server.start()
         target = Target(address=server.address, key=key)
         browsers = [stack.enter_context(_signed_in(server.address, token)) for token in tokens]
@@ -78,10 +78,11 @@ def _rate(target: Target) -> float:
     return requests_per_second(target, "record", connections=CONNECTIONS, users=RECORDED, seconds=_SECONDS)
 
 
-async def _invite(url: str) -> list[str]:
+async def invite(url: str, count: int) -> list[str]:
+    """Return the tokens of links for so many owners."""
     store = await open_store(Settings(database_url=url))
     colleagues, actor = create_colleagues(store.colleagues), Actor(kind="cli", name="benchmark")
-    tokens = [await colleagues.invite(f"owner-{each}@example.com", Role.OWNER, by=actor) for each in range(COLLEAGUES)]
+    tokens = [await colleagues.invite(f"owner-{each}@example.com", Role.OWNER, by=actor) for each in range(count)]
     await store.close()
     return tokens
 
@@ -91,7 +92,7 @@ def _signed_in(address: str, token: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=address, timeout=30) as browser:
         found = re.search(r'name="csrf" value="(\w+)"', browser.get("/login").text)
         assert found is not None
-        form = {"csrf": found[1], "token": token, "password": _PASSWORD}
+        form = {"csrf": found[1], "token": token, "password": PASSWORD}
         assert browser.post("/invite", data=form).status_code == 303
         yield browser
 
