@@ -1,12 +1,12 @@
-"""The one tree of errors. Imports nothing, knows no HTTP.
+"""The one tree of errors. It imports nothing and does not know HTTP.
 
     KanaError
-    ├── BadInput                    BAD_USER_INPUT          the caller's words are wrong
+    ├── BadInput                    BAD_USER_INPUT          the call is wrong
     │   ├── InvalidValue                                    a field's value is not allowed
     │   ├── NotFound
     │   │   ├── UserNotFound, FeatureNotFound, PackageNotFound, SubscriptionNotFound, KeyNotFound
     │   ├── Conflict                                        the id is taken, or the state forbids it
-    │   ├── BodyTooLarge, UnsupportedMediaType              what was sent is not looked at
+    │   ├── BodyTooLarge, UnsupportedMediaType              the body is not read
     │   ├── SubscriptionRefused                             a rule of subscribing is broken
     │   └── SubscriptionLinkRefused
     ├── IdempotencyKeyReused        IDEMPOTENCY_KEY_REUSED
@@ -18,9 +18,9 @@
     │   └── StorageFull
     ├── OutcomeUnknown              OUTCOME_UNKNOWN         retry with the same key
     └── Internal                    INTERNAL
-        └── DatabaseRefused                                 the database is not ours, or newer than we are
+        └── DatabaseRefused                                 not Kana's database, or newer than this program
 
-A refusal (a limit reached, no subscription) is an answer and never stands here.
+A refusal (a limit reached, no subscription) is an answer and never an error.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from typing import ClassVar
 
 
 class KanaError(Exception):
-    """Anything that Kana says no with. ``message`` is for people, ``code`` and ``name`` for programs.
+    """The base of every error in Kana. ``message`` is for people, ``code`` and ``name`` for programs.
 
-    ``code`` is stable and is what clients branch on; ``name`` is the class name that
+    ``code`` is stable, so clients can rely on it; ``name`` is the class name that
     Kana's SDKs look for in ``extensions.exception.name``.
-    ``retry_after_s`` is set where the same call may succeed later.
+    ``retry_after_s`` is set if the same call may succeed later.
     """
 
     code: ClassVar[str] = "INTERNAL"
@@ -46,14 +46,14 @@ class KanaError(Exception):
 
 
 class BadInput(KanaError):
-    """The caller's words are wrong. Nothing was changed; the same call fails again."""
+    """The call is wrong. Nothing was changed; the same call fails again."""
 
     code = "BAD_USER_INPUT"
     name = "UserInputError"
 
 
 class InvalidValue(BadInput):
-    """A field holds a value that is not allowed; the message names field, value and what is allowed."""
+    """A field has a value that is not allowed; the message names the field, the value and what is allowed."""
 
     name = "InvalidValueError"
 
@@ -63,7 +63,7 @@ class InvalidValue(BadInput):
 
 
 class NotFound(BadInput):
-    """What is asked for does not exist, or is not the caller's to see."""
+    """The thing asked for does not exist, or the caller may not see it."""
 
     name = "NotFoundError"
 
@@ -93,25 +93,25 @@ class SubscriptionNotFound(NotFound):
 
 
 class KeyNotFound(NotFound):
-    """No key begins like this in this workspace."""
+    """No key in this workspace begins with this text."""
 
     name = "KeyNotFoundError"
 
 
 class Conflict(BadInput):
-    """The id is taken, or the state of the thing forbids the change."""
+    """The id is taken, or the present state does not allow the change."""
 
     name = "ConflictError"
 
 
 class BodyTooLarge(InvalidValue):
-    """What was sent is longer than is taken here. Nothing of it was read beyond that."""
+    """The body is longer than is accepted here. It was not read beyond that length."""
 
     name = "BodyTooLargeError"
 
 
 class UnsupportedMediaType(InvalidValue):
-    """What was sent comes in a form that is not read here."""
+    """The body has a content type that is not accepted here."""
 
     name = "UnsupportedMediaTypeError"
 
@@ -139,7 +139,7 @@ class IdempotencyKeyReused(KanaError):
 
 
 class Unauthenticated(KanaError):
-    """No key, or one that does not open this door. Unknown, revoked and wrong-kind keys read the same."""
+    """No key, or one that is not valid here. Unknown, revoked and wrong-kind keys get the same answer."""
 
     code = "UNAUTHENTICATED"
     name = "AuthenticationError"
@@ -149,21 +149,21 @@ class Unauthenticated(KanaError):
 
 
 class Forbidden(KanaError):
-    """The caller is known and may not do this."""
+    """The caller is known, but may not do this."""
 
     code = "FORBIDDEN"
     name = "ForbiddenError"
 
 
 class QueryTooComplex(KanaError):
-    """The document passes a limit; the message names the limit, the value and what is allowed."""
+    """The document exceeds a limit; the message names the limit, the value and what is allowed."""
 
     code = "QUERY_TOO_COMPLEX"
     name = "QueryTooComplexError"
 
 
 class RateLimited(KanaError):
-    """Too much is asked at once. Retry after ``retry_after_s``; nothing was recorded."""
+    """Too many requests at once. Retry after ``retry_after_s``; nothing was recorded."""
 
     code = "RATE_LIMITED"
     name = "RateLimitedError"
@@ -177,7 +177,7 @@ class Unavailable(KanaError):
 
 
 class StorageFull(Unavailable):
-    """The disk is full. Nothing was recorded; works again when there is room."""
+    """The disk is full. Nothing was recorded; it works again when there is space."""
 
     name = "StorageFullError"
 
@@ -190,10 +190,10 @@ class OutcomeUnknown(KanaError):
 
 
 class Internal(KanaError):
-    """A defect of ours. The caller sees a request id and nothing else."""
+    """An error on our side. The caller sees a request id and nothing else."""
 
 
 class DatabaseRefused(Internal):
-    """The database is not ours, is newer than this program, or is held by another server."""
+    """The database is not Kana's, is newer than this program, or is in use by another server."""
 
     name = "DatabaseRefusedError"
