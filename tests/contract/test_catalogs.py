@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from itertools import repeat
 
 import pytest
 
 from kana.engine.ports.store import Store
-from kana.errors import Conflict, KanaError
+from kana.errors import Conflict, KanaError, Unavailable
 from kana.model.catalog import Catalog
 from kana.model.environment import Environment
 from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature, PackagePrice, PackageStatus
 from kana.model.period import ResetPeriod
-from kana.store import catalog_rows, log
-from kana.store.session import Row
+from kana.store import catalogs as catalog_store
+from kana.store import log
+from kana.store.session import Row, Session, Work
 from tests.support.stores import Place
 from tests.support.world import (
     DAY,
@@ -135,7 +136,7 @@ async def test_a_change_that_fails_writes_nothing(store: Store) -> None:
 async def test_a_change_reads_only_what_changed(store: Store, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a large catalogue another process reads the changed nouns, and the one that changed it reads nothing."""
     read: list[tuple[int, int]] = []
-    load = catalog_rows.catalog_from
+    load = catalog_store.catalog_from
 
     def counted(base: Catalog, version: int, *tables: Iterable[Row]) -> Catalog:
         features, packages, ids = map(list, tables)
@@ -146,7 +147,7 @@ async def test_a_change_reads_only_what_changed(store: Store, place: Place, monk
     many = [a_feature(f"f{number}") for number in range(300)]
     await put(store, *many, *(a_package(f"p{number}", holds("f1"), holds("f2")) for number in range(50)))
     await another.catalogs.catalog(TEST)
-    monkeypatch.setattr(catalog_rows, "catalog_from", counted)
+    monkeypatch.setattr(catalog_store, "catalog_from", counted)
     await put(store, a_feature("f7", name="other"), a_package("p7", holds("f3")))
     await store.catalogs.change_catalog(
         TEST, lambda c: c.with_package(a_package("gone", status=PackageStatus.DRAFT)), by=TESTER, now=NOON
@@ -193,6 +194,32 @@ async def test_a_change_that_cannot_be_written_is_not_known(store: Store, monkey
             await put(store, a_feature("other"))
     assert await store.catalogs.catalog(TEST) == before
     assert list((await put(store, a_feature("third"))).features) == ["message", "third"]
+
+
+async def test_a_version_that_failed_to_commit_is_another_change_s(
+    store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was all but committed is not taken for the change of the same version that another process then makes."""
+    await put(store, a_feature())
+    transactions = store.catalogs._transactions  # type: ignore[attr-defined]
+    write = transactions.write
+
+    def failing(work: Work[bool]) -> Awaitable[bool]:
+        async def fail(session: Session) -> bool:
+            assert await work(session)
+            raise Unavailable("at the commit")
+
+        return write(fail)  # type: ignore[no-any-return]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(transactions, "write", failing)
+        with pytest.raises(Unavailable, match="at the commit"):
+            await put(store, a_feature("lost"))
+    another = await place.open()
+    made = await put(another, a_feature("made"))
+    assert (made.version, list(made.features)) == (2, ["made", "message"])
+    assert await store.catalogs.catalog(TEST) == made
+    await another.close()
 
 
 async def test_changes_at_once_are_all_kept(store: Store, place: Place) -> None:

@@ -21,7 +21,7 @@ from kana.model.period import ResetPeriod, _start, longest, period_at, period_st
 from kana.model.plan import plan
 from kana.model.usage import Action, Usage
 from kana.model.word import Word
-from kana.store.rows import LONGEST_PERIODS
+from kana.store.values import LONGEST_PERIODS
 from tests.support.world import NOON, ONE_DAY, a_catalog, a_feature, a_package, a_usage
 
 W = TypeVar("W", bound=Word)

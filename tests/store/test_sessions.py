@@ -23,10 +23,13 @@ from kana.store.statements import for_sqlite, read_all, read_statements
         ("where $1::text is null or sum(b)::bigint > $2", "where ?1 is null or sum(b) > ?2"),
         ("where a = any($3::text[])", "where a in (select value from json_each(?3))"),
         ("where a = any($3)", "where a in (select value from json_each(?3))"),
+        ("select (value ->> 1)::json from json_array_elements($1::json)", "select (value ->> 1) from json_each(?1)"),
+        ("select b from a where c = $1 for update", "select b from a where c = ?1"),
+        ("select b from a as i order by c\nfor update of i;", "select b from a as i order by c;"),
     ],
 )
 def test_sqlite_gets_shared_statements_in_its_own_words(shared: str, sqlite: str) -> None:
-    """Casts are left out, lists are JSON, and the numbers of bindings stay."""
+    """Casts and locks are left out, lists are JSON, and the numbers of bindings stay."""
     assert for_sqlite(shared) == sqlite
 
 

@@ -12,15 +12,12 @@ from kana.model.entitlement import Outcome
 from kana.model.environment import Environment
 from kana.model.insights import Adoption, Refusals, Step, Steps, TopUser, UsageRow
 from kana.model.log import LogLine
-from kana.model.period import CLOCKS_APART, ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
+from kana.model.period import CLOCKS_APART, from_milliseconds, period_start_at, to_milliseconds
 from kana.model.tally import NO_PACKAGE
 from kana.store.log import log_line_from
-from kana.store.rows import LONGEST_PERIODS
 from kana.store.session import Row, Session, Transactions
 from kana.store.user_refs import load_user_ref
-from kana.store.values import ID_MAX, NO_RESET, RESETS, whole
-
-_FIRST_MOMENT = -(2**62)
+from kana.store.values import ID_MAX, NO_RESET, RESETS, earliest_start, whole
 
 _Read = TypeVar("_Read")
 
@@ -187,13 +184,9 @@ def _threshold_columns(thresholds: Sequence[Threshold], *, now: datetime) -> Seq
         [each.package_id for each in thresholds],
         [each.feature_id for each in thresholds],
         [each.reset_period or NO_RESET for each in thresholds],
-        [_since(each.reset_period, now=now) for each in thresholds],
+        [earliest_start(each.reset_period, now) for each in thresholds],
         [each.used for each in thresholds],
     )
-
-
-def _since(reset: ResetPeriod | None, *, now: datetime) -> int:
-    return _FIRST_MOMENT if reset is None else to_milliseconds(now - LONGEST_PERIODS[reset])
 
 
 def _near_total_from(row: Row, thresholds: Sequence[Threshold], *, now: datetime) -> NearTotal | None:

@@ -5,6 +5,15 @@ insert into admin_log (
     id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after
 ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
+-- name: add_log_lines
+insert into admin_log (
+    id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after
+)
+select
+    (value ->> 0)::bigint, value ->> 1, (value ->> 2)::bigint, value ->> 3, value ->> 4, value ->> 5,
+    value ->> 6, value ->> 7, (value ->> 8)::json, (value ->> 9)::json
+from json_array_elements($1::json);
+
 -- name: list_log
 select id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after
 from admin_log

@@ -11,7 +11,7 @@ from kana.engine.ports.users import Signed, Subscribed
 from kana.model.account import Account
 from kana.model.entitlement import Consumption, CounterKey, Outcome
 from kana.model.environment import Actor, Environment
-from kana.model.period import ResetPeriod, from_milliseconds, longest, period_start_at, to_milliseconds
+from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.subscription import Subscription, SubscriptionStatus
 from kana.model.tally import Tallies
 from kana.model.usage import Action, Entry
@@ -24,36 +24,7 @@ from kana.store.values import RESETS as RESETS  # noqa: PLC0414 - for those that
 from kana.store.values import optional_milliseconds, optional_moment
 from kana.store.values import to_json as to_json  # noqa: PLC0414 - for those that still take it from here
 
-LONGEST_PERIODS = {reset: longest(reset) for reset in ResetPeriod}
-_FIRST_MOMENT = -(2**62)
 _STATUSES = {status.value: status for status in SubscriptionStatus}
-
-
-def over_row(
-    environment: Environment,
-    package_id: str,
-    feature_id: str,
-    *,
-    limit: int,
-    reset: ResetPeriod | None,
-    now: datetime,
-) -> Row:
-    """Write the bindings of ``load_totals_over``. No period that holds now starts before the last of them."""
-    return (
-        environment,
-        package_id,
-        to_milliseconds(now),
-        feature_id,
-        reset or NO_RESET,
-        limit,
-        _FIRST_MOMENT if reset is None else to_milliseconds(now - LONGEST_PERIODS[reset]),
-    )
-
-
-def is_current(row: Row, *, reset: ResetPeriod | None, now: datetime) -> bool:
-    """Read a row of ``load_totals_over``: whether its total is that of the subscription's current period."""
-    started_at, period_start = map(from_milliseconds, row)
-    return period_start == period_start_at(started_at, reset, max(started_at, now))
 
 
 def user_from(row: Row) -> User:

@@ -1,7 +1,7 @@
 """Named SQL statements, read from .sql files: ``-- name: load_accounts`` starts one.
 
 What both databases understand stands once, in the file of its noun beside this module, in PostgreSQL's words:
-``$1::text``, ``= any($1::text[])``. SQLite gets it in its own by the three rules of ``for_sqlite``. What differs for
+``$1::text``, ``= any($1::text[])``. SQLite gets it in its own by the rules of ``for_sqlite``. What differs for
 a reason stands under one name in a file of either database's folder.
 """
 
@@ -15,13 +15,17 @@ _SHARED = "kana.store"
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _LISTED = re.compile(r"= any\((\$\d+)(?:::\w+\[\])?\)")
 _CAST = re.compile(r"::\w+(?:\[\])?")
+_LOCKING = re.compile(r"\s+for update(?: of \w+)?(?=;|$)", re.MULTILINE)
 _BINDING = re.compile(r"\$(\d+)")
 
 
 def for_sqlite(sql: str) -> str:
-    """Return a statement in SQLite's words: lists come as JSON, casts are left out, ``?1`` binds what ``$1`` does."""
-    sql = _LISTED.sub(r"in (select value from json_each(\1))", sql)
-    return _BINDING.sub(r"?\1", _CAST.sub("", sql))
+    """Return a statement in SQLite's words: ``?1`` binds what ``$1`` does.
+
+    Lists come as JSON; casts and locks of rows are left out, as one transaction writes at a time.
+    """
+    sql = _LISTED.sub(r"in (select value from json_each(\1))", sql).replace("json_array_elements(", "json_each(")
+    return _BINDING.sub(r"?\1", _CAST.sub("", _LOCKING.sub("", sql)))
 
 
 def read_all(package: str, *, translate: Callable[[str], str] = str) -> dict[str, str]:

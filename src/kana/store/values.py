@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from kana.model.period import ResetPeriod, from_milliseconds, to_milliseconds
+from kana.model.period import ResetPeriod, from_milliseconds, longest, to_milliseconds
 
 NO_RESET = "NONE"
 """Stands for no reset period, as a primary key holds no null."""
 
 RESETS: dict[str, ResetPeriod | None] = {NO_RESET: None, **{reset.value: reset for reset in ResetPeriod}}
+
+LONGEST_PERIODS = {reset: longest(reset) for reset in ResetPeriod}
+
+_FIRST_MOMENT = -(2**62)
 
 ID_MAX = 2**63 - 1
 """Lists that go backwards begin here."""
@@ -27,6 +31,11 @@ def optional_milliseconds(moment: datetime | None) -> int | None:
 def optional_moment(milliseconds: int | None) -> datetime | None:
     """Read a moment that may be missing."""
     return None if milliseconds is None else from_milliseconds(milliseconds)
+
+
+def earliest_start(reset: ResetPeriod | None, now: datetime) -> int:
+    """Return a moment that no period which holds now starts before."""
+    return _FIRST_MOMENT if reset is None else to_milliseconds(now - LONGEST_PERIODS[reset])
 
 
 def whole(high: int, low: int) -> int:

@@ -18,11 +18,12 @@ from kana.model.subscription import Subscription
 from kana.model.text import shown
 from kana.model.user import User, UserRef
 from kana.store import rows
-from kana.store.postgres.catalogs import Catalogs
+from kana.store.catalogs import Catalogs
 from kana.store.postgres.columns import columns
 from kana.store.postgres.database import Database
 from kana.store.postgres.directory import Directory
 from kana.store.postgres.pool import Connection, fetch, fetch_one
+from kana.store.postgres.session import PostgresSession
 from kana.store.postgres.statements import SQL
 
 
@@ -114,7 +115,7 @@ class Accounts(Directory):
         async def work(connection: Connection) -> list[Subscription]:
             user = await _lock_user(connection, environment, user_id)
             [account] = await load_accounts(connection, [user], history=[True])
-            catalogs = await self._catalogs.read_catalogs(connection, [environment])
+            catalogs = await self._catalogs.read(PostgresSession(connection), [environment])
             changed = list(change(account, catalogs[environment]))
             changed_rows = [rows.subscription_row(environment, subscription) for subscription in changed]
             await connection.executemany(SQL["put_subscription"], changed_rows)

@@ -18,11 +18,12 @@ from kana.model.environment import BUCKETS, Environment, bucket_of
 from kana.model.usage import Entry
 from kana.model.user import UserRef
 from kana.store import rows
+from kana.store.catalogs import Catalogs
 from kana.store.postgres.accounts import find_user, find_users, load_accounts, lock_users
-from kana.store.postgres.catalogs import Catalogs
 from kana.store.postgres.columns import columns
 from kana.store.postgres.database import CALL_S, TRANSACTION_S, CommitLost, Database
 from kana.store.postgres.pool import Connection, fetch
+from kana.store.postgres.session import PostgresSession
 from kana.store.postgres.statements import SQL
 
 LANES = 2
@@ -90,7 +91,7 @@ class PostgresLedger:
 
     async def _append(self, connection: Connection, batch: Batch) -> None:
         users = await lock_users(connection, batch.users, sharded=self._sharded)
-        catalogs = await self._catalogs.read_catalogs(connection, batch.environments)
+        catalogs = await self._catalogs.read(PostgresSession(connection), batch.environments)
         late = batch.late
         held = await load_accounts(connection, list(users.values()), history=[who in late for who in users])
         accounts = dict(zip(users, held, strict=True))
@@ -155,7 +156,9 @@ class PostgresLedger:
         self, connection: Connection, questions: Sequence[_Question]
     ) -> list[Snapshot | Exception]:
         """Answer several questions of one moment, in as many round trips as one of them."""
-        catalogs = await self._catalogs.read_catalogs(connection, {question.environment for question in questions})
+        catalogs = await self._catalogs.read(
+            PostgresSession(connection), {question.environment for question in questions}
+        )
         users = await find_users(connection, list({who for question in questions for who in question.users}))
         asked = [
             (number, users[who], question.history)

@@ -8,11 +8,11 @@ from typing import Self
 
 from kana.errors import DatabaseRefused
 from kana.store.audit import Audits
+from kana.store.catalogs import Catalogs
 from kana.store.colleagues import Colleagues
 from kana.store.insights import Insights
 from kana.store.keys import Keys
 from kana.store.postgres.accounts import Accounts
-from kana.store.postgres.catalogs import Catalogs
 from kana.store.postgres.database import TRANSACTION_S, Database
 from kana.store.postgres.faults import Failure, refuse_for_good, translate
 from kana.store.postgres.ledger import PostgresLedger
@@ -34,10 +34,10 @@ class PostgresStore:
 
     def __init__(self, pool: Pool, *, lanes: Sequence[int] | None = None, seal: Seal = UNSEALED) -> None:
         self._database = database = Database(pool)
-        self.catalogs = catalogs = Catalogs(database)
+        transactions = PostgresTransactions(database)
+        self.catalogs = catalogs = Catalogs(transactions, turns=asyncio.Lock)
         self.users = Accounts(database, catalogs)
         self.ledger = PostgresLedger(database, catalogs, lanes=lanes)
-        transactions = PostgresTransactions(database)
         self.insights = Insights(transactions)
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal)

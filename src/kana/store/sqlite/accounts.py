@@ -19,9 +19,10 @@ from kana.model.subscription import Subscription
 from kana.model.text import shown
 from kana.model.user import User, UserRef
 from kana.store import rows
-from kana.store.sqlite.catalogs import Catalogs
+from kana.store.catalogs import Catalogs
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.directory import Directory
+from kana.store.sqlite.session import SqliteSession, run
 from kana.store.sqlite.statements import SQL
 
 
@@ -105,8 +106,8 @@ class Accounts(Directory):
             accounts = load_accounts(connection, users, history=users)
             if not accounts:
                 raise UserNotFound(f"User not found: {shown(user_id)}")
-            catalog = self._catalogs.read_catalog(connection, environment)
-            changed = list(change(accounts[environment, user_id], catalog))
+            catalogs = run(self._catalogs.read(SqliteSession(connection), [environment]))
+            changed = list(change(accounts[environment, user_id], catalogs[environment]))
             changed_rows = [rows.subscription_row(environment, subscription) for subscription in changed]
             connection.executemany(SQL["put_subscription"], changed_rows)
             if signed is not None:

@@ -13,9 +13,10 @@ from kana.model.entitlement import CounterKey
 from kana.model.environment import Environment
 from kana.model.usage import Entry
 from kana.store import rows
+from kana.store.catalogs import Catalogs
 from kana.store.sqlite.accounts import load_accounts, load_user_ref
-from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
+from kana.store.sqlite.session import SqliteSession, run
 from kana.store.sqlite.statements import SQL
 
 _ID_MAX = 2**63 - 1
@@ -44,7 +45,7 @@ class SqliteLedger:
         await self._database.write(lambda connection: self._append(connection, batch), is_small=is_small)
 
     def _append(self, connection: apsw.Connection, batch: Batch) -> None:
-        catalogs = {env: self._catalogs.read_catalog(connection, env) for env in batch.environments}
+        catalogs = run(self._catalogs.read(SqliteSession(connection), batch.environments))
         accounts = load_accounts(connection, list(batch.users), history=batch.late)
         earlier = _load_earlier(connection, batch, accounts)
         batch.decide(_load_totals(connection, batch.place(catalogs, accounts, earlier)))
@@ -65,7 +66,7 @@ class SqliteLedger:
         """See the port."""
 
         def work(connection: apsw.Connection) -> Snapshot:
-            catalog = self._catalogs.read_catalog(connection, environment)
+            catalog = run(self._catalogs.read(SqliteSession(connection), [environment]))[environment]
             users = [(environment, user_id) for user_id in user_ids]
             accounts = load_accounts(connection, users, history=users if history else ())
             wanted = [counter for account in accounts.values() for counter in want(account, catalog)]

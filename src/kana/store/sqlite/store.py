@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kana.store.audit import Audits
+from kana.store.catalogs import Catalogs
 from kana.store.colleagues import Colleagues
 from kana.store.insights import Insights
 from kana.store.keys import Keys
 from kana.store.sealing import UNSEALED, Seal
 from kana.store.segment import Segment
 from kana.store.sqlite.accounts import Accounts
-from kana.store.sqlite.catalogs import Catalogs
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.ledger import SqliteLedger
 from kana.store.sqlite.session import SqliteTransactions
@@ -39,10 +39,10 @@ class SqliteStore:
         seal: Seal = UNSEALED,
     ) -> None:
         self._database = database = Database(path, exclusive=exclusive, synchronous=synchronous, on_lost=on_lost)
-        self.catalogs = catalogs = Catalogs(database)
+        transactions = SqliteTransactions(database)
+        self.catalogs = catalogs = Catalogs(transactions)
         self.users = Accounts(database, catalogs)
         self.ledger = SqliteLedger(database, catalogs)
-        transactions = SqliteTransactions(database)
         self.insights = Insights(transactions)
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal, erase=database.empty_log)

@@ -1,0 +1,305 @@
+"""Features and packages: what was changed since a version read into what is known, and changes written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import asdict, replace
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from kana.engine.pace import aside
+from kana.errors import DatabaseRefused
+from kana.model.allowance import Allowance
+from kana.model.catalog import Catalog, CatalogChange, difference
+from kana.model.environment import Actor, Environment
+from kana.model.feature import Feature, FeatureType
+from kana.model.package import Package, PackageFeature, PackagePrice, PackageStatus
+from kana.model.period import ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
+from kana.store.catalog_memory import Mark, Marked, Memory
+from kana.store.log import log_row, verb
+from kana.store.session import Row, Session, Transactions
+from kana.store.values import NO_RESET, RESETS, earliest_start, to_json
+
+_Noun = TypeVar("_Noun", Feature, Package)
+
+
+class _Written(NamedTuple):
+    """A change of a catalogue: the catalogue that it makes, and its statements, each with a list of rows as JSON."""
+
+    catalog: Catalog
+    deleted_package_ids: Sequence[str]
+    statements: Sequence[tuple[str, str]]
+
+
+class Catalogs:
+    """Keeps features and packages. What each call promises is said by ``CatalogStore``.
+
+    Catalogues stay in memory, and which one is the newest is read in the transaction that needs it, so that what any
+    process changed holds in all of them at once. Of what another process changed just that is read; what this one
+    changed it knows. A change is worked out aside and then written by few statements, if the catalogue is still
+    the one that it was worked out on.
+
+    ``turns`` makes what is held while one reads, where a read waits for a server: it is read once for all who ask.
+    """
+
+    def __init__(
+        self, transactions: Transactions, *, turns: Callable[[], AbstractAsyncContextManager[object]] = nullcontext
+    ) -> None:
+        self._transactions = transactions
+        self._memories = {environment: Memory(environment) for environment in Environment}
+        self._reading = {environment: turns() for environment in Environment}
+        self._changing = {environment: asyncio.Lock() for environment in Environment}
+
+    async def catalog(self, environment: Environment) -> Catalog:
+        """Return the newest catalogue."""
+
+        async def work(session: Session) -> Catalog:
+            return (await self.read(session, [environment]))[environment]
+
+        return await self._transactions.read(work)
+
+    async def read(self, session: Session, environments: Iterable[Environment]) -> dict[Environment, Catalog]:
+        """Return the newest catalogues within a transaction; reads only what was changed in another process."""
+        marks = await _load_marks(session)
+        return {
+            each: self._memories[each].find(mark := marks[each]) or await self._learn(session, each, mark)
+            for each in environments
+        }
+
+    async def _learn(self, session: Session, environment: Environment, mark: Mark) -> Catalog:
+        memory = self._memories[environment]
+        async with self._reading[environment]:
+            base = memory.base(mark[0])
+            while (known := memory.find(mark)) is None:
+                base = await _load(session, base, mark[0])
+                loaded, mark = Marked(mark, base), (await _load_marks(session))[environment.value]
+                # Of a change that commits between these statements the parts may differ: it is read again then.
+                if loaded.mark == mark:
+                    memory.learn(loaded)
+            return known
+
+    async def change_catalog(
+        self, environment: Environment, change: Callable[[Catalog], Catalog], *, by: Actor, now: datetime
+    ) -> Catalog:
+        """Apply a change, again if another process was first."""
+        async with self._changing[environment]:
+            while True:
+                old = await self.catalog(environment)
+                written = await aside(partial(_written, old, change, by=by, now=now))
+                if written is None:
+                    return old
+                if await self._write(old, written):
+                    return written.catalog
+
+    async def _write(self, old: Catalog, written: _Written) -> bool:
+        """Write a change, unless it was worked out on a catalogue that is no longer the newest."""
+        environment = old.environment
+        mark = (written.catalog.version, secrets.randbits(62))
+
+        async def work(session: Session) -> bool:
+            if await session.value("lock_environment", environment.value) != old.version:
+                return False
+            await session.execute("delete_packages", environment.value, session.array(written.deleted_package_ids))
+            for name, rows in written.statements:
+                await session.execute(name, rows)
+            await session.execute("raise_catalog_version", environment.value, mark[1])
+            self._memories[environment].coming = Marked(mark, written.catalog)
+            return True
+
+        return await self._transactions.write(work)
+
+    async def count_subscribers(self, environment: Environment, *, now: datetime) -> Mapping[str, int]:
+        """Count the subscriptions that stand to each package."""
+
+        async def work(session: Session) -> dict[str, int]:
+            found = await session.rows("count_subscribers", environment.value, to_milliseconds(now))
+            return {row[0]: row[1] for row in found}
+
+        return await self._transactions.read_aside(work)
+
+    async def count_over(
+        self,
+        environment: Environment,
+        package_id: str,
+        feature_id: str,
+        *,
+        limit: int,
+        reset: ResetPeriod | None,
+        now: datetime,
+    ) -> int:
+        """Count the subscriptions whose current total is over a limit."""
+        since = earliest_start(reset, now)
+        subscribed = (environment.value, package_id, to_milliseconds(now))
+
+        async def work(session: Session) -> int:
+            found = await session.rows("load_totals_over", *subscribed, feature_id, reset or NO_RESET, limit, since)
+            return sum(_is_current(row, reset=reset, now=now) for row in found)
+
+        return await self._transactions.read_aside(work)
+
+
+async def _load_marks(session: Session) -> dict[str, Mark]:
+    found = await session.rows("load_catalog_versions")
+    if not found:
+        raise DatabaseRefused("the database has no workspace yet; run `kana init`")
+    return {row[0]: (row[1], row[2]) for row in found}
+
+
+async def _load(session: Session, base: Catalog, version: int) -> Catalog:
+    environment = base.environment.value
+    return catalog_from(
+        base,
+        version,
+        await session.rows("load_features", environment, base.version),
+        await session.rows("load_packages", environment, base.version),
+        await session.rows("list_package_ids", environment),
+    )
+
+
+def catalog_from(
+    base: Catalog,
+    version: int,
+    features: Sequence[Row],
+    packages: Sequence[Row],
+    package_ids: Sequence[Row],
+) -> Catalog:
+    """Return a catalogue with what was changed since.
+
+    Reads the rows of ``load_features``, ``load_packages`` and ``list_package_ids``.
+    """
+    changed = {row[0]: _package_from(row) for row in packages}
+    there = {row[0] for row in package_ids}
+    return _in_order(
+        replace(
+            base,
+            version=version,
+            features={**base.features, **{row[0]: _feature_from(row) for row in features}},
+            packages={key: value for key, value in {**base.packages, **changed}.items() if key in there},
+        )
+    )
+
+
+def _in_order(catalog: Catalog) -> Catalog:
+    """Return a catalogue in the order of creation, whichever way it came about."""
+    return replace(catalog, features=_by_creation(catalog.features), packages=_by_creation(catalog.packages))
+
+
+def _by_creation(nouns: Mapping[str, _Noun]) -> dict[str, _Noun]:
+    return dict(sorted(nouns.items(), key=lambda item: (item[1].created_at, item[0])))
+
+
+def _written(old: Catalog, change: Callable[[Catalog], Catalog], *, by: Actor, now: datetime) -> _Written | None:
+    """Apply a change and write the rows of it; None where it changes nothing."""
+    new = change(old)
+    changes = difference(old, new)
+    if changes.is_empty:
+        return None
+    environment, version = old.environment, old.version + 1
+    lists: dict[str, list[Row]] = {
+        "put_features": [(*_feature_row(environment, each), version) for each in changes.features],
+        "put_packages": [(*_package_row(environment, each), version) for each in changes.packages],
+        "add_log_lines": _log_rows(old, new, changes, by=by, now=now),
+    }
+    return _Written(
+        catalog=_in_order(replace(new, version=version)),
+        deleted_package_ids=changes.deleted_package_ids,
+        statements=[(name, _as_json(rows)) for name, rows in lists.items() if rows],
+    )
+
+
+def _as_json(rows: Sequence[Row]) -> str:
+    """Return rows as JSON, piece by piece: the encoder lets nobody else run before it is done."""
+    return f"[{','.join(map(to_json, rows))}]"
+
+
+def _feature_from(row: Row) -> Feature:
+    return Feature(
+        id=row[0],
+        name=row[1],
+        type=FeatureType(row[2]),
+        unit_label=row[3],
+        unit_label_plural=row[4],
+        metadata=json.loads(row[5]),
+        created_at=from_milliseconds(row[6]),
+    )
+
+
+def _feature_row(environment: Environment, feature: Feature) -> Row:
+    """Write a row of ``put_features``, but for the version."""
+    return (
+        environment,
+        feature.id,
+        feature.name,
+        feature.type,
+        feature.unit_label,
+        feature.unit_label_plural,
+        to_json(feature.metadata),
+        to_milliseconds(feature.created_at),
+    )
+
+
+def _package_from(row: Row) -> Package:
+    return Package(
+        id=row[0],
+        name=row[1],
+        is_addon=bool(row[2]),
+        status=PackageStatus(row[3]),
+        features=tuple(_held_from(*held) for held in json.loads(row[9])),
+        base_package_ids=tuple(json.loads(row[4])),
+        prices=tuple(PackagePrice(**price) for price in json.loads(row[5])),
+        metadata=json.loads(row[6]),
+        created_at=from_milliseconds(row[7]),
+        updated_at=from_milliseconds(row[8]),
+    )
+
+
+def _package_row(environment: Environment, package: Package) -> Row:
+    """Write a row of ``put_packages``, but for the version."""
+    return (
+        environment,
+        package.id,
+        package.name,
+        int(package.is_addon),
+        package.status,
+        to_json(package.base_package_ids),
+        to_json([asdict(price) for price in package.prices]),
+        to_json(package.metadata),
+        to_milliseconds(package.created_at),
+        to_milliseconds(package.updated_at),
+        to_json([_held(feature) for feature in package.features]),
+    )
+
+
+def _held_from(feature_id: str, name: str | None, limit: int | None, overage: int, reset: str) -> PackageFeature:
+    allowance = Allowance(limit=limit, overage_enabled=bool(overage), reset_period=RESETS[reset])
+    return PackageFeature(feature_id=feature_id, name=name, allowance=allowance)
+
+
+def _held(feature: PackageFeature) -> Row:
+    allowance = feature.allowance
+    reset = allowance.reset_period or NO_RESET
+    return (feature.feature_id, feature.name, allowance.limit, int(allowance.overage_enabled), reset)
+
+
+def _log_rows(old: Catalog, new: Catalog, change: CatalogChange, *, by: Actor, now: datetime) -> list[Row]:
+    """Write a line of the administrative log for each feature and package that a change touches."""
+    touched = [("feature", item.id, old.features.get(item.id), item) for item in change.features]
+    touched += [("package", item.id, old.packages.get(item.id), item) for item in change.packages]  # type: ignore[misc]
+    touched += [("package", key, old.packages[key], None) for key in change.deleted_package_ids]  # type: ignore[misc]
+    return [
+        log_row(
+            verb(before, after), (kind, key), environment=new.environment, before=before, after=after, by=by, now=now
+        )
+        for kind, key, before, after in touched
+    ]
+
+
+def _is_current(row: Row, *, reset: ResetPeriod | None, now: datetime) -> bool:
+    """Read a row of ``load_totals_over``: whether its total is that of the subscription's current period."""
+    started_at, period_start = map(from_milliseconds, row)
+    return period_start == period_start_at(started_at, reset, max(started_at, now))
