@@ -1,4 +1,4 @@
-"""A server that is killed while it takes up events for new rules: in the end each is recorded once."""
+"""A server that is killed while it takes in a long batch, or takes up events for new rules: each is recorded once."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tests.support.forge import Forge
 from tests.support.server import KanaServer
 
 KILLS = 12
+BATCH_KILLS = 6
 EVENTS = 2000
 """How many each round sends before there are rules for them."""
 
@@ -47,11 +48,19 @@ def ask(server: KanaServer, query: str, **variables: Any) -> Any:
     return body["data"]
 
 
-def send(server: KanaServer, name: str) -> None:
-    """Send events that no rule matches yet."""
-    batch = [{"type": "track", "userId": "ada", "event": name, "messageId": f"{name} {n}"} for n in range(EVENTS)]
+def send(server: KanaServer, name: str, **more: Any) -> None:
+    """Send events in one batch; such as no rule matches yet, unless ``more`` says what they are."""
+    track = {"type": "track", "userId": "ada", "event": name, **more}
+    batch = [{**track, "messageId": f"{name} {number}"} for number in range(EVENTS)]
     answer = httpx.post(f"{server.address}/v1/batch", json={"batch": batch}, auth=(server.private_key, ""), timeout=60)
     assert answer.status_code == 200
+
+
+def furnish(server: KanaServer) -> None:
+    """Ada may use messages without end."""
+    ask(server, FEATURE, input={"id": "messages", "type": "CONSUMABLE"})
+    ask(server, PACKAGE, input={"id": "basic", "features": [{"id": "messages"}]}, id="basic")
+    ask(server, ENROL, id="ada", packageIds=["basic"])
 
 
 def add_rule(server: KanaServer, name: str) -> None:
@@ -62,9 +71,13 @@ def add_rule(server: KanaServer, name: str) -> None:
 
 def left_open(server: KanaServer, name: str) -> int:
     """How many events of a name are open still, in the file of a server that does not run."""
+    return count(server, name, "and status in ('UNMAPPED', 'PENDING')")
+
+
+def count(server: KanaServer, name: str, where: str = "") -> int:
+    """How many events of a name are kept, in the file of a server that does not run."""
     connection = apsw.Connection(str(server.database))
-    query = "select count(*) from segment_events where event = ? and status in ('UNMAPPED', 'PENDING')"
-    found = int(connection.execute(query, (name,)).get)
+    found = int(connection.execute(f"select count(*) from segment_events where event = ? {where}", (name,)).get)
     connection.close()
     return found
 
@@ -77,13 +90,43 @@ def wait_until_replayed(server: KanaServer) -> None:
         time.sleep(0.02)
 
 
+def test_a_batch_whose_server_is_killed_is_kept_once_when_it_comes_again(forge: Forge) -> None:
+    """Whatever part of it was kept: the sender had no answer, sends it again, and each of it counts once."""
+    chance = random.Random(12)
+    used = {"featureId": "messages"}
+    with KanaServer(forge=forge) as server:
+        furnish(server)
+        kept = []
+        for number in range(BATCH_KILLS):
+            name = f"round {number}"
+            sending = threading.Thread(target=_send_or_fail, args=(server, name, used))
+            sending.start()
+            time.sleep(chance.uniform(0.1, 0.6))
+            server.kill()
+            sending.join()
+            kept.append(count(server, name))
+            server.start()
+            send(server, name, properties=used)
+
+        state = ask(server, STATE)
+        assert state["segmentEventCounts"] == {"total": BATCH_KILLS * EVENTS, "unmapped": 0}
+        assert state["showUsage"]["current"]["consumption"]["used"] == BATCH_KILLS * EVENTS
+        audit = server.kana("audit")
+        assert audit.returncode == 0, audit.stdout + audit.stderr
+        print(kept)
+        assert [found for found in kept if 0 < found < EVENTS], kept  # Else no kill came in the middle.
+
+
+def _send_or_fail(server: KanaServer, name: str, properties: dict[str, str]) -> None:
+    with suppress(httpx.HTTPError):
+        send(server, name, properties=properties)
+
+
 def test_a_replay_that_is_killed_records_each_event_once(forge: Forge) -> None:
     """Two rules that match the same events are added at once, and the server is killed while it replays them."""
     chance = random.Random(11)
     with KanaServer(forge=forge) as server:
-        ask(server, FEATURE, input={"id": "messages", "type": "CONSUMABLE"})
-        ask(server, PACKAGE, input={"id": "basic", "features": [{"id": "messages"}]}, id="basic")
-        ask(server, ENROL, id="ada", packageIds=["basic"])
+        furnish(server)
         left = []
         for number in range(KILLS):
             send(server, f"round {number}")

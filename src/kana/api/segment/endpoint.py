@@ -92,7 +92,7 @@ async def _take(
         caller, parts = await _by_body(door, scope, body)
     else:
         parts = await _read_parts(body)
-    read = reader(parts)
+    read = reader(parts) if len(body) <= _LONG else await aside(partial(reader, parts))
     await engine.receive(caller.environment, read.messages)
     return [{"index": index, "message": message} for index, message in read.rejected]
 

@@ -118,9 +118,11 @@ class Replayer:
 
     async def _retry_failed(self, environment: Environment) -> None:
         last: int | None = 0 if environment in self._retrying else None
+        pace = Pace()
         while last is not None and not self._is_ending:
             events, last = await self._store.reopen_events(environment, after=last, limit=PAGE, map_event=self._again)
             await self._carry_out(events)
+            await pace.rest()
         self._retrying.discard(environment)
 
     async def _take_up(self, environment: Environment, status: EventStatus, *, until: datetime) -> None:

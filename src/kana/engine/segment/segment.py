@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
 
 from kana.engine.ids import IdMaker
 from kana.engine.ports.clock import Clock, Meter
@@ -44,8 +47,12 @@ from kana.model.user import User
 WAITING_MAX = 1000
 """How many events that wait for a user are recorded as soon as they are identified; others follow within the hour."""
 
+TOGETHER_MAX = 100
+"""Most messages that one transaction keeps or settles, so that a record need not wait for more of them."""
+
 _TRIES = 5
 _SAME_EMAIL_MAX = 100
+_Value = TypeVar("_Value")
 _LATER = (RateLimited, Unavailable, OutcomeUnknown)
 
 
@@ -71,16 +78,23 @@ class SegmentEngine:
         self._ids = ids
         self._meter = meter
         self._read_again = read_again
+        self._keeping = asyncio.Lock()
 
     async def receive(self, environment: Environment, messages: Sequence[Message]) -> None:
         """Keep messages, then carry out what can be; each once, whichever way and how often it comes.
 
-        What has been kept is not lost: what a crash leaves undone, the ``Replayer`` takes up.
+        Some at a time, so that others have their turn. What has been kept is not lost: what a crash leaves undone,
+        the ``Replayer`` takes up, and what is sent again is kept once.
 
         Raises:
-            Unavailable, OutcomeUnknown: send them again.
+            Unavailable, OutcomeUnknown: send them again, as some may not be kept.
         """
         now = self._clock()
+        for some in _pieces(messages):
+            await self._receive_together(environment, some, now=now)
+
+    async def _receive_together(self, environment: Environment, messages: Sequence[Message], *, now: datetime) -> None:
+        """Receive messages in one transaction, and of all that come one such transaction at a time."""
         first = self._ids.reserve(len(messages))
 
         def read(rules: Sequence[MappingRule]) -> list[SegmentEvent]:
@@ -89,10 +103,11 @@ class SegmentEngine:
                 for place, message in enumerate(messages)
             ]
 
-        kept = await self._store.keep_events(environment, read)
-        self._count(event for event in kept if event.number >= first and event.status is not EventStatus.PENDING)
-        once = {(event.bucket, event.message_id): event for event in kept if event.status is EventStatus.PENDING}
-        await self.carry_out(list(once.values()))
+        async with self._keeping:
+            kept = await self._store.keep_events(environment, read)
+        once = {(event.bucket, event.message_id): event for event in kept}.values()
+        self._count(event for event in once if event.number >= first and event.status is not EventStatus.PENDING)
+        await self.carry_out([event for event in once if event.status is EventStatus.PENDING])
 
     async def retry(self, environment: Environment, number: int) -> SegmentEvent:
         """Try a failed event again; return it with what became of it.
@@ -141,8 +156,10 @@ class SegmentEngine:
 
     async def _record(self, events: Sequence[SegmentEvent]) -> None:
         """Record mapped tracks and note what became of each; what may succeed later stays open."""
-        if not events:
-            return
+        for some in _pieces(events):
+            await self._record_together(some)
+
+    async def _record_together(self, events: Sequence[SegmentEvent]) -> None:
         outcomes = await self._usage.record_many([event.usage() for event in events])
         settled = [_settled(event, outcome) for event, outcome in zip(events, outcomes, strict=True)]
         changed = [new for old, new in zip(events, settled, strict=True) if new != old]
@@ -194,6 +211,11 @@ class SegmentEngine:
         return User(
             environment=environment, bucket=bucket, key=self._ids(), id=user_id, metadata={}, created_at=self._clock()
         )
+
+
+def _pieces(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
+    """Yield values in their order, at most ``TOGETHER_MAX`` at a time."""
+    return (values[start : start + TOGETHER_MAX] for start in range(0, len(values), TOGETHER_MAX))
 
 
 def _settled(event: SegmentEvent, outcome: Receipt | KanaError) -> SegmentEvent:
