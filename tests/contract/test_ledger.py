@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
 
 from kana.engine.ports.store import Store
+from kana.engine.ports.usage import Totals
 from kana.engine.usage.batch import Batch
 from kana.errors import FeatureNotFound, IdempotencyKeyReused, KanaError, UserNotFound
 from kana.model.account import Account
@@ -288,38 +288,40 @@ async def test_a_lane_is_the_same_for_the_same_user(world: World) -> None:
 
 
 async def test_a_snapshot_is_of_accounts_and_totals(world: World) -> None:
-    """Unknown users are left out, totals without usage too; ended subscriptions come with history only."""
+    """Unknown users are left out; what was wanted comes back for each; ended subscriptions come with history only."""
     await append(world, a_usage(3))
     [held] = await world.accounts.subscriptions(TEST, user_id="ada")
-    wanted: list[CounterKey] = []
+    resets = {"message": allows(10).allowance.reset_period, "chat": None}
 
-    def want(account: Account, catalog: Catalog) -> Iterable[CounterKey]:
-        for subscription in account.subscriptions:
-            for feature_id in ("message", "chat"):
-                reset = None if feature_id == "chat" else allows(10).allowance.reset_period
-                wanted.append(CounterKey(subscription.bucket, subscription.id, feature_id, reset, subscription.start))
-        return wanted
+    def want(account: Account, _: Catalog) -> Totals:
+        return Totals(
+            CounterKey(subscription.bucket, subscription.id, feature_id, reset, subscription.start)
+            for subscription in account.subscriptions
+            for feature_id, reset in resets.items()
+        )
 
     snapshot = await world.store.ledger.snapshot(TEST, ["bob", "nobody", "ada"], want)
     assert set(snapshot.accounts) == {"ada", "bob"}
     assert snapshot.accounts["ada"].subscriptions == (held.subscription,)
     assert snapshot.accounts["bob"].subscriptions == ()
+    assert {user_id: len(totals) for user_id, totals in snapshot.wanted.items()} == {"ada": 2, "bob": 0}
+    assert list(map(snapshot.total, snapshot.wanted["ada"])) == [3, 0]
     assert list(snapshot.used.values()) == [3]
     assert snapshot.catalog == await world.store.catalogs.catalog(TEST)
     await world.accounts.cancel_subscription(TEST, held.subscription.id)
     for history, number in ((False, 0), (True, 1)):
-        later = await world.store.ledger.snapshot(TEST, ["ada"], lambda *_: [], history=history)
+        later = await world.store.ledger.snapshot(TEST, ["ada"], lambda *_: Totals(), history=history)
         assert len(later.accounts["ada"].subscriptions) == number
-    assert dict((await world.store.ledger.snapshot(LIVE, ["ada"], lambda *_: [])).accounts) == {}
-    assert dict((await world.store.ledger.snapshot(TEST, [], lambda *_: [])).accounts) == {}
+    assert dict((await world.store.ledger.snapshot(LIVE, ["ada"], lambda *_: Totals())).accounts) == {}
+    assert dict((await world.store.ledger.snapshot(TEST, [], lambda *_: Totals())).accounts) == {}
 
 
 async def test_what_want_raises_is_raised(world: World) -> None:
     """And the store goes on."""
 
-    def want(account: Account, catalog: Catalog) -> Iterable[CounterKey]:
+    def want(_: Account, catalog: Catalog) -> Totals:
         catalog.feature("none")
-        return []
+        return Totals()
 
     with pytest.raises(FeatureNotFound):
         await world.store.ledger.snapshot(TEST, ["ada"], want)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from kana.model.account import Account
 from kana.model.catalog import Catalog
@@ -17,20 +17,42 @@ if TYPE_CHECKING:
     from kana.engine.usage.batch import Batch
 
 
-Want = Callable[[Account, Catalog], Iterable[CounterKey]]
-"""Names the totals that a reader needs of one account; it may be called again on a newer moment."""
+class Wanted(Protocol):
+    """What a reader makes of one account, and the totals that it needs for the rest."""
+
+    def counters(self) -> Iterable[CounterKey]:
+        """Return which totals."""
+        ...
+
+
+class Totals(tuple[CounterKey, ...]):
+    """Totals by themselves, for a reader who makes nothing else of an account."""
+
+    __slots__ = ()
+
+    def counters(self) -> Iterable[CounterKey]:
+        """Return them."""
+        return self
+
+
+_Wanted = TypeVar("_Wanted", bound=Wanted)
+
+Want = Callable[[Account, Catalog], _Wanted]
+"""Says what a reader wants of one account; it may be called again on a newer moment."""
 
 
 @value_object()
-class Snapshot:
-    """What was read at one moment: the catalogue, the accounts found, and the totals asked for.
-
-    A total that is not in ``used`` is 0: nothing was recorded in its period.
-    """
+class Snapshot(Generic[_Wanted]):
+    """What was read at one moment: the catalogue, the accounts found, what was wanted of each, and the totals."""
 
     catalog: Catalog
     accounts: Mapping[str, Account]
+    wanted: Mapping[str, _Wanted]
     used: Mapping[CounterKey, int]
+
+    def total(self, counter: CounterKey) -> int:
+        """Return a total that was asked for; 0 where nothing was recorded in its period."""
+        return self.used.get(counter, 0)
 
 
 @value_object()
@@ -93,11 +115,11 @@ class Ledger(Protocol):
         self,
         environment: Environment,
         user_ids: Sequence[str],
-        want: Want,
+        want: Want[_Wanted],
         *,
         history: bool = False,
-    ) -> Snapshot:
-        """Return the accounts of these users and the totals that ``want`` names for each.
+    ) -> Snapshot[_Wanted]:
+        """Return the accounts of these users, what ``want`` answers for each, and the totals that this names.
 
         A user who does not exist is left out. With ``history`` accounts hold ended subscriptions too.
         """

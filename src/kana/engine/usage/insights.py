@@ -9,10 +9,11 @@ from kana.engine.ports.catalog import CatalogStore
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.insights import InsightStore, NearTotal, Threshold
 from kana.engine.ports.usage import Ledger
+from kana.engine.usage.counted import CountedFeatures
 from kana.errors import InvalidValue, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import CounterKey, Entitlement, effective
+from kana.model.entitlement import Entitlement, effective
 from kana.model.environment import Environment
 from kana.model.insights import (
     Adoption,
@@ -185,20 +186,18 @@ class InsightEngine:
         return sorted(found, key=lambda each: (-each.share, each.feature_id))
 
     async def _outlooks(self, environment: Environment, user_ids: Iterable[str], now: datetime) -> list[Outlook]:
-        limited: dict[str, list[tuple[Entitlement, CounterKey]]] = {}
-
-        def want(account: Account, catalog: Catalog) -> Iterator[CounterKey]:
-            limited[account.user.id] = [(each, each.counter_at(now)) for each in _limited(account, catalog, now)]
-            return (counter for _, counter in limited[account.user.id])
+        def want(account: Account, catalog: Catalog) -> CountedFeatures:
+            limited = _limited(account, catalog, now)
+            return CountedFeatures({each.feature.id: (each, each.counter_at(now)) for each in limited})
 
         wanted = list(user_ids)
         snapshot = await self._ledger.snapshot(environment, wanted, want)
         if len(wanted) == 1 and not snapshot.accounts:
             raise UserNotFound(f"User not found: {shown(wanted[0])}")
         return [
-            _outlook(user_id, entitlement, snapshot.used.get(counter, 0), now)
-            for user_id in snapshot.accounts
-            for entitlement, counter in limited[user_id]
+            _outlook(user_id, entitlement, snapshot.total(counter), now)
+            for user_id, limited in snapshot.wanted.items()
+            for entitlement, counter in limited.values()
         ]
 
     async def log(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kana.engine.ports.clock import Clock, Meter
 from kana.engine.ports.usage import Ledger, Snapshot
+from kana.engine.usage.counted import Counted, CountedFeatures, counted_features
 from kana.engine.usage.gather import Gatherer
 from kana.engine.usage.recorder import Recorder
 from kana.errors import InvalidValue, KanaError, UserNotFound
@@ -71,10 +72,6 @@ class _Check(NamedTuple):
     delta: int
 
 
-_Counted = tuple[Entitlement, CounterKey]
-"""What answers for a user and a feature, and the total that it counts."""
-
-
 class UsageEngine:
     """Decides, records and shows usage. Reads are of what is committed; a check never promises what a record gets."""
 
@@ -103,19 +100,13 @@ class UsageEngine:
         asked: dict[str, set[str]] = {}
         for check in checks:
             asked.setdefault(check.user_id, set()).add(check.feature_id)
-        found: dict[tuple[str, str], _Counted | None] = {}
 
-        def want(account: Account, catalog: Catalog) -> Iterator[CounterKey]:
-            for feature_id in asked[account.user.id]:
-                feature = catalog.features.get(feature_id)
-                if feature is not None:
-                    counted = _counted(effective(account, catalog, feature, now=now), now)
-                    found[account.user.id, feature_id] = counted
-                    if counted is not None:
-                        yield counted[1]
+        def want(account: Account, catalog: Catalog) -> CountedFeatures:
+            there = map(catalog.features.get, asked[account.user.id])
+            return counted_features(account, catalog, filter(None, there), now=now)
 
         snapshot = await self._ledger.snapshot(environment, list(asked), want)
-        answers = [_answer_check(check, found, snapshot) for check in checks]
+        answers = [_answer_check(check, snapshot) for check in checks]
         self._count(answer for answer in answers if isinstance(answer, Decision))
         return answers
 
@@ -130,17 +121,16 @@ class UsageEngine:
         """
         _check_delta(delta)
         now = self._clock()
-        found: dict[str, list[_Counted | None]] = {}
 
-        def want(account: Account, catalog: Catalog) -> Iterator[CounterKey]:
-            features = (catalog.feature(feature_id) for feature_id in feature_ids)
-            row = [_counted(effective(account, catalog, feature, now=now), now) for feature in features]
-            found[account.user.id] = row
-            return (counted[1] for counted in row if counted is not None)
+        def want(account: Account, catalog: Catalog) -> CountedFeatures:
+            return counted_features(account, catalog, map(catalog.feature, feature_ids), now=now)
 
         snapshot = await self._ledger.snapshot(environment, user_ids, want)
         _check_all_found(user_ids, feature_ids, snapshot)
-        table = [[_decide(counted, snapshot, delta) for counted in found[user_id]] for user_id in user_ids]
+        table = [
+            [_decide(snapshot.wanted[user_id].get(feature_id), snapshot, delta) for feature_id in feature_ids]
+            for user_id in user_ids
+        ]
         self._count(decision for row in table for decision in row)
         return table
 
@@ -187,15 +177,13 @@ class UsageEngine:
         if not 0 <= past <= PAST_PERIODS_MAX:
             raise InvalidValue(f"past must be 0 to {PAST_PERIODS_MAX}, got {past}", field="past")
         now = self._clock()
-        histories: list[_History] = []
 
-        def want(account: Account, catalog: Catalog) -> Iterable[CounterKey]:
-            histories.append(_history(account, catalog, catalog.feature(feature_id), past=past, now=now))
-            return histories[-1].counters()
+        def want(account: Account, catalog: Catalog) -> _History:
+            return _history(account, catalog, catalog.feature(feature_id), past=past, now=now)
 
         snapshot = await self._ledger.snapshot(environment, [user_id], want, history=True)
         _check_all_found([user_id], [feature_id], snapshot)
-        return histories[-1].shown(snapshot, past=past)
+        return snapshot.wanted[user_id].shown(snapshot, past=past)
 
 
 @value_object()
@@ -213,7 +201,7 @@ class _History:
             counters.append(self.effective.counter_of(self.current))
         return counters
 
-    def shown(self, snapshot: Snapshot, *, past: int) -> Shown:
+    def shown(self, snapshot: Snapshot[_History], *, past: int) -> Shown:
         finished = [
             usage
             for entitlement, counted, shown in self.finished
@@ -267,8 +255,10 @@ def _finished(entitlement: Entitlement, *, now: datetime) -> Iterator[tuple[Enti
         yield entitlement, period, period
 
 
-def _period_usage(entitlement: Entitlement, counted: Period, shown: Period, snapshot: Snapshot) -> PeriodUsage | None:
-    consumption = entitlement.consumption(snapshot.used.get(entitlement.counter_of(counted), 0))
+def _period_usage(
+    entitlement: Entitlement, counted: Period, shown: Period, snapshot: Snapshot[_History]
+) -> PeriodUsage | None:
+    consumption = entitlement.consumption(snapshot.total(entitlement.counter_of(counted)))
     return None if consumption is None else PeriodUsage(shown, consumption)
 
 
@@ -277,25 +267,22 @@ def _check_delta(delta: int) -> None:
         raise InvalidValue(f"delta must be 1 to {UNITS_MAX} in a check, got {delta}", field="delta")
 
 
-def _counted(entitlement: Entitlement | None, now: datetime) -> _Counted | None:
-    return None if entitlement is None else (entitlement, entitlement.counter_at(now))
-
-
-def _answer_check(
-    check: _Check, found: Mapping[tuple[str, str], _Counted | None], snapshot: Snapshot
-) -> Decision | KanaError:
+def _answer_check(check: _Check, snapshot: Snapshot[CountedFeatures]) -> Decision | KanaError:
+    found = snapshot.wanted.get(check.user_id)
+    if found is not None and check.feature_id in found:
+        return _decide(found[check.feature_id], snapshot, check.delta)
     try:
         _check_all_found((check.user_id,), (check.feature_id,), snapshot)
     except KanaError as error:
         return error
-    return _decide(found[check.user_id, check.feature_id], snapshot, check.delta)
+    return DENIED
 
 
-def _decide(counted: _Counted | None, snapshot: Snapshot, delta: int) -> Decision:
+def _decide(counted: Counted | None, snapshot: Snapshot[CountedFeatures], delta: int) -> Decision:
     if counted is None:
         return DENIED
     entitlement, counter = counted
-    return entitlement.decide(delta, used=snapshot.used.get(counter, 0))
+    return entitlement.decide(delta, used=snapshot.total(counter))
 
 
 def _word(decision: Decision) -> str:
@@ -303,7 +290,7 @@ def _word(decision: Decision) -> str:
     return "ALLOWED" if decision.access else decision.outcome.value
 
 
-def _check_all_found(user_ids: Sequence[str], feature_ids: Sequence[str], snapshot: Snapshot) -> None:
+def _check_all_found(user_ids: Sequence[str], feature_ids: Sequence[str], snapshot: Snapshot[Any]) -> None:
     for user_id in user_ids:
         if user_id not in snapshot.accounts:
             raise UserNotFound(f"User not found: {shown(user_id)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from kana.engine.ports.clock import Clock
-from kana.engine.ports.usage import Ledger
+from kana.engine.ports.usage import Ledger, Totals
 from kana.engine.ports.users import AccountStore
 from kana.errors import InvalidValue, UserNotFound
 from kana.model.environment import Environment
@@ -72,7 +72,7 @@ class DirectoryEngine:
             limit=first,
         )
         users = await self._store.search_users(search)
-        snapshot = await self._ledger.snapshot(environment, [user.id for user in users], lambda *_: ())
+        snapshot = await self._ledger.snapshot(environment, [user.id for user in users], lambda *_: Totals())
         return [
             Listed(
                 user,

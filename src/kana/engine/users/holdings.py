@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from datetime import datetime
 
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.usage import Ledger
 from kana.engine.ports.users import AccountStore
+from kana.engine.usage.counted import CountedFeatures, counted_features
 from kana.errors import Unavailable
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import CounterKey, Decision, Entitlement, effective
+from kana.model.entitlement import CounterKey, Decision
 from kana.model.environment import Environment
 from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature
@@ -76,26 +78,37 @@ class HoldingEngine:
     async def _of(self, environment: Environment, user_id: str) -> tuple[UserRef | None, list[SubscribedPackage]]:
         """Return whose data is kept under an id now, and what they hold."""
         now = self._clock()
-        entitled: dict[str, tuple[Entitlement, CounterKey]] = {}
-        packages: list[Package] = []
 
-        def want(account: Account, catalog: Catalog) -> Iterator[CounterKey]:
-            entitled.clear()
-            packages[:] = [catalog.package(s.package_id) for s in account.subscriptions if s.gives_access(now)]
-            for feature_id in {held.feature_id for package in packages for held in package.features}:
-                answering = effective(account, catalog, catalog.feature(feature_id), now=now)
-                assert answering is not None, "a subscription that gives access holds the feature"
-                entitled[feature_id] = (answering, answering.counter_at(now))
-                yield entitled[feature_id][1]
+        def want(account: Account, catalog: Catalog) -> _Held:
+            return _held(account, catalog, now=now)
 
         snapshot = await self._ledger.snapshot(environment, [user_id], want)
+        if user_id not in snapshot.accounts:
+            return None, []
+        held = snapshot.wanted[user_id]
         decisions = {
-            feature_id: answering.decide(1, used=snapshot.used.get(counter, 0))
-            for feature_id, (answering, counter) in entitled.items()
+            feature_id: answering.decide(1, used=snapshot.total(counter))
+            for feature_id, (answering, counter) in held.features.items()
         }
-        account = snapshot.accounts.get(user_id)
-        holdings = [_holding(package, snapshot.catalog, decisions) for package in packages]
-        return None if account is None else account.user, holdings
+        holdings = [_holding(package, snapshot.catalog, decisions) for package in held.packages]
+        return snapshot.accounts[user_id].user, holdings
+
+
+@value_object()
+class _Held:
+    """The packages that give a user access now, and what answers for each feature in them."""
+
+    packages: Sequence[Package]
+    features: CountedFeatures
+
+    def counters(self) -> list[CounterKey]:
+        return self.features.counters()
+
+
+def _held(account: Account, catalog: Catalog, *, now: datetime) -> _Held:
+    packages = [catalog.package(each.package_id) for each in account.subscriptions if each.gives_access(now)]
+    ids = {held.feature_id for package in packages for held in package.features}
+    return _Held(packages, counted_features(account, catalog, map(catalog.feature, ids), now=now))
 
 
 def _holding(package: Package, catalog: Catalog, decisions: dict[str, Decision]) -> SubscribedPackage:

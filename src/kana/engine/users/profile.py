@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.usage import Ledger
 from kana.engine.ports.users import AccountStore
+from kana.engine.usage.counted import Counted
 from kana.errors import UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import CounterKey, Decision, Entitlement, candidates
+from kana.model.entitlement import Candidate, CounterKey, Decision, Entitlement, candidates
 from kana.model.environment import Environment
 from kana.model.explanation import RankedSubscription, explain
 from kana.model.feature import Feature
@@ -70,16 +72,9 @@ class ProfileEngine:
         """
         now = self._clock()
         user = await self._accounts.user(environment, user_id)
-        found: list[tuple[Entitlement, CounterKey, Sequence[RankedSubscription]]] = []
 
-        def want(account: Account, catalog: Catalog) -> Iterator[CounterKey]:
-            found.clear()
-            for feature in catalog.features.values():
-                if ranked := candidates(account, catalog, feature, now=now):
-                    _, allowance, subscription = ranked[0]
-                    entitlement = Entitlement(feature, subscription, allowance)
-                    found.append((entitlement, entitlement.counter_at(now), explain(ranked)))
-                    yield found[-1][1]
+        def want(account: Account, catalog: Catalog) -> _Usable:
+            return _usable(account, catalog, now=now)
 
         snapshot = await self._ledger.snapshot(environment, [user_id], want, history=True)
         if user_id not in snapshot.accounts:
@@ -98,10 +93,10 @@ class ProfileEngine:
                     entitlement,
                     ranked[0].candidate.package,
                     entitlement.period_at(now),
-                    entitlement.decide(1, used=snapshot.used.get(counter, 0)),
+                    entitlement.decide(1, used=snapshot.total(counter)),
                     ranked,
                 )
-                for entitlement, counter, ranked in found
+                for (entitlement, counter), ranked in snapshot.wanted[user_id].features
             ],
         )
 
@@ -114,3 +109,23 @@ class ProfileEngine:
             UserNotFound: none has this id.
         """
         return await self._ledger.entries(environment, user_id, limit=first, before=before)
+
+
+@value_object()
+class _Usable:
+    """Each feature that a user may use: what answers for it, and all that could."""
+
+    features: Sequence[tuple[Counted, Sequence[RankedSubscription]]]
+
+    def counters(self) -> list[CounterKey]:
+        return [counter for (_, counter), _ in self.features]
+
+
+def _usable(account: Account, catalog: Catalog, *, now: datetime) -> _Usable:
+    ranked = [(each, candidates(account, catalog, each, now=now)) for each in catalog.features.values()]
+    return _Usable([(_answering(feature, found[0], now), explain(found)) for feature, found in ranked if found])
+
+
+def _answering(feature: Feature, first: Candidate, now: datetime) -> Counted:
+    entitlement = Entitlement(feature, first.subscription, first.allowance)
+    return entitlement, entitlement.counter_at(now)

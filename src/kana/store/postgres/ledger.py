@@ -6,8 +6,9 @@ import asyncio
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from kana.engine.ports.usage import Snapshot, Want
+from kana.engine.ports.usage import Snapshot, Want, Wanted
 from kana.engine.usage.batch import Batch, KeyUse, NamedUser
 from kana.engine.usage.gather import Gatherer
 from kana.errors import KanaError, OutcomeUnknown, Unavailable
@@ -33,6 +34,8 @@ While one waits for the disk the other is decided. More would make smaller batch
 the process more for each entry than waiting does.
 """
 
+_Wanted = TypeVar("_Wanted", bound=Wanted)
+
 _ID_MAX = 2**63 - 1
 _PAUSE_S = 0.05
 
@@ -43,7 +46,7 @@ class _Question:
 
     environment: Environment
     user_ids: Sequence[str]
-    want: Want
+    want: Want[Any]
     history: bool
 
     @property
@@ -68,7 +71,7 @@ class PostgresLedger:
             lane: secrets.choice([bucket for bucket in range(BUCKETS) if self._lanes[bucket] == lane])
             for lane in set(self._lanes)
         }
-        self._questions: Gatherer[_Question, Snapshot] = Gatherer(self._answer)
+        self._questions: Gatherer[_Question, Snapshot[Any]] = Gatherer(self._answer)
 
     def lane(self, environment: Environment, user_id: str) -> int:
         """See the port."""
@@ -142,19 +145,19 @@ class PostgresLedger:
         self,
         environment: Environment,
         user_ids: Sequence[str],
-        want: Want,
+        want: Want[_Wanted],
         *,
         history: bool = False,
-    ) -> Snapshot:
+    ) -> Snapshot[_Wanted]:
         """See the port."""
         return await self._questions.ask(_Question(environment, user_ids, want, history))
 
-    async def _answer(self, questions: Sequence[_Question]) -> list[Snapshot | Exception]:
+    async def _answer(self, questions: Sequence[_Question]) -> list[Snapshot[Any] | Exception]:
         return await self._database.read(lambda connection: self._read_snapshots(connection, questions))
 
     async def _read_snapshots(
         self, connection: Connection, questions: Sequence[_Question]
-    ) -> list[Snapshot | Exception]:
+    ) -> list[Snapshot[Any] | Exception]:
         """Answer several questions of one moment, in as many round trips as one of them."""
         catalogs = await self._catalogs.read(
             PostgresSession(connection), {question.environment for question in questions}
@@ -176,10 +179,11 @@ class PostgresLedger:
             _wanted(question, catalogs[question.environment], found)
             for question, found in zip(questions, accounts, strict=True)
         ]
-        counters = {counter for each in wanted if not isinstance(each, Exception) for counter in each}
+        readers = [one for each in wanted if not isinstance(each, Exception) for one in each.values()]
+        counters = {counter for one in readers for counter in one.counters()}
         used = await _load_totals(connection, counters)
         return [
-            each if isinstance(each, Exception) else Snapshot(catalogs[question.environment], found, used)
+            each if isinstance(each, Exception) else Snapshot(catalogs[question.environment], found, each, used)
             for question, found, each in zip(questions, accounts, wanted, strict=True)
         ]
 
@@ -194,10 +198,10 @@ class PostgresLedger:
         return await self._database.read_aside(work)
 
 
-def _wanted(question: _Question, catalog: Catalog, accounts: Mapping[str, Account]) -> list[CounterKey] | KanaError:
-    """Return the totals that a question needs; what it raises is its own answer, and no other's."""
+def _wanted(question: _Question, catalog: Catalog, accounts: Mapping[str, Account]) -> dict[str, Wanted] | KanaError:
+    """Return what a question wants of each account; what it raises is its own answer, and no other's."""
     try:
-        return [counter for account in accounts.values() for counter in question.want(account, catalog)]
+        return {user_id: question.want(account, catalog) for user_id, account in accounts.items()}
     except KanaError as error:
         return error
 

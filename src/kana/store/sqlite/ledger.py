@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import apsw
 
-from kana.engine.ports.usage import Snapshot, Want
+from kana.engine.ports.usage import Snapshot, Want, Wanted
 from kana.engine.usage.batch import Batch, KeyUse, NamedUser
 from kana.model.account import Account
 from kana.model.entitlement import CounterKey
@@ -18,6 +19,8 @@ from kana.store.sqlite.accounts import load_accounts, load_user_ref
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.session import SqliteSession, run
 from kana.store.sqlite.statements import SQL
+
+_Wanted = TypeVar("_Wanted", bound=Wanted)
 
 _ID_MAX = 2**63 - 1
 
@@ -59,19 +62,20 @@ class SqliteLedger:
         self,
         environment: Environment,
         user_ids: Sequence[str],
-        want: Want,
+        want: Want[_Wanted],
         *,
         history: bool = False,
-    ) -> Snapshot:
+    ) -> Snapshot[_Wanted]:
         """See the port."""
 
-        def work(connection: apsw.Connection) -> Snapshot:
+        def work(connection: apsw.Connection) -> Snapshot[_Wanted]:
             catalog = run(self._catalogs.read(SqliteSession(connection), [environment]))[environment]
             users = [(environment, user_id) for user_id in user_ids]
-            accounts = load_accounts(connection, users, history=users if history else ())
-            wanted = [counter for account in accounts.values() for counter in want(account, catalog)]
-            used = _load_totals(connection, wanted)
-            return Snapshot(catalog, {user_id: account for (_, user_id), account in accounts.items()}, used)
+            found = load_accounts(connection, users, history=users if history else ())
+            accounts = {user_id: account for (_, user_id), account in found.items()}
+            wanted = {user_id: want(account, catalog) for user_id, account in accounts.items()}
+            counters = [counter for each in wanted.values() for counter in each.counters()]
+            return Snapshot(catalog, accounts, wanted, _load_totals(connection, counters))
 
         return self._database.read(work)
 
