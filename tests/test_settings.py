@@ -141,7 +141,7 @@ def test_a_file_has_one_writer() -> None:
 
     assert refused.value.message == (
         "KANA_WORKERS must be 1 on SQLite, whose file has one writer, got 2;"
-        " more processes take a PostgreSQL in KANA_DATABASE_URL"
+        " for more processes use PostgreSQL in KANA_DATABASE_URL"
     )
 
 

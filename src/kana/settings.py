@@ -1,7 +1,7 @@
-"""Everything that can be set from outside, in one table: field ``port`` is the variable ``KANA_PORT``.
+"""All settings, in one table: the field ``port`` is the variable ``KANA_PORT``.
 
-Nothing here reads the environment: ``from_mapping`` is given one. docs/settings.md shows the
-same table, and a test compares the two.
+Nothing here reads the environment: the caller passes it to ``from_mapping``. docs/settings.md has
+the same table, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kana.errors import InvalidValue
 from kana.model.text import shown
 
 PREFIX = "KANA_"
-"""What the name of every variable begins with."""
+"""The prefix of every variable."""
 
 _SECRET_KEY_LENGTH = 32
 
@@ -31,9 +31,9 @@ _PASSWORD = re.compile(r"(?<=//)([^:/@]*:).*(?=@)|(?<=[?&])(password=)[^&]*")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a setting is read from text, and which values it may have, in words.
+    """How a setting is read from text, and a description of the values it may have.
 
-    ``read`` raises ValueError for what is not allowed. Of a secret no message shows the value.
+    ``read`` raises ValueError for a value that is not allowed. No message shows the value of a secret.
     """
 
     read: Callable[[str], object]
@@ -88,10 +88,10 @@ def _sqlite_file(url: str) -> str:
 
 
 def site_origin(address: str) -> str:
-    """Return what browsers send as Origin from pages of an address: in lower case, without a default port.
+    """Return what browsers send as Origin for pages of an address: in lower case, without a default port.
 
     Raises:
-        ValueError: it is no address.
+        ValueError: it is not an address.
     """
     parts = urlsplit(address)
     host, port = parts.hostname or "", parts.port
@@ -122,7 +122,7 @@ def _read_networks(text: str) -> str:
 def _networks(text: str) -> tuple[Network, ...]:
     networks = tuple(ip_network(item, strict=False) for item in text.replace(",", " ").split())
     if any(network.prefixlen == 0 for network in networks):
-        raise ValueError(text)  # Everybody's word would be believed.
+        raise ValueError(text)  # Every address would be trusted.
     return networks
 
 
@@ -140,7 +140,7 @@ def _read_secret_keys(text: str) -> str:
 
 
 def _secret_keys(text: str) -> tuple[bytes, ...]:
-    """Return the keys, the newest first; a ValueError where one is none."""
+    """Return the keys, the newest first; raise ValueError if one is not a key."""
     keys = tuple(
         base64.b64decode(key.strip().replace("-", "+").replace("_", "/"), validate=True)
         for key in (text.split(",") if text else ())
@@ -158,9 +158,9 @@ def _read_token(text: str) -> str:
 
 _SWITCH = Rule(_read_switch, "true or false")
 _SITE = Rule(_read_site, "http:// or https:// and a host in ASCII, without a user or a path")
-_NETWORKS = Rule(_read_networks, "IP addresses and networks with commas between, as `10.0.0.0/8, ::1`")
+_NETWORKS = Rule(_read_networks, "IP addresses and networks separated by commas, such as `10.0.0.0/8, ::1`")
 _ISSUER = Rule(_read_issuer, "an http:// or https:// address without a user or a query")
-_TOKEN = Rule(_read_token, "16 to 200 ASCII letters, digits or signs without blanks", is_secret=True)
+_TOKEN = Rule(_read_token, "16 to 200 ASCII letters, digits or signs without spaces", is_secret=True)
 _TEXT = Rule(str, "text")
 _SECRET_TEXT = Rule(str, "text", is_secret=True)
 _SECRET_KEYS = Rule(
@@ -176,7 +176,7 @@ _DATABASE_URL = Rule(
 
 
 def _setting(default: _T, rule: Rule, meaning: str) -> _T:
-    """Describe one field: its default, what it may be, and what it does."""
+    """Describe one field: its default, the values it may have, and what it does."""
     metadata = {"rule": rule, "meaning": meaning}
     described: _T = field(default=default, metadata=metadata, repr=not rule.is_secret)
     return described
@@ -184,31 +184,35 @@ def _setting(default: _T, rule: Rule, meaning: str) -> _T:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a process of Kana runs with. Each field says its default, its unit and bounds, and what it does.
+    """The settings of a process of Kana. Each field has its default, its unit and bounds, and what it does.
 
     Raises:
         InvalidValue: a value is not allowed; the message names the variable, the value and what is allowed.
     """
 
     database_url: str = _setting(
-        "sqlite:///kana.db", _DATABASE_URL, "Where everything is kept. A relative file is made in the current folder."
+        "sqlite:///kana.db",
+        _DATABASE_URL,
+        "Where all data is stored. A relative file is created in the current folder.",
     )
-    host: str = _setting("127.0.0.1", _HOST, "The address to listen on; `0.0.0.0` for every one of the machine.")
-    port: int = _setting(8080, _whole(0, 65_535), "The port to listen on; 0 takes a free one and says which.")
+    host: str = _setting("127.0.0.1", _HOST, "The address to listen on; `0.0.0.0` for all addresses of the machine.")
+    port: int = _setting(8080, _whole(0, 65_535), "The port to listen on; 0 picks a free one and prints it.")
     workers: int = _setting(
         1,
         _whole(1, 64, "processes"),
-        "How many processes serve. More than one takes PostgreSQL: a file has one writer.",
+        "How many processes serve. More than one needs PostgreSQL: a SQLite file has one writer.",
     )
-    log_level: str = _setting(
-        "info", _word("debug", "info", "warning", "error"), "The least important lines that are logged."
-    )
-    log_requests: bool = _setting(default=False, rule=_SWITCH, meaning="Whether every request gets a line in the log.")
+    log_level: str = _setting("info", _word("debug", "info", "warning", "error"), "The lowest level that is logged.")
+    log_requests: bool = _setting(default=False, rule=_SWITCH, meaning="Whether every request is logged.")
     head_s: float = _setting(
-        10.0, _number(1, 600, "seconds"), "From the first byte of a request to the end of its headers, else 408."
+        10.0,
+        _number(1, 600, "seconds"),
+        "Longest time from the first byte of a request to the end of its headers; then 408.",
     )
     body_s: float = _setting(
-        30.0, _number(1, 600, "seconds"), "From the end of a request's headers to the end of its body, else 408."
+        30.0,
+        _number(1, 600, "seconds"),
+        "Longest time from the end of a request's headers to the end of its body; then 408.",
     )
     idle_s: float = _setting(
         60.0, _number(1, 3600, "seconds"), "How long a connection may wait for its next request before it is closed."
@@ -219,39 +223,47 @@ class Settings:
         "How long an answer may wait for its client to read 64 KB more of it before the connection is closed.",
     )
     drain_s: int = _setting(
-        10, _whole(1, 600, "seconds"), "How long requests in flight may take to finish after SIGTERM."
+        10, _whole(1, 600, "seconds"), "How long running requests may take to finish after SIGTERM."
     )
     connections_max: int = _setting(
-        4096, _whole(1, 1_000_000, "connections"), "Connections at once; the next is answered 503 with Retry-After."
+        4096,
+        _whole(1, 1_000_000, "connections"),
+        "Most connections at the same time; the next is answered 503 with Retry-After.",
     )
     requests_max: int = _setting(
-        2048, _whole(1, 1_000_000, "requests"), "Requests served at once; the next is answered 503 with Retry-After."
+        2048,
+        _whole(1, 1_000_000, "requests"),
+        "Most requests served at the same time; the next is answered 503 with Retry-After.",
     )
 
     metrics_token: str = _setting(
         "",
         _TOKEN,
         "What Prometheus sends as `Authorization: Bearer …` to read `/metrics` from another machine."
-        " Empty: they are for this machine alone.",
+        " Empty: only this machine can read them.",
     )
     public_url: str = _setting(
-        "", _SITE, "Where people reach the dashboard, as behind a proxy: `https://kana.example`. Empty: as they come."
+        "",
+        _SITE,
+        "The address under which people open the dashboard, for example behind a proxy: `https://kana.example`."
+        " Empty: the request's own host.",
     )
     trusted_proxies: str = _setting(
         "",
         _NETWORKS,
-        "The proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` or `Forwarded` is believed: whom a try to sign in or"
-        " a wrong key counts against, and whether they came by https. Empty: none, and who connects is who asks.",
+        "The proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` or `Forwarded` is trusted to say which address a"
+        " failed sign-in or a wrong key counts against, and whether the request used https. Empty: none; the"
+        " address that connects is used.",
     )
     oidc_issuer: str = _setting(
-        "", _ISSUER, "The OpenID Connect provider that people of the dashboard may sign in with. Empty: none."
+        "", _ISSUER, "The OpenID Connect provider that colleagues may sign in to the dashboard with. Empty: none."
     )
-    oidc_client_id: str = _setting("", _TEXT, "What that provider calls this server.")
-    oidc_client_secret: str = _setting("", _SECRET_TEXT, "What this server shows that provider.")
+    oidc_client_id: str = _setting("", _TEXT, "The client id of this server at that provider.")
+    oidc_client_secret: str = _setting("", _SECRET_TEXT, "The client secret of this server at that provider.")
     secret_key: str = _setting(
         "",
         _SECRET_KEYS,
-        "Seals the secrets kept in the database; older keys open what they sealed. Empty: nothing is sealed.",
+        "Seals the secrets in the database; older keys open what they sealed. Empty: nothing is sealed.",
     )
 
     def __post_init__(self) -> None:
@@ -260,13 +272,13 @@ class Settings:
         if self.workers > 1 and self.sqlite_path is not None:
             raise InvalidValue(
                 f"KANA_WORKERS must be 1 on SQLite, whose file has one writer, got {self.workers};"
-                " more processes take a PostgreSQL in KANA_DATABASE_URL",
+                " for more processes use PostgreSQL in KANA_DATABASE_URL",
                 field="workers",
             )
 
     @classmethod
     def from_mapping(cls, variables: Mapping[str, str], **flags: str | int | None) -> Settings:
-        """Return the settings of an environment; a flag that is given stands above its variable.
+        """Return the settings of an environment; a flag takes precedence over its variable.
 
         A variable that is set but empty counts as not set.
 
@@ -280,12 +292,12 @@ class Settings:
 
     @property
     def sqlite_path(self) -> Path | None:
-        """The file that everything is kept in; None where the database is not SQLite."""
+        """The database file; None if the database is not SQLite."""
         return Path(_sqlite_file(self.database_url)) if self.database_url.startswith("sqlite:") else None
 
     @property
     def database_place(self) -> str:
-        """What tells this database from every other on this machine, however its file is written; may hold secrets."""
+        """A name for this database that is the same however its file is written; may contain secrets."""
         return self.database_url if self.sqlite_path is None else str(self.sqlite_path.resolve())
 
     @property
@@ -295,22 +307,22 @@ class Settings:
 
     @property
     def secret_keys(self) -> tuple[bytes, ...]:
-        """The keys that secrets are sealed with, the newest first; none where they are not."""
+        """The keys that secrets are sealed with, the newest first; empty if they are not sealed."""
         return _secret_keys(self.secret_key)
 
     @property
     def database(self) -> str:
-        """The database as messages may name it: without its password."""
+        """The database URL for messages, without its password."""
         return _without_password(self.database_url)
 
 
 def variable(name: str) -> str:
-    """Return the environment variable of a field."""
+    """Return the name of a field's environment variable."""
     return PREFIX + name.upper()
 
 
 def rule_of(each: Field[Any]) -> Rule:
-    """Return what a field of Settings may be."""
+    """Return the rule for a field of Settings."""
     return cast(Rule, each.metadata["rule"])
 
 
