@@ -29,6 +29,10 @@ USER = "steady"
 Load = Callable[[KanaServer], Awaitable[object]]
 
 
+async def nothing(_: KanaServer) -> None:
+    """Prepare nothing."""
+
+
 @dataclass(slots=True)
 class Seen:
     """The p99 of each round, in milliseconds, by what was called."""
@@ -80,21 +84,23 @@ class Beside:
         self._process.terminate()
         await self._process.wait()
 
-    async def measure(self, load: Load, *, tries: int = TRIES) -> Seen:
+    async def measure(self, load: Load, *, prepare: Load = nothing, tries: int = TRIES) -> Seen:
         """Return what a load does: of a few tries the first within the factor, or the last.
 
+        What it needs is made by ``prepare`` before each round, beside nothing.
         A neighbour on the machine spoils one; what holds the server does so in each.
         """
         for _ in range(tries):
-            seen = await self._try(load)
+            seen = await self._try(load, prepare)
             if seen.worst < FACTOR_MAX:
                 break
         return seen
 
-    async def _try(self, load: Load) -> Seen:
+    async def _try(self, load: Load, prepare: Load) -> Seen:
         """Run rounds in turn, alone and beside the load."""
         seen = Seen()
         for _ in range(ROUNDS):
+            await prepare(self._server)
             self._note(seen.alone, await self._round())
             stop = asyncio.Event()
             busy = asyncio.create_task(self._repeat(load, seen, stop))
