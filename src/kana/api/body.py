@@ -7,19 +7,24 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any, NoReturn, TypeVar
 
 from starlette.types import Receive
 
-from kana.errors import BodyTooLarge, InvalidValue
+from kana.engine.pace import aside
+from kana.errors import BodyTooLarge, InvalidValue, UnsupportedMediaType
 from kana.model.text import first_repeated
 
 BYTES_MAX = 102_400
 """What a request may send, in bytes, unless its route says otherwise: 100 KB."""
 
+LONG_BYTES = 65_536
+"""From how many bytes on a body is read aside."""
 
 _SHOWN_MAX = 64
 _PATH_MAX = 200
+_Made = TypeVar("_Made")
 
 
 class ClientGone(Exception):
@@ -64,6 +69,21 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], *, bytes_max:
     if size > bytes_max:
         raise too_large(bytes_max)
     return b"".join(chunks)
+
+
+def refuse_packed(headers: dict[bytes, bytes]) -> None:
+    """Refuse a body that comes packed: a few bytes could become gigabytes.
+
+    Raises:
+        UnsupportedMediaType: it does.
+    """
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise UnsupportedMediaType("Content-Encoding is not supported: send the body as it is")
+
+
+async def made_of(body: bytes, read: Callable[[bytes], _Made]) -> _Made:
+    """Return what ``read`` makes of a body; of a long one aside, where nobody waits for it."""
+    return read(body) if len(body) <= LONG_BYTES else await aside(partial(read, body))
 
 
 def read_json(text: bytes | str, *, what: str = "body") -> Any:

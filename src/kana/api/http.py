@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kana.api.errors import Fault, fault_of, problem
+from kana.api.errors import Fault, fault_of, is_ours, problem
 from kana.api.logs import REQUEST_ID
 from kana.api.proxies import Proxies
 from kana.errors import NotFound
@@ -66,6 +66,15 @@ def request_id_of(scope: Scope) -> str:
     return request_id
 
 
+class Answer(NamedTuple):
+    """A whole answer, not sent yet; the headers that every answer has come by themselves."""
+
+    status: int
+    body: bytes
+    content_type: bytes = b"application/json"
+    headers: Sequence[Header] = ()
+
+
 async def answer(send: Send, status: int, body: bytes, *, content_type: bytes, headers: Sequence[Header] = ()) -> None:
     """Send a whole answer, a long one in pieces: the next when the client has taken the one before."""
     await send(
@@ -85,24 +94,43 @@ async def answer(send: Send, status: int, body: bytes, *, content_type: bytes, h
     await send({"type": "http.response.body", "body": body[(len(body) - 1) // PIECE_BYTES * PIECE_BYTES :]})
 
 
+async def send_answer(send: Send, made: Answer) -> None:
+    """Send an answer that was made before."""
+    await answer(send, made.status, made.body, content_type=made.content_type, headers=made.headers)
+
+
 async def answer_json(send: Send, status: int, value: Any, *, headers: Sequence[Header] = ()) -> None:
     """Send ``value`` as JSON."""
     await answer(send, status, orjson.dumps(value), content_type=b"application/json", headers=headers)
 
 
+def headers_with(status: int, retry_after_s: int | None) -> list[Header]:
+    """Return the headers that go with an error: when the same call may succeed, and how to say who asks."""
+    headers: list[Header] = []
+    if retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % retry_after_s))
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    return headers
+
+
+def fault_answer(fault: Fault, *, more: Mapping[str, object] | None = None) -> Answer:
+    """Return ``fault`` as problem details, and what a face says ``more`` of it."""
+    body = orjson.dumps({**problem(fault), **(more or {})})
+    return Answer(fault.status, body, b"application/problem+json", headers_with(fault.status, fault.retry_after_s))
+
+
 async def answer_fault(send: Send, fault: Fault, *, headers: Sequence[Header] = ()) -> None:
-    """Send ``fault`` as problem details, with Retry-After where the same call may succeed later."""
-    if fault.retry_after_s is not None:
-        headers = [*headers, (b"retry-after", b"%d" % fault.retry_after_s)]
-    if fault.status == 401:
-        headers = [*headers, (b"www-authenticate", b"Bearer")]
-    await answer(
-        send,
-        fault.status,
-        orjson.dumps(problem(fault)),
-        content_type=b"application/problem+json",
-        headers=headers,
-    )
+    """Send ``fault`` as problem details."""
+    made = fault_answer(fault)
+    await send_answer(send, made._replace(headers=[*headers, *made.headers]))
+
+
+def told(scope: Scope, error: Exception) -> Fault:
+    """Return what the caller is told of an error; what is a defect of ours is logged whole."""
+    if not is_ours(error):
+        log.error("request failed", method=scope["method"], path=scope["path"], exc_info=error)
+    return fault_of(error, request_id=request_id_of(scope))
 
 
 async def answer_method_not_allowed(scope: Scope, send: Send, allow: bytes) -> None:
@@ -179,10 +207,10 @@ class Router:
         try:
             await app(scope, receive, send_with_headers)
         except Exception as error:
-            log.exception("request failed", method=scope["method"], path=path)
+            fault = told(scope, error)
             if status:
                 raise
-            await answer_fault(send_with_headers, fault_of(error, request_id=request_id))
+            await answer_fault(send_with_headers, fault)
         if self._log_requests:
             elapsed_ms = round((perf_counter() - began) * 1000, 2)
             log.info("request", method=scope["method"], path=path, status=status, elapsed_ms=elapsed_ms)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from urllib.parse import parse_qs
 
-import structlog
 from graphql import GraphQLError
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope
 
 from kana.api.access import Door
-from kana.api.errors import fault_of, is_ours
-from kana.api.http import answer, answer_fault, answer_method_not_allowed, request_id_of
+from kana.api.endpoint import endpoint
+from kana.api.http import Answer
 from kana.api.scalars import read_time
 from kana.download import FORMATS, Format
+from kana.engine.pace import aside
 from kana.engine.usage.insights import DOWNLOAD_ROWS_MAX, InsightEngine
 from kana.errors import InvalidValue
 from kana.model.environment import Environment
@@ -25,8 +24,6 @@ from kana.model.text import identifier, shown
 IDS_MAX = 100
 """Most features, and most packages, that one download may name."""
 
-log = structlog.get_logger("kana.insights")
-
 
 def routes(insights: InsightEngine, door: Door) -> dict[str, ASGIApp]:
     """Return an address for each kind of file."""
@@ -34,24 +31,15 @@ def routes(insights: InsightEngine, door: Door) -> dict[str, ASGIApp]:
 
 
 def _download(insights: InsightEngine, door: Door, format_: Format) -> ASGIApp:
-    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        if scope["method"] != "GET":
-            await answer_method_not_allowed(scope, send, b"GET")
-            return
-        try:
-            caller = await door.caller(scope, KeyKind.PRIVATE)
-            rows = await _rows(insights, caller.environment, scope["query_string"])
-            body = await asyncio.to_thread(format_.write, rows)
-        except Exception as error:
-            if not is_ours(error):
-                log.exception("request failed")
-            await answer_fault(send, fault_of(error, request_id=request_id_of(scope)))
-            return
+    async def work(scope: Scope, _receive: Receive) -> Answer:
+        caller = await door.caller(scope, KeyKind.PRIVATE)
+        rows = await _rows(insights, caller.environment, scope["query_string"])
+        body = await aside(lambda: format_.write(rows))
         name = f'attachment; filename="usage-{caller.environment}.{format_.extension}"'
         headers = [(b"content-disposition", name.encode())]
-        await answer(send, 200, body, content_type=format_.content_type.encode(), headers=headers)
+        return Answer(200, body, format_.content_type.encode(), headers)
 
-    return app
+    return endpoint("GET", work)
 
 
 async def _rows(insights: InsightEngine, environment: Environment, query_string: bytes) -> list[UsageRow]:

@@ -7,18 +7,17 @@ from functools import partial
 from importlib.resources import files
 from typing import Any
 
-import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kana.api.access import Door
-from kana.api.body import ClientGone, read_body, read_json
+from kana.api.body import read_body, read_json, refuse_packed
 from kana.api.config.wire import config_json, review_json
-from kana.api.errors import Fault, fault_of, is_ours, problem
-from kana.api.http import Header, answer, answer_json, answer_method_not_allowed, headers_of, request_id_of
+from kana.api.endpoint import endpoint, json_answer
+from kana.api.http import Answer, answer, answer_method_not_allowed, fault_answer, headers_of, told
 from kana.engine.access.access import AccessEngine, Caller
 from kana.engine.catalog.config import ConfigEngine, ConfigRefused, revision_of
 from kana.engine.pace import aside
-from kana.errors import InvalidValue, KanaError
+from kana.errors import InvalidValue
 from kana.model.catalog import Catalog
 from kana.model.config import BYTES_MAX, VALUES_MAX, Config, read_config
 from kana.model.key import KeyKind
@@ -77,44 +76,22 @@ def routes(config: ConfigEngine, access: AccessEngine, door: Door) -> dict[str, 
 
 
 def _endpoint(door: Door, method: str, verb: _Verb) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != method:
-            await answer_method_not_allowed(scope, send, method.encode())
-            return
-        try:
-            caller = await door.caller(scope, KeyKind.PRIVATE)
-            body = await read_body(receive, headers_of(scope), bytes_max=BYTES_MAX)
-            value = await verb(caller, body)
-            await answer(send, 200, await aside(partial(orjson.dumps, value)), content_type=b"application/json")
-        except ClientGone:
-            return
-        except KanaError as error:
-            if not is_ours(error):
-                raise
-            await _answer_error(scope, send, error)
+    async def work(scope: Scope, receive: Receive) -> Answer:
+        caller = await door.caller(scope, KeyKind.PRIVATE)
+        refuse_packed(headers_of(scope))
+        body = await read_body(receive, headers_of(scope), bytes_max=BYTES_MAX)
+        value = await verb(caller, body)
+        return await aside(partial(json_answer, value))
 
-    return app
+    return endpoint(method, work, explain=_explain)
 
 
-async def _answer_error(scope: Scope, send: Send, error: KanaError) -> None:
-    """Send problem details that hold ``data`` too: Kana's command line looks at nothing else when it validates."""
-    fault = fault_of(error, request_id=request_id_of(scope))
+def _explain(scope: Scope, error: Exception) -> Answer:
+    """Return problem details that hold ``data`` too: Kana's command line looks at nothing else when it validates."""
+    fault = told(scope, error)
     data = [line.marked for line in error.lines] if isinstance(error, ConfigRefused) else [f"[ERROR] {fault.message}"]
-    await answer_json(send, fault.status, {**problem(fault), "data": data, **_place(error)}, headers=_headers(fault))
-
-
-def _place(error: KanaError) -> dict[str, str]:
     field = getattr(error, "field", None)
-    return {} if field is None else {"path": field}
-
-
-def _headers(fault: Fault) -> list[Header]:
-    headers: list[Header] = []
-    if fault.retry_after_s is not None:
-        headers.append((b"retry-after", b"%d" % fault.retry_after_s))
-    if fault.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    return headers
+    return fault_answer(fault, more={"data": data, **({} if field is None else {"path": field})})
 
 
 def _schema() -> ASGIApp:

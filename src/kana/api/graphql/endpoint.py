@@ -13,17 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from time import perf_counter
 from typing import Any
 
 import orjson
-import structlog
 from graphql import GraphQLSchema, assert_valid_schema
 from starlette.types import Receive, Scope, Send
 
-from kana.api.body import ClientGone, declared_length, read_body, too_large
-from kana.api.errors import STATUS_OF_CODE, fault_of, is_ours
+from kana.api.body import declared_length, made_of, read_body, refuse_packed, too_large
+from kana.api.endpoint import serve
+from kana.api.errors import STATUS_OF_CODE, fault_of
 from kana.api.graphql.answers import error_of, fault_as_error, retry_after_of
 from kana.api.graphql.budget import BYTES_MAX, Turn, too_many_bytes
 from kana.api.graphql.documents import Documents, NotExecutable, Operation
@@ -31,21 +30,14 @@ from kana.api.graphql.execution import execute
 from kana.api.graphql.limits import Limits, take_variables
 from kana.api.graphql.negotiation import RESPONSE_JSON, is_json, preferred
 from kana.api.graphql.request import GraphQLRequest, read_request
-from kana.api.http import Header, answer, answer_method_not_allowed, headers_of, request_id_of
-from kana.engine.pace import aside
-from kana.errors import Forbidden, InvalidValue, KanaError, RateLimited, UnsupportedMediaType
-from kana.status import status_of
-
-log = structlog.get_logger("kana.graphql")
+from kana.api.http import Answer, headers_of, headers_with, request_id_of, told
+from kana.errors import BodyTooLarge, Forbidden, InvalidValue, KanaError, RateLimited, UnsupportedMediaType
 
 ContextFactory = Callable[[Scope], Awaitable[Any]]
 Observer = Callable[[str, str, float], None]
 
 ERRORS_MAX = 100
 """Most errors that one answer tells of; there are no more than that in what one may ask for but in long lists."""
-
-_LONG = 65_536
-"""From how many bytes on a body is read aside."""
 
 _REFUSED = "refused"
 
@@ -55,13 +47,15 @@ class _Malformed(Exception):
 
     def __init__(self, error: KanaError) -> None:
         super().__init__(error.message)
-        self.status = status_of(error)
         self.error = error
 
 
+_NOT_READ = (_Malformed, BodyTooLarge, UnsupportedMediaType)
+
+
 @dataclass(slots=True)
-class _Answer:
-    """What goes back. Without ``executed`` there is no ``data``; a ``status`` that is set is not negotiable."""
+class _Result:
+    """What comes of a request: no ``data`` without ``executed``, and a ``status`` that is set is not negotiable."""
 
     errors: list[dict[str, Any]] = field(default_factory=list)
     data: Any = None
@@ -69,8 +63,37 @@ class _Answer:
     status: int | None = None
     label: str = _REFUSED
 
-    def body(self) -> bytes:
-        """The answer as JSON; where that is longer than it may be, an error that says so."""
+    @property
+    def outcome(self) -> str:
+        """The code of the first error, or that there is none."""
+        code: str = self.errors[0]["extensions"]["code"] if self.errors else "ok"
+        return code
+
+    def fail(self, scope: Scope, error: Exception) -> None:
+        """Tell of ``error`` and of nothing else."""
+        self.data, self.executed = None, False
+        if isinstance(error, NotExecutable):
+            self.errors = [error_of(each, request_id=request_id_of(scope)) for each in error.errors]
+            return
+        fault = told(scope, error.error if isinstance(error, _Malformed) else error)
+        self.errors = [fault_as_error(fault)]
+        if isinstance(error, _NOT_READ):
+            self.status = fault.status
+
+    def answer(self, scope: Scope) -> Answer:
+        """Return the answer in the media type that the caller prefers, with the status that goes with it."""
+        body = self._body()
+        media_type = preferred(headers_of(scope).get(b"accept"))
+        if not self.errors:
+            return Answer(self.status or 200, body, media_type)
+        status, retry_after_s = 200, retry_after_of(self.data, self.errors)
+        # What was executed is 200 even where it gave null; "not now" alone is worth more than that.
+        if media_type is RESPONSE_JSON and (retry_after_s is not None or not self.executed):
+            status = STATUS_OF_CODE[self.outcome]
+        return Answer(self.status or status, body, media_type, headers_with(status, retry_after_s))
+
+    def _body(self) -> bytes:
+        """Return the answer as JSON; where that is longer than it may be, an error that says so."""
         body: dict[str, Any] = {"errors": self.errors} if self.errors else {}
         if self.executed:
             body["data"] = self.data
@@ -120,30 +143,22 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["method"] != "POST":
-            await answer_method_not_allowed(scope, send, b"POST")
-            return
         began = perf_counter()
-        result = _Answer()
-        try:
-            await self._run(scope, receive, result)
-        except ClientGone:
-            return
-        except _Malformed as malformed:
-            result.errors = [fault_as_error(fault_of(malformed.error, request_id=""))]
-            result.status = malformed.status
-        except NotExecutable as invalid:
-            result.errors = [error_of(error, request_id=request_id_of(scope)) for error in invalid.errors]
-        except Exception as error:
-            if not is_ours(error):
-                log.exception("request failed")
-            result.errors = [fault_as_error(fault_of(error, request_id=request_id_of(scope)))]
-        await _send(scope, send, result)
-        if self._observe is not None:
-            outcome = result.errors[0]["extensions"]["code"] if result.errors else "ok"
-            self._observe(result.label, outcome, perf_counter() - began)
+        result = _Result()
 
-    async def _run(self, scope: Scope, receive: Receive, result: _Answer) -> None:
+        async def work(scope: Scope, receive: Receive) -> Answer:
+            await self._run(scope, receive, result)
+            return result.answer(scope)
+
+        def explain(scope: Scope, error: Exception) -> Answer:
+            result.fail(scope, error)
+            return result.answer(scope)
+
+        is_answered = await serve(scope, receive, send, method="POST", work=work, explain=explain)
+        if is_answered and self._observe is not None:
+            self._observe(result.label, result.outcome, perf_counter() - began)
+
+    async def _run(self, scope: Scope, receive: Receive, result: _Result) -> None:
         """Everything up to the answer, which is left in ``result``."""
         headers = headers_of(scope)
         self._check_headers(headers)
@@ -152,7 +167,7 @@ class GraphQLEndpoint:
         hide = self._hide_suggestions(context)
         operation = await self._operation(self._documents, request, scope, context)
         if request.size > self._limits.body_bytes and not operation.longer_lists:
-            raise _Malformed(too_large(self._limits.body_bytes))
+            raise too_large(self._limits.body_bytes)
         if operation.introspects and not self._may_introspect(context):
             raise Forbidden("introspection is not for this caller")
         schema = self._schema
@@ -188,33 +203,13 @@ class GraphQLEndpoint:
 
     def _check_headers(self, headers: dict[bytes, bytes]) -> None:
         if not is_json(headers.get(b"content-type")):
-            raise _Malformed(UnsupportedMediaType("Content-Type must be application/json in UTF-8"))
-        if headers.get(b"content-encoding", b"identity") != b"identity":
-            raise _Malformed(UnsupportedMediaType("Content-Encoding is not supported: send the body as it is"))
+            raise UnsupportedMediaType("Content-Type must be application/json in UTF-8")
+        refuse_packed(headers)
         if declared_length(headers) > self._bytes_max:
-            raise _Malformed(too_large(self._limits.body_bytes))
+            raise too_large(self._limits.body_bytes)
 
     async def _read(self, receive: Receive, headers: dict[bytes, bytes]) -> GraphQLRequest:
         try:
-            body = await read_body(receive, headers, bytes_max=self._bytes_max)
-            return read_request(body) if len(body) <= _LONG else await aside(partial(read_request, body))
+            return await made_of(await read_body(receive, headers, bytes_max=self._bytes_max), read_request)
         except InvalidValue as error:
             raise _Malformed(error) from None
-
-
-async def _send(scope: Scope, send: Send, result: _Answer) -> None:
-    """Send ``result`` in the media type that the caller prefers, with the status that goes with it."""
-    body = result.body()
-    media_type = preferred(headers_of(scope).get(b"accept"))
-    status = 200
-    headers: list[Header] = []
-    if result.errors:
-        retry_after_s = retry_after_of(result.data, result.errors)
-        if retry_after_s is not None:
-            headers.append((b"retry-after", b"%d" % retry_after_s))
-        # What was executed is 200 even where it gave null; "not now" alone is worth more than that.
-        if media_type is RESPONSE_JSON and (retry_after_s is not None or not result.executed):
-            status = STATUS_OF_CODE[result.errors[0]["extensions"]["code"]]
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await answer(send, result.status or status, body, content_type=media_type, headers=headers)

@@ -6,20 +6,17 @@ import base64
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
-import structlog
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope
 
 from kana.api.access import Door, credential_in
-from kana.api.body import ClientGone, read_body, too_large
-from kana.api.errors import fault_of, is_ours
-from kana.api.http import answer_fault, answer_json, answer_method_not_allowed, headers_of, request_id_of
+from kana.api.body import made_of, read_body, too_large
+from kana.api.endpoint import endpoint, json_answer
+from kana.api.http import Answer, headers_of
 from kana.api.parts import Parts, read_parts
 from kana.api.segment.messages import Read, read_batch, read_single, read_webhook
 from kana.engine.access.access import Caller
-from kana.engine.pace import aside
 from kana.engine.segment.segment import SegmentEngine
 from kana.errors import InvalidValue, UnsupportedMediaType
 from kana.model.key import KeyKind
@@ -27,11 +24,6 @@ from kana.model.segment import MessageType
 
 BODY_BYTES_MAX = 500 * 1024
 """What one request may send, in bytes, also after it was unpacked: Segment's own limit, 500 KB."""
-
-log = structlog.get_logger("kana.segment")
-
-_LONG = 65_536
-"""From how many bytes on a body is read aside."""
 
 _BASIC = "basic "
 _KEYS_IN = re.compile(rb'"writeKey"\s*+:\s*+"(prv_[A-Za-z0-9_-]{1,200})"').findall
@@ -63,22 +55,11 @@ def write_key_in(headers: Mapping[bytes, bytes]) -> str:
 
 
 def _endpoint(engine: SegmentEngine, door: Door, reader: _Reader) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST":
-            await answer_method_not_allowed(scope, send, b"POST")
-            return
-        try:
-            rejected = await _take(engine, door, reader, scope, receive)
-        except ClientGone:
-            return
-        except Exception as error:
-            if not is_ours(error):
-                log.exception("request failed")
-            await answer_fault(send, fault_of(error, request_id=request_id_of(scope)))
-        else:
-            await answer_json(send, 200, {"success": True, "rejected": rejected} if rejected else {"success": True})
+    async def work(scope: Scope, receive: Receive) -> Answer:
+        rejected = await _take(engine, door, reader, scope, receive)
+        return json_answer({"success": True, "rejected": rejected} if rejected else {"success": True})
 
-    return app
+    return endpoint("POST", work)
 
 
 async def _take(
@@ -91,8 +72,8 @@ async def _take(
     if caller is None:
         caller, parts = await _by_body(door, scope, body)
     else:
-        parts = await _read_parts(body)
-    read = reader(parts) if len(body) <= _LONG else await aside(partial(reader, parts))
+        parts = await made_of(body, read_parts)
+    read = await made_of(body, lambda _: reader(parts))
     await engine.receive(caller.environment, read.messages)
     return [{"index": index, "message": message} for index, message in read.rejected]
 
@@ -104,14 +85,10 @@ async def _by_body(door: Door, scope: Scope, body: bytes) -> tuple[Caller, Parts
     """
     found = [key.decode() for key in _KEYS_IN(body)]
     await door.caller(scope, KeyKind.PRIVATE, credential=lambda _: found[-1] if found else "")
-    parts = await _read_parts(body)
+    parts = await made_of(body, read_parts)
     key = parts.all_but("batch").get("writeKey")
     caller = await door.caller(scope, KeyKind.PRIVATE, credential=lambda _: key if isinstance(key, str) else "")
     return caller, parts
-
-
-async def _read_parts(body: bytes) -> Parts:
-    return read_parts(body) if len(body) <= _LONG else await aside(partial(read_parts, body))
 
 
 def _unpacked(body: bytes, headers: Mapping[bytes, bytes]) -> bytes:
