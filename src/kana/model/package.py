@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from datetime import datetime
+from hashlib import sha256
 
 from kana.errors import InvalidValue
 from kana.model.allowance import UNLIMITED, Allowance
@@ -85,6 +88,11 @@ class Package:
         _refuse_repeats(self.base_package_ids, field="basePackageIds")
         if self.base_package_ids and not self.is_addon:
             raise InvalidValue(f"basePackageIds is for add-ons only, and {self.id!r} is a base package")
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this state of the package from any other, in every process alike."""
+        return sha256(json.dumps(asdict(self), default=str, sort_keys=True).encode()).hexdigest()[:32]
 
     def feature(self, feature_id: str) -> PackageFeature | None:
         """Return the feature as it sits in this package, or None when the package does not hold it."""

@@ -14,7 +14,7 @@ from kana.dashboard.package_form import PackageForm
 from kana.dashboard.page_request import PageRequest
 from kana.dashboard.pages.packages import addons_of
 from kana.dashboard.route import get, post
-from kana.engine.catalog.catalog import PackageChanges, changed_package
+from kana.engine.catalog.catalog import PackageChanges, changed_package, check_seen
 from kana.engine.catalog.config import ReviewLine
 from kana.errors import BadInput, Conflict, InvalidValue
 from kana.model.catalog import Catalog
@@ -22,7 +22,7 @@ from kana.model.change import in_words
 from kana.model.colleague import Role
 from kana.model.feature import Feature, FeatureType
 from kana.model.package import Package, PackageStatus
-from kana.model.period import ResetPeriod, to_milliseconds
+from kana.model.period import ResetPeriod
 
 _FIELDS = {"basePackageIds": "base", "features.name": "features", "features.id": "features"}
 
@@ -142,22 +142,26 @@ async def update_package(request: PageRequest) -> Response:
     """Change a package to what was typed; of a published one say first what that does to whom, and wait for a yes."""
     catalog = await request.engine.catalog.read(request.environment)
     package = catalog.package(request.id)
-    form, errors = package_form.typed(request, catalog), Errors()
-    if request.text("seen") != _seen(package):
-        errors.add("", "somebody has changed this package meanwhile. Open it again to see how; nothing was saved.")
+    form, errors, seen = package_form.typed(request, catalog), Errors(), request.text("seen")
     try:
+        check_seen(package, seen)  # Said at once, and again where it counts: in the change itself.
         changes = package_form.changes_of(form, package, errors)
         if not errors and not request.ticked("back"):
             lines = await _impact(request, catalog, package, changes)
             if lines and package.status is PackageStatus.PUBLISHED and not request.ticked("confirm"):
                 return request.show(await _impact_page(request, package, lines))
             changed = await request.engine.catalog.update_package(
-                request.environment, package.id, changes, confirm_impact=request.ticked("confirm"), by=request.actor
+                request.environment,
+                package.id,
+                changes,
+                seen=seen,
+                confirm_impact=request.ticked("confirm"),
+                by=request.actor,
             )
             return request.go("/package", id=package.id, said=f"{changed.name} is saved.")
     except BadInput as error:
         errors.take(error, fields=_FIELDS)
-    page = _form_page(catalog, package, form, errors)
+    page = replace(_form_page(catalog, package, form, errors), seen=seen)
     return request.show(replace(page, subscribers=await _subscribers(request, package)), status=400 if errors else 200)
 
 
@@ -207,14 +211,9 @@ def _form_page(
         package=package,
         form=form,
         bases=[each for each in catalog.packages.values() if not each.is_addon and each.id != own],
-        seen="" if package is None else _seen(package),
+        seen="" if package is None else package.fingerprint,
         errors={} if errors is None else errors.by_field,
     )
-
-
-def _seen(package: Package) -> str:
-    """What says that a package is as it was when its form was made."""
-    return str(to_milliseconds(package.updated_at))
 
 
 async def _subscribers(request: PageRequest, package: Package) -> int:

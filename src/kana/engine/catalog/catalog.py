@@ -151,16 +151,18 @@ class CatalogEngine:
         package_id: str,
         changes: PackageChanges,
         *,
+        seen: str | None = None,
         confirm_impact: bool = False,
         by: Actor,
     ) -> Package:
         """Change a draft freely, and of any package the metadata.
 
         More of a PUBLISHED package changes only with ``confirm_impact``, at once for all who subscribe to it.
+        ``seen`` is the fingerprint of the package as the caller saw it: nobody changes what they have not seen.
 
         Raises:
             PackageNotFound: no package has this id.
-            Conflict: the package's status forbids the change.
+            Conflict: the package's status forbids the change, or somebody has changed the package since it was seen.
             InvalidValue: a field is not allowed.
 
         Source: docs.usekana.com/reference, mutations "updatePackage"; drafts and confirmation are ours.
@@ -168,6 +170,8 @@ class CatalogEngine:
 
         def change(catalog: Catalog, now: datetime) -> Catalog:
             package = catalog.package(package_id)
+            if seen is not None:
+                check_seen(package, seen)
             check_changeable(package, changes, confirm_impact=confirm_impact)
             changed = changed_package(package, changes)
             return catalog if changed == package else catalog.with_package(replace(changed, updated_at=now))
@@ -235,6 +239,16 @@ class CatalogEngine:
 def changed_package(package: Package, changes: PackageChanges) -> Package:
     """Return a package with these changes, whatever its status allows."""
     return replace(package, **_with_default_name(changes, package.id))
+
+
+def check_seen(package: Package, fingerprint: str) -> None:
+    """Refuse a change made from another state of a package.
+
+    Raises:
+        Conflict: somebody has changed the package since it had this fingerprint.
+    """
+    if package.fingerprint != fingerprint:
+        raise Conflict("somebody has changed this package meanwhile. Open it again to see how; nothing was saved.")
 
 
 def check_changeable(package: Package, changes: PackageChanges, *, confirm_impact: bool) -> None:
