@@ -14,7 +14,7 @@ import httpx
 from benchmarks.figures import Part, Ratio
 from benchmarks.load import Target, requests_per_second
 from benchmarks.seeding import grow, seed
-from kana.app import create_colleagues, open_store
+from kana.app import create_engine, open_store
 from kana.model.colleague import Role
 from kana.model.environment import Actor
 from kana.settings import Settings
@@ -81,7 +81,7 @@ def _rate(target: Target) -> float:
 async def invite(url: str, count: int) -> list[str]:
     """Return the tokens of links for so many owners."""
     store = await open_store(Settings(database_url=url))
-    colleagues, actor = create_colleagues(store.colleagues), Actor(kind="cli", name="benchmark")
+    colleagues, actor = create_engine(store).colleagues, Actor(kind="cli", name="benchmark")
     tokens = [await colleagues.invite(f"owner-{each}@example.com", Role.OWNER, by=actor) for each in range(count)]
     await store.close()
     return tokens

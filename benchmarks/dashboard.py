@@ -12,13 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
-from prometheus_client import CollectorRegistry
 
 from benchmarks.figures import Part, Ratio
 from benchmarks.seeding import ENVIRONMENT, grow, seed
-from kana.api.metrics import Metrics
-from kana.app import create_app, create_colleagues, open_store, system_clock
-from kana.engine.engine import Engine
+from kana.app import create_app, create_engine, open_store
 from kana.engine.ports.store import Store
 from kana.model.colleague import Role
 from kana.model.environment import Actor
@@ -77,7 +74,7 @@ async def _merge(store: Store) -> float:
             name, email = f"Name {number * 7919 % USERS:05}", f"{number * 31 % USERS}@example.com"
             yield Row(number=number, id=f"g{number}", details={"name": name, "email": email})
 
-    engine = Engine.over(store, clock=system_clock, meter=Metrics(CollectorRegistry()))
+    engine = create_engine(store)
     started = time.perf_counter()
     by = Actor(kind="cli", name="benchmark")
     await engine.imports.merge(ENVIRONMENT, rows(), on_rows=lambda _: None, by=by)
@@ -86,7 +83,7 @@ async def _merge(store: Store) -> float:
 
 async def _sign_in(browser: httpx.AsyncClient, store: Store) -> None:
     actor = Actor(kind="cli", name="benchmark")
-    token = await create_colleagues(store.colleagues).invite("owner@example.com", Role.OWNER, by=actor)
+    token = await create_engine(store).colleagues.invite("owner@example.com", Role.OWNER, by=actor)
     found = re.search(r'name="csrf" value="(\w+)"', (await browser.get("/login")).text)
     assert found is not None
     form = {"csrf": found[1], "token": token, "password": _PASSWORD}

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-from prometheus_client import CollectorRegistry
 
 from benchmarks.figures import Part, Ratio
 from benchmarks.seeding import ENVIRONMENT, fill_tallies, seed
-from kana.api.metrics import Metrics
-from kana.app import open_store, system_clock
+from kana.app import create_engine, open_store, system_clock
 from kana.engine.engine import Engine
 from kana.model.environment import bucket_of
 from kana.model.insights import Step
@@ -74,7 +72,7 @@ def measure(*, rounds: int) -> Part:
 
 async def _run(path: Path, now: datetime, rounds: int) -> dict[str, list[float]]:
     store = await open_store(Settings(database_url=f"sqlite:///{path}"))
-    engine = Engine.over(store, clock=lambda: now, meter=Metrics(CollectorRegistry()))
+    engine = create_engine(store, clock=lambda: now)
     taken: dict[str, list[float]] = {name: [] for name in QUESTIONS}
     for number in range(rounds + 1):
         for name, question in QUESTIONS.items():

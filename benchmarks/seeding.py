@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-from prometheus_client import CollectorRegistry
 
-from kana.api.metrics import Metrics
-from kana.app import open_store, system_clock
-from kana.engine.engine import Engine
+from kana.app import create_engine, open_store, system_clock
 from kana.model.allowance import Allowance
 from kana.model.entitlement import Consumption, CounterKey, Outcome
 from kana.model.environment import Actor, Environment, bucket_of
@@ -44,7 +41,7 @@ def seed(url: str, *, users: int, features: int = 1) -> str:
 
 async def _seed(url: str, *, users: int, features: int) -> str:
     store = await open_store(Settings(database_url=url))
-    engine = Engine.over(store, clock=system_clock, meter=Metrics(CollectorRegistry()))
+    engine = create_engine(store)
     made = await engine.access.initialise("benchmark", by=_ACTOR)
     assert made is not None, "the database is not empty"
     names = ["calls", *(f"feature-{number}" for number in range(1, features))]

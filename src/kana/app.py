@@ -17,16 +17,14 @@ from kana.api.ingest import events_endpoint
 from kana.api.metrics import Metrics
 from kana.api.proxies import Proxies
 from kana.dashboard import Argon2Passwords, create_dashboard
-from kana.engine.access.colleagues import ColleagueEngine
-from kana.engine.catalog.config import ConfigEngine
 from kana.engine.engine import Engine
-from kana.engine.ports.access import ColleagueStore
-from kana.engine.ports.clock import Clock
+from kana.engine.ports.clock import Clock, Meter
 from kana.engine.ports.store import Store
 from kana.engine.ports.usage import Audit
 from kana.errors import KanaError
 from kana.model.environment import Environment
 from kana.model.period import to_precision
+from kana.model.segment import Message, SegmentEvent
 from kana.settings import Settings
 from kana.store.moving import Rows, Tables, move
 from kana.store.sealing import Seal
@@ -141,9 +139,21 @@ def _tables(store: Store, settings: Settings) -> Tables:
     return store.tables
 
 
-def create_colleagues(store: ColleagueStore, *, clock: Clock = system_clock) -> ColleagueEngine:
-    """Return who may sign in to the dashboard of an open store."""
-    return ColleagueEngine(store, clock=clock, passwords=Argon2Passwords())
+def create_engine(
+    store: Store,
+    *,
+    clock: Clock = system_clock,
+    meter: Meter | None = None,
+    read_again: Callable[[SegmentEvent], Message] | None = None,
+) -> Engine:
+    """Return the engine over an open store. Without a meter nobody sees what is measured."""
+    return Engine.over(
+        store,
+        clock=clock,
+        meter=meter or Metrics(CollectorRegistry()),
+        passwords=Argon2Passwords(),
+        read_again=read_again,
+    )
 
 
 def create_app(
@@ -151,9 +161,8 @@ def create_app(
 ) -> Router:
     """Return the application over an open store, which it closes when it ends."""
     metrics = Metrics(registry or CollectorRegistry())
-    engine = Engine.over(store, clock=clock, meter=metrics, read_again=segment.read_again)
+    engine = create_engine(store, clock=clock, meter=metrics, read_again=segment.read_again)
     door = Door(engine.access, clock=clock)
-    configuration = ConfigEngine(store.catalogs, clock=clock)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -165,21 +174,14 @@ def create_app(
         await engine.recorder.drain()
         await store.close()
 
-    dashboard = create_dashboard(
-        engine,
-        configuration,
-        create_colleagues(store.colleagues, clock=clock),
-        settings,
-        definitions=admin.read_definitions(),
-    )
-
+    dashboard = create_dashboard(engine, settings, definitions=admin.read_definitions())
     return Router(
         {
             "/graphql": admin.endpoint(engine, door, observe=metrics.request),
             "/client/graphql": client.endpoint(engine, door, observe=metrics.request),
             "/v1/events": events_endpoint(engine, door),
             "/api/v1/events": events_endpoint(engine, door, quiet=True),
-            **config.routes(configuration, engine.access, door),
+            **config.routes(engine.config, engine.access, door),
             **insights.routes(engine.insights, door),
             **segment.routes(engine.segment, door),
             "/healthz": health.healthz(),

@@ -10,7 +10,6 @@ from typing import Any, Self
 import apsw
 import httpx
 
-from kana.app import create_colleagues
 from kana.engine.catalog.catalog import CatalogEngine
 from kana.model.colleague import Role
 from kana.model.environment import Environment
@@ -71,7 +70,7 @@ class Desk:
 
     def __enter__(self) -> Self:
         self.served.__enter__()
-        self.colleagues = create_colleagues(self.served.store.colleagues, clock=self.served.clock)
+        self.colleagues = self.served.engine.colleagues
         for environment in (TEST, LIVE):
             self.furnish(environment)
         return self

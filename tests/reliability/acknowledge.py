@@ -12,11 +12,10 @@ import fcntl
 import os
 import struct
 import sys
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kana.engine.engine import Engine
+from kana.app import create_engine
 from kana.model.environment import Environment
 from kana.model.usage import Usage
 from kana.store.sqlite import SqliteStore, checkpoints
@@ -37,20 +36,9 @@ def _clock() -> datetime:
     return datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
-class _Unmetered:
-    def decided(self, operation: str, reasons: Iterable[str]) -> None:
-        pass
-
-    def batch(self, size: int, seconds: float) -> None:
-        pass
-
-    def segment(self, statuses: Iterable[str]) -> None:
-        pass
-
-
 async def _main(database: Path, synchronous: str, acknowledged: Path, count: int) -> None:
     store = SqliteStore(str(database), exclusive=True, synchronous=synchronous)
-    engine = Engine.over(store, clock=_clock, meter=_Unmetered())
+    engine = create_engine(store, clock=_clock)
     log = os.open(acknowledged, os.O_WRONLY | os.O_CREAT)
     answered = 0
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from kana.engine.engine import Engine
+from kana.app import create_engine
 from kana.engine.ports.store import Store
 from kana.errors import Unavailable
 from kana.model.user_import import Row
@@ -29,7 +29,7 @@ def rows(word: str) -> Iterator[Row]:
 
 async def _import(path: Path, word: str) -> None:
     store = SqliteStore(str(path), exclusive=True)
-    engine = Engine.over(store, clock=SetClock(), meter=NotedMeter())
+    engine = create_engine(store, clock=SetClock(), meter=NotedMeter())
     print("begun", flush=True)
     await engine.imports.merge(TEST, rows(word), on_rows=lambda _: None, by=TESTER)
 

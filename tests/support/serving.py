@@ -12,7 +12,7 @@ import httpx
 import uvicorn
 
 from kana.api.server import Server, server
-from kana.app import create_app
+from kana.app import create_app, create_engine
 from kana.engine.engine import Engine
 from kana.engine.ports.store import Store
 from kana.model.environment import Environment
@@ -133,7 +133,7 @@ class Served:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.store = await self._place.open()
-        self.engine = Engine.over(self.store, clock=self.clock, meter=NotedMeter())
+        self.engine = create_engine(self.store, clock=self.clock, meter=NotedMeter())
         initialised = await self.engine.access.initialise("tests", by=TESTER)
         self.keys = initialised.keys if initialised is not None else await self._new_keys()
         self.app = create_app(self._settings, self.store, clock=self.clock)

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import settings
 
-from kana.engine.engine import Engine
+from kana.app import create_engine
 from kana.engine.ports.store import Store
 from kana.model.account import Account
 from kana.model.allowance import UNLIMITED, Allowance
@@ -146,7 +146,7 @@ class World:
         self.store = store
         self.clock = clock or SetClock()
         self.meter = NotedMeter()
-        self.engine = Engine.over(store, clock=self.clock, meter=self.meter)
+        self.engine = create_engine(store, clock=self.clock, meter=self.meter)
         self.catalog, self.accounts, self.usage = self.engine.catalog, self.engine.accounts, self.engine.usage
         self.recorder, self.access = self.engine.recorder, self.engine.access
         self.ids = self.accounts._ids

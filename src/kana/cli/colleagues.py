@@ -49,9 +49,9 @@ def invite(email: str, role: str, database_url: str | None, as_json: bool) -> No
     settings = _settings(database_url)
 
     async def invited(store: Store) -> str:
-        from kana.app import create_colleagues, system_clock
+        from kana.app import create_engine, system_clock
 
-        token = await create_colleagues(store.colleagues).invite(email, Role(role), by=whoever_runs_this())
+        token = await create_engine(store).colleagues.invite(email, Role(role), by=whoever_runs_this())
         return invitation_link(settings, token, address=await AccessEngine(store.keys, clock=system_clock).address())
 
     link = with_store(settings, invited)
@@ -66,9 +66,9 @@ def invite(email: str, role: str, database_url: str | None, as_json: bool) -> No
 @json_option
 def list_colleagues(database_url: str | None, as_json: bool) -> None:
     """List everybody who may sign in or could, the oldest first."""
-    from kana.app import create_colleagues
+    from kana.app import create_engine
 
-    found = with_store(_settings(database_url), lambda store: create_colleagues(store.colleagues).colleagues())
+    found = with_store(_settings(database_url), lambda store: create_engine(store).colleagues.colleagues())
     rows = [_described(colleague) for colleague in found.values()]
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -83,11 +83,11 @@ def list_colleagues(database_url: str | None, as_json: bool) -> None:
 @json_option
 def disable(email: str, database_url: str | None, as_json: bool) -> None:
     """Let EMAIL in no more, and end their sessions. Another invitation lets them in again."""
-    from kana.app import create_colleagues
+    from kana.app import create_engine
 
     colleague = with_store(
         _settings(database_url),
-        lambda store: create_colleagues(store.colleagues).disable(email.strip().lower(), by=whoever_runs_this()),
+        lambda store: create_engine(store).colleagues.disable(email.strip().lower(), by=whoever_runs_this()),
     )
     click.echo(json.dumps(_described(colleague)) if as_json else f"{colleague.email} is let in no more.")
 

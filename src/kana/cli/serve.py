@@ -114,7 +114,7 @@ async def _greet(store: Store, settings: Settings, address: str) -> None:
 
     What is not as safe as it could be is said before.
     """
-    from kana.app import create_colleagues, secure, system_clock
+    from kana.app import create_engine, secure, system_clock
     from kana.engine.access.access import AccessEngine
 
     for warning in await secure(store, settings):
@@ -124,7 +124,7 @@ async def _greet(store: Store, settings: Settings, address: str) -> None:
     await access.note_address(address)
     if made is not None:
         click.echo(f"{welcome(made, settings, address=address)}\n")
-    token = await create_colleagues(store.colleagues).invite_first(by=whoever_runs_this())
+    token = await create_engine(store).colleagues.invite_first(by=whoever_runs_this())
     if token is not None:
         link = invitation_link(settings, token, address=address)
         _say(f"Nobody can sign in to the dashboard yet. Become its owner, once, at\n\n  {link}\n", err=False)

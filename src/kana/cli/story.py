@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import TypeAlias
 
 from kana.engine.access.access import Initialised
-from kana.engine.engine import Engine
 from kana.engine.ids import IdMaker
 from kana.engine.ports.store import Store
 from kana.engine.usage.batch import Batch
@@ -103,19 +102,6 @@ class _Member:
         return sorted(held)
 
 
-class _Quiet:
-    """Takes note of nothing."""
-
-    def decided(self, operation: str, reasons: Iterable[str]) -> None:
-        """See the port."""
-
-    def batch(self, size: int, seconds: float) -> None:
-        """See the port."""
-
-    def segment(self, statuses: Iterable[str]) -> None:
-        """See the port."""
-
-
 class Story:
     """A year of a product that never was, told day by day through the engine: the same for each seed and day."""
 
@@ -124,7 +110,9 @@ class Story:
         self.time = now - DAYS * _DAY
         self.entries = 0
         self._store = store
-        self._engine = Engine.over(store, clock=lambda: self.time, meter=_Quiet())
+        from kana.app import create_engine
+
+        self._engine = create_engine(store, clock=lambda: self.time)
         self._ids = IdMaker(lambda: self.time)
         self._draw = random.Random(SEED)  # noqa: S311 - a story, not a secret
         self._members: list[_Member] = []

@@ -21,8 +21,6 @@ from kana.dashboard.pages.problem import ProblemPage
 from kana.dashboard.rendering import load_templates
 from kana.dashboard.route import Route
 from kana.dashboard.security import HEADERS, STRICT_TRANSPORT_SECURITY, Site, cookie_of, is_csrf_token
-from kana.engine.access.colleagues import ColleagueEngine
-from kana.engine.catalog.config import ConfigEngine
 from kana.engine.engine import Engine
 from kana.errors import BadInput, BodyTooLarge, Forbidden, KanaError, NotFound
 from kana.model.colleague import generate_token
@@ -106,7 +104,7 @@ class Dashboard:
     async def _page_request(self, http: Request, site: Site) -> PageRequest:
         environment, path = _split(http.scope["path"])
         token = cookie_of(http, cookie_name("session", site)) or ""
-        colleague = await self._services.colleagues.colleague_of(token) if token else None
+        colleague = await self._services.engine.colleagues.colleague_of(token) if token else None
         return PageRequest(
             services=self._services,
             http=http,
@@ -224,9 +222,7 @@ def _bounded(receive: Receive, most: int) -> Receive:
     return bounded_receive
 
 
-def create_dashboard(
-    engine: Engine, config: ConfigEngine, colleagues: ColleagueEngine, settings: Settings, *, definitions: str
-) -> Dashboard:
+def create_dashboard(engine: Engine, settings: Settings, *, definitions: str) -> Dashboard:
     """Return the dashboard over an engine: every page at its address, and a page for all that is not there.
 
     ``definitions`` is the schema of the Admin API, as the console shows it.
@@ -234,8 +230,6 @@ def create_dashboard(
     assets()  # Read here, once, so that no request ever looks for a file.
     services = Services(
         engine=engine,
-        config=config,
-        colleagues=colleagues,
         imports=Imports(engine.directory, engine.imports, server=settings.database_place, clock=engine.clock),
         settings=settings,
         definitions=definitions,

@@ -17,8 +17,7 @@ from kana.dashboard.context import Context, Frame, Notice, Tone, address
 from kana.dashboard.imports import Imports
 from kana.dashboard.menu import menu_of
 from kana.dashboard.security import Site, cookie_of, csrf_token
-from kana.engine.access.colleagues import ColleagueEngine, SignedIn
-from kana.engine.catalog.config import ConfigEngine
+from kana.engine.access.colleagues import SignedIn
 from kana.engine.engine import Engine
 from kana.errors import BadInput, InvalidValue
 from kana.model.colleague import SESSION_AGE, Colleague
@@ -35,8 +34,6 @@ class Services:
     """What all pages share. ``definitions`` is the Admin API's schema, for those who write to it."""
 
     engine: Engine
-    config: ConfigEngine
-    colleagues: ColleagueEngine
     imports: Imports
     settings: Settings
     definitions: str

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kana.engine.access.access import AccessEngine
+from kana.engine.access.colleagues import ColleagueEngine, Passwords
 from kana.engine.catalog.catalog import CatalogEngine
+from kana.engine.catalog.config import ConfigEngine
 from kana.engine.ids import IdMaker
 from kana.engine.ports.clock import Clock, Meter
 from kana.engine.ports.store import Store
@@ -31,6 +33,8 @@ class Engine:
     access: AccessEngine
     accounts: AccountEngine
     catalog: CatalogEngine
+    colleagues: ColleagueEngine
+    config: ConfigEngine
     directory: DirectoryEngine
     imports: ImportEngine
     profiles: ProfileEngine
@@ -50,6 +54,7 @@ class Engine:
         *,
         clock: Clock,
         meter: Meter,
+        passwords: Passwords,
         read_again: Callable[[SegmentEvent], Message] | None = None,
     ) -> Engine:
         """Return the engine over a store. Without ``read_again`` no event of Segment is tried again."""
@@ -64,6 +69,8 @@ class Engine:
             access=AccessEngine(store.keys, clock=clock),
             accounts=AccountEngine(store.users, clock=clock, ids=ids),
             catalog=CatalogEngine(store.catalogs, clock=clock),
+            colleagues=ColleagueEngine(store.colleagues, clock=clock, passwords=passwords),
+            config=ConfigEngine(store.catalogs, clock=clock),
             directory=DirectoryEngine(store.users, store.ledger, clock=clock),
             imports=ImportEngine(store.imports, clock=clock, ids=ids),
             profiles=ProfileEngine(store.users, store.ledger, clock=clock),

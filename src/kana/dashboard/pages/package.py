@@ -169,7 +169,7 @@ async def _impact(
     request: PageRequest, catalog: Catalog, package: Package, changes: PackageChanges
 ) -> Sequence[ReviewLine]:
     changed = catalog.with_package(changed_package(package, changes))
-    return await request.services.config.impact(request.environment, catalog, changed)
+    return await request.engine.config.impact(request.environment, catalog, changed)
 
 
 async def _impact_page(request: PageRequest, package: Package, lines: Sequence[ReviewLine]) -> ImpactPage:

@@ -38,7 +38,7 @@ async def invite(request: PageRequest) -> Response:
     """Make a link for somebody and show it."""
     email, errors = request.text("email"), Errors()
     try:
-        token = await request.services.colleagues.invite(email, _role(request), by=request.actor)
+        token = await request.engine.colleagues.invite(email, _role(request), by=request.actor)
     except InvalidValue as error:
         errors.take(error)
         return request.show(await _page(request, email=email, errors=errors), status=400)
@@ -47,25 +47,25 @@ async def invite(request: PageRequest) -> Response:
 
 async def change_role(request: PageRequest) -> Response:
     """Give somebody another role."""
-    colleague = await request.services.colleagues.change_role(request.text("email"), _role(request), by=request.actor)
+    colleague = await request.engine.colleagues.change_role(request.text("email"), _role(request), by=request.actor)
     return request.go("/people", said=f"{colleague.email} is {colleague.role} now, and signs in anew.", everywhere=True)
 
 
 async def disable(request: PageRequest) -> Response:
     """Let somebody in no more."""
-    colleague = await request.services.colleagues.disable(request.text("email"), by=request.actor)
+    colleague = await request.engine.colleagues.disable(request.text("email"), by=request.actor)
     return request.go("/people", said=f"{colleague.email} is let in no more.", everywhere=True)
 
 
 async def withdraw(request: PageRequest) -> Response:
     """Make a link work no more."""
-    link = await request.services.colleagues.withdraw_invitation(request.text("link"), by=request.actor)
+    link = await request.engine.colleagues.withdraw_invitation(request.text("link"), by=request.actor)
     return request.go("/people", said=f"The link to {link.email or 'the first owner'} works no more.", everywhere=True)
 
 
 async def _page(request: PageRequest, *, email: str = "", link: str = "", errors: Errors | None = None) -> PeoplePage:
-    colleagues = tuple((await request.services.colleagues.colleagues()).values())
-    invitations = await request.services.colleagues.open_invitations()
+    colleagues = tuple((await request.engine.colleagues.colleagues()).values())
+    invitations = await request.engine.colleagues.open_invitations()
     return PeoplePage(
         colleagues=colleagues, invitations=invitations, email=email, link=link, errors=errors.by_field if errors else {}
     )

@@ -39,7 +39,7 @@ async def come_back(request: PageRequest) -> Response:
     try:
         ticket = _ticket(request)
         email = await provider.email_of(request.asked("code"), ticket, back=_back(request), now=request.engine.clock())
-        signed_in = await request.services.colleagues.sign_in_by_provider(email)
+        signed_in = await request.engine.colleagues.sign_in_by_provider(email)
     except Unauthenticated as error:
         log.warning("sign-in failed: provider", why=error.message, address=request.client)
         response = request.show(ProblemPage.of(HTTPStatus.UNAUTHORIZED, error.message), status=401)

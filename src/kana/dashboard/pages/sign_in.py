@@ -64,7 +64,7 @@ async def login(request: PageRequest) -> Response:
         return request.show(_login(request), status=403)
     email = request.text("email")
     try:
-        signed_in = await request.services.colleagues.sign_in(
+        signed_in = await request.engine.colleagues.sign_in(
             email, request.whole("password"), address=request.client, mark=request.cookie("known") or ""
         )
     except (Unauthenticated, RateLimited) as error:
@@ -78,31 +78,29 @@ async def login(request: PageRequest) -> Response:
 
 async def logout(request: PageRequest) -> Response:
     """End this session."""
-    await request.services.colleagues.sign_out(request.token)
+    await request.engine.colleagues.sign_out(request.token)
     return request.leave(RedirectResponse("/login", status_code=303))
 
 
 async def logout_everywhere(request: PageRequest) -> Response:
     """End every session of this colleague."""
-    await request.services.colleagues.sign_out_everywhere(request.colleague)
+    await request.engine.colleagues.sign_out_everywhere(request.colleague)
     return request.leave(RedirectResponse("/login", status_code=303))
 
 
 async def show_invite(request: PageRequest) -> Response:
     """Show what a link invites to."""
     token = request.asked("token")
-    invitation = await request.services.colleagues.invitation(token)
+    invitation = await request.engine.colleagues.invitation(token)
     return request.show(InvitePage(token=token, email=invitation.email, role=invitation.role))
 
 
 async def accept_invite(request: PageRequest) -> Response:
     """Take the password and let the colleague in."""
     token, typed = request.whole("token"), request.text("email")
-    invitation = await request.services.colleagues.invitation(token)
+    invitation = await request.engine.colleagues.invitation(token)
     try:
-        signed_in = await request.services.colleagues.accept(
-            token, email=typed, password_text=request.whole("password")
-        )
+        signed_in = await request.engine.colleagues.accept(token, email=typed, password_text=request.whole("password"))
     except BadInput as error:
         if isinstance(error, NotFound):
             raise
@@ -142,7 +140,7 @@ async def show_account(request: PageRequest) -> Response:
 async def change_password(request: PageRequest) -> Response:
     """Give the colleague another password; other sessions end."""
     try:
-        signed_in = await request.services.colleagues.change_password(
+        signed_in = await request.engine.colleagues.change_password(
             request.colleague,
             old=request.whole("old"),
             new=request.whole("password"),
