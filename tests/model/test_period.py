@@ -11,6 +11,7 @@ from dateutil.relativedelta import relativedelta
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from kana.errors import InvalidValue
 from kana.model.period import (
     Period,
     ResetPeriod,
@@ -18,6 +19,7 @@ from kana.model.period import (
     period_at,
     period_start_at,
     periods_before,
+    time_in,
     to_milliseconds,
     to_precision,
 )
@@ -150,3 +152,28 @@ def test_times_are_kept_to_the_millisecond(moment: datetime) -> None:
     assert from_milliseconds(to_milliseconds(kept)) == kept
     assume(kept != moment)
     assert kept.microsecond == moment.microsecond // 1000 * 1000
+
+
+@given(moments)
+@examples(50)
+def test_a_time_is_read_as_it_is_written(moment: datetime) -> None:
+    """In any zone, with T and Z of either case, and cut to the millisecond."""
+    assert time_in(moment.isoformat(), field="at") == moment
+    assert time_in(moment.astimezone(timezone(timedelta(hours=-3, minutes=-30))).isoformat(), field="at") == moment
+    text = moment.strftime("%Y-%m-%dt%H:%M:%S.") + f"{moment.microsecond // 1000:03d}999z"
+    assert time_in(text, field="at") == moment
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, 7, True, "", "now", "2026-03-10", "2026-03-10T12:00:00", "2026-03-10 12:00:00Z", "2026-03-10T12:00Z",
+        "2026-W11-2T12:00:00Z", "2026-03-10T24:00:00Z", "2026-02-30T00:00:00Z", "0000-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+01:00", "2026-03-10T12:00:00.1234567890Z", "2026-03-10T12:00:60Z", " 2026-03-10T12:00:00Z",
+    ],
+)  # fmt: skip
+def test_anything_else_is_no_time(value: object) -> None:
+    """The error names the field, the value, and how a time is written."""
+    with pytest.raises(InvalidValue, match=r"^at must be RFC 3339 with seconds and zone, as in 2026.*; got ") as raised:
+        time_in(value, field="at")
+    assert (raised.value.field, repr(value) in raised.value.message) == ("at", True)

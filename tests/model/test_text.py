@@ -14,12 +14,14 @@ from kana.errors import InvalidValue
 from kana.model.text import (
     METADATA_BYTES_MAX,
     METADATA_DEPTH_MAX,
+    NUMBER_MAX,
     UNITS_MAX,
     first_repeated,
     idempotency_key,
     identifier,
     metadata,
     new_identifier,
+    number_in,
     optional_identifier,
     shown,
     textual,
@@ -263,3 +265,30 @@ def test_a_whole_number_may_stand_for_a_text(value: object, text: object) -> Non
     """Ids that a program has as numbers; all else is what it is."""
     found = textual(value)
     assert (found, type(found)) == (text, type(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0", 0),
+        ("7", 7),
+        ("007", 7),
+        (str(NUMBER_MAX), NUMBER_MAX),
+        (str(NUMBER_MAX + 1), None),
+        ("9" * 19, None),
+        ("0" * 20, None),
+        ("9" * 10_000, None),
+        ("", None),
+        ("-1", None),
+        ("+1", None),
+        (" 1", None),
+        ("1_0", None),
+        ("1.0", None),
+        ("0x1", None),
+        ("\u0661", None),
+        ("\u00b2", None),
+    ],
+)
+def test_the_id_of_a_numbered_thing_is_its_decimal_digits(text: str, number: int | None) -> None:
+    """As many as 63 bits have, of ASCII; anything else names nothing, however long it is."""
+    assert number_in(text) == number

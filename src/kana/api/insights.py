@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import parse_qs
 
-from graphql import GraphQLError
 from starlette.types import ASGIApp, Receive, Scope
 
 from kana.api.access import Door
 from kana.api.endpoint import endpoint
 from kana.api.http import Answer
-from kana.api.scalars import read_time
 from kana.download import FORMATS, Format
 from kana.engine.pace import aside
 from kana.engine.usage.insights import DOWNLOAD_ROWS_MAX, InsightEngine
@@ -19,6 +17,7 @@ from kana.errors import InvalidValue
 from kana.model.environment import Environment
 from kana.model.insights import Step, UsageRow
 from kana.model.key import KeyKind
+from kana.model.period import time_in
 from kana.model.text import identifier, shown
 
 IDS_MAX = 100
@@ -73,10 +72,7 @@ def _arguments(query_string: bytes) -> dict[str, list[str]]:
 
 
 def _time(given: dict[str, list[str]], name: str) -> datetime:
-    try:
-        return read_time(given[name][-1] if name in given else None)
-    except GraphQLError as error:
-        raise InvalidValue(f"{name}: {error.message}", field=name) from None
+    return time_in(given[name][-1] if name in given else None, field=name)
 
 
 def _step(given: dict[str, list[str]]) -> Step:

@@ -5,9 +5,8 @@ JSON needs no code: any JSON value is what it is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from ariadne import ScalarType
@@ -23,14 +22,8 @@ from graphql import (
 )
 
 from kana.errors import InvalidValue
-from kana.model.period import to_precision
+from kana.model.period import time_in
 from kana.model.text import UNITS_MAX, shown, whole_number
-
-_EXAMPLE = "2026-11-25T16:57:42.778Z"
-_RFC_3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
-    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-).fullmatch
 
 
 def write_time(moment: datetime) -> str:
@@ -39,21 +32,15 @@ def write_time(moment: datetime) -> str:
 
 
 def read_time(value: object) -> datetime:
-    """Return the time of an RFC 3339 text with seconds and zone, in UTC and cut to the millisecond.
-
-    Python alone would take more: week dates, times without a zone, and in some releases 24:00.
+    """Return an argument that is a time, by the one rule of every face.
 
     Raises:
-        GraphQLError: it is anything else, or no time that exists.
+        GraphQLError: it is none.
     """
-    if isinstance(value, str) and _RFC_3339(value):
-        try:
-            return to_precision(datetime.fromisoformat(value.upper()).astimezone(UTC))
-        except (ValueError, OverflowError):
-            pass  # The 30th of February, or year 0.
-    raise GraphQLError(
-        f"DateTime must be RFC 3339 with seconds and zone, as in {_EXAMPLE}, and a time that exists; got {shown(value)}"
-    )
+    try:
+        return time_in(value, field="DateTime")
+    except InvalidValue as error:
+        raise GraphQLError(error.message) from None
 
 
 def write_units(value: object) -> int:

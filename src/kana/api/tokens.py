@@ -24,6 +24,7 @@ from kana.errors import Unauthenticated
 from kana.model.environment import Environment
 from kana.model.key import Keyring, SigningSecret
 from kana.model.period import to_milliseconds
+from kana.model.text import NUMBER_MAX
 from kana.model.user import User
 
 AUDIENCE = "kana-client"
@@ -41,7 +42,6 @@ BYTES_MAX = 4096
 _ALGORITHM = "HS256"
 # What every database can look up: a bucket, and a key of 64 bits.
 _PLACE = re.compile(r"([0-9]{1,4})\.([0-9]{1,19})")
-_KEY_MAX = 2**63 - 1
 _REQUIRED = ["exp", "iat", "aud", "iss", "appId", "userId", "sub"]
 # What depends on the time is checked below, on our clock.
 _OPTIONS = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
@@ -131,7 +131,7 @@ def _read(claims: Mapping[str, Any], environment: Environment, keyring: Keyring)
         raise Unauthenticated
     place = _PLACE.fullmatch(claims["sub"])
     version = claims.get("ver", 0)  # Tokens from before there were versions say none.
-    if place is None or int(place[2]) > _KEY_MAX or type(version) is not int:
+    if place is None or int(place[2]) > NUMBER_MAX or type(version) is not int:
         raise Unauthenticated
     return TokenClaims(environment, int(place[1]), int(place[2]), claims["userId"], version)
 

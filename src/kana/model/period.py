@@ -9,16 +9,25 @@ Source: docs.usekana.com/reference, enums "ResetPeriod"; end of month settled by
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
+from kana.errors import InvalidValue
+from kana.model.text import shown
 from kana.model.value import value_object
 from kana.model.word import Word
 
 CLOCKS_APART = timedelta(minutes=5)
 """How far a caller's clock may be from ours, either way: what they say beyond that is refused."""
 
+_EXAMPLE = "2026-11-25T16:57:42.778Z"
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+).fullmatch
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _DAY = timedelta(days=1)
@@ -67,6 +76,23 @@ def to_milliseconds(moment: datetime) -> int:
 def from_milliseconds(milliseconds: int) -> datetime:
     """Return the aware UTC time of ``to_milliseconds``."""
     return _EPOCH + milliseconds * _MILLISECOND
+
+
+def time_in(value: object, *, field: str) -> datetime:
+    """Return the time of an RFC 3339 text with seconds and zone, in UTC and cut to the millisecond.
+
+    Python alone would take more: week dates, times without a zone, and in some releases 24:00.
+
+    Raises:
+        InvalidValue: it is anything else, or no time that exists.
+    """
+    if isinstance(value, str) and _RFC_3339(value):
+        with suppress(ValueError, OverflowError):  # The 30th of February, or year 0.
+            return to_precision(datetime.fromisoformat(value.upper()).astimezone(UTC))
+    raise InvalidValue(
+        f"{field} must be RFC 3339 with seconds and zone, as in {_EXAMPLE}, and a time that exists; got {shown(value)}",
+        field=field,
+    )
 
 
 def to_precision(moment: datetime) -> datetime:

@@ -27,6 +27,9 @@ METADATA_DEPTH_MAX = 16
 UNITS_MAX = 2**53 - 1
 """Largest amount, limit or total: the largest integer that JSON carries unharmed everywhere."""
 
+NUMBER_MAX = 2**63 - 1
+"""Largest number that is an id: what every database keeps."""
+
 INVISIBLE = (
     "\u00a0\u00ad\u061c\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufeff\uffa0"
 )
@@ -94,6 +97,13 @@ def new_identifier(value: str, *, field: str, old: str | None = None) -> str:
             f"{field} must neither begin nor end with a blank or what shows as nothing, got {shown(value)}", field=field
         )
     return value
+
+
+def number_in(text: str) -> int | None:
+    """Return the number that a numbered thing's id is on the wire: its decimal digits; None where it can be none's."""
+    if text.isascii() and text.isdigit() and len(text) <= len(str(NUMBER_MAX)) and int(text) <= NUMBER_MAX:
+        return int(text)
+    return None
 
 
 def optional_identifier(value: str | None, *, field: str) -> str | None:

@@ -14,10 +14,11 @@ from kana.model.insights import Adoption, Refusals, Step, Steps, TopUser, UsageR
 from kana.model.log import LogLine
 from kana.model.period import CLOCKS_APART, from_milliseconds, period_start_at, to_milliseconds
 from kana.model.tally import NO_PACKAGE
+from kana.model.text import NUMBER_MAX
 from kana.store.log import log_line_from
 from kana.store.session import Row, Session, Transactions
 from kana.store.user_refs import load_user_ref
-from kana.store.values import ID_MAX, NO_RESET, RESETS, earliest_start, whole
+from kana.store.values import NO_RESET, RESETS, earliest_start, whole
 
 _Read = TypeVar("_Read")
 
@@ -129,7 +130,7 @@ class Insights:
         self, environment: Environment, *, limit: int, before: int | None, subject_id: str | None, shared: bool
     ) -> list[LogLine]:
         """Read lines backwards."""
-        bindings = (environment.value, ID_MAX if before is None else before, subject_id, limit, shared)
+        bindings = (environment.value, NUMBER_MAX if before is None else before, subject_id, limit, shared)
         return await self._read("list_log", bindings, log_line_from)
 
     async def _read(self, statement: str, bindings: Row, read: Callable[[Row], _Read]) -> list[_Read]:

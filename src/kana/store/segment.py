@@ -10,11 +10,11 @@ from kana.engine.ports.segment import EventMapper
 from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.segment import EventStatus, MappingRule, MessageType, PropertyCondition, SegmentEvent
+from kana.model.text import NUMBER_MAX
 from kana.store.log import log_row, verb
 from kana.store.session import Lock, Row, Session, Transactions
 from kana.store.values import to_json
 
-_NO_BOUND = 2**63 - 1
 """Stands for no number to begin before, and no moment to end at."""
 
 
@@ -46,7 +46,7 @@ class Segment:
         """Map unmapped events."""
 
         async def work(session: Session) -> tuple[list[SegmentEvent], int | None]:
-            bindings = (environment.value, EventStatus.UNMAPPED.value, after, _NO_BOUND, limit)
+            bindings = (environment.value, EventStatus.UNMAPPED.value, after, NUMBER_MAX, limit)
             mapped, last = await _map(session, environment, *bindings, map_event=map_event)
             await session.many("settle_segment_event", _settled_rows(mapped))
             return mapped, last
@@ -59,7 +59,7 @@ class Segment:
         """Open failed events again."""
 
         async def work(session: Session) -> tuple[list[SegmentEvent], int | None]:
-            bindings = (environment.value, EventStatus.FAILED.value, after, _NO_BOUND, limit)
+            bindings = (environment.value, EventStatus.FAILED.value, after, NUMBER_MAX, limit)
             reopened, last = await _map(session, environment, *bindings, map_event=map_event)
             await session.many("reopen_segment_event", [_reopened_row(event) for event in _in_order(reopened)])
             return reopened, last
@@ -86,7 +86,7 @@ class Segment:
         self, environment: Environment, *, status: EventStatus | None, limit: int, before: int | None
     ) -> list[SegmentEvent]:
         """Return events, the newest first."""
-        before = _NO_BOUND if before is None else before
+        before = NUMBER_MAX if before is None else before
         if status is None:
             return await self._events("list_segment_events", environment.value, before, limit)
         return await self._events("list_segment_events_of_status", environment.value, status.value, before, limit)

@@ -16,9 +16,6 @@ LONGEST_PERIODS = {reset: longest(reset) for reset in ResetPeriod}
 
 _FIRST_MOMENT = -(2**62)
 
-ID_MAX = 2**63 - 1
-"""Lists that go backwards begin here."""
-
 to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """Returns compact JSON. One encoder for all: ``json.dumps`` would make one for each call."""
 

@@ -198,7 +198,7 @@ def test_a_parquet_file(busy: Served) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"from": "yesterday"}, "from: DateTime must be RFC 3339 with seconds and zone"),
+        ({"from": "yesterday"}, "from must be RFC 3339 with seconds and zone"),
         ({"by": "YEAR"}, "by must be one of HOUR, DAY, WEEK, MONTH, got 'YEAR'"),
         ({"userId": ["ada", "eve"]}, "userId must be named once"),
         ({"feature": "message"}, "there is no argument 'feature'"),

@@ -162,7 +162,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an unknown action": ({"data": {"action": "MUL"}}, "action must be ADD or SET, got 'MUL'"),
     "a feature that is a number": ({"data": {"featureId": 5}}, "data.featureId must be a text"),
-    "a time without a zone": ({"time": "2026-03-10T12:00:00"}, "DateTime must be RFC 3339 with seconds and zone"),
+    "a time without a zone": ({"time": "2026-03-10T12:00:00"}, "timestamp must be RFC 3339 with seconds and zone"),
     "a time far ahead": ({"time": "2026-03-10T12:06:00Z"}, "timestamp "),
     "a time before the subscription": ({"time": "2025-03-10T12:00:00Z"}, "timestamp "),
     "metadata too large": ({"data": {"metadata": {"a": "x" * 20_000}}}, "metadata must be at most "),

@@ -11,7 +11,6 @@ import pytest
 from kana.engine.ids import bucket_of_id
 from kana.engine.ports.store import Store
 from kana.engine.ports.users import Subscribed
-from kana.engine.users import accounts as module
 from kana.engine.users.accounts import parse_subscription_id
 from kana.errors import Conflict, InvalidValue, SubscriptionNotFound, SubscriptionRefused, Unavailable, UserNotFound
 from kana.model.environment import bucket_of
@@ -87,10 +86,10 @@ async def test_lists_are_whole_or_paged(world: World, monkeypatch: pytest.Monkey
     assert [user.id for user in await world.accounts.users(TEST, first=1, after="a")] == ["b"]
     subscribed = await world.accounts.subscriptions(TEST)
     assert await world.accounts.subscriptions(TEST, first=2, after=subscribed[0].subscription.id) == subscribed[1:]
-    monkeypatch.setattr(module, "LIST_MAX", 2)
-    with pytest.raises(InvalidValue, match=r"^users holds more than 2 rows; page with first and after"):
+    monkeypatch.setattr("kana.model.page.LIST_MAX", 2)
+    with pytest.raises(InvalidValue, match=r"^there are more than 2 users; page with first and after"):
         await world.accounts.users(TEST)
-    with pytest.raises(InvalidValue, match=r"^subscriptions holds more than 2 rows"):
+    with pytest.raises(InvalidValue, match=r"^there are more than 2 subscriptions"):
         await world.accounts.subscriptions(TEST)
     assert len(await world.accounts.users(TEST, first=2)) == 2
     assert len(await world.accounts.subscriptions(TEST, user_id="a")) == 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from kana.engine.users.accounts import LIST_MAX
 from kana.errors import InvalidValue
+from kana.model.page import page_of, rows_to_read
 from kana.model.text import first_repeated, identifier, shown
 
 Input = dict[str, Any]
@@ -58,10 +58,4 @@ def page(rows: Mapping[str, _Row], *, first: int | None, after: str | None, noun
         if after not in rows:
             raise InvalidValue(f"after must be the id of a {noun}, got {shown(after)}", field="after")
         found = found[list(rows).index(after) + 1 :]
-    if first is None:
-        if len(found) > LIST_MAX:
-            raise InvalidValue(f"there are more than {LIST_MAX} {noun}s; page with first and after", field="first")
-        return found
-    if not 1 <= first <= LIST_MAX:
-        raise InvalidValue(f"first must be 1 to {LIST_MAX}, got {first}", field="first")
-    return found[:first]
+    return page_of(found[: rows_to_read(first)], first, noun=f"{noun}s")

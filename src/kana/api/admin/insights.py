@@ -13,7 +13,7 @@ from kana.errors import InvalidValue
 from kana.model.entitlement import Outcome
 from kana.model.insights import Adoption, Outlook, Refusals, Step, TopUser, UsageRow
 from kana.model.log import LogLine
-from kana.model.text import shown
+from kana.model.text import number_in, shown
 
 query = QueryType()
 log_type = ObjectType("AdminLogLine")
@@ -136,6 +136,7 @@ def _or(value: int | None, default: int) -> int:
 
 
 def _line_id(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) < 2**63:
-        return int(text)
-    raise InvalidValue(f"after must be the id of a change, got {shown(text)}", field="after")
+    number = number_in(text)
+    if number is None:
+        raise InvalidValue(f"after must be the id of a change, got {shown(text)}", field="after")
+    return number

@@ -11,7 +11,7 @@ from kana.api.admin.inputs import Input, fields_of, given_id
 from kana.engine.segment.mapping import EventCounts, RuleChanges, UnmappedEventName, UnmappedProperty
 from kana.errors import InvalidValue
 from kana.model.segment import EventStatus, MappingRule, PropertyCondition, SegmentEvent
-from kana.model.text import shown
+from kana.model.text import number_in, shown
 
 query = QueryType()
 mutation = MutationType()
@@ -134,6 +134,7 @@ def _conditions(given: list[Input]) -> tuple[PropertyCondition, ...]:
 
 
 def _number(text: str, *, field: str = "after") -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) < 2**63:
-        return int(text)
-    raise InvalidValue(f"{field} must be the id of an event, got {shown(text)}", field=field)
+    number = number_in(text)
+    if number is None:
+        raise InvalidValue(f"{field} must be the id of an event, got {shown(text)}", field=field)
+    return number

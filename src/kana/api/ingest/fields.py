@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
-from graphql import GraphQLError
-
-from kana.api.scalars import read_time
 from kana.errors import InvalidValue
 from kana.model.environment import Environment
+from kana.model.period import time_in
 from kana.model.text import identifier, shown, whole_number
 from kana.model.usage import Action, Usage
 
@@ -40,16 +37,9 @@ def make_usage(
         delta=whole_number(delta, field="delta"),
         action=Action.ADD if action is None else Action(action),
         key=key,
-        timestamp=None if time is None else _time(time),
+        timestamp=None if time is None else time_in(time, field="timestamp"),
         metadata=metadata,
     )
-
-
-def _time(value: object) -> datetime:
-    try:
-        return read_time(value)
-    except GraphQLError as error:
-        raise InvalidValue(error.message, field="timestamp") from None
 
 
 def a_text(fields: Mapping[str, Any], name: str, path: str = "") -> str:

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from graphql import GraphQLError
-
 from kana.api.parts import Parts, read_parts
-from kana.api.scalars import read_time
 from kana.errors import InvalidValue, KanaError
+from kana.model.period import time_in
 from kana.model.segment import Message, MessageType, SegmentEvent
 from kana.model.text import identifier, shown, textual
 
@@ -202,12 +200,7 @@ def _times(problems: _Problems, fields: Mapping[str, Any], sent_at: object) -> d
 
 def _time_of(field: str) -> Callable[[object], datetime | None]:
     def read(value: object) -> datetime | None:
-        if value is None or value == "":
-            return None
-        try:
-            return read_time(value)
-        except GraphQLError as error:
-            raise InvalidValue(error.message.replace("DateTime", field, 1), field=field) from None
+        return None if value is None or value == "" else time_in(value, field=field)
 
     return read
 

@@ -13,11 +13,11 @@ from kana.dashboard.route import get, post
 from kana.engine.segment.mapping import EventCounts
 from kana.errors import BadInput
 from kana.model.segment import EventStatus, SegmentEvent
+from kana.model.text import number_in
 
 ROWS = 50
 """How many events a page has."""
 
-_NUMBER_MAX = 2**63 - 1
 _TONES = {
     EventStatus.RECORDED: Tone.SUCCESS,
     EventStatus.IDENTIFIED: Tone.SUCCESS,
@@ -98,9 +98,10 @@ def _status(text: str) -> EventStatus | None:
 def _number(text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _NUMBER_MAX):
+    number = number_in(text)
+    if number is None:
         raise BadInput("an event is named by its number")
-    return int(text)
+    return number
 
 
 ROUTES = (

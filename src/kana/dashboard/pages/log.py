@@ -14,13 +14,13 @@ from kana.dashboard.route import get
 from kana.errors import BadInput
 from kana.model.colleague import Role
 from kana.model.log import LogLine
+from kana.model.text import number_in
 
 ROWS = 50
 """How many changes a page has."""
 
 OPEN_MAX = 8
 _BOOKKEEPING = {"environment", "created_at", "updated_at"}
-_NUMBER_MAX = 2**63 - 1
 
 
 class Difference(NamedTuple):
@@ -108,9 +108,10 @@ def _text(value: object) -> str:
 def _number(text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _NUMBER_MAX):
+    number = number_in(text)
+    if number is None:
         raise BadInput("after is the number of a change")
-    return int(text)
+    return number
 
 
 ROUTES = (get("/log", show_log),)

@@ -22,6 +22,7 @@ from kana.model.feature import Feature, FeatureType
 from kana.model.insights import runs_out_at
 from kana.model.package import Package, PackageStatus
 from kana.model.period import to_milliseconds
+from kana.model.text import number_in
 from kana.model.usage import Entry
 from kana.model.user import User
 
@@ -141,11 +142,12 @@ def new_key() -> str:
 
 
 async def _lines(request: PageRequest, profile: Profile) -> tuple[list[LedgerLine], str]:
-    before = request.asked("before")
-    if before and not (before.isascii() and before.isdigit() and len(before) < 19):
+    asked = request.asked("before")
+    before = number_in(asked) if asked else None
+    if asked and before is None:
         raise BadInput("?before= takes the number of an entry")
     entries = await request.engine.profiles.entries(
-        request.environment, profile.user.id, before=int(before) if before else None, first=LINES + 1
+        request.environment, profile.user.id, before=before, first=LINES + 1
     )
     names = {feature.id: feature.name for feature in profile.catalog.features.values()}
     lines = [

@@ -13,8 +13,9 @@ from kana.engine.ids import IdMaker
 from kana.engine.ports.catalog import CatalogStore
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.segment import SegmentStore
-from kana.errors import Conflict, InvalidValue, NotFound
+from kana.errors import Conflict, NotFound
 from kana.model.environment import Actor, Environment
+from kana.model.page import page_size
 from kana.model.segment import (
     RULES_MAX,
     EventStatus,
@@ -172,7 +173,7 @@ class MappingEngine:
         Raises:
             InvalidValue: ``first`` is out of range.
         """
-        limit = _limit(first)
+        limit = page_size(first, most=LIST_MAX)
         return await self._store.segment_events(environment, status=status, limit=limit, before=before)
 
     async def counts(self, environment: Environment) -> EventCounts:
@@ -197,7 +198,7 @@ class MappingEngine:
         Raises:
             InvalidValue: ``first`` is not 1 to 1000.
         """
-        found = await self._store.count_unmapped_events(environment, limit=_limit(first))
+        found = await self._store.count_unmapped_events(environment, limit=page_size(first, most=LIST_MAX))
         return [UnmappedEventName(event, count) for event, count in found]
 
     async def unmapped_properties(self, environment: Environment, *, first: int) -> list[UnmappedProperty]:
@@ -206,7 +207,7 @@ class MappingEngine:
         Raises:
             InvalidValue: ``first`` is not 1 to 1000.
         """
-        limit = _limit(first)
+        limit = page_size(first, most=LIST_MAX)
         newest = await self._store.segment_events(
             environment, status=EventStatus.UNMAPPED, limit=PROPERTY_EVENTS_MAX, before=None
         )
@@ -231,12 +232,6 @@ def _rule(rules: Mapping[str, MappingRule], rule_id: str) -> MappingRule:
     if rule_id not in rules:
         raise NotFound(f"Mapping rule not found: {shown(rule_id)}")
     return rules[rule_id]
-
-
-def _limit(first: int) -> int:
-    if not 1 <= first <= LIST_MAX:
-        raise InvalidValue(f"first must be 1 to {LIST_MAX}, got {first}", field="first")
-    return first
 
 
 def _count_leaves(events: Sequence[SegmentEvent]) -> list[UnmappedProperty]:

@@ -30,6 +30,7 @@ from kana.model.insights import (
     runs_out_at,
 )
 from kana.model.log import LogLine
+from kana.model.page import page_size
 from kana.model.text import shown
 
 ROWS_MAX = 10_000
@@ -123,7 +124,9 @@ class InsightEngine:
         """
         start, end = _whole_days(start, end)
         feature = (await self._catalogs.catalog(environment)).feature(feature_id)
-        return await self._store.top_users(environment, feature.id, start=start, end=end, limit=_first(first))
+        return await self._store.top_users(
+            environment, feature.id, start=start, end=end, limit=page_size(first, most=FIRST_MAX)
+        )
 
     async def refusals(
         self,
@@ -145,7 +148,12 @@ class InsightEngine:
         if feature_id is not None:
             (await self._catalogs.catalog(environment)).feature(feature_id)
         return await self._store.refusals(
-            environment, start=start, end=end, feature_id=feature_id, user_id=user_id, limit=_first(first)
+            environment,
+            start=start,
+            end=end,
+            feature_id=feature_id,
+            user_id=user_id,
+            limit=page_size(first, most=FIRST_MAX),
         )
 
     async def near_limit(self, environment: Environment, *, first: int = 100) -> list[Outlook]:
@@ -154,7 +162,7 @@ class InsightEngine:
         Raises:
             InvalidValue: ``first`` is not 1 to 1,000.
         """
-        now, wanted = self._clock(), _first(first)
+        now, wanted = self._clock(), page_size(first, most=FIRST_MAX)
         thresholds = list(_thresholds(await self._catalogs.catalog(environment)))
         candidates = await self._store.near_limits(environment, thresholds, now=now)
         candidates.sort(key=lambda each: (-(each.used / each.limit if each.limit else 1.0), each.user_id))
@@ -216,7 +224,7 @@ class InsightEngine:
         Raises:
             InvalidValue: ``first`` is out of range.
         """
-        limit = _first(first)
+        limit = page_size(first, most=FIRST_MAX)
         return await self._store.log(environment, limit=limit, before=after, subject_id=subject_id, shared=shared)
 
 
@@ -228,12 +236,6 @@ def _whole_days(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     check_range(start, end)
     last = Step.DAY.floor(end)
     return Step.DAY.floor(start), last if last == end else Step.DAY.following(last)
-
-
-def _first(first: int) -> int:
-    if not 1 <= first <= FIRST_MAX:
-        raise InvalidValue(f"first must be 1 to {FIRST_MAX}, got {first}", field="first")
-    return first
 
 
 def _thresholds(catalog: Catalog) -> Iterator[Threshold]:

@@ -6,25 +6,22 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import TypedDict, TypeVar
+from typing import TypedDict
 
 from kana.engine.ids import IdMaker
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.users import AccountStore, Signed, Subscribed
 from kana.engine.turns import in_turns
-from kana.errors import InvalidValue, SubscriptionNotFound, Unavailable, UserNotFound
+from kana.errors import SubscriptionNotFound, Unavailable, UserNotFound
 from kana.model import account as rules
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment, bucket_of
+from kana.model.page import page_of, rows_to_read
 from kana.model.subscription import Subscription
-from kana.model.text import new_identifier, shown
+from kana.model.text import new_identifier, number_in, shown
 from kana.model.user import User
 
-LIST_MAX = 10_000
-"""Most rows that a list answers, with or without paging."""
-
-_Row = TypeVar("_Row")
 _NextId = Callable[[], int]
 _Change = Callable[[Account, Catalog, datetime], Sequence[Subscription]]
 
@@ -101,8 +98,8 @@ class AccountEngine:
         Raises:
             InvalidValue: there are more than 10,000 and ``first`` is not given, or it is out of range.
         """
-        found = await self._store.users(environment, limit=_limit(first), after=after)
-        return _whole(found, first, field="users")
+        found = await self._store.users(environment, limit=rows_to_read(first), after=after)
+        return page_of(found, first, noun="users")
 
     async def update_user(
         self, environment: Environment, user_id: str, changes: UserChanges, *, by: Actor | None = None
@@ -213,10 +210,10 @@ class AccountEngine:
             UserNotFound: none has this id.
             InvalidValue: there are more than 10,000 and ``first`` is not given, or it is out of range.
         """
-        found = await self._store.subscriptions(environment, user_id=user_id, limit=_limit(first), after=after)
+        found = await self._store.subscriptions(environment, user_id=user_id, limit=rows_to_read(first), after=after)
         now = self._clock()
         return await in_turns(
-            _whole(found, first, field="subscriptions"),
+            page_of(found, first, noun="subscriptions"),
             lambda held: Subscribed(held.user_id, held.subscription.at(now)),
         )
 
@@ -244,20 +241,7 @@ def parse_subscription_id(text: str) -> int:
     Raises:
         SubscriptionNotFound: it cannot be one, so none has it.
     """
-    if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) < 2**63:
-        return int(text)
-    raise SubscriptionNotFound(f"Subscription not found: {shown(text)}")
-
-
-def _limit(first: int | None) -> int:
-    if first is None:
-        return LIST_MAX + 1
-    if not 1 <= first <= LIST_MAX:
-        raise InvalidValue(f"first must be 1 to {LIST_MAX}, got {first}", field="first")
-    return first
-
-
-def _whole(found: list[_Row], first: int | None, *, field: str) -> list[_Row]:
-    if first is None and len(found) > LIST_MAX:
-        raise InvalidValue(f"{field} holds more than {LIST_MAX} rows; page with first and after", field="first")
-    return found
+    number = number_in(text)
+    if number is None:
+        raise SubscriptionNotFound(f"Subscription not found: {shown(text)}")
+    return number

@@ -16,6 +16,7 @@ from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.entitlement import CounterKey
 from kana.model.environment import BUCKETS, Environment, bucket_of
+from kana.model.text import NUMBER_MAX
 from kana.model.usage import Entry
 from kana.model.user import UserRef
 from kana.store import rows
@@ -36,7 +37,6 @@ the process more for each entry than waiting does.
 
 _Wanted = TypeVar("_Wanted", bound=Wanted)
 
-_ID_MAX = 2**63 - 1
 _PAUSE_S = 0.05
 
 
@@ -192,7 +192,7 @@ class PostgresLedger:
 
         async def work(connection: Connection) -> list[Entry]:
             user = await find_user(connection, environment, user_id)
-            bindings = (user.bucket, user.key, _ID_MAX if before is None else before, limit)
+            bindings = (user.bucket, user.key, NUMBER_MAX if before is None else before, limit)
             return [rows.entry_from(row) for row in await fetch(connection, SQL["list_entries"], *bindings)]
 
         return await self._database.read_aside(work)

@@ -12,6 +12,7 @@ from kana.engine.usage.batch import Batch, KeyUse, NamedUser
 from kana.model.account import Account
 from kana.model.entitlement import CounterKey
 from kana.model.environment import Environment
+from kana.model.text import NUMBER_MAX
 from kana.model.usage import Entry
 from kana.store import rows
 from kana.store.catalogs import Catalogs
@@ -22,7 +23,6 @@ from kana.store.sqlite.statements import SQL
 
 _Wanted = TypeVar("_Wanted", bound=Wanted)
 
-_ID_MAX = 2**63 - 1
 
 SMALL_BATCH = 64
 """Most usages that are decided on the thread that serves: some milliseconds, in which it does nothing else."""
@@ -84,7 +84,7 @@ class SqliteLedger:
 
         def work(connection: apsw.Connection) -> list[Entry]:
             user = load_user_ref(connection, environment, user_id)
-            bindings = (user.bucket, user.key, _ID_MAX if before is None else before, limit)
+            bindings = (user.bucket, user.key, NUMBER_MAX if before is None else before, limit)
             return [rows.entry_from(row) for row in connection.execute(SQL["list_entries"], bindings)]
 
         return await self._database.read_aside(work)
