@@ -27,7 +27,7 @@ async def test_a_question_is_asked_with_the_key_that_was_typed(desk: Desk, brows
         await expect(page.locator(".result-window")).to_contain_text("Type your private key above first.")
         assert sent == []
         key = desk.served.keys[TEST][KeyKind.PRIVATE]
-        await page.get_by_label("Your private key of this environment").fill(key)
+        await page.get_by_label("Private key of this environment").fill(key)
         await run(page)
         await expect(page.locator(".result-window")).to_contain_text("Basic Plan")
         headers = await sent[0].all_headers()

@@ -41,7 +41,7 @@ async def test_an_event_is_mapped_in_two_clicks(desk: Desk, browser: Browser, *,
         await page.goto("/live/integrations/segment/rules")
         await page.get_by_role("link", name="Map this: Message sent").click()
         await page.get_by_role("button", name="Create").click()
-        await expect(page.get_by_role("main")).to_contain_text("Message sent is made.")
+        await expect(page.get_by_role("main")).to_contain_text("Message sent was created.")
         for _ in range(100):
             await page.goto("/live/integrations/segment?status=RECORDED")
             if await page.locator("tbody tr").count() == 2:
@@ -51,7 +51,8 @@ async def test_an_event_is_mapped_in_two_clicks(desk: Desk, browser: Browser, *,
 
 
 @pytest.mark.parametrize(
-    ("press", "says"), [("Try all that failed again", "again"), ("Try again: Named", "Named: failed. properties.delta")]
+    ("press", "says"),
+    [("Try all failed events again", "again"), ("Try again: Named", "Named: failed. properties.delta")],
 )
 async def test_what_failed_is_tried_again(desk: Desk, browser: Browser, press: str, says: str) -> None:
     """By one and all: what is still wrong has failed again, and the page says so."""

@@ -120,7 +120,7 @@ async def test_a_package_that_colleagues_have_changes_after_a_yes(desk: Desk, br
         await page.get_by_role("button", name="Back to editing").click()
         await expect(page.get_by_label("Limit of Messages", exact=True)).to_have_value("7")
         await page.get_by_role("button", name="Save").click()
-        await page.get_by_role("button", name="Change it for everybody").click()
+        await page.get_by_role("button", name="Change for everyone").click()
         await expect(page.get_by_role("main")).to_contain_text("7 per day")
 
 
@@ -153,7 +153,7 @@ async def test_a_menu_is_used_by_keyboard(desk: Desk, browser: Browser) -> None:
     async with watched(browser, desk.colleague(Role.EDITOR)) as (page, _):
         await page.goto("/test/packages")
         await page.keyboard.press("Tab")
-        await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
         menu = page.locator("summary[aria-label='Actions for Basic Plan']")
         await menu.focus()
         await page.keyboard.press("Enter")

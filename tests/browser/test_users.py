@@ -26,7 +26,7 @@ async def test_usage_over_time_is_drawn(desk: Desk, browser: Browser) -> None:
         await page.goto("/test/user?id=user-0")
         await expect(page.locator(".kana-chart canvas")).to_be_visible()
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        for summary in ("Why", "As a table"):
+        for summary in ("Why", "Show as a table"):
             await page.get_by_text(summary, exact=True).first.click()
         await expect(page.get_by_role("main")).to_contain_text("It is the only package of theirs with this feature.")
         assert await grave_findings(page) == []
@@ -38,7 +38,7 @@ async def test_two_clicks_record_once(desk: Desk, browser: Browser) -> None:
         await page.goto("/test/user?id=user-0")
         await page.get_by_label("Reason").fill("a gift")
         await page.get_by_role("button", name="Record", exact=True).dblclick()
-        await expect(page.get_by_role("main")).to_contain_text("1 of message recorded")
+        await expect(page.get_by_role("main")).to_contain_text("Recorded 1 of message.")
         await page.goto("/test/user?id=user-0")
         await expect(page.get_by_role("main")).to_contain_text("1 of 10")
     assert len(desk.served.run(desk.served.engine.profiles.entries(TEST, "user-0"))) == 1
@@ -56,9 +56,9 @@ async def test_a_file_is_checked_and_taken_in(
         await page.goto("/test/subscribers")
         await page.get_by_role("link", name="Import CSV").click()
         await page.get_by_label("CSV file").set_input_files(FILE)
-        await page.get_by_role("button", name="Check the file").click()
+        await page.get_by_role("button", name="Check file").click()
         main = page.get_by_role("main")
-        await expect(main).to_contain_text("Every row is right, and nothing is changed yet.", timeout=20_000)
+        await expect(main).to_contain_text("All rows are correct. Nothing has been changed yet.", timeout=20_000)
         assert not scripts or await grave_findings(page) == []
         await page.get_by_role("button", name="Import 2 rows").click()
         await expect(main).to_contain_text("Imported: 2 rows.", timeout=20_000)

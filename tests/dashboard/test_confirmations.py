@@ -55,7 +55,8 @@ def test_archiving(desk: Desk, editor: Visitor) -> None:
     """Nobody new can subscribe, those who have it keep it, as many as were counted, and there is no way back."""
     asked = text_of(editor.get("/test/package/archive?id=basic"))
     assert (
-        "Nobody new can subscribe to it. This is for good. 3 who have it keep it until they change or cancel." in asked
+        "New users can no longer subscribe to it. This cannot be undone."
+        " The 3 subscribers keep it until they change or cancel their subscription." in asked
     )
     use(desk, "user-0", 4)
     before = [check(desk, f"user-{number}") for number in range(3)]
@@ -70,7 +71,7 @@ def test_archiving(desk: Desk, editor: Visitor) -> None:
 def test_publishing(desk: Desk, editor: Visitor) -> None:
     """Users can subscribe from then on; it is archived later, and never again a draft."""
     asked = text_of(editor.get("/test/package/publish?id=pro%2F2026"))
-    assert "Users can subscribe to it from then on. It cannot become a draft again; later you can archive it." in asked
+    assert "Users can subscribe to it at once. It cannot become a draft again, but you can archive it later." in asked
     with pytest.raises(SubscriptionRefused):
         subscribe(desk, "early", "pro/2026")
     assert editor.post("/test/package/publish?id=pro%2F2026").status_code == 303
@@ -81,9 +82,9 @@ def test_publishing(desk: Desk, editor: Visitor) -> None:
 
 
 def test_deleting_a_draft(desk: Desk, editor: Visitor) -> None:
-    """Nobody has it, and it is gone for good."""
+    """Nobody has it, and it cannot be undone."""
     asked = text_of(editor.get("/test/package/delete?id=hostile"))
-    assert "It is a draft: nobody has it, and it is gone for good." in asked
+    assert "It is a draft without subscribers. This cannot be undone." in asked
     assert desk.served.run(desk.served.engine.catalog.count_subscribers(TEST)).get("hostile", 0) == 0
     assert editor.post("/test/package/delete?id=hostile").status_code == 303
     with pytest.raises(NotFound):
@@ -94,7 +95,7 @@ def test_changing_to_another_package(desk: Desk, editor: Visitor) -> None:
     """At once, and usage of the new package counts from zero; on the way back, which is a new subscription, too."""
     desk.served.run(desk.served.engine.catalog.publish_package(TEST, "pro/2026", by=TESTER))
     use(desk, "user-0", 4)
-    assert "At once; usage of the new package counts from zero." in editor.get("/test/user?id=user-0")
+    assert "Takes effect at once. Usage of the new package starts at zero." in editor.get("/test/user?id=user-0")
     for package_id in ("pro/2026", "basic"):
         assert editor.post("/test/user/change?id=user-0", package=package_id).status_code == 303
         assert used(desk, "user-0") == 0
@@ -110,7 +111,7 @@ def test_cancelling(desk: Desk, editor: Visitor, when: str) -> None:
     address = f"/test/user/cancel?id=ada&subscription={subscription_id(desk, 'ada', 'basic')}&when={when}"
     asked = text_of(editor.get(address))
     first = "ada loses it at once." if when == "now" else "ada keeps it until the current period ends."
-    rest = "Cancelled is cancelled: a new subscription counts usage from zero. Add-ons that they have end with it."
+    rest = "This cannot be undone: a new subscription counts usage from zero. Their add-ons end with it."
     assert f"{first} {rest}" in asked
     assert editor.post(address).status_code == 303
     if when == "end":
@@ -131,7 +132,7 @@ def test_changing_a_published_package(desk: Desk, editor: Visitor) -> None:
     page = editor.get("/test/package/edit?id=basic")
     seen = page.partition('name="seen" value="')[2].partition('"')[0]
     asked = text_of(editor.post("/test/package/edit?id=basic", seen=seen, **form).text)
-    assert "3 subscribers have this package, and it changes for all of them at once." in asked
+    assert "3 subscribers have this package. The change takes effect for all of them at once." in asked
     assert "this touches 3 subscribers, 1 of them above 2 already in their current period." in asked
     assert catalog(desk).package("basic").feature("message") == allows(10, DAY)
     assert editor.post("/test/package/edit?id=basic", seen=seen, confirm="1", **form).status_code == 303
@@ -152,7 +153,7 @@ def test_deleting_a_rule(desk: Desk, editor: Visitor) -> None:
     assert before >= 2
     for rule in (rules[1], rules[2]):
         address = f"/test/integrations/segment/rule/delete?id={rule.id}"
-        said = "Events that it alone maps are no usage any more. What was recorded stays."
+        said = "New events that only this rule maps are no longer recorded as usage. Usage already recorded stays."
         assert said in text_of(editor.get(address))
         assert editor.post(address).status_code == 303
     assert used(desk, "user-0") == before

@@ -50,10 +50,10 @@ def test_the_last_use_of_a_key_is_shown(desk: Desk) -> None:
     key = made_key(owner.post("/test/developer/key", kind="private", name="Shop").text)
 
     def row() -> str:
-        return text_of(owner.get("/test/developer")).split(f"{masked(key)} Private Shop ")[1].split(" In force")[0]
+        return text_of(owner.get("/test/developer")).split(f"{masked(key)} Private Shop ")[1].split(" Active")[0]
 
-    made = row().removesuffix(" never")
-    assert row() == f"{made} never"
+    made = row().removesuffix(" Never")
+    assert row() == f"{made} Never"
     desk.served.clock.advance(seconds=1)
     desk.served.ask(_ME, key=key)
     assert row() == f"{made} {made}"  # Of the same minute.
@@ -68,11 +68,11 @@ def test_a_key_is_rotated_with_overlap(desk: Desk) -> None:
     assert f"{masked(old)} stays valid." in text_of(answer.text)
     assert text_of(owner.get("/live/developer")).count("Private Shop") == 2
     assert desk.served.ask(_ME, key=old) == desk.served.ask(_ME, key=new)
-    assert "Programs that still send it are refused." in owner.get(f"/live/developer/revoke?id={masked(old)}")
+    assert "Programs that still use it get an error." in owner.get(f"/live/developer/revoke?id={masked(old)}")
     assert owner.post(f"/live/developer/revoke?id={masked(old)}").status_code == 303
-    assert f"{masked(old)} is revoked." in owner.get("/live/developer")
+    assert f"Key {masked(old)} was revoked." in owner.get("/live/developer")
     desk.served.ask(_ME, key=new)
-    assert "is revoked already" in owner.get(f"/live/developer/revoke?id={masked(old)}", status=409)
+    assert "has already been revoked" in owner.get(f"/live/developer/revoke?id={masked(old)}", status=409)
 
 
 def test_a_key_of_the_other_environment_is_not_there(desk: Desk) -> None:
@@ -100,7 +100,7 @@ def test_secure_mode_and_the_secret_are_of_one_environment(desk: Desk, environme
     owner, access = desk.colleague(Role.OWNER), desk.served.engine.access
     before = desk.served.run(access.keyring())
     owner.post(f"/{environment}/developer/secure-mode", required="on")
-    assert "The Client API lets in user tokens only." in owner.get(f"/{environment}/developer")
+    assert "The Client API now accepts user tokens only." in owner.get(f"/{environment}/developer")
     desk.served.clock.advance(seconds=1)
     owner.post(f"/{environment}/developer/secret")
     desk.served.run(access.keys())  # Reads the keyring anew.
@@ -124,9 +124,11 @@ def test_an_older_secret_is_revoked_after_a_yes(desk: Desk) -> None:
     owner.post("/test/developer/secret")
     assert f"Revoke secret {old.id}" in owner.get("/test/developer")
     assert owner.post(f"/live/developer/secret/revoke?id={old.id}").status_code == 404
-    assert "open nothing any more" in owner.get(f"/test/developer/secret/revoke?id={old.id}")
+    assert "stop working within a second. This cannot be undone." in owner.get(
+        f"/test/developer/secret/revoke?id={old.id}"
+    )
     assert owner.post(f"/test/developer/secret/revoke?id={old.id}").status_code == 303
-    assert f"Secret {old.id} is revoked." in owner.get("/test/developer")
+    assert f"Secret {old.id} was revoked." in owner.get("/test/developer")
     states = {each.id: each.revoked_at is not None for each in desk.served.run(access.signing_secrets())}
     assert states.pop(old.id)
     assert not any(states.values())
@@ -135,10 +137,12 @@ def test_an_older_secret_is_revoked_after_a_yes(desk: Desk) -> None:
 def test_the_tokens_of_a_user_are_revoked_after_a_yes(desk: Desk) -> None:
     """What tokens must carry goes up, so that those that are out hold no more; a user who is not there has none."""
     editor, served = desk.colleague(Role.EDITOR), desk.served
-    assert "Every user token that was made for them" in editor.get("/test/user/tokens?id=user-0")
+    assert "All existing tokens of this user stop working. This cannot be undone." in editor.get(
+        "/test/user/tokens?id=user-0"
+    )
     before = served.run(served.store.users.user(TEST, "user-0")).token_version
     assert editor.post("/test/user/tokens?id=user-0").status_code == 303
-    assert "The tokens of user-0 are revoked." in editor.get("/test/user?id=user-0")
+    assert "The tokens of user-0 were revoked." in editor.get("/test/user?id=user-0")
     assert served.run(served.store.users.user(TEST, "user-0")).token_version == before + 1
     assert editor.post("/test/user/tokens?id=nobody").status_code == 404
 
@@ -148,7 +152,7 @@ def test_who_is_no_owner_only_looks(desk: Desk, role: Role) -> None:
     """Keys are listed for all, without a button that would do something."""
     page = desk.colleague(role).get("/test/developer")
     assert masked(desk.served.keys[TEST][KeyKind.PRIVATE]) in page
-    for word in ("Rotate", "Revoke", "Make a key", "Make a new secret", ">Save<"):
+    for word in ("Rotate", "Revoke", "Create key", "Create secret", ">Save<"):
         assert word not in page
 
 
@@ -204,7 +208,7 @@ def test_the_log_tells_who_did_what(desk: Desk) -> None:
     assert "tester cli Package updated hostile name <script>alert(1)</script> → Harmless" in text_of(page)
     assert "Package created" in page
     assert "basic" not in text_of(page).replace("basic-plan", "")
-    assert "Nothing with this identifier was changed." in editor.get("/test/log?subject=unknown")
+    assert "No changes to anything with this identifier." in editor.get("/test/log?subject=unknown")
     assert "Harmless" not in editor.get("/live/log")
 
 

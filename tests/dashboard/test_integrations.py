@@ -50,7 +50,7 @@ def test_integrations_say_what_is_connected(editor: Visitor) -> None:
     assert "Failed 1" in page
     assert "Stripe Not connected" in page
     other = text_of(editor.get("/live/integrations"))
-    assert "Segment Nothing came yet" in other
+    assert "Segment No events yet" in other
     assert "Events 0 Last event None yet" in other
 
 
@@ -62,7 +62,7 @@ def test_events_are_listed_by_status(editor: Visitor) -> None:
     waiting = text_of(editor.get("/test/integrations/segment?status=WAITING"))
     assert "Named nobody-yet message (1) Waiting" in waiting
     assert "Message sent" not in waiting
-    assert "No event has this status." in editor.get("/test/integrations/segment?status=RECORDED")
+    assert "No events have this status." in editor.get("/test/integrations/segment?status=RECORDED")
     assert editor.http.get("/test/integrations/segment?status=LOST").status_code == 400
     assert editor.http.get("/test/integrations/segment?before=x").status_code == 400
 
@@ -85,8 +85,8 @@ def test_an_event_is_mapped_in_two_clicks(desk: Desk, editor: Visitor) -> None:
     answer = editor.post(NEW, name="Message sent", event_name="Message sent", property="", value="", feature="message")
     assert answer.status_code == 303
     page = text_of(editor.get(RULES))
-    assert "Message sent is made. Events that came before are held against it now." in page
-    assert "Message sent it is called Message sent Messages" in page
+    assert "Message sent was created. It is now being applied to earlier events." in page
+    assert "Message sent Name is Message sent Messages" in page
     while (used(desk, TEST, "user-0"), used(desk, TEST, "user-1")) != (1, 1):
         time.sleep(0.05)
     assert "Message sent 2" not in text_of(editor.get(RULES))
@@ -111,9 +111,9 @@ def test_a_rule_is_changed_and_deleted(editor: Visitor) -> None:
     editor.post(address, name="Second", property="size", value="4", feature="support")
     assert "Second size is 4 Support at night" in text_of(editor.get(RULES))
     delete = f"/test/integrations/segment/rule/delete?id={rule}"
-    assert "What was recorded stays." in editor.get(delete)
+    assert "Usage already recorded stays." in editor.get(delete)
     assert editor.post(delete).status_code == 303
-    assert "Second is deleted." in editor.get(RULES)
+    assert "Second was deleted." in editor.get(RULES)
     assert "No rules yet." in editor.get(RULES)
     assert "Mapping rule not found" in editor.get(address, status=404)
 
@@ -188,10 +188,10 @@ def test_the_likely_feature_is_the_one_that_reads_like_it(desk: Desk) -> None:
 def test_the_first_page_says_that_events_failed(desk: Desk, editor: Visitor) -> None:
     """With the way to them; where none did it says nothing."""
     page = editor.get("/test/packages")
-    assert "Segment: 1 event has failed and counts nothing. See why, and try again" in text_of(page)
+    assert "Segment: 1 event failed and is not counted as usage. See why and try again" in text_of(page)
     assert 'href="/test/integrations/segment?status=FAILED"' in page
-    assert "has failed" not in editor.get("/live/packages")
-    assert "has failed" in desk.colleague(Role.VIEWER).get("/test/packages")
+    assert "event failed" not in editor.get("/live/packages")
+    assert "event failed" in desk.colleague(Role.VIEWER).get("/test/packages")
 
 
 def test_what_failed_is_tried_again(desk: Desk, editor: Visitor) -> None:

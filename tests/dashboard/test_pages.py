@@ -145,7 +145,7 @@ def test_what_colleagues_have_changes_only_after_a_yes(desk: Desk) -> None:
     }  # fmt: skip
     answer = editor.post("/test/package/edit?id=basic", **fields)
     said = text_of(answer.text)
-    assert "3 subscribers have this package, and it changes for all of them at once." in said
+    assert "3 subscribers have this package. The change takes effect for all of them at once." in said
     assert "Warning. Package 'basic' loses 'support': this touches 3 subscribers." in said
     assert "changes 'message' from 10 per day to 5 per day (at once for 3 subscribers)" in said
     assert desk.served.run(desk.served.engine.catalog.read(TEST)).package("basic").feature("message") == allows(10, DAY)
@@ -162,7 +162,7 @@ def test_a_change_made_meanwhile_is_not_lost(desk: Desk) -> None:
     assert other.post("/test/package/edit?id=hostile", seen=seen[1], name="Theirs").status_code == 303
     answer = editor.post("/test/package/edit?id=hostile", seen=seen[1], name="Mine")
     assert answer.status_code == 400
-    assert "Somebody has changed this package meanwhile" in answer.text
+    assert "Nothing was saved: somebody changed this package in the meantime." in answer.text
     assert 'value="Mine"' in answer.text
     again = re.search(r'name="seen" value="(\w+)"', answer.text)
     assert again is not None

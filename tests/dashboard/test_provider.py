@@ -153,7 +153,7 @@ def test_a_provider_that_is_away_is_said(desk: Desk, provider: IdentityProvider)
     provider.__exit__()
     answer = desk.guest().http.get("/login/provider")
     assert answer.status_code == 503
-    assert "Your organisation&#39;s sign-in does not answer" in answer.text
+    assert "Your organisation&#39;s sign-in does not respond" in answer.text
     assert desk.guest().sign_in("owner@example.com").status_code == 303
 
 

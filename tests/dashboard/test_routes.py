@@ -78,15 +78,15 @@ def test_a_viewer_changes_nothing(desk: Desk) -> None:
     viewer = desk.colleague(Role.VIEWER)
     answer = viewer.post("/test/package/delete?id=hostile")
     assert answer.status_code == 403
-    assert "This takes the role editor, and yours is viewer." in answer.text
+    assert "This needs the role editor. Your role is viewer." in answer.text
     assert "hostile" in desk.served.run(desk.served.engine.catalog.read(desk.environment)).packages
 
 
 def test_what_is_not_there_is_said_with_its_status(desk: Desk) -> None:
     """An unknown address and an unknown id are 404, another method 400, each a page of ours."""
     editor = desk.colleague(Role.EDITOR)
-    assert "There is nothing at this address." in editor.get("/test/nothing", status=404)
+    assert "There is no page at this address." in editor.get("/test/nothing", status=404)
     assert "Package not found" in editor.get("/test/package?id=unknown", status=404)
-    assert "the address must say which".capitalize()[1:] in editor.get("/test/package", status=400)
+    assert "The address must contain ?id=" in editor.get("/test/package", status=400)
     assert editor.http.put("/test/packages").status_code == 400
     assert editor.http.head("/test/packages").status_code == 200

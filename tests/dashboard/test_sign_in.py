@@ -29,7 +29,7 @@ def test_the_first_link_makes_the_owner_once(desk: Desk) -> None:
     """Whoever opens it says who they are and becomes the owner; used up, it is worth nothing."""
     token = desk.served.run(desk.colleagues.invite_first(by=TESTER))
     first = desk.guest()
-    assert "You are invited as owner" in first.get(f"/invite?token={token}")
+    assert "You have been invited as owner" in first.get(f"/invite?token={token}")
     answer = first.post("/invite", token=str(token), email=" Ada@Example.com ", password=PASSWORD)
     assert (answer.status_code, answer.headers["location"]) == (303, "/test/packages")
     assert "ada@example.com" in first.get("/people")
@@ -113,13 +113,13 @@ def test_links_are_listed_and_withdrawn(desk: Desk) -> None:
     token = re.search(r"/invite\?token=([\w-]+)", page)
     assert token is not None
     listed = text_of(owner.get("/people"))
-    assert "Open links To Role Made by Works until Actions guest@example.com Editor owner@example.com" in listed
+    assert "Open invitations To Role Invited by Expires Actions guest@example.com Editor owner@example.com" in listed
     link = re.search(r'name="link" value="(\w{64})"', owner.get("/people"))
     assert link is not None
     assert token[1] not in owner.get("/people"), "the link itself is shown only when it is made"
     assert desk.colleague(Role.EDITOR).post("/people/withdraw", link=link[1]).status_code == 403
     assert owner.post("/people/withdraw", link=link[1]).headers["location"] == "/people"
-    assert "Open links" not in owner.get("/people")
+    assert "Open invitations" not in owner.get("/people")
     assert ("owner@example.com", "revoked", "invitation", "guest@example.com") in desk.log("person")
     assert "used already" in desk.guest().get(f"/invite?token={token[1]}", status=404)
     assert owner.post("/people/withdraw", link=link[1]).status_code == 404

@@ -46,7 +46,7 @@ def test_search_takes_the_beginning_of_id_name_or_email(desk: Desk) -> None:
         ("001", []),
     ):
         assert ids(viewer.get(f"/test/subscribers?q={text}")) == expected
-    assert "No user is like this." in viewer.get("/test/subscribers?q=nobody")
+    assert "No users match." in viewer.get("/test/subscribers?q=nobody")
 
 
 def test_a_package_filters(desk: Desk) -> None:

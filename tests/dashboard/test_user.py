@@ -69,7 +69,7 @@ def test_it_estimates_when_a_limit_is_reached(desk: Desk) -> None:
     for delta, expected in ((2, False), (3, True), (5, False)):
         use(desk, delta)
         said = text_of(viewer.get(PAGE))
-        assert ("5 of 10 At this pace used up on 11 March 2026, 00:00 UTC" in said) is expected
+        assert ("5 of 10 At this pace used up by 11 March 2026, 00:00 UTC" in said) is expected
         assert ("At this pace" in said) is expected
 
 
@@ -96,14 +96,14 @@ def test_it_says_which_package_answers_and_why(desk: Desk) -> None:
     run(engine.accounts.subscribe(TEST, "user-0", ["extra"]))
     viewer = desk.colleague(Role.VIEWER)
     said = text_of(viewer.get(PAGE))
-    assert "Basic Plan answers. Limits are equal, and a base package comes before an add-on." in said
-    assert "Extra messages does not. Its limit is equal, and it is an add-on. Limits are not added up." in said
+    assert "Basic Plan applies. Limits are equal, and a base package comes before an add-on." in said
+    assert "Extra messages does not apply. Its limit is equal, and it is an add-on. Limits are not added up." in said
     run(engine.catalog.create_package(TEST, id="big", name="Big", is_addon=True, features=[allows(20, DAY)], by=TESTER))
     run(engine.catalog.publish_package(TEST, "big", by=TESTER))
     run(engine.accounts.subscribe(TEST, "user-0", ["big"]))
     said = text_of(viewer.get(PAGE))
-    assert "Big answers. The highest limit answers: 20 is more than 10." in said
-    assert "Basic Plan does not. Its limit, 10, is lower. Limits are not added up." in said
+    assert "Big applies. The highest limit answers: 20 is more than 10." in said
+    assert "Basic Plan does not apply. Its limit, 10, is lower. Limits are not added up." in said
 
 
 def test_usage_over_time_is_there_for_eyes_and_for_programs(desk: Desk) -> None:
@@ -136,7 +136,7 @@ def test_the_ledger_is_paged(desk: Desk) -> None:
 def test_usage_is_recorded_with_who_and_why(desk: Desk, editor: Visitor) -> None:
     """An entry like any other. The same form sent twice counts once; another one counts again."""
     key = form_key(editor.get(PAGE))
-    for said in ("3 of message recorded.", "3 of message recorded, once."):
+    for said in ("Recorded 3 of message.", "This form had been sent before, and counted only once."):
         answer = record(editor, key)
         assert answer.status_code == 303
         assert said in text_of(editor.get(answer.headers["location"]))
@@ -164,8 +164,8 @@ def test_usage_is_given_back(desk: Desk, editor: Visitor) -> None:
         ({"amount": "-1"}, "whole number from 1"),
         ({"amount": "1.5"}, "whole number from 1"),
         ({"amount": "9" * 17}, "whole number from 1"),
-        ({"reason": " "}, "Say why"),
-        ({"reason": "x" * 501}, "Say why"),
+        ({"reason": " "}, "Reason must be 1 to 500 characters, got 0"),
+        ({"reason": "x" * 501}, "Reason must be 1 to 500 characters, got 501"),
         ({"feature": "none"}, "Feature not found"),
         ({"key": "é"}, "idempotencyKey must be"),
     ],
@@ -197,7 +197,7 @@ def test_subscriptions_begin_change_and_end(desk: Desk, editor: Visitor) -> None
     assert "Pro & Co Active 10 March 2026, 12:00 UTC 11 March 2026, 12:00 UTC" in history
     assert history.index("Pro & Co") < history.index("Basic Plan Cancelled")
     assert editor.post(f"/test/user/cancel?id=new&subscription={number}&when=now").status_code == 303
-    assert "Nothing: no subscription of theirs gives access now." in text_of(editor.get("/test/user?id=new"))
+    assert "None: no subscription of this user gives access now." in text_of(editor.get("/test/user?id=new"))
     assert old.subscription.package_id == "basic"
 
 

@@ -130,19 +130,19 @@ def test_one_wrong_row_and_nothing_is_taken_in(desk: Desk, editor: Visitor) -> N
     for line in (
         "2 good Created",
         "3 Wrong: id must be 1 to 255 characters, got 0: ''",
-        "4 good Wrong: the id 'good' stands in row 2 already",
+        "4 good Wrong: row 2 has the same id, 'good'",
         "6 long Wrong: name must be 1 to 255 characters, got 256",
         "7 bad Wrong: metadata must be JSON, got '{'",
-        "8 short Wrong: it has 2 cells and the heads are 3",
+        "8 short Wrong: a row must have 3 cells, got 2",
         "9 two lines Wrong: id must not hold control characters",
-        "10 big Wrong: a cell is longer than 65,536 characters",
+        "10 big Wrong: a cell must be at most 65,536 characters",
         "11 deep Wrong: metadata must be at most 16 levels deep",
     ):
         assert line in said
     assert "Created: 1 Updated: 0 Unchanged: 0 Wrong: 8" in said
     assert "carry-out" not in report
     refused = editor.post(path.replace("progress", "carry-out"))
-    assert (refused.status_code, "all or nothing" in refused.text) == (400, True)
+    assert (refused.status_code, "nothing can be imported" in refused.text) == (400, True)
     assert users(desk) == before
 
 
@@ -151,15 +151,15 @@ def test_one_wrong_row_and_nothing_is_taken_in(desk: Desk, editor: Visitor) -> N
     [
         (b"", "The file is empty"),
         (b"\n\n", "The file is empty"),
-        ("id,name\nada,Zoë\n".encode("latin-1"), "The file is not text in UTF-8 (byte 0xeb is not)"),
-        ("id\nada\n".encode("utf-16"), "The file is not text in UTF-8 (byte 0xff is not)"),
+        ("id,name\nada,Zoë\n".encode("latin-1"), "The file is not in UTF-8: byte 0xeb is not valid."),
+        ("id\nada\n".encode("utf-16"), "The file is not in UTF-8: byte 0xff is not valid."),
         (b"id,plan,colour\nada,x,y\n", "Unknown columns 'plan', 'colour'"),
         (b"id,Email\nada,x\n", "Unknown column 'Email'"),
         (b"id,id\nada,ada\n", "Two columns have the same name."),
-        (b"name\nAda\n", "There is no column id"),
-        (b'id,name\nada,"Ada\n', "Row 2 and what follows cannot be read"),
+        (b"name\nAda\n", "The column id is missing."),
+        (b'id,name\nada,"Ada\n', "The file cannot be read from row 2 on"),
         (b"id\nada\nb\0b\n", "Wrong: id must not hold control characters"),
-        (b"id\n" + b"x" * 200_000 + b"\n", "Row 2 and what follows cannot be read: field larger than field limit"),
+        (b"id\n" + b"x" * 200_000 + b"\n", "The file cannot be read from row 2 on: field larger than field limit"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(desk: Desk, editor: Visitor, content: bytes, says: str) -> None:
@@ -214,7 +214,7 @@ def test_an_import_whose_process_is_gone_says_so(desk: Desk, editor: Visitor, mo
     (folder / "state.json").write_text(state.replace('"checked"', '"importing"'))
     assert 'hx-trigger="every 1s"' in editor.get(path)
     desk.served.clock.advance(seconds=31)
-    assert "It was interrupted." in editor.get(path)
+    assert "The import was interrupted." in editor.get(path)
     desk.served.clock.advance(days=1)
     assert editor.sign_in("editor@example.com").status_code == 303
     checked(editor, "id\nbob\n")
@@ -293,7 +293,7 @@ def test_many_are_written_out_page_by_page(desk: Desk, editor: Visitor) -> None:
     path, report = checked(editor, "id\n" + "".join(f"n{number:04}\n" for number in range(2300)))
     assert re.findall(r"<code>(n\d+)</code>", report)[::99] == ["n0000", "n0099"]
     assert "n0100" in editor.get(f"{path}&first=100")
-    assert "No such rows." in editor.get(f"{path}&outcome=wrong")
+    assert "No rows match." in editor.get(f"{path}&outcome=wrong")
     take_in(editor, path)
     written = editor.http.get("/test/users/export").text.splitlines()
     assert [line.split(",")[0] for line in written[1:]] == sorted(users(desk))

@@ -55,7 +55,7 @@ def test_the_readme_shows_every_picture_with_words() -> None:
 CAPTIONS: dict[str, tuple[str, list[str]]] = {
     "insights": (
         "Usage of each feature over a year, as lines, with filters for days, feature, package and user",
-        ["Units by feature", "From", "To", "Feature", "Package", "User", "A year"],
+        ["Units by feature", "From", "To", "Feature", "Package", "User", "1 year"],
     ),
     "limits": (
         "A list of users who are near a limit or have reached it, with when they run out and when it resets",
@@ -63,7 +63,7 @@ CAPTIONS: dict[str, tuple[str, list[str]]] = {
     ),
     "user": (
         "A user's page: what they may use, how much of each limit is used, when it resets, and why",
-        ["What they may use", "Used", "Resets", "Why"],
+        ["Entitlements", "Used", "Resets", "Why"],
     ),
     "packages": (
         "The packages with their status, features, subscribers and add-ons",
@@ -77,14 +77,14 @@ CAPTIONS: dict[str, tuple[str, list[str]]] = {
     "package-new": ("The form for a new package", ["New package", "Package name"]),
     "package-edit": ("Changing a package, its features and their limits", ["Edit Nest", "Features", "Limit"]),
     "package-duplicate": ("Duplicating a package as a draft", ["Duplicate Colony", "The copy is a draft"]),
-    "package-archive": ("Archiving a package, with how many users have it", ["Archive Nest?", "who have it keep it"]),
+    "package-archive": ("Archiving a package, with how many users have it", ["Archive Nest?", "subscribers keep it"]),
     "features": (
         "All features with their types and the packages they are in",
         ["Type", "Packages assigned to", "Consumable", "Binary"],
     ),
     "feature": (
         "A feature: its name, its type, and what one unit of it is called",
-        ["Name", "Type", "Consumable", "One unit is called"],
+        ["Name", "Type", "Consumable", "Unit label, singular"],
     ),
     "feature-new": ("The form for a new feature", ["New feature", "Name"]),
     "subscribers": (
@@ -97,25 +97,25 @@ CAPTIONS: dict[str, tuple[str, list[str]]] = {
     "users-import": ("Importing users from a file", ["Import users", "CSV file"]),
     "adoption": ("Adoption: how many of the users who may use a feature do use it", ["Had it", "Used it", "Share"]),
     "top-users": ("Who uses a feature most", ["Top users", "User", "Units"]),
-    "refusals": ("Who was refused a feature, and how often", ["User", "Times"]),
-    "insights-dark": ("Usage over a year, in dark mode", ["Units by feature", "A year"]),
-    "integrations": ("What can send events, and how", ["Segment", "add a destination of the kind Webhooks"]),
+    "refusals": ("Who was refused a feature, and how often", ["User", "Refusals"]),
+    "insights-dark": ("Usage over a year, in dark mode", ["Units by feature", "1 year"]),
+    "integrations": ("What can send events, and how", ["Segment", "add a Webhooks destination"]),
     "events": (
         "Events from Segment with what happened to each; there are none yet",
-        ["Event", "Status", "Nothing came yet."],
+        ["Event", "Status", "No events yet."],
     ),
     "rules": (
         "Rules for events from Segment, and events that no rule matches; there are none yet",
-        ["Rules", "No rules yet.", "Unmapped events by name", "Every event is mapped."],
+        ["Rules", "No rules yet.", "Unmapped events by name", "All events are mapped."],
     ),
     "rule": ("The form for a rule", ["New rule", "Map an event when", "Then record usage for"]),
-    "developer": ("Keys with their last use", ["Keys", "Last used", "never"]),
-    "console": ("The console for asking the Admin API", ["Console", "Your private key of this environment"]),
+    "developer": ("Keys with their last use", ["Keys", "Last used", "Never"]),
+    "console": ("The console for asking the Admin API", ["Console", "Private key of this environment"]),
     "log": (
         "Every change: who made it, when, and the values before and after",
-        ["When", "Who", "What", "Before and after"],
+        ["When", "Changed by", "Change", "Before and after"],
     ),
-    "people": ("Who may sign in, and their roles", ["People", "E-mail address", "Role", "Owner"]),
+    "people": ("Who may sign in, and their roles", ["Colleagues", "E-mail address", "Role", "Owner"]),
     "account": ("Your own account", ["Your account", "Change your password"]),
 }
 """What is said of each picture, and the words on it that bear it out."""

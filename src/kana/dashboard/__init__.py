@@ -1,4 +1,4 @@
-"""The pages for people: server-rendered, whole without scripts, in the same process as the API."""
+"""The dashboard: server-rendered pages that work without scripts, in the same process as the API."""
 
 from kana.dashboard.app import create_dashboard
 from kana.dashboard.passwords import Argon2Passwords

@@ -1,4 +1,4 @@
-"""The API call that does what a button does, ready to be pasted into a terminal."""
+"""The API call that does the same as a button, ready to paste into a terminal."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CALLS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """One call: what it is named in the API, and the command that makes it with the key in ``KANA_KEY``."""
+    """One call: its name in the API, and the command that makes it with the key in ``KANA_KEY``."""
 
     name: str
     command: str
 
 
 def api_call(origin: str, name: str, **variables: object) -> ApiCall:
-    """Return the command that makes a call of the Admin API at a server."""
+    """Return the command that makes a call to the Admin API of a server."""
     body = json.dumps({"query": CALLS[name], "variables": variables}, ensure_ascii=False)
     lines = (
         f"curl {shlex.quote(f'{origin}/graphql')}",

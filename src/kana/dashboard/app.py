@@ -1,4 +1,4 @@
-"""The application of the dashboard: from a request to its page, by way of every check."""
+"""The application of the dashboard: it checks each request and answers with a page."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ from kana.settings import Settings
 from kana.status import status_of
 
 FIELDS_MAX = 20_000
-"""Most fields of one form: a package of a few thousand features."""
+"""The most fields of a form: enough for a package of a few thousand features."""
 
 STRANGER_FIELDS_MAX = 50
-"""Most fields of a form that somebody sends who is not signed in."""
+"""The most fields of a form from a visitor who is not signed in."""
 
 STRANGER_FORM_BYTES_MAX = 8 * 1024
-"""Largest form of somebody who is not signed in, of which a name and a password are the most."""
+"""The largest form from a visitor who is not signed in: enough for an e-mail address and a password."""
 
 QUERY_BYTES_MAX = 8 * 1024
-"""Longest query of an address."""
+"""The longest query of an address."""
 
 CONTENT_TYPE_MAX = 300
-"""Longest Content-Type: reading what it holds takes the square of its length."""
+"""The longest Content-Type: parsing it takes quadratic time."""
 
 UNSAFE = (
-    "This address is reached over plain http from another machine, where a password or a session could be read on its"
-    " way. Nothing was done. Put it behind https and set KANA_PUBLIC_URL, or open it on the machine itself."
+    "Nothing was done: you reached this address from another machine over plain http, so others could read your"
+    " password or session on its way. Serve it over https and set KANA_PUBLIC_URL, or open it on the machine itself."
 )
-"""For every page and form that shows or takes a secret, as the first page says it too."""
+"""The refusal of every page and form that shows or takes a secret; the sign-in page says the same."""
 
 
 class Dashboard:
-    """The ASGI application. What it does not know it answers with a page that says so."""
+    """The ASGI application. It answers errors with a page too."""
 
     def __init__(self, services: Services, routes: Sequence[Route]) -> None:
         self._services = services
@@ -59,7 +59,7 @@ class Dashboard:
         self._paths = {(route.in_environment, route.path) for route in routes}
 
     def methods_of(self, path: str) -> Sequence[str]:
-        """Return the methods that there is something for at an address; none where there is nothing."""
+        """Return the methods that an address takes; none if there is nothing at it."""
         if path.startswith(PREFIX):
             return ("GET",)
         environment, rest = _split(path)
@@ -119,14 +119,14 @@ class Dashboard:
     async def _admit(self, request: PageRequest) -> Response:
         """Check the address, the colleague, their role and the form, in this order, and call the handler."""
         if len(request.http.scope["query_string"]) > QUERY_BYTES_MAX:
-            raise BadInput(f"The address is too long: what follows its ? may be {QUERY_BYTES_MAX} bytes.")
+            raise BadInput(f"The address is too long: its query must be at most {QUERY_BYTES_MAX:,} bytes.")
         route = self._route(request)
         if route.needs is not None and request.visitor is None:
             return _to_sign_in(request)
         if not (request.site.may_sign_in or route.is_for_any_site):
             raise Forbidden(UNSAFE)
         if route.needs is not None and not request.colleague.role.covers(route.needs):
-            raise Forbidden(f"This takes the role {route.needs}, and yours is {request.colleague.role}.")
+            raise Forbidden(f"This needs the role {route.needs}. Your role is {request.colleague.role}.")
         fresh = "" if request.token else generate_token()
         if route.method == "POST":
             await _read_form(request, route)
@@ -134,7 +134,7 @@ class Dashboard:
             request.token = fresh
         response = await route.handler(request)
         if fresh and request.token == fresh:
-            # The forms of somebody who is not signed in are bound to this browser too.
+            # The forms of a visitor who is not signed in are bound to this browser too.
             response.set_cookie(
                 cookie_name("session", request.site),
                 request.token,
@@ -151,8 +151,8 @@ class Dashboard:
         if route is not None:
             return route
         if (request.is_in_environment, request.path) in self._paths:
-            raise BadInput(f"this page does not take {method}")
-        raise NotFound("There is nothing at this address.")
+            raise BadInput(f"This page does not accept {method}.")
+        raise NotFound("There is no page at this address.")
 
 
 def _complete(headers: MutableHeaders, site: Site) -> None:
@@ -163,7 +163,7 @@ def _complete(headers: MutableHeaders, site: Site) -> None:
 
 
 def _split(path: str) -> tuple[Environment | None, str]:
-    """Return the environment that a path begins with and the rest; None where it begins with none."""
+    """Return the environment that a path begins with, or None, and the rest of the path."""
     for environment in Environment:
         if path == f"/{environment}" or path.startswith(f"/{environment}/"):
             return environment, path.removeprefix(f"/{environment}") or "/"
@@ -179,18 +179,18 @@ def _to_sign_in(request: PageRequest) -> Response:
 
 
 async def _read_form(request: PageRequest, route: Route) -> None:
-    """Read the form, bounded, when a page of ours sent it and it carries the token of this session.
+    """Read the form, up to its bounds, if a page of Kana sent it with the token of this session.
 
     Raises:
-        Forbidden: another site sent it, or its token is missing or another session's.
+        Forbidden: another site sent it, or its token is missing or belongs to another session.
     """
     if not request.site.sent(request.http):
-        raise Forbidden("This form was sent by another site; nothing was done.")
+        raise Forbidden("Nothing was done: another site sent this form.")
     if len(request.http.headers.get("content-type", "")) > CONTENT_TYPE_MAX:
         raise BadInput(f"Content-Type must be at most {CONTENT_TYPE_MAX} characters")
     _, options = parse_options_header(request.http.headers.get("content-type"))
     if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
-        raise BadInput("the form must be in UTF-8")  # Other charsets of Python's make text that no database takes.
+        raise BadInput("The form must be in UTF-8.")  # Some charsets of Python's make text that no database stores.
     most, fields = route.body_max, FIELDS_MAX
     if request.visitor is None:
         most, fields = min(most, STRANGER_FORM_BYTES_MAX), STRANGER_FIELDS_MAX
@@ -200,12 +200,14 @@ async def _read_form(request: PageRequest, route: Route) -> None:
     except (KanaError, ClientDisconnect):
         raise
     except MultiPartException as error:
-        raise BadInput(f"the form cannot be read: {error.message}") from error
+        raise BadInput(f"The form cannot be read: {error.message}") from error
     except Exception as error:
-        # Whatever else the framework raises over it (no boundary, no such charset) is the fault of what was sent.
-        raise BadInput("the form cannot be read") from error
+        # Whatever else the framework raises (no boundary, unknown charset) is the fault of the form.
+        raise BadInput("The form cannot be read.") from error
     if not request.token or not is_csrf_token(request.form.get("csrf"), request.token):
-        raise Forbidden("This form is too old, or was not made for you; nothing was done. Load the page again.")
+        raise Forbidden(
+            "Nothing was done: this form is too old or belongs to another session. Reload the page and try again."
+        )
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
@@ -216,18 +218,18 @@ def _bounded(receive: Receive, most: int) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > most:
-            raise BodyTooLarge(f"A form of this page is at most {most // 1024} KB.")
+            raise BodyTooLarge(f"A form of this page must be at most {most // 1024:,} KB.")
         return message
 
     return bounded_receive
 
 
 def create_dashboard(engine: Engine, settings: Settings, *, definitions: str) -> Dashboard:
-    """Return the dashboard over an engine: every page at its address, and a page for all that is not there.
+    """Return the dashboard over an engine.
 
-    ``definitions`` is the schema of the Admin API, as the console shows it.
+    ``definitions`` is the schema of the Admin API, which the console shows.
     """
-    assets()  # Read here, once, so that no request ever looks for a file.
+    assets()  # Read once, here, so that no request ever looks for a file.
     services = Services(
         engine=engine,
         imports=Imports(engine.directory, engine.imports, server=settings.database_place, clock=engine.clock),

@@ -1,4 +1,4 @@
-"""Style sheets and scripts: kept beside the templates, named by what is in them, so that browsers may keep them."""
+"""Style sheets and scripts, whose addresses change with their content so that browsers can cache them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file, and the same compressed where that was done when it was built."""
+    """One file, and its compressed form if the build made one."""
 
     body: bytes
     compressed: bytes | None
@@ -29,11 +29,11 @@ class Asset:
 
 @cache
 def assets() -> Mapping[str, Asset]:
-    """Return every file of the static folder by its path in it, as it was when this was first asked.
+    """Return every file of the static folder by its path, as it was at the first call.
 
-    Nothing else is ever served: a name from outside is looked up here and reaches no file system. Files of
-    other makers are copied to ``vendor/`` by ``make static`` and when a wheel is built. Without them
-    everything but looks works.
+    Nothing else is ever served: names from requests are looked up here and never reach the file system.
+    Third-party files are copied to ``vendor/`` by ``make static`` and when a wheel is built. Without them
+    the dashboard works, but looks plain.
     """
     return {
         path.relative_to(FOLDER).as_posix(): _read(path)
@@ -51,13 +51,13 @@ def _read(path: Path) -> Asset:
 
 
 def asset_url(name: str) -> str:
-    """Return the address of a file, which changes when the file does."""
+    """Return the address of a file, which changes with its content."""
     found = assets().get(name)
     return f"{PREFIX}{name}" if found is None else f"{PREFIX}{name}?v={found.tag}"
 
 
 def answer_asset(request: Request) -> Response:
-    """Answer a request for a file; the address with its tag may be kept for ever."""
+    """Answer a request for a file; browsers may cache an address with the file's tag for ever."""
     found = assets().get(request.scope["path"].removeprefix(PREFIX))
     if found is None:
         return Response(status_code=404)

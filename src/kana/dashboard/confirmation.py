@@ -1,4 +1,4 @@
-"""A question before what is not taken back: what a yes does, and two ways on."""
+"""The page that asks for confirmation before something that cannot be undone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Tone = Literal["primary", "danger"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Confirmation(Context):
-    """The question, and the form that ``button`` sends to ``action``."""
+    """The question and its effects, and the form that ``button`` sends to ``action``."""
 
     template = "confirm.html"
     title: str
@@ -30,6 +30,6 @@ class _Confirmation(Context):
 def ask(
     request: PageRequest, title: str, *lines: str, action: str, button: str, back: str, tone: Tone = "danger"
 ) -> Response:
-    """Show a question with ``lines`` on what a yes does; ``action`` takes the yes, ``back`` is for a no."""
+    """Show a question with its effects as ``lines``. ``action`` carries it out; ``back`` cancels it."""
     page = _Confirmation(title=title, lines=lines, action=action, button=button, tone=tone, back=back)
     return request.show(page)

@@ -1,4 +1,4 @@
-"""What templates are given: ``page``, a context of the page's own, and ``frame``, what all pages have around them."""
+"""What templates get: ``page``, the context of one page, and ``frame``, which all pages share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kana.model.environment import Environment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What one template uses, as ``page``: all of it, and nothing that it does not use. A test compares the two.
+    """What one template uses as ``page``, all of it and nothing else. A test compares the two.
 
     A subclass names its template.
     """
@@ -23,7 +23,7 @@ class Context:
 
 
 class Tone(StrEnum):
-    """How a notice is told: what was asked for is done, is not done yet, or failed."""
+    """The tone of a notice: the action was done, is not done yet, or failed."""
 
     SUCCESS = "success"
     WARNING = "warning"
@@ -32,7 +32,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence shown once on the next page: what came of a form."""
+    """The result of a form, shown once on the next page."""
 
     text: str
     tone: Tone
@@ -40,7 +40,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MenuEntry:
-    """A link of the top bar. ``here`` says that the page shown is behind it."""
+    """A link of the top bar. ``here`` says that it leads to the current page."""
 
     text: str
     url: str
@@ -49,7 +49,7 @@ class MenuEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What every page has around it. ``csrf`` goes into each form, in a hidden field of that name."""
+    """What every page shares. ``csrf`` goes into each form, in a hidden field of that name."""
 
     colleague: Colleague | None
     environment: Environment
@@ -62,19 +62,19 @@ class Frame:
     here: str
 
     def url(self, path: str, **query: object) -> str:
-        """Return the address of a page of this environment; a query of None or "" is left out."""
+        """Return the address of a page of this environment; values of None or "" are left out."""
         return address(f"/{self.environment}{path}", **query)
 
     def other_url(self, environment: str) -> str:
-        """Return the address of the page shown in another environment; of its list where it shows one thing."""
+        """Return the address of the current page in another environment, or of the packages there."""
         return f"/{environment}{self.path if self.is_in_environment else '/packages'}"
 
     def may(self, role: str) -> bool:
-        """Whether the colleague has at least this role, so that a button is shown only to who may press it."""
+        """Whether the colleague has at least this role, so that only those who can press a button see it."""
         return self.colleague is not None and self.colleague.role.covers(Role(role))
 
 
 def address(path: str, **query: object) -> str:
-    """Return a path with its query; what is None, False or empty is left out."""
+    """Return a path with its query; values that are None, False or empty are left out."""
     given = {name: str(value) for name, value in query.items() if value not in (None, "", False)}
     return f"{path}?{urlencode(given)}" if given else path

@@ -1,4 +1,4 @@
-"""From what was typed to values, and what is wrong with it, field by field."""
+"""Reading typed values from a form, and its errors by field."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from kana.model.text import UNITS_MAX, metadata, whole_number
 
 @dataclass(slots=True)
 class Errors:
-    """What is wrong with a form, the first complaint of each field; "" where no field is to blame."""
+    """The errors of a form: the first one of each field, and under "" the first that belongs to no field."""
 
     by_field: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, message: str) -> None:
-        """Complain about a field."""
+        """Add the error of a field, unless it has one."""
         self.by_field.setdefault(name, f"{message[:1].upper()}{message[1:]}")
 
     def take(self, error: BadInput, *, fields: Mapping[str, str] | None = None) -> None:
-        """Complain of what the engine refused; ``fields`` says what it calls the form's fields."""
+        """Add an error from the engine; ``fields`` maps its names of fields to those of the form."""
         name = (error.field if isinstance(error, InvalidValue) else None) or ""
         self.add((fields or {}).get(name, name), error.message)
 
@@ -30,7 +30,7 @@ class Errors:
 
 
 def read_units(text: str, *, name: str, errors: Errors) -> int | None:
-    """Return a limit as typed, with or without commas; None where nothing is typed: unlimited."""
+    """Return a limit as typed, with or without commas; None, which is unlimited, if nothing is typed."""
     digits = without_separators(text)
     if not digits:
         return None
@@ -42,12 +42,12 @@ def read_units(text: str, *, name: str, errors: Errors) -> int | None:
 
 
 def without_separators(text: str) -> str:
-    """Return a number as typed without what people put between thousands."""
+    """Return a typed number without its thousands separators."""
     return text.replace(",", "").replace(" ", "")
 
 
 def read_metadata(text: str, *, errors: Errors) -> object:
-    """Return metadata as typed in JSON; nothing typed is ``{}``."""
+    """Return metadata as typed in JSON; ``{}`` if nothing is typed."""
     if not text:
         return {}
     try:
@@ -60,5 +60,5 @@ def read_metadata(text: str, *, errors: Errors) -> object:
 
 
 def written_metadata(value: object) -> str:
-    """Return metadata as a form shows it; "" where there is none."""
+    """Return metadata as a form shows it; "" if there is none."""
     return "" if value in ({}, None) else json.dumps(value, ensure_ascii=False, indent=2)

@@ -1,8 +1,8 @@
-"""Imports under way: a folder for each, so that every process of this machine can say how far it is.
+"""Imports in progress: each has a folder, so that every process on this machine can show its progress.
 
-A folder has the file that was uploaded, the report of what it would do, and ``state.json``, which is
-replaced as a whole. The folder's name is a secret of whoever uploaded it. A day later it is swept away.
-Each server has a place of its own for them, which its processes share.
+A folder contains the uploaded file, the report of what the import would do, and ``state.json``, which is
+replaced as a whole. Only the uploader knows the folder's name. It is deleted after a day. Each server has
+its own place for these folders, which its processes share.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from kana.model.user_import import RowOutcome
 from kana.model.word import Word
 
 REPORTED_MAX = 1_000
-"""Most wrong rows that a report lists; it counts all."""
+"""The most wrong rows that a report lists; it counts all of them."""
 
 KEPT = timedelta(days=1)
 """How long an import is kept."""
 
 INTERRUPTED = (
-    "It was interrupted. If importing had begun, the server goes on with it by itself when it starts again."
-    " Upload the file again: its report tells what is still to be done."
+    "The import was interrupted. If it had started to change users, the server finishes it after its next start."
+    " Upload the file again: the report shows what is still to be done."
 )
 
 _KEPT_MAX = 50
@@ -50,7 +50,7 @@ _NAME = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
 class Stage(Word):
-    """How far an import is."""
+    """The stage of an import."""
 
     CHECKING = "checking"
     CHECKED = "checked"
@@ -61,7 +61,7 @@ class Stage(Word):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What is known of an import. ``why`` says what failed; ``told_at`` is when it last said anything."""
+    """The state of an import. ``why`` says why it failed; ``told_at`` is when it last reported."""
 
     environment: str
     email: str
@@ -74,46 +74,46 @@ class State:
 
     @property
     def is_running(self) -> bool:
-        """Whether it is under way."""
+        """Whether the import is in progress."""
         return self.stage in (Stage.CHECKING, Stage.IMPORTING)
 
     @property
     def may_import(self) -> bool:
-        """Whether it was checked, and every row is right."""
+        """Whether it was checked and all rows are correct."""
         return self.stage is Stage.CHECKED and not self.counts.get(RowOutcome.WRONG)
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import: where it is kept, and what it is called in addresses."""
+    """One import: its name in addresses, and its folder."""
 
     name: str
     folder: Path
 
     @property
     def table(self) -> Path:
-        """The file that was uploaded."""
+        """The uploaded file."""
         return self.folder / "users.csv"
 
     def state(self, now: datetime) -> State | None:
-        """Return how far it is, None where there is none; one whose process is gone has failed."""
+        """Return its state, or None if there is no such import; one whose process has ended counts as failed."""
         try:
             state = State(**json.loads((self.folder / "state.json").read_text()))
             state = replace(state, stage=Stage(state.stage))
         except (OSError, ValueError, TypeError):
-            return None  # There is none, or one that another version has written.
+            return None  # There is none, or another version wrote it.
         if state.is_running and now - from_milliseconds(state.told_at) > _STALE:
             return replace(state, stage=Stage.FAILED, why=INTERRUPTED)
         return state
 
     def tell(self, state: State) -> None:
-        """Say how far it is."""
+        """Store its state."""
         draft = self.folder / f"state-{secrets.token_hex(4)}"
         draft.write_text(json.dumps(asdict(state)))
         draft.replace(self.folder / "state.json")
 
     def report(self, outcome: RowOutcome | None, *, first: int, count: int) -> list[CheckedRow]:
-        """Return lines of the report, of one outcome or of all, from a place on."""
+        """Return rows of the report, of one outcome or of all, starting at row ``first``."""
         try:
             with (self.folder / "report").open() as lines:
                 wanted = (line for line in lines if outcome is None or line.startswith(f"{outcome}\t"))
@@ -133,7 +133,7 @@ def _checked_row(line: str) -> CheckedRow:
 
 
 class Imports:
-    """Keeps the imports of the server that is called ``server``, and runs those that were sent to this process."""
+    """The imports of one server, which ``server`` identifies. It runs those that were sent to this process."""
 
     def __init__(
         self, directory: DirectoryEngine, imports: ImportEngine, *, server: str, clock: Callable[[], datetime]
@@ -145,23 +145,23 @@ class Imports:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def find(self, name: str, environment: Environment, email: str) -> tuple[Import, State]:
-        """Return an import of this person's.
+        """Return an import of this colleague.
 
         Raises:
-            NotFound: there is none, or it is another person's or environment's.
+            NotFound: there is no such import, or it belongs to another colleague or environment.
         """
         if _NAME(name):
             found = Import(name, self._folder() / name)
             state = found.state(self._clock())
             if state is not None and (state.environment, state.email) == (environment.value, email):
                 return found, state
-        raise NotFound("There is no such import; it may be too old. Upload the file again.")
+        raise NotFound("Import not found. It may be too old: upload the file again.")
 
     def check(self, environment: Environment, email: str, file: str, copy: Callable[[Path], None]) -> Import:
-        """Keep what ``copy`` writes and begin to say what it would do.
+        """Store the file that ``copy`` writes and begin to check it.
 
         Raises:
-            RateLimited: this person keeps too many already.
+            RateLimited: this colleague has too many imports already.
         """
         self._sweep(email)
         name = secrets.token_hex(16)
@@ -176,7 +176,7 @@ class Imports:
         return new
 
     def carry_out(self, checked: Import, state: State) -> None:
-        """Begin to import what was checked and found right."""
+        """Begin to carry out an import that was checked and is correct."""
         state = replace(state, stage=Stage.IMPORTING, rows=0, told_at=self._moment())
         checked.tell(state)
         self._start(checked, state, self._merge)
@@ -192,9 +192,8 @@ class Imports:
         except KanaError as error:
             which.tell(replace(state, stage=Stage.FAILED, why=error.message, told_at=self._moment()))
         except Exception:
-            which.tell(
-                replace(state, stage=Stage.FAILED, why="It failed for a reason of ours.", told_at=self._moment())
-            )
+            why = "The import failed because of an error on our side."
+            which.tell(replace(state, stage=Stage.FAILED, why=why, told_at=self._moment()))
             raise
 
     async def _check(self, which: Import, state: State) -> None:
@@ -243,7 +242,7 @@ class Imports:
         return to_milliseconds(self._clock())
 
     def _sweep(self, email: str) -> None:
-        """Throw away what is old, and refuse more to who keeps too much that is not; nobody else is held up by them."""
+        """Delete old imports, and refuse another one to a colleague who has too many; others are not affected."""
         kept, now = 0, self._clock()
         for folder in self._folder().iterdir():
             state = Import(folder.name, folder).state(now)
@@ -253,13 +252,13 @@ class Imports:
             elif state is not None and state.email == email:
                 kept += 1
         if kept >= _KEPT_MAX:
-            raise RateLimited(f"{_KEPT_MAX} imports of yours are kept already; try again tomorrow", retry_after_s=3600)
+            raise RateLimited(f"You have {_KEPT_MAX} imports from the last day. Try again later.", retry_after_s=3600)
 
     def _folder(self) -> Path:
-        """Return the folder of this server's imports, which nobody else on this machine can read."""
+        """Return the folder of this server's imports, which no other user of this machine can read."""
         folder = Path(tempfile.gettempdir(), f"kana-imports-{os.getuid()}-{self._server}")
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
         if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
-            raise Forbidden(f"The folder {folder} is not ours alone; imports cannot be kept there.")
+            raise Forbidden(f"Imports need the folder {folder}, but other users of this machine can access it.")
         return folder

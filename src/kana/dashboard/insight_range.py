@@ -1,4 +1,4 @@
-"""The range of time that a page of insights is about, from its address."""
+"""The time range of an insights page, read from its address."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kana.model.insights import Step
 from kana.model.text import shown
 
 DAYS = 30
-"""How many days are shown where the address says nothing."""
+"""How many days a page shows if the address names none."""
 
 _YEARS = range(1970, 8999)
 _FINEST: Mapping[Step, int] = {Step.HOUR: 2, Step.DAY: 92, Step.WEEK: 400}
@@ -20,7 +20,7 @@ _FINEST: Mapping[Step, int] = {Step.HOUR: 2, Step.DAY: 92, Step.WEEK: 400}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """Whole days, in UTC, the ``last`` one included, told in steps."""
+    """A range of whole days in UTC, including the ``last`` one, divided into steps."""
 
     first: date
     last: date
@@ -28,34 +28,34 @@ class Range:
 
     @property
     def start(self) -> datetime:
-        """When it begins."""
+        """The beginning of the first day."""
         return datetime.combine(self.first, time(), UTC)
 
     @property
     def end(self) -> datetime:
-        """When it is over."""
+        """The end of the last day."""
         return datetime.combine(self.last + timedelta(days=1), time(), UTC)
 
 
 def asked_range(request: PageRequest) -> Range:
-    """Return the range of ``from``, ``to`` and ``step``: the last 30 days, in steps to their length, unless told.
+    """Return the range that ``from``, ``to`` and ``step`` name: by default the last 30 days, in steps that suit them.
 
     Raises:
-        BadInput: a day is none, or the range ends before it begins.
+        BadInput: a value is no day or step, or the range ends before it begins.
     """
     last = _day(request, "to") or request.engine.clock().date()
     first = _day(request, "from") or last - timedelta(days=DAYS - 1)
     if last < first:
-        raise BadInput(f"the range must not end before it begins: {first} to {last}")
+        raise BadInput(f"to must not be before from, got {first} to {last}")
     days = (last - first).days + 1
     step = next((each for each, most in _FINEST.items() if days <= most), Step.MONTH)
     return Range(first=first, last=last, step=_step(request.asked("step")) or step)
 
 
 def presets(request: PageRequest) -> tuple[tuple[str, date], ...]:
-    """Return what people ask for most: words, and the day on which it begins. Each ends today."""
+    """Return the most common ranges: a label, and the first day. Each ends today."""
     today = request.engine.clock().date()
-    ages = (("Today", 1), ("7 days", 7), ("30 days", 30), ("90 days", 90), ("A year", 365))
+    ages = (("Today", 1), ("7 days", 7), ("30 days", 30), ("90 days", 90), ("1 year", 365))
     return tuple((text, today - timedelta(days=days - 1)) for text, days in ages)
 
 

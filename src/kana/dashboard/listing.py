@@ -1,4 +1,4 @@
-"""A table that can be searched, sorted and paged by its address alone, so that it works without scripts."""
+"""A table that its address alone searches, sorts and pages, so that it works without scripts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from kana.dashboard.context import address
 from kana.dashboard.page_request import PageRequest
 
 ROWS = 50
-"""How many rows a page has."""
+"""How many rows a page shows."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing(Generic[_T]):
-    """One page of a table. ``sort`` is a column's name, with a minus before it when it runs downwards."""
+    """One page of a table. ``sort`` is the name of a column, with a minus before it for descending order."""
 
     rows: Sequence[_T]
     total: int
@@ -29,11 +29,11 @@ class Listing(Generic[_T]):
     query: Mapping[str, str]
 
     def link(self, **changes: object) -> str:
-        """Return the address of this table with some of its query changed; another order begins at page 1."""
+        """Return the address of this table with some of its query changed. It leads to page 1 unless told."""
         return address(self.path, **{**self.query, "page": "", **changes})
 
     def sort_link(self, column: str) -> str:
-        """Return the address that sorts by a column, the other way round when it is sorted by it already."""
+        """Return the address that sorts by a column, in reverse order if the table is sorted by it already."""
         return self.link(sort=f"-{column}" if self.sort == column else column)
 
     def direction(self, column: str) -> str:
@@ -49,9 +49,9 @@ def listing(
     words: Callable[[_T], str],
     default: str = "",
 ) -> Listing[_T]:
-    """Return the page of a table that an address asks for with ``q``, ``sort`` and ``page``; other words stay.
+    """Return the page of a table that ``q``, ``sort`` and ``page`` of the address ask for.
 
-    ``columns`` says by what each sorts, ``words`` what of a row is searched. Unknown columns are not sorted by.
+    ``columns`` are the sort keys by name; ``words`` is the text of a row that is searched. Unknown columns are ignored.
     """
     search, sort = request.asked("q").strip(), request.asked("sort", default)
     found = [item for item in items if search.casefold() in words(item).casefold()] if search else list(items)

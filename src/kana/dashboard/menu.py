@@ -1,4 +1,4 @@
-"""The links of the top bar. A page joins them by a line here."""
+"""The links of the top bar."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kana.model.environment import Environment
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A link: its words, its address below the environment, and the other addresses that belong to it."""
+    """A link: its label, its address below the environment, and the other addresses that belong to it."""
 
     text: str
     path: str
@@ -28,12 +28,12 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("Insights", "/insights", ("/insights",)),
     Entry("Integrations", "/integrations", ("/integrations",)),
     Entry("Developer", "/developer", ("/developer", "/console", "/log")),
-    Entry("People", "/people", ("/people",), needs=Role.OWNER, in_environment=False),
+    Entry("Colleagues", "/people", ("/people",), needs=Role.OWNER, in_environment=False),
 )
 
 
 def menu_of(colleague: Colleague, environment: Environment, path: str) -> Sequence[MenuEntry]:
-    """Return the links that a colleague may follow."""
+    """Return the links that a colleague has the role for."""
     return [
         MenuEntry(
             text=entry.text,

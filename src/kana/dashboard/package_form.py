@@ -1,4 +1,4 @@
-"""The form of a package: a row for each feature, so that it works without scripts."""
+"""The form of a package, with a row for each feature so that it works without scripts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kana.model.period import ResetPeriod
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldRow:
-    """A feature of the environment, and how it sits in the package as far as typed."""
+    """A feature of the environment, and the values typed for it in the package."""
 
     feature: Feature
     is_held: bool = False
@@ -28,13 +28,13 @@ class HeldRow:
 
     @property
     def is_counted(self) -> bool:
-        """Whether it can have a limit."""
+        """Whether the feature can have a limit."""
         return self.feature.type is FeatureType.CONSUMABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageForm:
-    """What stands in the form."""
+    """The values in the form."""
 
     id: str = ""
     name: str = ""
@@ -45,7 +45,7 @@ class PackageForm:
 
 
 def filled(package: Package, catalog: Catalog) -> PackageForm:
-    """Return the form of a package that is there."""
+    """Return the form of an existing package."""
     return PackageForm(
         id=package.id,
         name=package.name,
@@ -75,7 +75,7 @@ def typed(request: PageRequest, catalog: Catalog) -> PackageForm:
 
 
 def changes_of(form: PackageForm, known: Package | None, errors: Errors) -> PackageChanges:
-    """Return what a form asks for, and complain of what cannot be read. Features keep the order they had."""
+    """Return the changes that a form asks for, and add its errors. Features keep their order."""
     features = {row.feature.id: _held(row, errors) for row in form.rows if row.is_held}
     order = [held.feature_id for held in known.features] if known is not None else []
     ordered = [features.pop(feature_id) for feature_id in order if feature_id in features]

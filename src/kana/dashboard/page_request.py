@@ -1,4 +1,4 @@
-"""One request for a page: who asks, in which environment, with which form, and how to answer."""
+"""One request for a page: the colleague, the environment and the form, and the ways to answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _YEAR_S = 365 * 24 * 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What all pages share. ``definitions`` is the Admin API's schema, for those who write to it."""
+    """What all pages share. ``definitions`` is the schema of the Admin API."""
 
     engine: Engine
     imports: Imports
@@ -42,7 +42,7 @@ class Services:
 
 @dataclass(slots=True, kw_only=True)
 class PageRequest:
-    """One request. A handler reads from it, asks the engine, and returns ``show(...)`` or ``go(...)``."""
+    """One request. A handler reads from it, calls the engine, and returns ``show(...)`` or ``go(...)``."""
 
     services: Services
     http: Request
@@ -57,12 +57,12 @@ class PageRequest:
 
     @property
     def engine(self) -> Engine:
-        """The verbs."""
+        """The engine."""
         return self.services.engine
 
     @property
     def colleague(self) -> Colleague:
-        """Who is signed in; only for pages that need a role."""
+        """The colleague who is signed in; only for pages that need a role."""
         assert self.visitor is not None
         return self.visitor
 
@@ -73,7 +73,7 @@ class PageRequest:
 
     @property
     def id(self) -> str:
-        """What the page is about: ``?id=`` of its address.
+        """The id of the object that the page shows, from ``?id=``.
 
         Raises:
             BadInput: the address has none.
@@ -82,36 +82,36 @@ class PageRequest:
 
     @property
     def client(self) -> str:
-        """The address that the request comes from; "" where it has none."""
+        """The network address that the request comes from; "" if there is none."""
         client = self.http.client
         return client.host if client else ""
 
     @property
     def here(self) -> str:
-        """The path and the query that were asked for: of the request's line alone, whatever Host says."""
+        """The path and the query, from the request line alone, whatever Host says."""
         query = self.http.scope["query_string"].decode("latin-1")
         return f"{self.http.scope['path']}?{query}" if query else self.http.scope["path"]
 
     def asked(self, name: str, default: str = "") -> str:
-        """Return a value of the address's query."""
+        """Return a value of the query."""
         return self.http.query_params.get(name, default)
 
     def text(self, name: str) -> str:
-        """Return a field of the form without the spaces around it; "" where it is empty or missing."""
+        """Return a field of the form without the spaces around it; "" if it is missing."""
         value = self.form.get(name, "")
         return value.strip() if isinstance(value, str) else ""
 
     def whole(self, name: str) -> str:
-        """Return a field of the form as it is: a secret, or an id that was chosen and not typed."""
+        """Return a field of the form exactly as sent, such as a secret or an id from a list."""
         value = self.form.get(name, "")
         return value if isinstance(value, str) else ""
 
     def ticked(self, name: str) -> bool:
-        """Whether a box of the form is ticked."""
+        """Whether a checkbox of the form is ticked."""
         return name in self.form
 
     def all(self, name: str) -> list[str]:
-        """Return every value of a field that stands several times in the form."""
+        """Return all values of a field that the form has several times."""
         return [value for value in self.form.getlist(name) if isinstance(value, str)]
 
     def url(self, path: str, **query: object) -> str:
@@ -129,7 +129,7 @@ class PageRequest:
     def go(
         self, path: str, *, said: str = "", tone: Tone = Tone.SUCCESS, everywhere: bool = False, **query: object
     ) -> Response:
-        """Send the browser to another page, of this environment unless ``everywhere``, and say something there once."""
+        """Redirect to another page, in this environment unless ``everywhere``, and show ``said`` there once."""
         where = address(path, **query) if everywhere else self.url(path, **query)
         response = RedirectResponse(where, status_code=303)
         if said:
@@ -137,7 +137,7 @@ class PageRequest:
         return response
 
     def enter(self, response: Response, signed_in: SignedIn) -> Response:
-        """Give the browser its new session, in place of any it had."""
+        """Give the browser a new session in place of any older one."""
         self.token = signed_in.token
         self.keep_cookie(response, "session", signed_in.token, age_s=int(SESSION_AGE.total_seconds()))
         if signed_in.mark:
@@ -145,12 +145,12 @@ class PageRequest:
         return response
 
     def leave(self, response: Response) -> Response:
-        """Take the session from the browser."""
+        """Remove the session from the browser."""
         response.delete_cookie(self._cookie("session"), path="/", secure=self.site.is_secure, httponly=True)
         return response
 
     def choose_theme(self, response: Response, theme: str) -> Response:
-        """Keep light or dark for a year."""
+        """Store the choice of light or dark for a year."""
         self.keep_cookie(response, "theme", theme, age_s=_YEAR_S)
         return response
 
@@ -167,7 +167,7 @@ class PageRequest:
         )
 
     def cookie(self, name: str) -> str | None:
-        """Return one of our cookies."""
+        """Return a cookie of Kana."""
         return cookie_of(self.http, self._cookie(name))
 
     def _cookie(self, name: str) -> str:
@@ -199,14 +199,14 @@ class PageRequest:
             return None
 
     def _missing(self, name: str) -> str:
-        raise BadInput(f"the address must say which: ?{name}=…")
+        raise BadInput(f"the address must contain ?{name}=…")
 
 
 def read_cookie(value: str) -> Any:
-    """Return the JSON that a cookie of ours holds; anybody may have written it.
+    """Return the JSON in a cookie, which anyone may have written.
 
     Raises:
-        ValueError: it is none, or holds text that cannot be written.
+        ValueError: it is no JSON, or contains text that cannot be encoded.
     """
     text = unquote(value)
     try:
@@ -218,11 +218,11 @@ def read_cookie(value: str) -> Any:
 
 
 def cookie_name(name: str, site: Site) -> str:
-    """Return a cookie's whole name; the prefix makes browsers refuse one that another host or plain http has set."""
+    """Return a cookie's full name. Its prefix makes browsers refuse one that another host or plain http has set."""
     return f"__Host-kana-{name}" if site.is_secure else f"kana-{name}"
 
 
 def errors_of(error: BadInput) -> dict[str, str]:
-    """Return what is wrong with a form by field; "" where no field is to blame."""
+    """Return the errors of a form by field; "" for one that belongs to no field."""
     field_name = error.field if isinstance(error, InvalidValue) else None
     return {field_name or "": error.message[:1].upper() + error.message[1:]}

@@ -8,11 +8,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 AT_ONCE = 2
-"""How many are hashed side by side, 19 MiB and a core each: a flood of tries waits in line."""
+"""How many passwords are hashed at once, at 19 MiB and a core each. Further ones wait."""
 
 
 class Argon2Passwords:
-    """Hashes on threads, so that nobody else waits."""
+    """Hashes passwords on threads, so that other requests need not wait."""
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)

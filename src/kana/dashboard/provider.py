@@ -31,20 +31,20 @@ ANSWER_S = 5.0
 """How long the provider may take to answer one request."""
 
 DOCUMENT_BYTES_MAX = 1024 * 1024
-"""Largest document of the provider that is read: its description, its keys, an answer with a token."""
+"""The largest document that is read from the provider: its description, its keys, or a token."""
 
 LEEWAY = timedelta(minutes=1)
-"""How far the provider's clock may be from ours."""
+"""How far the provider's clock may differ from ours."""
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
-"""What a token may be signed with: never a shared secret, never nothing."""
+"""The algorithms a token may be signed with: never a shared secret, never none."""
 
 _REFUSED = "Your organisation's account could not be used to sign in. Try again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """What a browser keeps while its person is at the provider, so that nobody else's answer counts there."""
+    """What a browser stores while the colleague is at the provider, so that it accepts no other answer."""
 
     state: str
     nonce: str
@@ -53,7 +53,7 @@ class Ticket:
 
 
 def new_ticket(wanted: str) -> Ticket:
-    """Return a ticket for somebody who wants to go on to a page."""
+    """Return a ticket for a visitor who wants to go on to a page."""
     return Ticket(
         state=secrets.token_urlsafe(32),
         nonce=secrets.token_urlsafe(32),
@@ -63,7 +63,7 @@ def new_ticket(wanted: str) -> Ticket:
 
 
 class Provider:
-    """The provider that the settings name. What it says of itself is asked anew each time: people sign in seldom."""
+    """The provider that the settings name. Its description is read at each sign-in, since those are rare."""
 
     def __init__(self, settings: Settings) -> None:
         self._issuer = settings.oidc_issuer
@@ -71,7 +71,7 @@ class Provider:
         self._client_secret = settings.oidc_client_secret
 
     async def authorize_url(self, ticket: Ticket, *, back: str) -> str:
-        """Return where to send a browser; the provider sends it on to ``back``."""
+        """Return the address of the provider's sign-in page, which sends the browser on to ``back``."""
         async with _client() as client:
             described = await self._described(client)
         challenge = urlsafe_b64encode(sha256(ticket.verifier.encode()).digest()).rstrip(b"=").decode()
@@ -92,7 +92,7 @@ class Provider:
         """Return the e-mail address that the provider vouches for, in exchange for a code.
 
         Raises:
-            Unauthenticated: the code or the token is not what it should be, or the address is not verified.
+            Unauthenticated: the code or the token is not valid, or the e-mail address is not verified.
             Unavailable: the provider does not answer.
         """
         async with _client() as client:
@@ -112,33 +112,33 @@ class Provider:
             keys = await _document(client, "GET", self._endpoint(described, "jwks_uri"))
         claims = self._claims(answer.get("id_token"), keys, nonce=ticket.nonce, now=now)
         if claims.get("email_verified") is not True or not isinstance(claims.get("email"), str):
-            raise Unauthenticated("Your organisation does not vouch for your e-mail address.")
+            raise Unauthenticated("Your organisation has not verified your e-mail address.")
         return str(claims["email"])
 
     async def _described(self, client: httpx.AsyncClient) -> Mapping[str, Any]:
         described = await _document(client, "GET", f"{self._issuer}/.well-known/openid-configuration")
         issuer = described.get("issuer")
         if not isinstance(issuer, str) or issuer.rstrip("/") != self._issuer:
-            raise Unavailable(f"the provider of identity calls itself {shown(issuer)}, not KANA_OIDC_ISSUER")
+            raise Unavailable(f"the identity provider calls itself {shown(issuer)}, which is not KANA_OIDC_ISSUER")
         return described
 
     def _endpoint(self, described: Mapping[str, Any], name: str) -> str:
-        """Return an address that the provider names: by https where it is reached so itself, as secrets go there."""
+        """Return an address that the provider names; it must use https if the provider does, as secrets go there."""
         where = described.get(name)
         schemes = ("https://",) if self._issuer.startswith("https:") else ("https://", "http://")
         if isinstance(where, str) and where.startswith(schemes) and where.isascii() and where.isprintable():
             return where
-        raise Unavailable(f"the provider of identity has no {name} that can be used, got {shown(where)}")
+        raise Unavailable(f"the identity provider has no usable {name}, got {shown(where)}")
 
     def _claims(self, token: object, keys: Mapping[str, Any], *, nonce: str, now: datetime) -> Mapping[str, Any]:
-        """Return what a token claims once everything about it is right.
+        """Return the claims of a token, which is checked in full.
 
         Source: OpenID Connect Core 1.0, section 3.1.3.7.
         """
         try:
             claims = self._decoded(token, keys)
             is_right = self._is_right(claims, nonce=nonce, now=now)
-        except Exception as error:  # Libraries raise anything for odd input, and none of it opens.
+        except Exception as error:  # Libraries raise anything for odd input, and none of it signs anyone in.
             raise Unauthenticated(_REFUSED) from error
         if not is_right:
             raise Unauthenticated(_REFUSED)
@@ -154,7 +154,7 @@ class Provider:
             key,
             algorithms=list(ALGORITHMS),
             audience=self._client_id,
-            # Times are held to our own clock.
+            # Times are checked below, by our own clock.
             options={"require": ["iss", "sub", "aud", "exp", "iat", "nonce"], "verify_exp": False,
                      "verify_iat": False, "verify_nbf": False},
         )  # fmt: skip
@@ -163,7 +163,7 @@ class Provider:
     def _is_right(self, claims: Mapping[str, Any], *, nonce: str, now: datetime) -> bool:
         fresh = datetime.fromtimestamp(claims["exp"], now.tzinfo) > now - LEEWAY
         not_early = datetime.fromtimestamp(claims["iat"], now.tzinfo) < now + LEEWAY
-        # Made for several, it has to say which of them asked for it.
+        # A token for several clients has to say which of them asked for it.
         others = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         for_us = claims.get("azp", None if others else self._client_id) == self._client_id
         ours = str(claims["iss"]).rstrip("/") == self._issuer and for_us
@@ -177,14 +177,14 @@ class _RefusedError(Exception):
 async def _document(
     client: httpx.AsyncClient, method: str, where: str, form: Mapping[str, str] | None = None
 ) -> Mapping[str, Any]:
-    """Return the JSON object that the provider answers with, of which no more than ``DOCUMENT_BYTES_MAX`` is read.
+    """Return the JSON object that the provider answers with, at most ``DOCUMENT_BYTES_MAX`` long.
 
     Raises:
-        ValueError: it is too large, or no object.
+        ValueError: the answer is too large, or is no object.
     """
     body = b""
     async with asyncio.timeout(ANSWER_S):
-        # As it is: what is compressed could be any size again.
+        # Not compressed: decompressed, an answer could be of any size.
         headers = {"accept": "application/json", "accept-encoding": "identity"}
         async with client.stream(method, where, data=form, headers=headers) as answer:
             if 400 <= answer.status_code < 500:
@@ -203,11 +203,11 @@ async def _document(
 
 @asynccontextmanager
 async def _client() -> AsyncIterator[httpx.AsyncClient]:
-    """Talk to the provider; whatever of it fails is that it does not answer as it should."""
-    import httpx  # Read when somebody signs in this way: reading it takes a tenth of a start.
+    """Open a connection to the provider; any failure means that it is unavailable."""
+    import httpx  # Imported at the first such sign-in, as importing it takes a tenth of a start.
 
     try:
         async with httpx.AsyncClient(timeout=ANSWER_S, follow_redirects=False) as client:
             yield client
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, RecursionError, _RefusedError) as error:
-        raise Unavailable("your organisation's sign-in does not answer; try again") from error
+        raise Unavailable("your organisation's sign-in does not respond; try again later") from error

@@ -1,4 +1,4 @@
-"""Jinja, strict: what a template names and does not get is an error, and everything is escaped."""
+"""Jinja templates: an undefined name is an error, and everything is escaped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent / "templates"
 
 
 def load_templates() -> Environment:
-    """Return the templates of the templates folder, with what all of them may use."""
+    """Return the templates, with the globals and filters that all of them can use."""
     templates = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -30,15 +30,15 @@ def load_templates() -> Environment:
 
 
 def in_groups(number: int) -> str:
-    """Return a whole number as people read it: ``1,234,567``."""
+    """Return a whole number with separators: ``1,234,567``."""
     return f"{number:,}"
 
 
 def in_words(moment: datetime) -> str:
-    """Return a moment as people read it, in UTC."""
+    """Return a time in words, in UTC."""
     return f"{moment:%-d %B %Y, %H:%M} UTC"
 
 
 def in_iso(moment: datetime) -> str:
-    """Return a moment for programs."""
+    """Return a time in ISO format, for programs."""
     return moment.isoformat(timespec="seconds")

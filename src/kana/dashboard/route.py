@@ -1,4 +1,4 @@
-"""Which address is answered by what, and who may ask: the one table that every request is checked against."""
+"""Routes: the handler of an address, and the role that it needs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 Handler = Callable[["PageRequest"], Awaitable[Response]]
 
 FORM_BYTES_MAX = 1024 * 1024
-"""Largest form of a page that says nothing else."""
+"""The largest form of a page that sets no other bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One method of one address.
 
-    ``needs`` is the least role, None for those who are not signed in. ``in_environment`` says that the
-    address stands below ``/test`` and ``/live``. An address has no variable parts: an id, which may hold
-    anything, slashes included, is asked for as ``?id=``. ``is_for_any_site`` is for what shows and takes no secret:
-    all else is refused where it could be read on its way.
+    ``needs`` is the least role; None is for visitors who are not signed in. ``in_environment`` says that the
+    address is below ``/test`` and ``/live``. An address has no variable parts: an id, which may contain
+    anything, slashes included, goes into ``?id=``. ``is_for_any_site`` is for routes that show and take no
+    secret; all others are refused over plain http from another machine.
     """
 
     method: str
@@ -46,7 +46,7 @@ def get(
     in_environment: bool = True,
     is_for_any_site: bool = False,
 ) -> Route:
-    """A page to look at."""
+    """Return the route of a page."""
     return Route(
         method="GET",
         path=path,
@@ -66,7 +66,7 @@ def post(
     body_max: int = FORM_BYTES_MAX,
     is_for_any_site: bool = False,
 ) -> Route:
-    """A form that is sent. Its CSRF token is checked before the handler runs."""
+    """Return the route of a form, whose CSRF token is checked before the handler runs."""
     return Route(
         method="POST",
         path=path,

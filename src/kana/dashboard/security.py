@@ -1,4 +1,4 @@
-"""What browsers are told to forbid, and which requests are not ours."""
+"""Security headers, CSRF tokens, and the checks of where a request comes from."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ STRICT_TRANSPORT_SECURITY = "max-age=31536000; includeSubDomains"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where people see the dashboard: the origin that its forms come from, and whether cookies can be safe there."""
+    """The origin at which colleagues use the dashboard, and whether they can sign in there."""
 
     origin: str
 
     @classmethod
     def of(cls, request: Request, *, public_url: str) -> Site:
-        """Return the site that is set, else the one that the request says it came to; it may say none."""
+        """Return the configured site, or else the one that the request names, if any."""
         scheme = request.scope["scheme"]
         try:
             return cls(site_origin(public_url or f"{scheme}://{request.headers.get('host', '')}"))
@@ -48,16 +48,16 @@ class Site:
 
     @property
     def is_secure(self) -> bool:
-        """Whether it is reached by https."""
+        """Whether it uses https."""
         return self.origin.startswith("https:")
 
     @property
     def may_sign_in(self) -> bool:
-        """Whether a password may be typed there: by https, or on the machine itself."""
+        """Whether one can sign in there: over https, or on the machine itself."""
         return self.is_secure or _is_loopback(urlsplit(self.origin).hostname or "")
 
     def sent(self, request: Request) -> bool:
-        """Whether a form can come from a page of ours, as far as the browser tells."""
+        """Whether a form can come from a page of this site, as far as the browser says."""
         fetch_site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
         if fetch_site not in (None, "same-origin", "none"):
             return False
@@ -71,10 +71,10 @@ class Site:
 
 
 def cookie_of(request: Request, name: str) -> str | None:
-    """Return a cookie as the browser sends it, the last of its name; None where there is none.
+    """Return a cookie as the browser sends it, the last of its name; None if there is none.
 
-    Not by way of ``request.cookies``: the standard library takes the square of a header's length
-    to unquote it, and nothing that we set needs more than to lose the quotes around it.
+    It does not use ``request.cookies``: the standard library takes quadratic time to unquote a header,
+    and for the cookies that Kana sets it is enough to remove the quotes around them.
     """
     found = None
     for header in request.headers.getlist("cookie"):
@@ -93,17 +93,17 @@ def _is_loopback(host: str) -> bool:
 
 
 def csrf_token(session_token: str) -> str:
-    """Return what forms of a session carry: it follows from the session's id, which no other site knows."""
+    """Return the token of a session's forms, derived from the session's id, which no other site knows."""
     return hmac.new(session_token.encode(), b"kana form", sha256).hexdigest()
 
 
 def is_csrf_token(sent: object, session_token: str) -> bool:
-    """Whether a form carries the token of this session."""
+    """Whether a form has the token of this session."""
     return isinstance(sent, str) and hmac.compare_digest(sent.encode(), csrf_token(session_token).encode())
 
 
 def safe_path(wanted: object, *, default: str = "/") -> str:
-    """Return where to go after signing in: a path of this site, never another one."""
+    """Return where to go after signing in: a path of this site, never another site."""
     if not isinstance(wanted, str) or not wanted.startswith("/") or wanted.startswith(("//", "/\\")):
         return default
     if not wanted.isprintable() or "\\" in wanted or len(wanted) > 2000:

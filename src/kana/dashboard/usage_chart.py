@@ -1,4 +1,4 @@
-"""Usage over time as lines of a chart, which are also the columns of a table."""
+"""Usage over time, as the lines of a chart and the columns of a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import datetime
 from kana.model.insights import Steps, UsageRow
 
 LINES_MAX = 8
-"""Most lines of a chart; what is less than they are is added up in one more."""
+"""The most lines of a chart; one more line is the sum of the rest."""
 
 OTHERS = "All others"
 _TABLE_ROWS = 100
@@ -19,7 +19,7 @@ _TABLE_ROWS = 100
 
 @dataclass(frozen=True, slots=True)
 class ChartLine:
-    """One line: units by step, and how many in all."""
+    """One line: its units by step, and their total."""
 
     name: str
     units: Sequence[int]
@@ -28,26 +28,26 @@ class ChartLine:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is drawn, the largest line first."""
+    """The chart, the largest line first."""
 
     begins: Sequence[datetime]
     lines: Sequence[ChartLine]
 
     @property
     def data(self) -> str:
-        """What the script draws, as JSON: seconds since 1970, then the units of each line."""
+        """The data for the script as JSON: seconds since 1970, then the units of each line."""
         points = [[int(begin.timestamp()) for begin in self.begins], *(line.units for line in self.lines)]
         return json.dumps({"labels": [line.name for line in self.lines], "points": points})
 
     @property
     def table(self) -> Sequence[tuple[datetime, Sequence[int]]]:
-        """The newest hundred steps, the newest first, with the units of each line."""
+        """The last hundred steps, the newest first, with the units of each line."""
         newest = range(len(self.begins) - 1, max(-1, len(self.begins) - 1 - _TABLE_ROWS), -1)
         return [(self.begins[index], [line.units[index] for line in self.lines]) for index in newest]
 
 
 def chart_of(rows: Iterable[UsageRow], steps: Steps, *, name_of: Callable[[UsageRow], str]) -> Chart:
-    """Return a line for each name; steps without usage are 0. Rows with refusals only have no line."""
+    """Return a chart with a line for each name; steps without usage are 0. Rows of refusals alone are left out."""
     index = {begin: number for number, begin in enumerate(steps.begins)}
     units: defaultdict[str, list[int]] = defaultdict(lambda: [0] * len(index))
     for row in rows:

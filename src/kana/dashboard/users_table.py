@@ -1,4 +1,4 @@
-"""Users as a table of comma separated values: written for spreadsheets, and read back with every row accounted for."""
+"""Users as CSV: written for spreadsheets, and read with a result for every row."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from kana.model.user import User
 from kana.model.user_import import Details, Row, WrongRow
 
 COLUMNS = ("id", "name", "email", "billingId", "metadata")
-"""The heads that are known; ``id`` must be there."""
+"""The names of the columns; only ``id`` is required."""
 
 ROWS_MAX = 200_000
-"""Most rows of one table."""
+"""The most rows of a file."""
 
 _FIELDS: Mapping[str, str] = {"name": "name", "email": "email", "billingId": "billing_id", "metadata": "metadata"}
 _CELL_MAX = 4 * METADATA_BYTES_MAX
 
 
 def written_rows(users: Iterable[User]) -> str:
-    """Return rows of users. A cell that a spreadsheet could take for a formula gets an apostrophe, which hides it."""
+    """Return rows of users. A cell that a spreadsheet could run as a formula gets an apostrophe in front."""
     text = io.StringIO()
     csv.writer(text).writerows([hidden(cell) for cell in _cells(user)] for user in users)
     return text.getvalue()
 
 
 def written_heads() -> str:
-    """Return the first row, after the mark by which spreadsheets know UTF-8."""
+    """Return the first row, after the mark by which spreadsheets recognise UTF-8."""
     return "\ufeff" + ",".join(COLUMNS) + "\r\n"
 
 
@@ -43,13 +43,12 @@ def _cells(user: User) -> Sequence[str]:
 
 
 def read_rows(path: Path) -> Iterator[Row | WrongRow]:
-    """Yield the rows of a file, the ones that are no users with the reason. Empty rows are passed over.
+    """Yield the rows of a file; wrong ones say why. Empty rows are skipped.
 
-    The first column that names is ``id``. A column that is not there leaves what it is about as it is;
-    an empty cell clears it.
+    A missing column leaves its values unchanged; an empty cell clears the value.
 
     Raises:
-        BadInput: the file as a whole cannot be read: its encoding, its heads, or too many rows.
+        BadInput: the file as a whole cannot be read: its encoding or its columns are wrong, or it has too many rows.
     """
     with path.open(encoding="utf-8-sig", errors="strict", newline="") as file:
         lines = _decoded(file)
@@ -59,7 +58,7 @@ def read_rows(path: Path) -> Iterator[Row | WrongRow]:
         seen: dict[str, int] = {}
         for number, cells in _parsed(lines, _delimiter(first)):
             if number > ROWS_MAX + 1:
-                raise BadInput(f"The file has more than {ROWS_MAX:,} rows; split it.")
+                raise BadInput(f"The file has more than {ROWS_MAX:,} rows. Split it into several files.")
             if any(cells):
                 yield _row(number, cells, columns, seen)
 
@@ -69,7 +68,7 @@ def _decoded(lines: Iterable[str]) -> Iterator[str]:
         yield from lines
     except UnicodeDecodeError as error:
         raise BadInput(
-            f"The file is not text in UTF-8 (byte 0x{error.object[error.start]:02x} is not). Save it as CSV UTF-8."
+            f"The file is not in UTF-8: byte 0x{error.object[error.start]:02x} is not valid. Save it as CSV UTF-8."
         ) from error
 
 
@@ -82,28 +81,28 @@ def _parsed(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[st
         except StopIteration:
             return
         except csv.Error as error:
-            raise BadInput(f"Row {number} and what follows cannot be read: {error}.") from error
+            raise BadInput(f"The file cannot be read from row {number} on: {error}.") from error
         yield number, cells
 
 
 def _delimiter(first: str) -> str:
-    """Return what parts the heads: spreadsheets of some countries write semicolons, others tabs."""
+    """Return the delimiter of the first row: some spreadsheets write semicolons or tabs."""
     return max(",;\t", key=first.count)
 
 
 def _columns(heads: list[str]) -> list[str]:
     if not any(heads):
-        raise BadInput("The file is empty. Its first row names the columns: " + ", ".join(COLUMNS) + ".")
+        raise BadInput(f"The file is empty. Its first row must name the columns: {', '.join(COLUMNS)}.")
     unknown = [head for head in heads if head not in COLUMNS]
     if unknown:
         raise BadInput(
-            f"Unknown column{'s' if len(unknown) > 1 else ''} {', '.join(map(shown, unknown[:5]))}:"
-            f" those known are {', '.join(COLUMNS)}, spelled so."
+            f"Unknown column{'s' if len(unknown) > 1 else ''} {', '.join(map(shown, unknown[:5]))}"
+            f". The columns are {', '.join(COLUMNS)}."
         )
     if len(set(heads)) < len(heads):
         raise BadInput("Two columns have the same name.")
     if "id" not in heads:
-        raise BadInput("There is no column id, by which users are told apart.")
+        raise BadInput("The column id is missing.")
     return heads
 
 
@@ -119,12 +118,12 @@ def _row(number: int, cells: list[str], columns: list[str], seen: dict[str, int]
 
 def _check(number: int, user_id: str, cells: list[str], columns: list[str], seen: dict[str, int]) -> None:
     if len(cells) != len(columns):
-        raise InvalidValue(f"it has {len(cells)} cells and the heads are {len(columns)}")
+        raise InvalidValue(f"a row must have {len(columns)} cells, got {len(cells)}")
     if any(len(cell) > _CELL_MAX for cell in cells):
-        raise InvalidValue(f"a cell is longer than {_CELL_MAX:,} characters")
+        raise InvalidValue(f"a cell must be at most {_CELL_MAX:,} characters")
     identifier(user_id, field="id")
     if (before := seen.setdefault(user_id, number)) != number:
-        raise InvalidValue(f"the id {shown(user_id)} stands in row {before} already")
+        raise InvalidValue(f"row {before} has the same id, {shown(user_id)}")
 
 
 def _details(values: Mapping[str, str]) -> Details:

@@ -1,4 +1,4 @@
-"""Every page: a module for each noun, whose ``ROUTES`` join the table here."""
+"""The pages: one module for each noun, whose ``ROUTES`` join the table here."""
 
 from __future__ import annotations
 
@@ -46,4 +46,4 @@ ROUTES: tuple[Route, ...] = (
     *console.ROUTES,
     *log.ROUTES,
 )
-"""The one table of addresses and of who may ask for them. Every request is checked against it."""
+"""The one table of addresses and of the roles that they need. Every request is checked against it."""

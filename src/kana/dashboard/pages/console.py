@@ -1,4 +1,4 @@
-"""The console: questions to the Admin API, asked from the browser with a key that the person types."""
+"""The console: queries to the Admin API, sent from the browser with a key that the colleague types."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kana.model.feature import FeatureType
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A question to begin with."""
+    """An example query."""
 
     title: str
     query: str
@@ -28,7 +28,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsolePage(Context):
-    """The console with one of the examples in it. ``command`` asks the same from a terminal."""
+    """The console with one of the examples in it. ``command`` sends the same query from a terminal."""
 
     template = "console.html"
     examples: Sequence[Example]
@@ -93,12 +93,12 @@ async def show_console(request: PageRequest) -> Response:
 
 
 async def show_schema(request: PageRequest) -> Response:
-    """Answer the schema as introspection does, for the console's help: it is the same for everybody."""
+    """Return the schema as introspection does, for the console's help. It is the same for everyone."""
     return Response(_introspection(request.services.definitions), media_type="application/json")
 
 
 async def _examples(request: PageRequest) -> tuple[Example, ...]:
-    """Return examples with ids that exist, where there are any."""
+    """Return the examples, with ids that exist if there are any."""
     catalog = await request.engine.catalog.read(request.environment)
     counted = [each.id for each in catalog.features.values() if each.type is FeatureType.CONSUMABLE]
     feature_id = next(iter(counted), "messages")
@@ -108,10 +108,10 @@ async def _examples(request: PageRequest) -> tuple[Example, ...]:
     pair = {"userId": user_id, "featureId": feature_id}
     usage = {**pair, "delta": 1, "action": "ADD", "idempotencyKey": "console-1"}
     return (
-        Example("May this user use it now?", _CHECK, _written(pair)),
-        Example("This user has used it", _RECORD, _written({"input": usage})),
-        Example("What did they use?", _SHOW, _written(pair)),
-        Example("Which packages are there?", _PACKAGES, ""),
+        Example("Check a feature", _CHECK, _written(pair)),
+        Example("Record usage", _RECORD, _written({"input": usage})),
+        Example("Show usage", _SHOW, _written(pair)),
+        Example("List packages", _PACKAGES, ""),
         Example("Subscribe a user", _SUBSCRIBE, _written({"userId": user_id, "packageIds": [package_id]})),
     )
 
@@ -121,7 +121,7 @@ def _written(variables: Mapping[str, object]) -> str:
 
 
 def _command(origin: str, example: Example) -> str:
-    """Return the curl command; the key is the shell's, so that it stands in no page."""
+    """Return the curl command. It takes the key from the shell, so that no page contains one."""
     body: dict[str, object] = {"query": example.query}
     if example.variables:
         body["variables"] = json.loads(example.variables)

@@ -1,4 +1,4 @@
-"""What a program needs to come in: keys, who may ask the Client API, and the secrets of user tokens."""
+"""What a program needs to use the API: keys, access to the Client API, and the secrets of user tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kana.model.text import TEXT_LENGTH_MAX, shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeKey:
-    """A key just made, whole: it is shown once. ``replaces`` is the older one that it is to stand in for."""
+    """A new key in full, shown once. ``replaces`` is the key that it takes over from."""
 
     key: str
     described: ApiKey
@@ -28,7 +28,7 @@ class MadeKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeveloperPage(Context):
-    """The keys, secrets and settings of an environment. ``signing_id`` names what user tokens are signed with now."""
+    """The keys, secrets and settings of an environment. ``signing_id`` is the secret that signs new user tokens."""
 
     template = "developer.html"
     keys: Sequence[ApiKey]
@@ -42,21 +42,21 @@ class DeveloperPage(Context):
 
 
 async def show_developer(request: PageRequest) -> Response:
-    """List the keys, those in force first."""
+    """List the keys, active ones first."""
     return await _show(request)
 
 
 async def create_key(request: PageRequest) -> Response:
-    """Make a key and show it, this once."""
+    """Create a key and show it this once."""
     try:
         kind = KeyKind(request.text("kind"))
     except ValueError:
-        raise BadInput("a key is private or public") from None
+        raise BadInput(f"kind must be private or public, got {shown(request.text('kind'))}") from None
     return await _made(request, kind, _name(request.text("name")))
 
 
 async def rotate_key(request: PageRequest) -> Response:
-    """Make a key in place of one that stays valid until it is revoked, so that nobody is locked out meanwhile."""
+    """Create a key to replace another one, which stays valid until it is revoked so that nobody is locked out."""
     old = await _key(request, request.text("key"))
     return await _made(request, old.kind, old.name, replaces=old)
 
@@ -72,9 +72,9 @@ async def show_revoke(request: PageRequest) -> Response:
     called = f", called {key.name}" if key.name else ""
     return ask(
         request,
-        f"Revoke {key.masked}",
-        f"This {key.kind} key{called} opens nothing any more, within a second. This is for good.",
-        "Programs that still send it are refused.",
+        f"Revoke {key.masked}?",
+        f"This {key.kind} key{called} stops working within a second. This cannot be undone.",
+        "Programs that still use it get an error.",
         action=request.url("/developer/revoke", id=key.masked),
         button="Revoke",
         back=request.url("/developer"),
@@ -85,16 +85,16 @@ async def revoke_key(request: PageRequest) -> Response:
     """Revoke it."""
     key = await _key(request, request.id)
     await request.engine.access.revoke_key(key.masked, by=request.actor)
-    return request.go("/developer", said=f"{key.masked} is revoked.")
+    return request.go("/developer", said=f"Key {key.masked} was revoked.")
 
 
 async def change_secure_mode(request: PageRequest) -> Response:
-    """Say who may ask the Client API."""
+    """Change what gives access to the Client API."""
     settings = await request.engine.access.change_settings(
         request.environment, requires_secure_mode=request.ticked("required"), by=request.actor
     )
-    lets_in = "user tokens only" if settings.requires_secure_mode else "user tokens and public keys"
-    return request.go("/developer", said=f"The Client API lets in {lets_in}.")
+    accepted = "user tokens only" if settings.requires_secure_mode else "user tokens and public keys"
+    return request.go("/developer", said=f"The Client API now accepts {accepted}.")
 
 
 async def _show(request: PageRequest, made: MadeKey | None = None) -> Response:
@@ -117,23 +117,23 @@ async def _keys(request: PageRequest) -> list[ApiKey]:
 
 
 async def _key(request: PageRequest, masked: str) -> ApiKey:
-    """Return a key in force, by how lists show it.
+    """Return the active key that lists show like this.
 
     Raises:
-        KeyNotFound: this environment has none like it.
-        Conflict: it is revoked already.
+        KeyNotFound: this environment has no such key.
+        Conflict: the key was revoked before.
     """
     found = [key for key in await _keys(request) if key.masked == masked]
     if not found:
         raise KeyNotFound(f"Key not found: {shown(masked)}")
     if found[0].revoked_at is not None:
-        raise Conflict(f"{masked} is revoked already")
+        raise Conflict(f"{masked} has already been revoked")
     return found[0]
 
 
 def _name(text: str) -> str:
     if len(text) > TEXT_LENGTH_MAX:
-        raise BadInput(f"a name has at most {TEXT_LENGTH_MAX} characters")
+        raise BadInput(f"name must be at most {TEXT_LENGTH_MAX} characters, got {len(text)}")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Features: their list, and making and changing one."""
+"""Features: their list, and the form that creates or changes one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from kana.model.catalog import Catalog
 from kana.model.colleague import Role
 from kana.model.feature import Feature, FeatureType
 from kana.model.package import Package
+from kana.model.text import shown
 
 _FIELDS = {"unitLabel": "unit_label", "unitLabelPlural": "unit_label_plural"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureRow:
-    """A feature as the list shows it."""
+    """A row of the list of features."""
 
     feature: Feature
     packages: int
@@ -31,7 +32,7 @@ class FeatureRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeaturesPage(Context):
-    """The features of an environment, as the address filters and sorts them."""
+    """The features of an environment, filtered and sorted as the address says."""
 
     template = "features.html"
     list: Listing[FeatureRow]
@@ -41,7 +42,7 @@ class FeaturesPage(Context):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypedFeature:
-    """What stands in the form."""
+    """The values in the form."""
 
     id: str = ""
     name: str = ""
@@ -53,7 +54,7 @@ class TypedFeature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeaturePage(Context):
-    """The form for a new feature (``feature`` is None) or one that is there, with the packages that hold it."""
+    """The form for a new feature (``feature`` is None) or an existing one, with the packages that have it."""
 
     template = "feature.html"
     feature: Feature | None
@@ -64,7 +65,7 @@ class FeaturePage(Context):
 
 
 async def show_features(request: PageRequest) -> Response:
-    """List features and how many packages each is in."""
+    """List features, and how many packages each is in."""
     catalog = await request.engine.catalog.read(request.environment)
     held = _counts(catalog)
     kind = request.asked("type")
@@ -100,12 +101,12 @@ async def show_new_feature(request: PageRequest) -> Response:
 
 
 async def create_feature(request: PageRequest) -> Response:
-    """Make a feature of what was typed."""
+    """Create the feature that was typed."""
     typed, errors = _typed(request), Errors()
     try:
         kind = FeatureType(typed.type)
     except ValueError:
-        raise BadInput("a feature is BINARY or CONSUMABLE") from None
+        raise BadInput(f"type must be BINARY or CONSUMABLE, got {shown(typed.type)}") from None
     metadata = read_metadata(typed.metadata, errors=errors)
     if not errors:
         try:
@@ -119,7 +120,7 @@ async def create_feature(request: PageRequest) -> Response:
                 metadata=metadata,
                 by=request.actor,
             )
-            return request.go("/features", said=f"Feature {feature.name} is made.")
+            return request.go("/features", said=f"Feature {feature.name} was created.")
         except Conflict as error:
             errors.add("id", error.message)
         except BadInput as error:
@@ -157,7 +158,7 @@ async def update_feature(request: PageRequest) -> Response:
             changed = await request.engine.catalog.update_feature(
                 request.environment, feature.id, changes, by=request.actor
             )
-            return request.go("/features", said=f"Feature {changed.name} is saved.")
+            return request.go("/features", said=f"Feature {changed.name} was saved.")
         except BadInput as error:
             errors.take(error, fields=_FIELDS)
     return request.show(_page(catalog, feature, typed, errors), status=400)

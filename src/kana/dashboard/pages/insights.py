@@ -1,4 +1,4 @@
-"""Insights: what is used, by how many, by whom most, who is about to run out, and who is refused."""
+"""Insights: usage, adoption, top users, users near a limit, and refusals."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from kana.model.insights import Adoption, Outlook, Refusals, Step, Steps, TopUse
 from kana.model.package import Package
 
 POINTS_MAX = 2_500
-"""Most steps that a chart draws."""
+"""The most steps that a chart draws."""
 
 ROWS = 100
-"""Most rows of a list of users."""
+"""The most rows of a list of users."""
 
 _WORDS: Mapping[Outcome, str] = {
     Outcome.LIMIT_EXCEEDED: "Over the limit",
     Outcome.BELOW_ZERO: "More given back than used",
-    Outcome.NO_SUBSCRIPTION: "No subscription gives it",
+    Outcome.NO_SUBSCRIPTION: "No subscription with this feature",
     Outcome.TOTAL_TOO_LARGE: "Total too large",
 }
 _NOBODY = "No package"
@@ -41,7 +41,7 @@ _NOBODY = "No package"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What an address asks for: a range, and ids, "" for all."""
+    """What an address asks for: a range, and ids; "" is all."""
 
     range: Range
     feature: str
@@ -52,7 +52,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsagePage(Context):
-    """Usage over time: of every feature, or of one by package. ``downloads`` are kinds of files and where they are."""
+    """Usage over time: of all features, or of one by package. ``downloads`` are file formats and their addresses."""
 
     template = "insights_usage.html"
     asked: Asked
@@ -66,7 +66,7 @@ class UsagePage(Context):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptionPage(Context):
-    """How many who have a feature use it. ``names`` are those of the features."""
+    """How many of the users who have a feature use it. ``names`` are the names of the features."""
 
     template = "insights_adoption.html"
     asked: Asked
@@ -76,7 +76,7 @@ class AdoptionPage(Context):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopUsersPage(Context):
-    """Who used a feature most."""
+    """The users who used a feature most."""
 
     template = "insights_users.html"
     asked: Asked
@@ -86,7 +86,7 @@ class TopUsersPage(Context):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsPage(Context):
-    """Who is near a limit, or over it, and when they run out at the pace of their period."""
+    """The users near or over a limit, and when they run out at the pace of their period."""
 
     template = "insights_limits.html"
     rows: Sequence[Outlook]
@@ -95,7 +95,7 @@ class LimitsPage(Context):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusalsPage(Context):
-    """Who was refused what. ``by_feature`` adds the rows up."""
+    """Which users were refused which features. ``by_feature`` is the sum of the rows."""
 
     template = "insights_refusals.html"
     asked: Asked
@@ -107,11 +107,13 @@ class RefusalsPage(Context):
 
 
 async def show_usage(request: PageRequest) -> Response:
-    """Draw usage."""
+    """Draw usage over time."""
     asked, catalog = _asked(request), await _catalog(request)
     steps = Steps.over(asked.range.start, asked.range.end, asked.range.step)
     if len(steps.begins) > POINTS_MAX:
-        raise BadInput(f"these are {len(steps.begins):,} steps; ask for larger ones, or for a shorter range")
+        raise BadInput(
+            f"a chart has at most {POINTS_MAX:,} steps, got {len(steps.begins):,}: choose a larger step or fewer days"
+        )
     rows = await _usage(request, asked)
     features, packages = catalog.features, catalog.packages
 
@@ -136,7 +138,7 @@ async def show_usage(request: PageRequest) -> Response:
 
 
 async def download_usage(request: PageRequest) -> Response:
-    """Answer the same as a file, feature by package."""
+    """Return the same usage as a file, by feature and package."""
     kind = FORMATS[request.path.rpartition(".")[2]]
     rows = await _usage(request, _asked(request), rows_max=DOWNLOAD_ROWS_MAX)
     headers = {"content-disposition": f'attachment; filename="usage-{request.environment}.{kind.extension}"'}
@@ -157,7 +159,7 @@ async def _usage(request: PageRequest, asked: Asked, *, rows_max: int = DOWNLOAD
 
 
 async def show_adoption(request: PageRequest) -> Response:
-    """List features with their users, the least used first among those that somebody has."""
+    """List features with their adoption, the least used first; features that nobody has come last."""
     asked, catalog = _asked(request), await _catalog(request)
     found = await request.engine.insights.adoption(request.environment, start=asked.range.start, end=asked.range.end)
     rows = sorted(found, key=lambda row: (row.share is None, row.share, row.feature_id))
@@ -165,7 +167,7 @@ async def show_adoption(request: PageRequest) -> Response:
 
 
 async def show_top_users(request: PageRequest) -> Response:
-    """List who used a feature most; of the first one where none is asked for."""
+    """List the users who used a feature most; the first feature if the address names none."""
     catalog = await _catalog(request)
     features = _by_name(catalog)
     asked = _asked(request, feature=features[0].id if features else "")
@@ -178,13 +180,13 @@ async def show_top_users(request: PageRequest) -> Response:
 
 
 async def show_limits(request: PageRequest) -> Response:
-    """List who is near a limit."""
+    """List the users near a limit."""
     rows = await request.engine.insights.near_limit(request.environment, first=ROWS)
     return request.show(LimitsPage(rows=rows, names=_names(await _catalog(request))))
 
 
 async def show_refusals(request: PageRequest) -> Response:
-    """List who was refused, the most often refused first."""
+    """List refusals, the most frequent first."""
     asked, catalog = _asked(request), await _catalog(request)
     rows = await request.engine.insights.refusals(
         request.environment,

@@ -1,4 +1,4 @@
-"""The log of administrative changes: who, when, what, before and after."""
+"""The log of administrative changes: when, by whom, what, and the values before and after."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from kana.dashboard.route import get
 from kana.errors import BadInput
 from kana.model.colleague import Role
 from kana.model.log import LogLine
-from kana.model.text import number_in
+from kana.model.text import number_in, shown
 
 ROWS = 50
-"""How many changes a page has."""
+"""How many changes a page shows."""
 
 OPEN_MAX = 8
 _BOOKKEEPING = {"environment", "created_at", "updated_at"}
 
 
 class Difference(NamedTuple):
-    """One value that a change touched. None: there was, or is, nothing."""
+    """One value that a change touched. None means that there was, or is, no value."""
 
     path: str
     before: str | None
@@ -33,7 +33,7 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """A change as the list shows it."""
+    """A row of the list of changes."""
 
     line: LogLine
     differences: Sequence[Difference]
@@ -43,7 +43,7 @@ class LogRow:
 class LogPage(Context):
     """One page of the log, the newest change first. ``next_url`` leads to older ones.
 
-    A change of more than ``open_max`` values is folded up.
+    A change of more than ``open_max`` values is collapsed.
     """
 
     template = "log.html"
@@ -54,7 +54,7 @@ class LogPage(Context):
 
 
 async def show_log(request: PageRequest) -> Response:
-    """List changes, of everything or of one thing by its id; to owners those of colleagues and the workspace too."""
+    """List changes to everything, or to the object with one id. Owners also see changes to colleagues and keys."""
     subject = request.asked("subject").strip()
     found = await request.engine.insights.log(
         request.environment,
@@ -74,9 +74,9 @@ async def show_log(request: PageRequest) -> Response:
 
 
 def differences(before: object, after: object) -> Iterator[Difference]:
-    """Yield what differs between two states, value by value, in the order in which they are kept.
+    """Yield the differences between two states, value by value, in stored order.
 
-    Moments of bookkeeping, and values that are empty on the only side there is, are left out.
+    Creation and update times are left out, and so are empty values of something new or deleted.
     """
     old, new = dict(_flat(before)), dict(_flat(after))
     for path in dict.fromkeys([*old, *new]):
@@ -85,7 +85,7 @@ def differences(before: object, after: object) -> Iterator[Difference]:
 
 
 def _flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each value with the path that leads to it; a package's features are named by their ids, not counted."""
+    """Yield each value with its path; a package's features are named by their ids, not by their positions."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if path or key not in _BOOKKEEPING:
@@ -110,7 +110,7 @@ def _number(text: str) -> int | None:
         return None
     number = number_in(text)
     if number is None:
-        raise BadInput("after is the number of a change")
+        raise BadInput(f"after must be the number of a change, got {shown(text)}")
     return number
 
 

@@ -1,4 +1,4 @@
-"""One package: to look at, to make, to change, to duplicate."""
+"""One package: show, create, change and duplicate it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FIELDS = {"basePackageIds": "base", "features.name": "features", "features.id":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageFeatureRow:
-    """A feature as the page of a package shows it; ``allowance`` in words, None where nothing is counted."""
+    """A feature on the page of a package; ``allowance`` is in words, or None if the feature is not counted."""
 
     feature: Feature
     name: str
@@ -38,7 +38,7 @@ class PackageFeatureRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackagePage(Context):
-    """One package: what it holds, who holds it, what goes with it."""
+    """One package: its features, its number of subscribers, and its add-ons or base packages."""
 
     template = "package.html"
     package: Package
@@ -50,7 +50,7 @@ class PackagePage(Context):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageFormPage(Context):
-    """The form for a new package (``package`` is None) or one that is there."""
+    """The form for a new package (``package`` is None) or an existing one."""
 
     template = "package_form.html"
     package: Package | None
@@ -64,7 +64,7 @@ class PackageFormPage(Context):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImpactPage(Context):
-    """What a change of a published package does, before it is made. ``sent`` is the form, to be sent again."""
+    """The effects of a change to a published package, before it is made. ``sent`` is the form, to be sent again."""
 
     template = "impact.html"
     package: Package
@@ -75,7 +75,7 @@ class ImpactPage(Context):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuplicatePage(Context):
-    """The form that asks what the copy is called."""
+    """The form that asks for the identifier and the name of the copy."""
 
     template = "duplicate.html"
     package: Package
@@ -113,7 +113,7 @@ async def show_new_package(request: PageRequest) -> Response:
 
 
 async def create_package(request: PageRequest) -> Response:
-    """Make a draft of what was typed."""
+    """Create the package that was typed, as a draft."""
     catalog = await request.engine.catalog.read(request.environment)
     form, errors = package_form.typed(request, catalog), Errors()
     try:
@@ -122,7 +122,7 @@ async def create_package(request: PageRequest) -> Response:
             package = await request.engine.catalog.create_package(
                 request.environment, id=form.id, **changes, by=request.actor
             )
-            return request.go("/package", id=package.id, said=f"{package.name} is made, as a draft.")
+            return request.go("/package", id=package.id, said=f"{package.name} was created as a draft.")
     except Conflict as error:
         errors.add("id", error.message)
     except BadInput as error:
@@ -131,7 +131,7 @@ async def create_package(request: PageRequest) -> Response:
 
 
 async def show_edit(request: PageRequest) -> Response:
-    """Show the form of a package, with how many it reaches when it is published."""
+    """Show the form of a package, with its number of subscribers."""
     catalog = await request.engine.catalog.read(request.environment)
     package = catalog.package(request.id)
     page = _form_page(catalog, package, package_form.filled(package, catalog))
@@ -139,7 +139,7 @@ async def show_edit(request: PageRequest) -> Response:
 
 
 async def update_package(request: PageRequest) -> Response:
-    """Change a package to what was typed; of a published one say first what that does to whom, and wait for a yes."""
+    """Change a package to what was typed. If it is published, show the effects first and ask for confirmation."""
     catalog = await request.engine.catalog.read(request.environment)
     package = catalog.package(request.id)
     form, errors, seen = package_form.typed(request, catalog), Errors(), request.text("seen")
@@ -158,7 +158,7 @@ async def update_package(request: PageRequest) -> Response:
                 confirm_impact=request.ticked("confirm"),
                 by=request.actor,
             )
-            return request.go("/package", id=package.id, said=f"{changed.name} is saved.")
+            return request.go("/package", id=package.id, said=f"{changed.name} was saved.")
     except BadInput as error:
         errors.take(error, fields=_FIELDS)
     page = replace(_form_page(catalog, package, form, errors), seen=seen)
@@ -182,20 +182,20 @@ async def _impact_page(request: PageRequest, package: Package, lines: Sequence[R
 
 
 async def show_duplicate(request: PageRequest) -> Response:
-    """Ask what the copy is called."""
+    """Ask for the identifier and the name of the copy."""
     package = (await request.engine.catalog.read(request.environment)).package(request.id)
     return request.show(DuplicatePage(package=package, id=f"{package.id}-copy", name=f"{package.name} (copy)"))
 
 
 async def duplicate_package(request: PageRequest) -> Response:
-    """Make the copy, a draft."""
+    """Create the copy, as a draft."""
     package = (await request.engine.catalog.read(request.environment)).package(request.id)
     new_id, name, errors = request.text("new_id"), request.text("name"), Errors()
     try:
         copy = await request.engine.catalog.duplicate_package(
             request.environment, package.id, new_id=new_id, name=name or None, by=request.actor
         )
-        return request.go("/package", id=copy.id, said=f"{copy.name} is made, as a draft.")
+        return request.go("/package", id=copy.id, said=f"{copy.name} was created as a draft.")
     except Conflict as error:
         errors.add("new_id", error.message)
     except InvalidValue as error:

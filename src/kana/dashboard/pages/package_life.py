@@ -1,4 +1,4 @@
-"""The steps of a package's life that are not taken back: each is asked about before it is done."""
+"""The steps of a package's life that cannot be undone: each asks for confirmation."""
 
 from __future__ import annotations
 
@@ -16,55 +16,56 @@ async def show_publish(request: PageRequest) -> Response:
     """Ask whether to publish a draft."""
     package = await _package(request, PackageStatus.DRAFT)
     lines: tuple[str, ...] = (
-        "Users can subscribe to it from then on.",
-        "It cannot become a draft again; later you can archive it.",
+        "Users can subscribe to it at once.",
+        "It cannot become a draft again, but you can archive it later.",
     )
     if not package.features:
-        lines = ("It holds no features yet.", *lines)
+        lines = ("It has no features yet.", *lines)
     return _ask(request, package, "publish", lines)
 
 
 async def publish(request: PageRequest) -> Response:
-    """Publish it."""
+    """Publish the draft."""
     package = await request.engine.catalog.publish_package(request.environment, request.id, by=request.actor)
-    return request.go("/package", id=package.id, said=f"{package.name} is published: users can subscribe to it.")
+    return request.go("/package", id=package.id, said=f"{package.name} was published. Users can now subscribe to it.")
 
 
 async def show_archive(request: PageRequest) -> Response:
     """Ask whether to archive a published package."""
     package = await _package(request, PackageStatus.PUBLISHED)
     subscribers = (await request.engine.catalog.count_subscribers(request.environment)).get(package.id, 0)
+    subscribed = "The 1 subscriber keeps" if subscribers == 1 else f"The {subscribers:,} subscribers keep"
     lines = (
-        "Nobody new can subscribe to it. This is for good.",
-        f"{subscribers:,} who have it keep{'s' if subscribers == 1 else ''} it until they change or cancel."
-        if subscribers
-        else "Nobody has it now.",
+        "New users can no longer subscribe to it. This cannot be undone.",
+        f"{subscribed} it until they change or cancel their subscription." if subscribers else "It has no subscribers.",
     )
     return _ask(request, package, "archive", lines, tone="danger")
 
 
 async def archive(request: PageRequest) -> Response:
-    """Archive it."""
+    """Archive the package."""
     package = await request.engine.catalog.archive_package(request.environment, request.id, by=request.actor)
-    return request.go("/package", id=package.id, said=f"{package.name} is archived.")
+    return request.go("/package", id=package.id, said=f"{package.name} was archived.")
 
 
 async def show_delete(request: PageRequest) -> Response:
     """Ask whether to delete a draft."""
     package = await _package(request, PackageStatus.DRAFT)
-    return _ask(request, package, "delete", ("It is a draft: nobody has it, and it is gone for good.",), tone="danger")
+    return _ask(
+        request, package, "delete", ("It is a draft without subscribers. This cannot be undone.",), tone="danger"
+    )
 
 
 async def delete(request: PageRequest) -> Response:
-    """Delete it."""
+    """Delete the draft."""
     await request.engine.catalog.delete_package(request.environment, request.id, by=request.actor)
-    return request.go("/packages", said=f"{request.id} is deleted.")
+    return request.go("/packages", said=f"{request.id} was deleted.")
 
 
 async def _package(request: PageRequest, status: PackageStatus) -> Package:
     package = (await request.engine.catalog.read(request.environment)).package(request.id)
     if package.status is not status:
-        raise Conflict(f"{package.name} is {package.status.lower()}, and this is for what is {status.lower()}")
+        raise Conflict(f"{package.name} is {package.status.lower()}. This is possible only if it is {status.lower()}.")
     return package
 
 

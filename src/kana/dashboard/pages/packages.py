@@ -18,7 +18,7 @@ _ORDER = list(PackageStatus)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageRow:
-    """A package as the list shows it."""
+    """A row of the list of packages."""
 
     package: Package
     features: int
@@ -28,9 +28,9 @@ class PackageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackagesPage(Context):
-    """The packages of an environment, as the address filters and sorts them.
+    """The packages of an environment, filtered and sorted as the address says.
 
-    It is the first page that people see: ``failed_events`` says how many of Segment's events failed, up to 1,000.
+    This is the start page, so it also reports how many Segment events failed: ``failed_events``, at most 1,000.
     """
 
     template = "packages.html"
@@ -42,7 +42,7 @@ class PackagesPage(Context):
 
 
 async def show_packages(request: PageRequest) -> Response:
-    """List packages with what they hold and who holds them."""
+    """List packages with their numbers of features, subscribers and add-ons."""
     catalog = await request.engine.catalog.read(request.environment)
     failed = await request.engine.mapping.failed(request.environment)
     subscribers = await request.engine.catalog.count_subscribers(request.environment)
@@ -73,7 +73,7 @@ async def show_packages(request: PageRequest) -> Response:
 
 
 def addons_of(catalog: Catalog, base: Package) -> list[Package]:
-    """Return the add-ons that go on top of a base package; an add-on that names none goes with all."""
+    """Return the add-ons that a base package can have; an add-on that names no base package goes with all."""
     if base.is_addon:
         return []
     return [

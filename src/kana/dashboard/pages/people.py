@@ -1,4 +1,4 @@
-"""Who may sign in: for owners."""
+"""The colleagues who can sign in, for owners."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get, post
 from kana.errors import BadInput, InvalidValue
 from kana.model.colleague import INVITATION_AGE, Colleague, Invitation, Role
+from kana.model.text import shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeoplePage(Context):
-    """Everybody, links that still work, and the form that invites another. ``link`` was just made, and shows once."""
+    """All colleagues, open invitations, and the form for a new one. ``link`` is a new link, which is shown once."""
 
     template = "people.html"
     colleagues: Sequence[Colleague]
@@ -30,12 +31,12 @@ class PeoplePage(Context):
 
 
 async def show_people(request: PageRequest) -> Response:
-    """List everybody."""
+    """List all colleagues and open invitations."""
     return request.show(await _page(request))
 
 
 async def invite(request: PageRequest) -> Response:
-    """Make a link for somebody and show it."""
+    """Create an invitation and show its link."""
     email, errors = request.text("email"), Errors()
     try:
         token = await request.engine.colleagues.invite(email, _role(request), by=request.actor)
@@ -46,21 +47,25 @@ async def invite(request: PageRequest) -> Response:
 
 
 async def change_role(request: PageRequest) -> Response:
-    """Give somebody another role."""
+    """Give a colleague another role."""
     colleague = await request.engine.colleagues.change_role(request.text("email"), _role(request), by=request.actor)
-    return request.go("/people", said=f"{colleague.email} is {colleague.role} now, and signs in anew.", everywhere=True)
+    return request.go(
+        "/people", said=f"{colleague.email} is now {colleague.role} and has to sign in again.", everywhere=True
+    )
 
 
 async def disable(request: PageRequest) -> Response:
-    """Let somebody in no more."""
+    """Disable a colleague, who can no longer sign in."""
     colleague = await request.engine.colleagues.disable(request.text("email"), by=request.actor)
-    return request.go("/people", said=f"{colleague.email} is let in no more.", everywhere=True)
+    return request.go("/people", said=f"{colleague.email} can no longer sign in.", everywhere=True)
 
 
 async def withdraw(request: PageRequest) -> Response:
-    """Make a link work no more."""
+    """Withdraw an invitation, whose link no longer works."""
     link = await request.engine.colleagues.withdraw_invitation(request.text("link"), by=request.actor)
-    return request.go("/people", said=f"The link to {link.email or 'the first owner'} works no more.", everywhere=True)
+    return request.go(
+        "/people", said=f"The link for {link.email or 'the first owner'} no longer works.", everywhere=True
+    )
 
 
 async def _page(request: PageRequest, *, email: str = "", link: str = "", errors: Errors | None = None) -> PeoplePage:
@@ -75,7 +80,7 @@ def _role(request: PageRequest) -> Role:
     try:
         return Role(request.text("role"))
     except ValueError:
-        raise BadInput("a role is viewer, editor or owner") from None
+        raise BadInput(f"role must be viewer, editor or owner, got {shown(request.text('role'))}") from None
 
 
 ROUTES = (

@@ -9,7 +9,7 @@ from kana.dashboard.context import Context
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemPage(Context):
-    """Why there is no other page."""
+    """An error, as a page."""
 
     template = "problem.html"
     status: int
@@ -18,5 +18,5 @@ class ProblemPage(Context):
 
     @classmethod
     def of(cls, status: HTTPStatus, message: str) -> Self:
-        """Return the page for a status, with a sentence that begins with a capital."""
+        """Return the page for a status, with a message that begins with a capital."""
         return cls(status=status.value, title=status.phrase, message=message[:1].upper() + message[1:])

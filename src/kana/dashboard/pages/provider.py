@@ -1,4 +1,4 @@
-"""The way in through an organisation's own accounts."""
+"""Signing in with an organisation's own accounts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = structlog.get_logger("kana.people")
 
 
 async def go_to_provider(request: PageRequest) -> Response:
-    """Send the browser to the provider, with a ticket of its own."""
+    """Send the browser to the provider, with a ticket that only this browser has."""
     provider, ticket = _provider(request), new_ticket(request.asked("next"))
     where = await provider.authorize_url(ticket, back=_back(request))
     response = RedirectResponse(where, status_code=303)
@@ -34,7 +34,7 @@ async def go_to_provider(request: PageRequest) -> Response:
 
 
 async def come_back(request: PageRequest) -> Response:
-    """Let in whoever the provider vouches for and an owner has invited."""
+    """Sign in a colleague whom the provider vouches for and an owner has invited."""
     provider = _provider(request)
     try:
         ticket = _ticket(request)
@@ -52,7 +52,7 @@ async def come_back(request: PageRequest) -> Response:
 
 def _provider(request: PageRequest) -> Provider:
     if not request.services.settings.oidc_issuer:
-        raise NotFound("no provider of identity is set up here")
+        raise NotFound("Sign-in with an organisation's account is not set up here.")
     return Provider(request.services.settings)
 
 
@@ -61,21 +61,21 @@ def _back(request: PageRequest) -> str:
 
 
 def _ticket(request: PageRequest) -> Ticket:
-    """Return the ticket of this browser, when the answer is to it.
+    """Return the ticket of this browser, if the provider's answer belongs to it.
 
     Raises:
-        Unauthenticated: it is not, or there is none, or the provider said no.
+        Unauthenticated: the answer belongs to another ticket, there is none, or the provider refused.
     """
     ticket = _kept(request.cookie("ticket") or "")
     if ticket is None or ticket.state != request.asked("state"):
-        raise Unauthenticated("This sign-in was begun in another browser, or too long ago. Begin again.")
+        raise Unauthenticated("This sign-in was started in another browser or too long ago. Start again.")
     if not request.asked("code"):
-        raise Unauthenticated("Your organisation did not let you in.")
+        raise Unauthenticated("Your organisation refused the sign-in.")
     return ticket
 
 
 def _kept(cookie: str) -> Ticket | None:
-    """Return what a cookie holds; None where it is none of ours."""
+    """Return the ticket in a cookie; None if Kana did not write it."""
     try:
         ticket = Ticket(**read_cookie(cookie))
     except (ValueError, TypeError):

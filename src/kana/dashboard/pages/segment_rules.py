@@ -1,4 +1,4 @@
-"""The rules that make usage of Segment's events, and the events that none of them maps."""
+"""The rules that map Segment events to usage, and the events that no rule maps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kana.model.segment import MappingRule, PropertyCondition
 from kana.model.text import TEXT_LENGTH_MAX, shown
 
 NAMES = 50
-"""How many names, and how many properties, of unmapped events are listed."""
+"""How many names and how many properties of unmapped events the page lists."""
 
 _SPARE = 2
 _FIELDS = {"eventName": "event_name", "featureId": "feature", "path": "conditions", "value": "conditions"}
@@ -30,7 +30,7 @@ _FIELDS = {"eventName": "event_name", "featureId": "feature", "path": "condition
 
 @dataclass(frozen=True, slots=True)
 class TypedCondition:
-    """A property and its value, as they stand in the form."""
+    """A property and its value in the form."""
 
     path: str = ""
     value: str = ""
@@ -38,7 +38,7 @@ class TypedCondition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypedRule:
-    """What stands in the form."""
+    """The values in the form."""
 
     name: str = ""
     event_name: str = ""
@@ -48,7 +48,7 @@ class TypedRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulesPage(Context):
-    """The rules, and what is not mapped yet. ``features`` are the names of features by id."""
+    """The rules, and the events that are not mapped yet. ``features`` are the names of features by id."""
 
     template = "segment_rules.html"
     rules: Sequence[MappingRule]
@@ -59,7 +59,7 @@ class RulesPage(Context):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulePage(Context):
-    """The form for a new rule (``rule`` is None) or one that is there."""
+    """The form for a new rule (``rule`` is None) or an existing one."""
 
     template = "segment_rule.html"
     rule: MappingRule | None
@@ -83,7 +83,7 @@ async def show_rules(request: PageRequest) -> Response:
 
 
 async def show_new_rule(request: PageRequest) -> Response:
-    """Show the form, filled in with the event or property that is to be mapped, and the feature it may mean."""
+    """Show the form, filled in with the event or property to map and the feature that it probably means."""
     catalog = await request.engine.catalog.read(request.environment)
     event, path, value = request.asked("event"), request.asked("property"), request.asked("value")
     typed = TypedRule(
@@ -96,7 +96,7 @@ async def show_new_rule(request: PageRequest) -> Response:
 
 
 def likely_feature(catalog: Catalog, words: str) -> str:
-    """Return the id of the feature whose name or id is most like some words; "" where none is."""
+    """Return the id of the feature whose name or id is most similar to some words; "" if none is."""
     ids = {feature.id.casefold(): feature.id for feature in catalog.features.values()}
     ids |= {feature.name.casefold(): feature.id for feature in catalog.features.values()}
     candidates = [words, *words.replace("_", " ").split()]
@@ -107,7 +107,7 @@ def likely_feature(catalog: Catalog, words: str) -> str:
 
 
 async def create_rule(request: PageRequest) -> Response:
-    """Make a rule of what was typed."""
+    """Create the rule that was typed."""
     typed, errors = _typed(request), Errors()
     try:
         rule = await request.engine.mapping.create_rule(
@@ -121,11 +121,11 @@ async def create_rule(request: PageRequest) -> Response:
     except BadInput as error:
         errors.take(error, fields=_FIELDS)
         return await _show_form(request, None, typed, errors)
-    return _said(request, f"{rule.name} is made. Events that came before are held against it now.")
+    return _said(request, f"{rule.name} was created. It is now being applied to earlier events.")
 
 
 async def show_rule(request: PageRequest) -> Response:
-    """Show a rule in its form."""
+    """Show the form of a rule."""
     rule = await _rule(request)
     typed = TypedRule(
         name=rule.name,
@@ -137,7 +137,7 @@ async def show_rule(request: PageRequest) -> Response:
 
 
 async def update_rule(request: PageRequest) -> Response:
-    """Change it to what was typed."""
+    """Change a rule to what was typed."""
     rule, typed, errors = await _rule(request), _typed(request), Errors()
     try:
         changed = await request.engine.mapping.update_rule(
@@ -154,7 +154,7 @@ async def update_rule(request: PageRequest) -> Response:
     except BadInput as error:
         errors.take(error, fields=_FIELDS)
         return await _show_form(request, rule, typed, errors)
-    return _said(request, f"{changed.name} is saved. What was recorded stays.")
+    return _said(request, f"{changed.name} was saved. Usage already recorded stays.")
 
 
 async def show_delete_rule(request: PageRequest) -> Response:
@@ -162,8 +162,8 @@ async def show_delete_rule(request: PageRequest) -> Response:
     rule = await _rule(request)
     return ask(
         request,
-        f"Delete the rule {rule.name}",
-        "Events that it alone maps are no usage any more. What was recorded stays.",
+        f"Delete the rule {rule.name}?",
+        "New events that only this rule maps are no longer recorded as usage. Usage already recorded stays.",
         action=request.url("/integrations/segment/rule/delete", id=rule.id),
         button="Delete",
         back=request.url("/integrations/segment/rules"),
@@ -171,15 +171,15 @@ async def show_delete_rule(request: PageRequest) -> Response:
 
 
 async def delete_rule(request: PageRequest) -> Response:
-    """Delete it."""
+    """Delete a rule."""
     rule = await request.engine.mapping.delete_rule(request.environment, request.id, by=request.actor)
-    return _said(request, f"{rule.name} is deleted.")
+    return _said(request, f"{rule.name} was deleted.")
 
 
 async def _show_form(
     request: PageRequest, rule: MappingRule | None, typed: TypedRule, errors: Errors | None = None
 ) -> Response:
-    """Show the form with a few empty lines for conditions more."""
+    """Show the form with a few empty lines for further conditions."""
     catalog = await request.engine.catalog.read(request.environment)
     spare = tuple(TypedCondition() for _ in range(_SPARE))
     page = RulePage(
@@ -215,7 +215,7 @@ async def _rule(request: PageRequest) -> MappingRule:
     """Return the rule that the address names.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is no such rule.
     """
     rules = await request.engine.mapping.rules(request.environment)
     found = next((rule for rule in rules if rule.id == request.id), None)

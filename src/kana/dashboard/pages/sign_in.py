@@ -1,4 +1,4 @@
-"""Coming in and going out: passwords, invitations, and what a browser keeps."""
+"""Signing in and out, invitations, passwords, and the theme."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOME = "/test/packages"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginPage(Context):
-    """The form for address and password."""
+    """The form for the e-mail address and the password."""
 
     template = "login.html"
     email: str = ""
@@ -30,7 +30,7 @@ class LoginPage(Context):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitePage(Context):
-    """The form that a link of an invitation leads to. ``email`` is None where the guest says who they are."""
+    """The form behind an invitation's link. ``email`` is None if the invitation names nobody."""
 
     template = "invite.html"
     token: str
@@ -52,14 +52,14 @@ def _login(request: PageRequest, *, error: str = "", email: str = "") -> LoginPa
 
 
 async def show_login(request: PageRequest) -> Response:
-    """Show the form; who is signed in already goes on."""
+    """Show the form, or go on if the visitor is signed in already."""
     if request.visitor is not None:
         return RedirectResponse(safe_path(request.asked("next"), default=HOME), status_code=303)
     return request.show(_login(request))
 
 
 async def login(request: PageRequest) -> Response:
-    """Begin a session where address and password belong together."""
+    """Begin a session if the e-mail address and the password match."""
     if not request.site.may_sign_in:
         return request.show(_login(request), status=403)
     email = request.text("email")
@@ -89,14 +89,14 @@ async def logout_everywhere(request: PageRequest) -> Response:
 
 
 async def show_invite(request: PageRequest) -> Response:
-    """Show what a link invites to."""
+    """Show the form of an invitation."""
     token = request.asked("token")
     invitation = await request.engine.colleagues.invitation(token)
     return request.show(InvitePage(token=token, email=invitation.email, role=invitation.role))
 
 
 async def accept_invite(request: PageRequest) -> Response:
-    """Take the password and let the colleague in."""
+    """Store the password and sign the colleague in."""
     token, typed = request.whole("token"), request.text("email")
     invitation = await request.engine.colleagues.invitation(token)
     try:
@@ -112,20 +112,20 @@ async def accept_invite(request: PageRequest) -> Response:
 
 
 async def choose_theme(request: PageRequest) -> Response:
-    """Keep light or dark, and go back to the page it was chosen on."""
+    """Store the choice of light or dark, and go back to the page."""
     response = RedirectResponse(safe_path(request.text("next"), default=HOME), status_code=303)
     theme = request.text("theme")
     return request.choose_theme(response, theme) if theme in THEMES else response
 
 
 async def go_home(_request: PageRequest) -> Response:
-    """The first page is the list of packages."""
+    """Go to the start page, the list of packages."""
     return RedirectResponse(HOME, status_code=303)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPage(Context):
-    """Who one is, and how to change one's password."""
+    """The colleague's own account, and the form that changes their password."""
 
     template = "account.html"
     length_min: int = PASSWORD_LENGTH_MIN
@@ -133,12 +133,12 @@ class AccountPage(Context):
 
 
 async def show_account(request: PageRequest) -> Response:
-    """Show the person's own page."""
+    """Show the colleague's own account."""
     return request.show(AccountPage())
 
 
 async def change_password(request: PageRequest) -> Response:
-    """Give the colleague another password; other sessions end."""
+    """Change the colleague's password and end their other sessions."""
     try:
         signed_in = await request.engine.colleagues.change_password(
             request.colleague,
@@ -152,7 +152,7 @@ async def change_password(request: PageRequest) -> Response:
             raise
         return request.show(AccountPage(errors=errors_of(error)), status=400)
     response = request.go(
-        "/account", said="Your password is changed, and you are signed out everywhere else.", everywhere=True
+        "/account", said="Your password was changed. You are signed out everywhere else.", everywhere=True
     )
     return request.enter(response, signed_in)
 

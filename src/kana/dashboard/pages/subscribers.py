@@ -1,4 +1,4 @@
-"""The list of users: searched, filtered, ordered and paged by the database, so that it stays quick."""
+"""The list of users, which the database searches, filters, sorts and pages so that it stays fast."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kana.model.text import TEXT_LENGTH_MAX
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserList:
-    """One page of users. It goes on behind ``last``, "" where it is the end; ``after`` is what it began behind."""
+    """One page of users, which starts after ``after``. The next page starts after ``last``, "" if there is none."""
 
     rows: Sequence[Listed]
     last: str
@@ -30,7 +30,7 @@ class UserList:
     query: Mapping[str, str]
 
     def link(self, **changes: object) -> str:
-        """Return the address of this list with some of its query changed; another order begins at the first page."""
+        """Return the address of this list with some of its query changed. It leads to the first page unless told."""
         return address(self.path, **{**self.query, "after": "", **changes})
 
     def sort_link(self, column: str) -> str:
@@ -46,7 +46,7 @@ class UserList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscribersPage(Context):
-    """The users of an environment, as the address searches, filters and sorts them."""
+    """The users of an environment, searched, filtered and sorted as the address says."""
 
     template = "subscribers.html"
     list: UserList
@@ -55,7 +55,7 @@ class SubscribersPage(Context):
 
 
 async def show_subscribers(request: PageRequest) -> Response:
-    """List users with what they are subscribed to."""
+    """List users with their subscriptions."""
     catalog = await request.engine.catalog.read(request.environment)
     package, search = request.asked("package"), request.asked("q").strip()[:TEXT_LENGTH_MAX]
     sort, after = request.asked("sort", UserOrder.ID), request.asked("after")

@@ -1,4 +1,4 @@
-"""User tokens: the secrets that they are signed with, and taking back those that are out."""
+"""User tokens: the secrets that sign them, and revoking a user's tokens."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from kana.model.text import shown
 
 
 async def rotate_secret(request: PageRequest) -> Response:
-    """Sign user tokens with a new secret."""
+    """Create a secret, which signs user tokens from now on."""
     secret = await request.engine.access.rotate_signing_secret(request.environment, by=request.actor)
-    return request.go("/developer", said=f"New user tokens are signed with secret {secret.id}; older ones stay valid.")
+    return request.go("/developer", said=f"Secret {secret.id} now signs new user tokens. Existing ones stay valid.")
 
 
 async def show_revoke_secret(request: PageRequest) -> Response:
@@ -24,9 +24,9 @@ async def show_revoke_secret(request: PageRequest) -> Response:
     secret = await _secret(request)
     return ask(
         request,
-        f"Revoke secret {secret.id}",
-        "User tokens that are signed with it open nothing any more, within a second. This is for good.",
-        "Browsers that hold one are refused until your server makes them another.",
+        f"Revoke secret {secret.id}?",
+        "User tokens signed with it stop working within a second. This cannot be undone.",
+        "Browsers that use one get an error until your server creates a new token for them.",
         action=request.url("/developer/secret/revoke", id=secret.id),
         button="Revoke",
         back=request.url("/developer"),
@@ -34,17 +34,17 @@ async def show_revoke_secret(request: PageRequest) -> Response:
 
 
 async def revoke_secret(request: PageRequest) -> Response:
-    """Revoke it."""
+    """Revoke a secret."""
     secret = await _secret(request)
     await request.engine.access.revoke_signing_secret(secret.id, by=request.actor)
-    return request.go("/developer", said=f"Secret {secret.id} is revoked.")
+    return request.go("/developer", said=f"Secret {secret.id} was revoked.")
 
 
 async def _secret(request: PageRequest) -> SigningSecret:
-    """Return a secret of the environment that is looked at.
+    """Return the secret of this environment that the address names.
 
     Raises:
-        KeyNotFound: it has none with this id.
+        KeyNotFound: there is no such secret.
     """
     for secret in await request.engine.access.signing_secrets():
         if secret.environment is request.environment and secret.id == request.id:
@@ -57,9 +57,9 @@ async def show_revoke_tokens(request: PageRequest) -> Response:
     user = await request.engine.accounts.user(request.environment, request.id)
     return ask(
         request,
-        f"Revoke the tokens of {user.name or user.id}",
-        "Every user token that was made for them until now opens nothing any more. This is for good.",
-        "What they may use stays as it is; your server can make them a new token at once.",
+        f"Revoke the tokens of {user.name or user.id}?",
+        "All existing tokens of this user stop working. This cannot be undone.",
+        "Their entitlements stay the same, and your server can create a new token at once.",
         action=request.url("/user/tokens", id=user.id),
         button="Revoke",
         back=request.url("/user", id=user.id),
@@ -67,9 +67,9 @@ async def show_revoke_tokens(request: PageRequest) -> Response:
 
 
 async def revoke_tokens(request: PageRequest) -> Response:
-    """Revoke them."""
+    """Revoke the tokens of a user."""
     user = await request.engine.accounts.revoke_tokens(request.environment, request.id, by=request.actor)
-    return request.go("/user", id=user.id, said=f"The tokens of {user.id} are revoked.")
+    return request.go("/user", id=user.id, said=f"The tokens of {user.id} were revoked.")
 
 
 ROUTES = (

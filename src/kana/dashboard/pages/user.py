@@ -1,4 +1,4 @@
-"""A user's page: what they may use and why, what they are subscribed to, and all that they used."""
+"""A user's page: their entitlements, subscriptions and ledger."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from kana.model.feature import Feature, FeatureType
 from kana.model.insights import runs_out_at
 from kana.model.package import Package, PackageStatus
 from kana.model.period import to_milliseconds
-from kana.model.text import number_in
+from kana.model.text import number_in, shown
 from kana.model.usage import Entry
 from kana.model.user import User
 
 LINES = 25
-"""How many lines of the ledger a page has."""
+"""How many entries of the ledger a page shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerLine:
-    """An entry of the ledger as people read it: what was asked and, where a person did it, who and why."""
+    """An entry of the ledger as the page shows it; ``said`` is who recorded it and why, if a colleague did."""
 
     entry: Entry
     feature: str
@@ -41,7 +41,7 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageForm:
-    """What stands in the form for usage. ``key`` makes it count once, however often it is sent."""
+    """The values in the form for usage. Thanks to ``key`` it counts once, however often it is sent."""
 
     key: str
     feature: str = ""
@@ -51,7 +51,7 @@ class UsageForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """Usage of one feature by period, the oldest first; ``data`` is the same for the script that draws it."""
+    """Usage of one feature by period, the newest first; ``data`` is the same for the script that draws it."""
 
     feature: Feature
     periods: Sequence[PeriodUsage]
@@ -60,9 +60,9 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserPage(Context):
-    """One user. ``base`` is the base package that they hold; ``calls`` are what the buttons do, by name.
+    """One user. ``base`` is their base package; ``calls`` are the API calls that the buttons make, by name.
 
-    ``runs_out`` says for features whose limit they will reach before it resets, at the pace so far, when that is.
+    ``runs_out`` is when they reach a limit at the pace so far, for the features where that is before the reset.
     """
 
     template = "user.html"
@@ -92,7 +92,7 @@ async def show_user(request: PageRequest) -> Response:
 async def user_page(
     request: PageRequest, *, usage: UsageForm | None = None, errors: dict[str, str] | None = None
 ) -> UserPage:
-    """Return the page of the user that the address names, with a form as it was sent and what is wrong with it."""
+    """Return the page of the user that the address names, with the form as it was sent and its errors."""
     profile = await request.engine.profiles.of(request.environment, request.id)
     catalog = profile.catalog
     likely = next((each.feature.id for each in profile.features), "")
@@ -145,7 +145,7 @@ async def _lines(request: PageRequest, profile: Profile) -> tuple[list[LedgerLin
     asked = request.asked("before")
     before = number_in(asked) if asked else None
     if asked and before is None:
-        raise BadInput("?before= takes the number of an entry")
+        raise BadInput(f"before must be the number of an entry, got {shown(asked)}")
     entries = await request.engine.profiles.entries(
         request.environment, profile.user.id, before=before, first=LINES + 1
     )
@@ -169,8 +169,8 @@ async def _chart(request: PageRequest, profile: Profile) -> Chart | None:
     feature = asked if asked is not None and asked.type is FeatureType.CONSUMABLE else next(iter(counted), None)
     if feature is None:
         return None
-    shown = await request.engine.usage.show(request.environment, profile.user.id, feature.id)
-    periods = [*reversed(shown.past), *([shown.current] if shown.current else [])]
+    found = await request.engine.usage.show(request.environment, profile.user.id, feature.id)
+    periods = [*reversed(found.past), *([found.current] if found.current else [])]
     points = [[to_milliseconds(each.period.start) // 1000 for each in periods], [e.consumption.used for e in periods]]
     return Chart(feature=feature, periods=periods[::-1], data=json.dumps({"label": feature.name, "points": points}))
 

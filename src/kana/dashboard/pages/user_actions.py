@@ -1,4 +1,4 @@
-"""What is done with a user from their page: usage recorded or given back, and subscriptions begun, changed, ended."""
+"""The actions of a user's page: record or give back usage, and begin, change or cancel a subscription."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from kana.dashboard.route import get, post
 from kana.engine.users.accounts import parse_subscription_id
 from kana.errors import BadInput, IdempotencyKeyReused, InvalidValue, NotFound, OutcomeUnknown
 from kana.model.colleague import Role
-from kana.model.text import UNITS_MAX, whole_number
+from kana.model.text import UNITS_MAX, shown, whole_number
 from kana.model.usage import Usage
 
 _REASON_MAX = 500
 
 
 async def record_usage(request: PageRequest) -> Response:
-    """Record usage or give it back: an entry like any other, that says who did it and why."""
+    """Record usage or give it back, as an entry that says who did it and why."""
     form = UsageForm(
         key=request.text("key"),
         feature=request.whole("feature"),
@@ -32,14 +32,15 @@ async def record_usage(request: PageRequest) -> Response:
     try:
         receipt = await request.engine.usage.record(_usage(request, form, back=back))
     except OutcomeUnknown:
-        unsure = {"usage": "It may have been recorded. Send the form again: it counts once."}
+        unsure = {"usage": "The usage may or may not have been recorded. Send the form again: it counts only once."}
         return request.show(await user_page(request, usage=form, errors=unsure), status=503)
     except (BadInput, IdempotencyKeyReused) as error:
         return await _refused(request, error.message, form)
     if not receipt.entry.recorded:
         return await _refused(request, f"Not recorded. {receipt.entry.reason}", form)
-    done = "given back" if back else "recorded"
-    said = f"{form.amount} of {form.feature} {done}{', once' if receipt.duplicate else ''}."
+    done = "Gave back" if back else "Recorded"
+    again = " This form had been sent before, and counted only once." if receipt.duplicate else ""
+    said = f"{done} {form.amount} of {form.feature}.{again}"
     return request.go("/user", id=request.id, feature=form.feature, said=said)
 
 
@@ -47,9 +48,9 @@ def _usage(request: PageRequest, form: UsageForm, *, back: bool) -> Usage:
     try:
         amount = whole_number(without_separators(form.amount), field="amount", least=1)
     except InvalidValue:
-        raise BadInput(f"The amount is a whole number from 1 to {UNITS_MAX:,}.") from None
+        raise BadInput(f"Amount must be a whole number from 1 to {UNITS_MAX:,}, got {shown(form.amount)}") from None
     if not 1 <= len(form.reason) <= _REASON_MAX:
-        raise BadInput(f"Say why, in at most {_REASON_MAX} characters: it stands in the ledger.")
+        raise BadInput(f"Reason must be 1 to {_REASON_MAX} characters, got {len(form.reason)}")
     return Usage(
         environment=request.environment,
         user_id=request.id,
@@ -73,7 +74,7 @@ async def subscribe(request: PageRequest) -> Response:
         )
     except BadInput as error:
         return request.show(await user_page(request, errors={"subscribe": error.message}), status=400)
-    return request.go("/user", id=request.id, said=f"Subscribed to {request.whole('package')}.")
+    return request.go("/user", id=request.id, said=f"The user now has {request.whole('package')}.")
 
 
 async def change(request: PageRequest) -> Response:
@@ -84,7 +85,7 @@ async def change(request: PageRequest) -> Response:
         )
     except BadInput as error:
         return request.show(await user_page(request, errors={"change": error.message}), status=400)
-    return request.go("/user", id=request.id, said=f"Changed to {request.whole('package')}.")
+    return request.go("/user", id=request.id, said=f"The user changed to {request.whole('package')}.")
 
 
 async def show_cancel(request: PageRequest) -> Response:
@@ -94,10 +95,10 @@ async def show_cancel(request: PageRequest) -> Response:
     package, later = catalog.package(held.subscription.package_id), request.asked("when") == "end"
     lines = [
         f"{held.user_id} keeps it until the current period ends." if later else f"{held.user_id} loses it at once.",
-        "Cancelled is cancelled: a new subscription counts usage from zero.",
+        "This cannot be undone: a new subscription counts usage from zero.",
     ]
     if not package.is_addon:
-        lines.append("Add-ons that they have end with it.")
+        lines.append("Their add-ons end with it.")
     return ask(
         request,
         f"Cancel {package.name}{' at the end of the period' if later else ' now'}?",
@@ -105,13 +106,13 @@ async def show_cancel(request: PageRequest) -> Response:
         action=request.url(
             "/user/cancel", id=held.user_id, subscription=held.subscription.id, when=request.asked("when")
         ),
-        button="Cancel the subscription",
+        button="Cancel subscription",
         back=request.url("/user", id=held.user_id),
     )
 
 
 async def cancel(request: PageRequest) -> Response:
-    """Cancel it."""
+    """Cancel a subscription."""
     number, later = _subscription(request), request.asked("when") == "end"
     held = await request.engine.accounts.subscription(request.environment, number)
     if held.user_id != request.id:
@@ -122,7 +123,7 @@ async def cancel(request: PageRequest) -> Response:
         )
     except BadInput as error:
         return request.show(await user_page(request, errors={"subscriptions": error.message}), status=400)
-    return request.go("/user", id=request.id, said="The subscription is cancelled.")
+    return request.go("/user", id=request.id, said="The subscription was cancelled.")
 
 
 def _subscription(request: PageRequest) -> int:

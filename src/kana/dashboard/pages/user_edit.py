@@ -1,4 +1,4 @@
-"""Making a user, and changing what is kept of one."""
+"""The form that creates or changes a user."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FIELDS = {"billingId": "billing_id"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypedUser:
-    """What stands in the form."""
+    """The values in the form."""
 
     id: str = ""
     name: str = ""
@@ -32,7 +32,7 @@ class TypedUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserFormPage(Context):
-    """The form for a new user (``user`` is None) or one that is there."""
+    """The form for a new user (``user`` is None) or an existing one."""
 
     template = "user_form.html"
     user: User | None
@@ -47,7 +47,7 @@ async def show_new_user(request: PageRequest) -> Response:
 
 
 async def create_user(request: PageRequest) -> Response:
-    """Make the user that was typed."""
+    """Create the user that was typed."""
     typed, errors = _typed(request), Errors()
     changes = _changes(typed, errors)
     try:
@@ -61,7 +61,7 @@ async def create_user(request: PageRequest) -> Response:
                 metadata=changes["metadata"],
                 by=request.actor,
             )
-            return request.go("/user", id=user.id, said=f"{user.id} is made.")
+            return request.go("/user", id=user.id, said=f"{user.id} was created.")
     except Conflict as error:
         errors.add("id", error.message)
     except BadInput as error:
@@ -90,7 +90,7 @@ async def update_user(request: PageRequest) -> Response:
     try:
         if not errors:
             await request.engine.accounts.update_user(request.environment, user.id, changes, by=request.actor)
-            return request.go("/user", id=user.id, said=f"{user.id} is saved.")
+            return request.go("/user", id=user.id, said=f"{user.id} was saved.")
     except BadInput as error:
         errors.take(error, fields=_FIELDS)
     return request.show(_page(request, user, typed, errors), status=400)

@@ -1,4 +1,4 @@
-"""Users as CSV: all of them written out, and a file of them taken in, after a look at what it would do."""
+"""Users as CSV: an export of all users, and an import that is checked before it is carried out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kana.model.colleague import Role
 from kana.model.user_import import RowOutcome
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
-"""Largest file that is taken."""
+"""The largest file that an import accepts."""
 
 _LINES = 100
 _EXPORTED = 200
@@ -31,7 +31,7 @@ _EXPORTED = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPage(Context):
-    """The form that takes the file."""
+    """The form for the file."""
 
     template = "users_import.html"
     columns: tuple[str, ...] = COLUMNS
@@ -41,7 +41,7 @@ class ImportPage(Context):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressPage(Context):
-    """How far an import is, and its report: lines of one ``outcome`` or of all, from ``first`` on."""
+    """The progress of an import, and its report: rows of one ``outcome`` or of all, from ``first`` on."""
 
     template = "users_import_progress.html"
     name: str
@@ -55,7 +55,7 @@ class ProgressPage(Context):
 
     @property
     def total(self) -> int:
-        """How many rows the file has, as far as they were looked at."""
+        """How many rows of the file have been checked."""
         return sum(self.state.counts.values())
 
 
@@ -65,7 +65,7 @@ async def show_import(request: PageRequest) -> Response:
 
 
 async def check(request: PageRequest) -> Response:
-    """Keep the file and begin to look at what it would do."""
+    """Store the file and begin to check it."""
     file = request.form.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         return request.show(ImportPage(errors={"file": "Choose a file."}), status=400)
@@ -80,7 +80,7 @@ def _copy(file: BinaryIO, path: Path) -> None:
 
 
 async def show_progress(request: PageRequest) -> Response:
-    """Tell how far an import is, and what it would do or did."""
+    """Show the progress of an import and its report."""
     found, state = request.services.imports.find(request.id, request.environment, request.colleague.email)
     asked, at = request.asked("outcome"), request.asked("first")
     outcome = RowOutcome(asked) if asked in set(RowOutcome) else None
@@ -98,17 +98,17 @@ async def show_progress(request: PageRequest) -> Response:
 
 
 async def carry_out(request: PageRequest) -> Response:
-    """Import what was checked; sent twice, it is done once."""
+    """Carry out an import that was checked; if this is sent twice, it happens once."""
     found, state = request.services.imports.find(request.id, request.environment, request.colleague.email)
     if state.may_import:
         request.services.imports.carry_out(found, state)
     elif state.counts.get(RowOutcome.WRONG):
-        raise BadInput("Some rows are wrong, and an import is all or nothing. Correct the file and upload it again.")
+        raise BadInput("Some rows are wrong, so nothing can be imported. Correct the file and upload it again.")
     return request.go("/users/import/progress", id=found.name)
 
 
 async def export(request: PageRequest) -> Response:
-    """Write out all users, page by page, so that memory does not grow with them."""
+    """Return all users as CSV, written page by page so that memory does not grow with them."""
     headers = {"content-disposition": f'attachment; filename="users-{request.environment}.csv"'}
     if request.http.method == "HEAD":
         return Response(media_type="text/csv", headers=headers)

@@ -6,20 +6,20 @@
   const key = document.getElementById("key");
   if (!place || !window.GraphiQL || !window.ReactDOM) return;
 
-  const ask = async (question) => {
-    if (!key.value.trim()) return { errors: [{ message: "Type your private key above first." }] };
+  const send = async (request) => {
+    if (!key.value.trim()) return { errors: [{ message: "Enter your private key above first." }] };
     const answer = await fetch(place.dataset.url, {
       method: "POST",
       credentials: "omit",
       headers: { "content-type": "application/json", authorization: key.value.trim() },
-      body: JSON.stringify(question),
+      body: JSON.stringify(request),
     });
     return answer.json();
   };
 
-  // The editors' text areas have no names of their own, and what is shown of an answer can be scrolled by keyboard.
+  // The editors' text areas have no names of their own, and the response must be scrollable by keyboard.
   const name = () => {
-    for (const [part, text] of [["query-editor", "Question"], ["editor-tool", "Variables and headers"], ["response", "Answer"]]) {
+    for (const [part, text] of [["query-editor", "Query"], ["editor-tool", "Variables and headers"], ["response", "Response"]]) {
       for (const area of place.querySelectorAll(`.graphiql-${part} textarea:not([aria-label])`)) {
         area.setAttribute("aria-label", text);
       }
@@ -30,7 +30,7 @@
   const start = async () => {
     const schema = (await (await fetch(place.dataset.schema)).json());
     ReactDOM.createRoot(place).render(React.createElement(GraphiQL, {
-      fetcher: ask,
+      fetcher: send,
       schema,
       query: place.dataset.query,
       variables: place.dataset.variables,
@@ -39,7 +39,7 @@
       isHeadersEditorEnabled: false,
       shouldPersistHeaders: false,
       showPersistHeadersSettings: false,
-      // Nothing is left behind in a browser that several people use.
+      // Nothing stays behind in a browser that several people use.
       storage: { length: 0, getItem: () => null, setItem: () => {}, removeItem: () => {}, clear: () => {} },
     }));
     new MutationObserver(name).observe(place, { childList: true, subtree: true });

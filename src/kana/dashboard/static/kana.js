@@ -1,4 +1,4 @@
-// What makes pages pleasant. Every page works without it.
+// Conveniences. Every page works without them.
 "use strict";
 
 // A button with data-copy copies its text and says so.
@@ -11,7 +11,7 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { button.textContent = label; }, 1500);
 });
 
-// A menu closes when something else is clicked, and on Escape, which gives the focus back.
+// A menu closes on a click outside it, and on Escape, which returns the focus.
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.kana-details[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
@@ -25,12 +25,12 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// A select in a filter form answers at once.
+// A select in a filter form submits it at once.
 document.addEventListener("change", (event) => {
   if (event.target.matches(".kana-filter select")) event.target.form.requestSubmit();
 });
 
-// A field with data-filter hides the rows of a table whose text does not hold what is typed.
+// A field with data-filter hides the rows of a table that do not contain the typed text.
 document.addEventListener("input", (event) => {
   const field = event.target.closest("[data-filter]");
   if (!field) return;

@@ -1,4 +1,4 @@
-// Runs before the page is drawn: light or dark as the system prefers, unless the person has chosen.
+// Runs before the page is drawn: light or dark as the system prefers, unless the colleague has chosen one.
 "use strict";
 document.documentElement.classList.add("has-script");
 if (!document.documentElement.dataset.bsTheme) {

@@ -248,7 +248,9 @@ def check_seen(package: Package, fingerprint: str) -> None:
         Conflict: somebody has changed the package since it had this fingerprint.
     """
     if package.fingerprint != fingerprint:
-        raise Conflict("somebody has changed this package meanwhile. Open it again to see how; nothing was saved.")
+        raise Conflict(
+            "Nothing was saved: somebody changed this package in the meantime. Open it again to see the changes."
+        )
 
 
 def check_changeable(package: Package, changes: PackageChanges, *, confirm_impact: bool) -> None:
