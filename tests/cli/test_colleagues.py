@@ -15,7 +15,7 @@ from tests.support.server import KanaServer
 
 
 def test_people_are_invited_listed_and_disabled_beside_a_server() -> None:
-    """The link opens the page of the server that runs, once; who is disabled is listed as such and let in no more."""
+    """The link opens the page of the running server, once; a disabled colleague is listed and can no longer sign in."""
     with KanaServer() as server:
         assert "kana init" not in server.kana("users", "list").stderr
         made = json.loads(server.kana("colleagues", "invite", "Ada@example.com", "--role", "owner", "--json").stdout)
@@ -30,7 +30,7 @@ def test_people_are_invited_listed_and_disabled_beside_a_server() -> None:
             assert browser.get("/people").status_code == 200
 
             invited = server.kana("colleagues", "invite", "bob@example.com", "--role", "owner").stdout
-            assert "Send this to bob@example.com: it works once, within 3 days." in invited
+            assert "Send this link to bob@example.com. It works once, within 3 days." in invited
             listed = json.loads(server.kana("colleagues", "list", "--json").stdout)
             assert [(each["email"], each["role"], each["disabled"]) for each in listed] == [
                 ("ada@example.com", "owner", None)

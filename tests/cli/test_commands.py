@@ -66,8 +66,8 @@ def test_a_second_init_changes_nothing(kana: Kana) -> None:
 
     assert (again.exit_code, again.stdout) == (1, "")
     assert again.stderr == (
-        "Error: sqlite:///kana.db has a workspace already, and nothing was changed."
-        " `kana keys list` shows its keys, `kana keys create` makes another.\n"
+        "Error: sqlite:///kana.db already has a workspace. Nothing was changed."
+        " `kana keys list` lists its keys; `kana keys create` creates another.\n"
     )
     assert rows(kana) == before
 
@@ -78,7 +78,7 @@ def test_looking_at_a_database_that_is_not_there_makes_none(kana: Kana, command:
     result = kana(*command)
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"Error: There is no database at {Path.cwd() / 'kana.db'}; `kana init` makes one.\n"
+    assert result.stderr == f"Error: There is no database at {Path.cwd() / 'kana.db'}; `kana init` creates one.\n"
     assert list(Path.cwd().iterdir()) == []
 
 
@@ -94,7 +94,7 @@ def test_keys_are_created_listed_and_revoked(kana: Kana) -> None:
 
     revoked = kana("keys", "revoke", masked)
 
-    assert (revoked.exit_code, revoked.stdout) == (0, f"{masked} is revoked: no server lets it in any more.\n")
+    assert (revoked.exit_code, revoked.stdout) == (0, f"{masked} was revoked. It stops working within a second.\n")
     gone = {row["name"]: row["revoked"] is not None for row in rows(kana)}
     assert gone == {"first": False, "billing job": True}
     assert len(rows(kana)) == 5
@@ -254,10 +254,10 @@ def test_audit_finds_totals_that_were_tampered_with(kana: Kana) -> None:
     assert (words.exit_code, words.stdout.splitlines()) == (
         1,
         [
-            f"{feature}, the day of user 1 (bucket 7) from 2026-01-01T00:00:00+00:00: the total says"
-            " 5 units, 1 entries, 0 refusals; the ledger 3 units, 1 entries, 0 refusals.",
-            f"{feature}, the hour of all users from 2026-01-01T00:00:00+00:00: the total says"
-            " 0 units, 0 entries, 0 refusals; the ledger 3 units, 1 entries, 0 refusals.",
+            f"{feature}, the day of user 1 (bucket 7) from 2026-01-01T00:00:00+00:00: the total is"
+            " 5 units, 1 entries, 0 refusals; the ledger adds up to 3 units, 1 entries, 0 refusals.",
+            f"{feature}, the hour of all users from 2026-01-01T00:00:00+00:00: the total is"
+            " 0 units, 0 entries, 0 refusals; the ledger adds up to 3 units, 1 entries, 0 refusals.",
             "1 entries, 1 counters: 2 totals of days and hours differ from the ledger.",
         ],
     )
@@ -298,7 +298,7 @@ def test_audit_finds_a_counter_that_was_tampered_with(kana: Kana) -> None:
         1,
         [
             "Feature 'messages' of subscription 99, period from 2026-01-01T00:00:00+00:00:"
-            " the counter says 4, the ledger 3.",
+            " the counter is 4, the ledger adds up to 3.",
             "1 entries, 1 counters: 1 counters differ from the ledger.",
         ],
     )

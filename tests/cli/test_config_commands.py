@@ -347,7 +347,7 @@ def test_a_server_that_is_no_kana_is_told(
         monkeypatch.setenv("KANA_DEV_URL", address)
         result = kana("pull")
     assert result.exit_code == 1
-    words = f"{address}/cli/pull answered nothing that a Kana server says: is KANA_DEV_URL the address of one?"
+    words = f"{address}/cli/pull did not answer as a Kana server does: is KANA_DEV_URL the address of one?"
     assert result.stderr == f"✖ [ERROR]: {words}\n"
     assert setup.read_text() == SETUP
 
@@ -356,7 +356,7 @@ def test_a_missing_file_is_told(kana: Kana, setup: Path) -> None:
     """With how to get one."""
     setup.unlink()
     result = kana("validate")
-    words = "no file ./kana/kana.dev.yaml found; `kana pull` writes it from what the server has"
+    words = "no file ./kana/kana.dev.yaml found; `kana pull` creates it from the server's setup"
     assert (result.exit_code, result.stderr) == (1, f"✖ [ERROR]: {words}\n")
 
 

@@ -94,22 +94,22 @@ def test_what_readers_disagree_about_is_refused(text: str) -> None:
         read_yaml(f"a:\n  - id: {text}".encode())
     assert refused.value.message == (
         f"line 2, column 9: {text} may be read as a number or as text:"
-        f" a whole number is written as 1000000 or 1_000_000, and text in quotes: '{text}'"
+        f" write a whole number as 1000000 or 1_000_000, and text in quotes as '{text}'"
     )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", "line 3, column 1: the key 'a' stands twice, first in line 1"),
-        ("x:\n  - a: 1\n    a: 1\n", "line 3, column 5: the key 'a' stands twice, first in line 2"),
-        ("a: &x 1\nb: *x\n", r"line 1, column 4: anchors \(&\) and aliases \(\*\) are not read: write the value out"),
+        ("a: 1\nb: 2\na: 3\n", "line 3, column 1: the key 'a' is repeated, first used in line 1"),
+        ("x:\n  - a: 1\n    a: 1\n", "line 3, column 5: the key 'a' is repeated, first used in line 2"),
+        ("a: &x 1\nb: *x\n", r"line 1, column 4: anchors \(&\) and aliases \(\*\) are not supported: write"),
         ("a: *x\n", r"line 1, column 4: anchors \(&\) and aliases"),
         ("? [a]\n: 1\n", "line 1, column 3: a key must be plain text"),
         ("? &x a\n: 1\n", "line 1, column 3: a key must be plain text"),
-        ("a: !!str 1\n", r"line 1, column 4: tags \(!\) are not read"),
-        ("a: !x [1]\n", r"line 1, column 4: tags \(!\) are not read"),
-        ("a: 1\n---\nb: 2\n", "line 2, column 1: the file must hold one document"),
+        ("a: !!str 1\n", r"line 1, column 4: tags \(!\) are not supported"),
+        ("a: !x [1]\n", r"line 1, column 4: tags \(!\) are not supported"),
+        ("a: 1\n---\nb: 2\n", "line 2, column 1: the file must contain one document"),
         ("a:\n\t- b\n", "line 2, column 1: .*'\\\\t'.*; indent with spaces"),
         ("a: [1\n", "line 2, column 1: while parsing a flow sequence"),
         ("a: 'x\n", "line 2, column 1: while scanning a quoted scalar"),
@@ -137,7 +137,7 @@ def test_a_bomb_of_aliases_costs_nothing() -> None:
     [
         (b"#" * (BYTES_MAX + 1), f"at most {BYTES_MAX} bytes"),
         (b"[" + b"x," * 100 + b"]", "at most 100 values"),
-        (b"a: \xff", "must be UTF-8; byte 3 is not"),
+        (b"a: \xff", "must be in UTF-8; byte 3 is not valid"),
     ],
     ids=["bytes", "values", "encoding"],
 )

@@ -32,7 +32,7 @@ GONE = [
     "Add-on 'extra' is archived: nobody new can subscribe to it (0 subscribers keep it).",
     "Package 'next' is deleted: it is a draft.",
 ]
-ASKS = "Archive or delete these 3, for good? `kana pull` writes them into the file instead. [y/N]:"
+ASKS = "Archive or delete these 3? This cannot be undone. `kana pull` writes them into the file instead. [y/N]:"
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,8 @@ def test_force_is_no_yes_to_this(kana: Kana, file: Path, server: KanaServer, mor
         assert (said["ok"], said["published"], said["missing"]) == (False, False, GONE)
     else:
         assert result.stdout.endswith(
-            "Nothing was published. `kana pull` writes them into the file; --archive-missing lets them go.\n"
+            "Nothing was published. `kana pull` writes them into the file;"
+            " --archive-missing archives or deletes them.\n"
         )
     assert statuses(server) == BEFORE
     assert kana("publish", "--force", "--archive-missing", *more).exit_code == 0

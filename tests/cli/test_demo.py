@@ -48,7 +48,7 @@ async def test_it_refuses_what_is_not_empty(place: Place) -> None:
     store = await place.open()
     world = World(store)
     await world.access.initialise("mine", by=TESTER)
-    with pytest.raises(Conflict, match="has a workspace already"):
+    with pytest.raises(Conflict, match="already has a workspace"):
         await Story(store, now=NOON).tell()
     assert (await world.catalog.read(TEST)).features == {}
     await store.close()

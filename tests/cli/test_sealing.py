@@ -75,13 +75,13 @@ def test_a_key_is_rotated_and_given_up(stopped: KanaServer) -> None:
     """A new key before the old one seals anew at the start; `kana keys seal --off` takes the seals off."""
     plain = _secrets(stopped)
     stopped.settings["KANA_SECRET_KEY"] = KEY
-    assert stopped.kana("keys", "seal").stdout == "2 secrets were sealed; all others were so before.\n"
+    assert stopped.kana("keys", "seal").stdout == "2 secrets were sealed. All others already were.\n"
     stopped.settings["KANA_SECRET_KEY"] = f"{OTHER},{KEY}"
     stopped.start()
     stopped.terminate()
     stopped.settings["KANA_SECRET_KEY"] = OTHER
-    assert stopped.kana("keys", "seal").stdout == "0 secrets were sealed; all others were so before.\n"
-    assert stopped.kana("keys", "seal", "--off").stdout == "2 secrets were unsealed; all others were so before.\n"
+    assert stopped.kana("keys", "seal").stdout == "0 secrets were sealed. All others already were.\n"
+    assert stopped.kana("keys", "seal", "--off").stdout == "2 secrets were unsealed. All others already were.\n"
     assert _secrets(stopped) == plain
 
 
@@ -91,7 +91,7 @@ def test_secrets_of_a_lost_key_are_forgotten_when_told(stopped: KanaServer) -> N
     stopped.kana("keys", "seal")
     del stopped.settings["KANA_SECRET_KEY"]
     said = stopped.kana("keys", "seal", "--forget").stdout
-    assert said.startswith("2 secrets were forgotten: ")
+    assert said.startswith("2 secrets were deleted: ")
     assert {len(secret) for secret in _secrets(stopped)} == {32}
     stopped.start()
 

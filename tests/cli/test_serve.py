@@ -53,7 +53,7 @@ def test_an_empty_database_gets_its_workspace_and_the_keys_work() -> None:
         invited, _, listens = server.output.rpartition("\n\n")
         assert re.search(rf"  {server.address}/invite\?token=[\w-]{{43}}$", invited)
         assert "prv_" not in invited
-        assert listens == f"Kana listens on {server.address} and keeps {server.database_url}.\n"
+        assert listens == f"Kana listens on {server.address} and uses {server.database_url}.\n"
         assert ask(server, key) == {"data": {"features": []}}
     finally:
         server.close()

@@ -62,7 +62,7 @@ def test_a_process_that_is_killed_is_replaced(server: KanaServer) -> None:
     eventually(lambda: len(workers(server) - {victim}) == 3)
 
     assert len(before & workers(server)) == 2
-    assert f"Process {victim} was ended by somebody; another takes its place." in server.output
+    assert f"Process {victim} was killed. A new process replaces it." in server.output
     assert [answers(server) for _ in range(30)] == [True] * 30
     assert server.terminate() == 0
 

@@ -42,7 +42,7 @@ async def test_of_two_editors_at_once_one_is_told(store: Store, place: Place) ->
 
     [told] = [answer for answer in answers if isinstance(answer, Conflict)]
     [name] = [answer for answer in answers if isinstance(answer, str)]
-    assert told.message.startswith("somebody has changed this package meanwhile")
+    assert told.message.startswith("Nothing was saved: somebody changed this package in the meantime.")
     catalog = await store.catalogs.catalog(TEST)
     assert (catalog.package("basic").name, catalog.version) == (name, 2)
     lines = await store.insights.log(TEST, limit=9, before=None, subject_id="basic", shared=False)

@@ -82,7 +82,7 @@ def test_secure_mode_is_required_and_no_longer(server: KanaServer) -> None:
 
     words = run(server, "keys", "require-secure-mode", "test", "on")
 
-    assert words == "The Client API of test lets in user tokens only.\n"
+    assert words == "The Client API of test now accepts user tokens only.\n"
     assert client(server, keys["test"]["public_key"]).startswith("Unauthenticated: this environment requires secure")
     assert (client(server, ours), client(server, keys["live"]["public_key"])) == ("ada", "ada")
 
@@ -106,7 +106,7 @@ def test_tokens_are_signed_anew_and_those_that_are_out_stay(server: KanaServer) 
     assert head(new) != head(old)
     assert head(token(server, "live")) == head(live)
     assert [client(server, each) for each in (old, new, live)] == ["ada"] * 3
-    assert f"signed with secret {made['kid']}" not in run(server, "keys", "rotate-tokens", "test")
+    assert f"Secret {made['kid']}" not in run(server, "keys", "rotate-tokens", "test")
 
 
 def test_tokens_of_a_revoked_secret_are_out_within_a_second(server: KanaServer) -> None:
@@ -119,7 +119,7 @@ def test_tokens_of_a_revoked_secret_are_out_within_a_second(server: KanaServer) 
 
     words = run(server, "keys", "revoke-secret", kid)
 
-    assert words == f"Secret {kid} is revoked: user tokens of test signed with it open nothing.\n"
+    assert words == f"Secret {kid} was revoked. User tokens of test signed with it stop working.\n"
     assert client(server, old).startswith("Unauthenticated")
     assert [client(server, each) for each in (new, live, token(server))] == ["ada"] * 3
     secrets = {each["kid"]: each["revoked"] for each in json.loads(run(server, "keys", "secrets", "--json"))}

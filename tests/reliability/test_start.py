@@ -138,7 +138,7 @@ def test_several_that_start_at_once_make_one_workspace(stopped: KanaServer) -> N
             ended = list(pool.map(lambda _: stopped.kana("init", "--json"), range(4)))
         assert sorted(process.returncode for process in ended) == [0, 1, 1, 1]
         refused = [process for process in ended if process.returncode == 1]
-        assert all("has a workspace already, and nothing was changed" in process.stderr for process in refused), refused
+        assert all("already has a workspace. Nothing was changed." in process.stderr for process in refused), refused
         assert _execute(stopped.database, "select count(*) from workspace") == 1
         assert _execute(stopped.database, "select count(*) from keys") == 4
 

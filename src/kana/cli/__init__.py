@@ -1,7 +1,7 @@
-"""The command line. A command reads its settings, calls the engine, and says what came of it.
+"""The command line. A command reads its settings, calls the engine, and prints the result.
 
-Exit 0: done. Exit 1: a problem, said in one sentence on standard error. Exit 2: the command was
-misspelt or a setting is not allowed.
+Exit status 0: done. 1: a problem, described in one sentence on standard error. 2: a wrong command,
+option or setting.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from kana.cli.validate import validate
 from kana.errors import KanaError
 
 FORMER_NAMES = {"users": "colleagues"}
-"""What scripts may still call a command."""
+"""Former names of commands, which scripts may still use."""
 
 
 class _Commands(click.Group):
-    """Commands that end with a sentence, never with a traceback, where Kana itself says no."""
+    """A group whose commands print an error of Kana as a sentence, not as a traceback."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command by its name, or by the one it had before."""
+        """Return a command by its name or its former name."""
         return super().get_command(ctx, FORMER_NAMES.get(cmd_name, cmd_name))
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -44,7 +44,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kana-server", message="kana %(version)s")
 def main() -> None:
-    """Answer whether a user may use a feature now, and record what was used."""
+    """Answer whether a user may use a feature now, and record usage."""
 
 
 for _command in (serve, init, demo, keys, colleagues, audit, copy, pull, validate, publish, bootstrap):

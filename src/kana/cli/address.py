@@ -1,4 +1,4 @@
-"""The address of a server as people open it."""
+"""The URL at which a browser reaches a server."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothi
 
 
 def http_address(host: str, port: int) -> str:
-    """Return the URL of what listens on a host and port.
+    """Return the URL of a server that listens on a host and port.
 
-    What listens everywhere is on this machine too, and no browser opens ``0.0.0.0``.
+    A server that listens on all addresses is reachable on this machine, but browsers cannot open ``0.0.0.0``.
     """
     host = _EVERYWHERE.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -12,7 +12,7 @@ from kana.engine.ports.usage import Audit, Drift, TallyDrift
 @database_option
 @json_option
 def audit(database_url: str | None, as_json: bool) -> None:
-    """Recompute every counter from the ledger; exit 1 where one differs. Works beside a server that runs."""
+    """Recompute every counter from the ledger; exit 1 if any differs. The server may be running."""
     settings = require_database(read_settings(database_url=database_url))
     found = with_store(settings, lambda store: store.audits.audit())
     click.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False) if as_json else _in_words(found))
@@ -36,7 +36,7 @@ def _line(drift: Drift) -> str:
     counter = drift.counter
     return (
         f"Feature {counter.feature_id!r} of subscription {counter.subscription_id}, period from"
-        f" {counter.period_start.isoformat()}: the counter says {drift.counted}, the ledger {drift.in_ledger}."
+        f" {counter.period_start.isoformat()}: the counter is {drift.counted}, the ledger adds up to {drift.in_ledger}."
     )
 
 
@@ -50,7 +50,7 @@ def _tally_line(drift: TallyDrift) -> str:
     )
     return (
         f"Feature {drift.feature_id!r} of package {drift.package_id!r} in {drift.environment}, {whose} from"
-        f" {drift.start.isoformat()}: the total says {counted}; the ledger {in_ledger}."
+        f" {drift.start.isoformat()}: the total is {counted}; the ledger adds up to {in_ledger}."
     )
 
 

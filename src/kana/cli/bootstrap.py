@@ -30,15 +30,15 @@ EXAMPLE_CONFIG: dict[str, Any] = {
         ],
     },
 }
-"""What Kana's own command line shows to begin with."""
+"""The example that Kana's own command line generates."""
 
 
 @click.command()
 @live_option
 @force_option
 @json_option
-def bootstrap(live: bool, force: bool, as_json: bool) -> None:  # noqa: ARG001 - taken as Kana's own takes them
-    """Generate an example config file, ./kana/kana.example.yaml, without asking any server."""
+def bootstrap(live: bool, force: bool, as_json: bool) -> None:  # noqa: ARG001 - accepted as Kana's own does
+    """Generate an example config file, ./kana/kana.example.yaml, without connecting to a server."""
     from kana.cli.configuration.local import EXAMPLE, file_of, write_config
     from kana.cli.configuration.screen import Screen, run
 

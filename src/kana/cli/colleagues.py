@@ -23,7 +23,7 @@ _COLUMNS = ("email", "role", "created", "disabled")
 
 @click.group()
 def colleagues() -> None:
-    """Invite colleagues to the dashboard, list and disable them; beside a server that runs or not."""
+    """Invite colleagues to the dashboard, list and disable them. The server may be running."""
 
 
 def _settings(database_url: str | None) -> Settings:
@@ -37,14 +37,14 @@ def _settings(database_url: str | None) -> Settings:
     type=click.Choice([role.value for role in Role]),
     default=Role.VIEWER.value,
     show_default=True,
-    help="viewer: looks. editor: changes packages and users too. owner: keys and colleagues too.",
+    help="viewer: read. editor: also change packages, features and users. owner: also change keys and colleagues.",
 )
 @database_option
 @json_option
 def invite(email: str, role: str, database_url: str | None, as_json: bool) -> None:
-    """Print a link with which EMAIL chooses a password, once. Somebody who has an account gets a new password by it.
+    """Print a link that lets EMAIL choose a password, once. With an existing account the link sets a new password.
 
-    It leads to KANA_PUBLIC_URL, else to where the server runs or was last started.
+    The link leads to KANA_PUBLIC_URL, or else to the address where the server was last started.
     """
     settings = _settings(database_url)
 
@@ -58,14 +58,14 @@ def invite(email: str, role: str, database_url: str | None, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps({"email": email, "role": role, "link": link}))
     else:
-        click.echo(f"{link}\n\nSend this to {email}: it works once, within {INVITATION_AGE.days} days.")
+        click.echo(f"{link}\n\nSend this link to {email}. It works once, within {INVITATION_AGE.days} days.")
 
 
 @colleagues.command("list")
 @database_option
 @json_option
 def list_colleagues(database_url: str | None, as_json: bool) -> None:
-    """List everybody who may sign in or could, the oldest first."""
+    """List all colleagues, disabled ones too, the oldest first."""
     from kana.app import create_engine
 
     found = with_store(_settings(database_url), lambda store: create_engine(store).colleagues.colleagues())
@@ -82,18 +82,18 @@ def list_colleagues(database_url: str | None, as_json: bool) -> None:
 @database_option
 @json_option
 def disable(email: str, database_url: str | None, as_json: bool) -> None:
-    """Let EMAIL in no more, and end their sessions. Another invitation lets them in again."""
+    """Disable EMAIL, who can no longer sign in, and end their sessions. A new invitation enables them again."""
     from kana.app import create_engine
 
     colleague = with_store(
         _settings(database_url),
         lambda store: create_engine(store).colleagues.disable(email.strip().lower(), by=whoever_runs_this()),
     )
-    click.echo(json.dumps(_described(colleague)) if as_json else f"{colleague.email} is let in no more.")
+    click.echo(json.dumps(_described(colleague)) if as_json else f"{colleague.email} can no longer sign in.")
 
 
 def invitation_link(settings: Settings, token: str, *, address: str | None = None) -> str:
-    """Return the address that a guest opens. ``address`` is where a server listens; without one, where it will."""
+    """Return the link of an invitation. ``address`` is where the server listens, by default as the settings say."""
     address = settings.public_url or address or http_address(settings.host, settings.port)
     return f"{address}/invite?token={token}"
 

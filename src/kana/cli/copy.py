@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="TO")
 @json_option
 def copy(source: str, target: str, as_json: bool) -> None:
-    """Copy all that the database FROM holds into TO, which is empty, and audit both; exit 1 where they differ.
+    """Copy the database FROM into the empty database TO and audit both; exit 1 if they differ.
 
-    Both are URLs as in KANA_DATABASE_URL. Stop the servers first: what they record meanwhile is not copied.
+    Both are URLs as in KANA_DATABASE_URL. Stop the servers first: usage recorded during the copy is not copied.
     """
     from kana.app import copy_database
 
@@ -46,7 +46,7 @@ def copy(source: str, target: str, as_json: bool) -> None:
 
 def _in_words(source: Audit, target: Audit) -> str:
     if source != target:
-        return f"They differ: {source.entries} entries there, {target.entries} here. Do not use the copy."
+        return f"The databases differ: {source.entries} entries in FROM, {target.entries} in TO. Do not use the copy."
     size = f"{target.entries} entries, {target.counters} counters in both"
     if target.drifts:
         return f"{size}; {len(target.drifts)} counters differ from their entries in both: see `kana audit`."

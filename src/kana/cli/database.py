@@ -1,4 +1,4 @@
-"""What commands that open the database share: the option that names it, and the way in and out."""
+"""What commands that use the database share: the option that names it, opening and closing."""
 
 from __future__ import annotations
 
@@ -19,14 +19,12 @@ from kana.settings import Settings
 
 _T = TypeVar("_T")
 
-database_option = click.option(
-    "--database-url", metavar="URL", help="Where everything is kept; above KANA_DATABASE_URL."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+database_option = click.option("--database-url", metavar="URL", help="The database; overrides KANA_DATABASE_URL.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
 def read_settings(**flags: str | int | None) -> Settings:
-    """Return the settings of this process's environment and flags.
+    """Return the settings from this process's environment and the given flags.
 
     Raises:
         click.UsageError: a value is not allowed.
@@ -38,7 +36,7 @@ def read_settings(**flags: str | int | None) -> Settings:
 
 
 def with_store(settings: Settings, action: Callable[[Store], Awaitable[_T]]) -> _T:
-    """Open the database, beside a server that runs or not, do something, and let go of it."""
+    """Run an action on the database and close it. The server may be running."""
 
     async def run() -> _T:
         from kana.app import open_store
@@ -53,27 +51,27 @@ def with_store(settings: Settings, action: Callable[[Store], Awaitable[_T]]) -> 
 
 
 def with_access(settings: Settings, action: Callable[[AccessEngine], Awaitable[_T]]) -> _T:
-    """The same, for what is done with keys."""
+    """Run an action on the keys and close the database. The server may be running."""
     from kana.app import system_clock
 
     return with_store(settings, lambda store: action(AccessEngine(store.keys, clock=system_clock)))
 
 
 def require_database(settings: Settings) -> Settings:
-    """Return the settings when their database may exist; a command that only looks makes no new file.
+    """Return the settings if their database may exist, so that a command that only reads creates no file.
 
     Raises:
         DatabaseRefused: the file does not exist.
     """
     path = settings.sqlite_path
     if path is not None and not path.exists():
-        raise DatabaseRefused(f"There is no database at {Path.cwd() / path}; `kana init` makes one.")
+        raise DatabaseRefused(f"There is no database at {Path.cwd() / path}; `kana init` creates one.")
     return settings
 
 
 def whoever_runs_this() -> Actor:
-    """Return the user of the machine, as the audit log names them."""
+    """Return the user who runs the command, as the log of changes names them."""
     try:
         return Actor(kind="cli", name=getpass.getuser())
-    except (KeyError, OSError):  # A container may run under a number that has no name.
+    except (KeyError, OSError):  # A container may run as a user id without a name.
         return Actor(kind="cli", name=str(os.getuid()))

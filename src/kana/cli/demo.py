@@ -12,7 +12,7 @@ from kana.model.key import KeyKind
 @click.command()
 @database_option
 def demo(database_url: str | None) -> None:
-    """Fill an empty database with a year of an invented product, to look around in."""
+    """Fill an empty database with a year of data of an invented product."""
     from kana.app import system_clock
 
     settings = read_settings(database_url=database_url)
@@ -27,7 +27,7 @@ def demo(database_url: str | None) -> None:
         f"{made.workspace!r} is in {settings.database}: {USERS} users, a year of history, {entries:,} entries,\n"
         f"all in the {ENVIRONMENT} environment, whose private key is\n\n"
         f"  {made.keys[ENVIRONMENT][KeyKind.PRIVATE]}\n\n"
-        "Look around:\n\n"
+        "To look around, run\n\n"
         f"  kana serve{given}\n\n"
-        "It prints a link, once: open it, choose a password, and you are signed in."
+        "It prints a link once: open it and choose a password to sign in."
     )

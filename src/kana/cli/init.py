@@ -15,7 +15,7 @@ from kana.model.text import identifier
 from kana.settings import Settings
 
 WORKSPACE = "My workspace"
-"""What a workspace is called unless someone names it."""
+"""The name of a workspace by default."""
 
 _OPENS = {KeyKind.PRIVATE: "your servers, for POST /graphql", KeyKind.PUBLIC: "browsers"}
 
@@ -29,32 +29,37 @@ def _name(_context: click.Context, parameter: click.Parameter, value: str) -> st
 
 @click.command()
 @click.option(
-    "--workspace", metavar="NAME", default=WORKSPACE, show_default=True, callback=_name, help="What to call it."
+    "--workspace",
+    metavar="NAME",
+    default=WORKSPACE,
+    show_default=True,
+    callback=_name,
+    help="The name of the workspace.",
 )
 @database_option
 @json_option
 def init(workspace: str, database_url: str | None, as_json: bool) -> None:
-    """Make the workspace and print its keys, which are never shown again."""
+    """Create the workspace and print its keys, which are not shown again."""
     settings = read_settings(database_url=database_url)
     made = with_access(settings, lambda access: access.initialise(workspace, by=whoever_runs_this()))
     if made is None:
         raise click.ClickException(
-            f"{settings.database} has a workspace already, and nothing was changed."
-            " `kana keys list` shows its keys, `kana keys create` makes another."
+            f"{settings.database} already has a workspace. Nothing was changed."
+            " `kana keys list` lists its keys; `kana keys create` creates another."
         )
     click.echo(json.dumps(_as_json(made), indent=2) if as_json else welcome(made, settings))
 
 
 def welcome(made: Initialised, settings: Settings, *, address: str | None = None) -> str:
-    """Return the words that show the keys of a new workspace and a first call to make.
+    """Return the text that shows the keys of a new workspace and a first call.
 
-    ``address`` is where a server listens; without one, where it will.
+    ``address`` is where the server listens, by default as the settings say.
     """
     address = address or http_address(settings.host, settings.port)
     return "\n".join(
         [
             f"{made.workspace!r} is a new workspace in {settings.database}.",
-            "Keep its keys: they are shown now and never again.",
+            "Store its keys safely: they are not shown again.",
             "",
             *_key_lines(made),
             "",

@@ -20,7 +20,7 @@ from kana.settings import Settings
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke API keys and token secrets, and say who may ask the Client API; beside a server or not."""
+    """Create, list and revoke API keys and token secrets, and set secure mode. The server may be running."""
 
 
 def _settings(database_url: str | None) -> Settings:
@@ -31,9 +31,9 @@ def _settings(database_url: str | None) -> Settings:
 @database_option
 @json_option
 def list_keys(database_url: str | None, as_json: bool) -> None:
-    """List all keys, revoked ones included, the oldest first. The keys themselves are not kept.
+    """List all keys, revoked ones too, the oldest first. The keys themselves are not stored.
 
-    When a key was last used is known a minute late of a server that runs.
+    A running server reports the last use of a key up to a minute late.
     """
     found = with_access(_settings(database_url), lambda access: access.keys())
     rows = [_described(key) for key in found]
@@ -46,7 +46,7 @@ def list_keys(database_url: str | None, as_json: bool) -> None:
     "--environment",
     type=click.Choice([environment.value for environment in Environment]),
     required=True,
-    help="Whose data it opens.",
+    help="The environment that the key is for.",
 )
 @click.option(
     "--kind",
@@ -55,20 +55,20 @@ def list_keys(database_url: str | None, as_json: bool) -> None:
     show_default=True,
     help="private: the Admin API, for servers. public: the Client API, for browsers.",
 )
-@click.option("--name", metavar="NAME", default="", help="What it is for, as lists show it.")
+@click.option("--name", metavar="NAME", default="", help="What the key is for, as lists show it.")
 @database_option
 @json_option
 def create_key(environment: str, kind: str, name: str, database_url: str | None, as_json: bool) -> None:
-    """Make a key and print it, once. Keys that exist stay valid."""
+    """Create a key and print it, once. Existing keys stay valid."""
     key, described = with_access(
         _settings(database_url),
         lambda access: access.create_key(Environment(environment), KeyKind(kind), name=name, by=whoever_runs_this()),
     )
     if as_json:
-        # The whole key stands where lists show it masked.
+        # The full key, where lists show it masked.
         click.echo(json.dumps(_described(described) | {"key": key}, indent=2, ensure_ascii=False))
     else:
-        click.echo(f"{key}\n\nKeep this {environment} {kind} key: it is shown now and never again.")
+        click.echo(f"{key}\n\nStore this {environment} {kind} key safely: it is not shown again.")
 
 
 @keys.command("revoke")
@@ -76,12 +76,12 @@ def create_key(environment: str, kind: str, name: str, database_url: str | None,
 @database_option
 @json_option
 def revoke_key(key: str, database_url: str | None, as_json: bool) -> None:
-    """Revoke KEY, given whole or as `kana keys list` shows it. Within a second no server lets it in."""
+    """Revoke KEY, given in full or as `kana keys list` shows it. It stops working within a second."""
     revoked = with_access(_settings(database_url), lambda access: access.revoke_key(key, by=whoever_runs_this()))
     if as_json:
         click.echo(json.dumps(_described(revoked), indent=2, ensure_ascii=False))
     else:
-        click.echo(f"{revoked.masked} is revoked: no server lets it in any more.")
+        click.echo(f"{revoked.masked} was revoked. It stops working within a second.")
 
 
 _environment_argument = click.argument(
@@ -95,7 +95,7 @@ _environment_argument = click.argument(
 @database_option
 @json_option
 def require_secure_mode(environment: str, switch: str, database_url: str | None, as_json: bool) -> None:
-    """Say whether the Client API of ENVIRONMENT lets in user tokens only (SWITCH on), or public keys too (off)."""
+    """Make the Client API of ENVIRONMENT accept user tokens only (SWITCH on), or public keys too (off)."""
     changed = with_access(
         _settings(database_url),
         lambda access: access.change_settings(
@@ -105,8 +105,8 @@ def require_secure_mode(environment: str, switch: str, database_url: str | None,
     if as_json:
         click.echo(json.dumps({"environment": environment, "requires_secure_mode": changed.requires_secure_mode}))
     else:
-        lets_in = "user tokens only" if changed.requires_secure_mode else "user tokens and public keys"
-        click.echo(f"The Client API of {environment} lets in {lets_in}.")
+        accepted = "user tokens only" if changed.requires_secure_mode else "user tokens and public keys"
+        click.echo(f"The Client API of {environment} now accepts {accepted}.")
 
 
 @keys.command("rotate-tokens")
@@ -116,7 +116,7 @@ def require_secure_mode(environment: str, switch: str, database_url: str | None,
 def rotate_tokens(environment: str, database_url: str | None, as_json: bool) -> None:
     """Sign user tokens of ENVIRONMENT with a new secret from now on.
 
-    Tokens that are out stay valid until they end, or until `kana keys revoke-secret` revokes their secret.
+    Existing tokens stay valid until they expire, or until `kana keys revoke-secret` revokes their secret.
     """
     secret = with_access(
         _settings(database_url),
@@ -125,14 +125,14 @@ def rotate_tokens(environment: str, database_url: str | None, as_json: bool) -> 
     if as_json:
         click.echo(json.dumps({"environment": environment, "kid": secret.id}))
     else:
-        click.echo(f"New user tokens of {environment} are signed with secret {secret.id}; older ones stay valid.")
+        click.echo(f"Secret {secret.id} now signs new user tokens of {environment}. Existing ones stay valid.")
 
 
 @keys.command("secrets")
 @database_option
 @json_option
 def list_secrets(database_url: str | None, as_json: bool) -> None:
-    """List the secrets that user tokens are signed with, by their ids: of each environment the newest one signs."""
+    """List the ids of the secrets that sign user tokens. The newest of each environment signs new tokens."""
     found = with_access(_settings(database_url), lambda access: access.signing_secrets())
     rows = [_described_secret(secret) for secret in found]
     click.echo(json.dumps(rows, indent=2) if as_json else _table(rows))
@@ -143,9 +143,9 @@ def list_secrets(database_url: str | None, as_json: bool) -> None:
 @database_option
 @json_option
 def revoke_secret(kid: str, database_url: str | None, as_json: bool) -> None:
-    """Revoke the secret KID, as `kana keys secrets` shows it. Within a second tokens signed with it open nothing.
+    """Revoke the secret KID, as `kana keys secrets` shows it. Tokens signed with it stop working within a second.
 
-    The secret that signs now is not revoked: use `kana keys rotate-tokens` a second before.
+    The secret that signs new tokens cannot be revoked: run `kana keys rotate-tokens` a second before.
     """
     revoked = with_access(
         _settings(database_url), lambda access: access.revoke_signing_secret(kid, by=whoever_runs_this())
@@ -153,30 +153,34 @@ def revoke_secret(kid: str, database_url: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_described_secret(revoked), indent=2))
     else:
-        click.echo(f"Secret {revoked.id} is revoked: user tokens of {revoked.environment} signed with it open nothing.")
+        click.echo(
+            f"Secret {revoked.id} was revoked. User tokens of {revoked.environment} signed with it stop working."
+        )
 
 
 @keys.command("seal")
-@click.option("--off", "is_off", is_flag=True, help="Take the seals off instead, with the key that made them.")
-@click.option("--forget", is_flag=True, help="Forget the secrets whose key is lost, and make new ones.")
+@click.option("--off", "is_off", is_flag=True, help="Remove the seals instead, with the key that made them.")
+@click.option("--forget", is_flag=True, help="Delete the secrets whose key is lost, and create new ones.")
 @database_option
 def seal(database_url: str | None, *, is_off: bool, forget: bool) -> None:
-    """Seal the secrets that user tokens are signed with, with the first key of KANA_SECRET_KEY.
+    """Seal the secrets that sign user tokens with the first key of KANA_SECRET_KEY.
 
-    A server does this when it starts. After --forget, user tokens that were signed before open nothing.
+    A server does this when it starts. After --forget, tokens signed with the deleted secrets stop working.
     """
     settings = _settings(database_url)
     if is_off and forget:
-        raise click.UsageError("--off and --forget do not go together: what is forgotten has no seal to take off.")
+        raise click.UsageError("--off and --forget cannot be combined: a deleted secret has no seal to remove.")
     if forget:
         lost = with_access(settings, lambda access: access.replace_lost_secrets(by=whoever_runs_this()))
-        which = f": {', '.join(lost)}" if lost else ", since all of them open"
-        click.echo(f"{_secrets(len(lost))} forgotten{which}.")
+        which = f": {', '.join(lost)}" if lost else ", because the key of every secret is known"
+        click.echo(f"{_secrets(len(lost))} deleted{which}.")
         return
     if not is_off and not settings.secret_keys:
-        raise click.UsageError("KANA_SECRET_KEY is not set: make a key with `openssl rand -base64 32`, and keep it.")
+        raise click.UsageError(
+            "KANA_SECRET_KEY is not set: create a key with `openssl rand -base64 32`, and store it safely."
+        )
     changed = with_access(settings, lambda access: access.seal_signing_secrets(plainly=is_off))
-    click.echo(f"{_secrets(changed)} {'unsealed' if is_off else 'sealed'}; all others were so before.")
+    click.echo(f"{_secrets(changed)} {'unsealed' if is_off else 'sealed'}. All others already were.")
 
 
 def _secrets(count: int) -> str:

@@ -13,22 +13,26 @@ if TYPE_CHECKING:
     from kana.cli.configuration.screen import Screen
 
 _FAILED = 'Config validation failed. Review above error(s) or pass in "--force" ("-f")'
-_MISSING = "Archive or delete these {}, for good? `kana pull` writes them into the file instead."
+_MISSING = "Archive or delete these {}? This cannot be undone. `kana pull` writes them into the file instead."
 _QUESTION = "You are about to publish a new Kana setup{}. This action cannot be undone. Do you wish to continue?"
 
 
 @click.command()
 @live_option
 @force_option
-@click.option("--archive-missing", is_flag=True, help="Archive, for good, what the server has and the file never had.")
+@click.option(
+    "--archive-missing",
+    is_flag=True,
+    help="Archive packages that are on the server and were never in the file; this cannot be undone.",
+)
 @json_option
 def publish(live: bool, force: bool, archive_missing: bool, as_json: bool) -> None:
     """Publish your local kana setup, all of it or nothing.
 
-    Shows what changes and asks, unless --force. What is published is what was shown: where the server was
-    changed in between, nothing happens. --force also publishes over what was changed since the file was
-    pulled; what no server can hold stays refused. Packages that the server has and the file never had are
-    archived, and drafts deleted, only after a question of their own, which --archive-missing answers.
+    Shows the changes and asks for confirmation, unless --force. If the server changed in the meantime, nothing
+    is published. --force also overwrites changes made since the file was pulled; an invalid setup is still
+    refused. Packages that are on the server and were never in the file are archived, and drafts deleted, only
+    after a separate confirmation, which --archive-missing gives.
     """
     from kana.cli.configuration.local import file_of, remote_of, review, write_config
     from kana.cli.configuration.screen import run
@@ -60,21 +64,23 @@ def publish(live: bool, force: bool, archive_missing: bool, as_json: bool) -> No
 
 
 def _may_archive(screen: Screen, missing: Sequence[str], path: Path, *, force: bool) -> bool:
-    """Ask about what the file never had: whoever fills a server in another way may not know that it goes."""
+    """Ask about what was never in the file: whoever created it on the server may not expect it to go."""
     if not missing:
         return True
     screen.result["missing"] = list(missing)
-    screen.stop(f"./{path} was not pulled from what the server has now, and lacks what is there:")
+    screen.stop(f"./{path} was not pulled from the server's current setup, and lacks some of it:")
     for text in missing:
         screen.note(text)
     if force:
-        screen.stop("Nothing was published. `kana pull` writes them into the file; --archive-missing lets them go.")
+        screen.stop(
+            "Nothing was published. `kana pull` writes them into the file; --archive-missing archives or deletes them."
+        )
         return False
     return _confirmed(_MISSING.format(len(missing)))
 
 
 def _agreed(*, with_errors: bool, force: bool) -> bool:
-    """Ask, where someone is to be asked. Nobody there to answer is a no."""
+    """Ask for confirmation where it is needed. No answer means no."""
     if force and not with_errors:
         return True
     return _confirmed(_QUESTION.format(" with the above issues" if with_errors else ""))

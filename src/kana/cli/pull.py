@@ -10,10 +10,10 @@ from kana.cli.database import json_option
 @live_option
 @force_option
 @json_option
-def pull(live: bool, force: bool, as_json: bool) -> None:  # noqa: ARG001 - every command takes --force, as Kana's do
+def pull(live: bool, force: bool, as_json: bool) -> None:  # noqa: ARG001 - every command accepts --force, as Kana's do
     """Pull your current kana setup.
 
-    Writes ./kana/kana.dev.yaml, or ./kana/kana.yaml with --live, from what the server has. What stood there is gone.
+    Writes the server's setup to ./kana/kana.dev.yaml, or to ./kana/kana.yaml with --live, and overwrites the file.
     """
     from kana.cli.configuration.local import file_of, remote_of, write_config
     from kana.cli.configuration.screen import Screen, run

@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from kana.engine.ports.store import Store
 
 STORAGE_LOST = 70
-"""What the process exits with when the disk failed under it: a supervisor starts it anew."""
+"""The exit status after a failure of the disk, so that a supervisor restarts the process."""
 
 
 @click.command()
-@click.option("--host", metavar="ADDRESS", help="The address to listen on; above KANA_HOST.")
-@click.option("--port", metavar="PORT", help="The port to listen on, 0 for a free one; above KANA_PORT.")
-@click.option("--workers", metavar="NUMBER", help="How many processes serve; above KANA_WORKERS.")
+@click.option("--host", metavar="ADDRESS", help="The address to listen on; overrides KANA_HOST.")
+@click.option("--port", metavar="PORT", help="The port to listen on, 0 for a free one; overrides KANA_PORT.")
+@click.option("--workers", metavar="NUMBER", help="The number of processes; overrides KANA_WORKERS.")
 @database_option
 def serve(host: str | None, port: str | None, workers: str | None, database_url: str | None) -> None:
-    """Serve until SIGTERM or Ctrl-C, then answer what is in flight and exit 0.
+    """Serve until SIGTERM or Ctrl-C, then finish the open requests and exit 0.
 
-    On an empty database it first makes the workspace and prints its keys, as `kana init` does.
+    On an empty database it first creates the workspace and prints its keys, as `kana init` does.
     """
     import uvloop
 
@@ -53,13 +53,13 @@ def serve(host: str | None, port: str | None, workers: str | None, database_url:
 
 
 class _AddressRefused(KanaError):
-    """The address cannot be listened on."""
+    """The server cannot listen on the address."""
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """Return a socket that listens, before anything else is opened: a taken port changes nothing.
+    """Return a listening socket, before anything else is opened, so that a port in use changes nothing.
 
-    What connects from here on waits until the server is ready, and is answered.
+    Clients that connect from now on wait until the server is ready, and are answered.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
@@ -72,7 +72,7 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 async def _serve(settings: Settings, listening: socket.socket, *, parent: int | None = None) -> int:
-    """Open the database, make the workspace if there is none, and serve. The application closes the store.
+    """Open the database, create the workspace if there is none, and serve. The application closes the store.
 
     ``parent`` becomes readable when the process that started this one ends.
     """
@@ -95,7 +95,7 @@ async def _serve(settings: Settings, listening: socket.socket, *, parent: int | 
     running = server(
         create_app(settings, store, clock=system_clock),
         bounds=_bounds(settings),
-        ready=lambda _host, _port: _say(f"Kana listens on {address} and keeps {settings.database}.", err=False),
+        ready=lambda _host, _port: _say(f"Kana listens on {address} and uses {settings.database}.", err=False),
     )
     if parent is not None:
         asyncio.get_running_loop().add_reader(parent, stop)
@@ -104,15 +104,15 @@ async def _serve(settings: Settings, listening: socket.socket, *, parent: int | 
     if not lost:
         await running.serve(sockets=[listening])
     if lost:
-        _say(f"Error: {lost[0]}; the server stopped, since what it cannot keep it must not acknowledge.")
+        _say(f"Error: {lost[0]}; the server stopped, because it must not acknowledge what it cannot store.")
         return STORAGE_LOST
     return 0 if running.started else 1
 
 
 async def _greet(store: Store, settings: Settings, address: str) -> None:
-    """Make the workspace if there is none, note where it is served, and while nobody can sign in print a link.
+    """Create the workspace if there is none, store the server's address, and print a link until somebody can sign in.
 
-    What is not as safe as it could be is said before.
+    Warnings about security come first.
     """
     from kana.app import create_engine, secure, system_clock
     from kana.engine.access.access import AccessEngine
@@ -127,11 +127,12 @@ async def _greet(store: Store, settings: Settings, address: str) -> None:
     token = await create_engine(store).colleagues.invite_first(by=whoever_runs_this())
     if token is not None:
         link = invitation_link(settings, token, address=address)
-        _say(f"Nobody can sign in to the dashboard yet. Become its owner, once, at\n\n  {link}\n", err=False)
+        greeting = "Nobody can sign in to the dashboard yet. This link, which works once, makes you its owner:"
+        _say(f"{greeting}\n\n  {link}\n", err=False)
 
 
 async def _greet_before(settings: Settings, address: str) -> None:
-    """The same for several processes, before they are started: one greets for all."""
+    """Do the same once for several processes, before they start."""
     from kana.app import open_store
 
     store = await open_store(settings, exclusive=True, on_wait=_say)
@@ -142,13 +143,13 @@ async def _greet_before(settings: Settings, address: str) -> None:
 
 
 def _say(message: str, *, err: bool = True) -> None:
-    """Say something to whoever runs it. Where nothing can be written, as on a disk that failed, the work goes on."""
+    """Print a message. If it cannot be written, as after a failure of the disk, the work goes on."""
     with suppress(OSError):
         click.echo(message, err=err)
 
 
 def _leave_unwritten() -> None:
-    """Give up what standard output and error did not take: it would change the exit status."""
+    """Discard what standard output and error did not accept, as it would change the exit status."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""A year of a product that never was, told through the engine: what `kana demo` fills a database with."""
+"""The data of `kana demo`: a year of an invented product, recorded through the engine."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ _ADDONS: dict[str, tuple[str, _Held, Sequence[str]]] = {
 _LARGER = {"egg": "nest", "nest": "colony", "early-bird": "colony"}
 _HABITS = {"letters": (1.0, 22), "drafts": (0.35, 4), "api-calls": (0.4, 30), "postcards": (0.05, 2),
            "export": (0.08, 1), "own-stamp": (0.04, 1), "night-delivery": (0.1, 1)}  # fmt: skip
-"""Of each feature how often a keen user uses it on a weekday, and about how many units at a time."""
+"""How often a keen user uses each feature on a weekday, and about how many units at a time."""
 
 _COLOURS = ("Amber", "Blue", "Coral", "Dusky", "Grey", "Ivory", "Jade", "Plum", "Rosy", "Silver")
 _BIRDS = ("Auk", "Curlew", "Dunlin", "Fulmar", "Gannet", "Heron", "Kittiwake", "Petrel", "Plover", "Puffin", "Ruff",
@@ -85,7 +85,7 @@ _BIRDS = ("Auk", "Curlew", "Dunlin", "Fulmar", "Gannet", "Heron", "Kittiwake", "
 
 @dataclass(slots=True)
 class _Member:
-    """A user of the story: how keen they are, what they are subscribed to, and how often they were stopped lately."""
+    """A user of the story: how keen they are, their subscriptions, and how often they were refused lately."""
 
     id: str
     joined: datetime
@@ -103,7 +103,7 @@ class _Member:
 
 
 class Story:
-    """A year of a product that never was, told day by day through the engine: the same for each seed and day."""
+    """A year of an invented product, recorded day by day through the engine; the same for each seed and day."""
 
     def __init__(self, store: Store, *, now: datetime) -> None:
         self.now = now
@@ -121,14 +121,14 @@ class Story:
         self._arrivals = sorted(int(DAYS * self._draw.random() ** 0.7) for _ in range(USERS))
 
     async def tell(self) -> Initialised:
-        """Make the catalogue, then live through each day; return the keys.
+        """Create the catalogue, record each day, and return the keys.
 
         Raises:
             Conflict: the database is not empty; nothing was written.
         """
         made = await self._engine.access.initialise(WORKSPACE, by=ACTOR)
         if made is None:
-            raise Conflict("the database has a workspace already, and nothing was changed; the demo needs an empty one")
+            raise Conflict("the database already has a workspace, and the demo needs an empty one; nothing was changed")
         await self._make_catalog()
         for day in range(DAYS):
             await self._live(day)
@@ -181,7 +181,7 @@ class Story:
         self._members.append(_Member(user_id, self.time, draw.lognormvariate(-0.6, 0.7), package))
 
     def _uses(self, member: _Member, morning: datetime, day: int) -> Iterator[Usage]:
-        """Yield what a user does on a day: less on weekends, more as the year goes, a correction now and then."""
+        """Yield a user's usage of a day: less on weekends, more over the year, and now and then a correction."""
         draw = self._draw
         pace = member.keenness * (0.35 if (morning + _DAY / 2).weekday() >= 5 else 1.0) * (0.7 + 0.6 * day / DAYS)
         for feature_id in member.features:
@@ -194,7 +194,7 @@ class Story:
                     yield _usage(member, feature_id, -1, at)
 
     async def _record(self, usages: Sequence[Usage]) -> None:
-        """Record a day in as few transactions as its lanes allow; take note of who was stopped."""
+        """Record a day in as few transactions as its lanes allow, and count refusals by user."""
         lanes: dict[int, list[Usage]] = {}
         for usage in usages:
             lanes.setdefault(self._store.ledger.lane(ENVIRONMENT, usage.user_id), []).append(usage)
@@ -208,7 +208,7 @@ class Story:
                     members[usage.user_id].stopped += 1
 
     async def _decide(self, member: _Member) -> None:
-        """Let a user who was stopped often move up, a content one add something, and a few leave."""
+        """Let a user who was refused often upgrade, a content one add an add-on, and a few leave."""
         draw, accounts = self._draw, self._engine.accounts
         larger = _LARGER.get(member.package)
         if larger is not None and member.stopped > 8 and draw.random() < 0.08:
@@ -238,7 +238,7 @@ def _usage(member: _Member, feature_id: str, delta: int, at: datetime) -> Usage:
 
 
 def _times(draw: random.Random, mean: float) -> int:
-    """Return how often something happens that happens so often on average."""
+    """Return a random count with a given mean, from a Poisson distribution."""
     times, chance = 0, draw.random()
     threshold = total = 2.718281828459045**-mean
     while chance > total and times < 60:

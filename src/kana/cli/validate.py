@@ -13,7 +13,7 @@ from kana.cli.database import json_option
 def validate(live: bool, force: bool, as_json: bool) -> None:
     """Compare your current setup with your local setup.
 
-    Says what publishing would do, and to how many. Exit 1 where something forbids it; changes alone are no problem.
+    Shows what publishing would change, and for how many users. Exits 1 only if the setup cannot be published.
     """
     from kana.cli.configuration.local import file_of, remote_of, review
     from kana.cli.configuration.screen import Screen, run

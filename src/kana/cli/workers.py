@@ -1,4 +1,4 @@
-"""Several processes behind one socket, and the parent that looks after them."""
+"""Several server processes behind one socket, and the parent that supervises them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import click
 from kana.errors import KanaError
 
 RESTART_PAUSE_S = 0.5
-"""How long a process that died is missed, so that one that cannot live does not die in a hurry."""
+"""The pause before a process that died is replaced, so that one that cannot start is not restarted too fast."""
 
 Work = Callable[[int], int]
-"""What each process runs: given what to watch (``run_workers``), it returns what to exit with."""
+"""The work of each process: given the descriptor to watch (``run_workers``), it returns the exit status."""
 
 
 def run_workers(work: Work, count: int) -> int:
-    """Run ``work`` in ``count`` processes until SIGTERM or SIGINT; return what to exit with.
+    """Run ``work`` in ``count`` processes until SIGTERM or SIGINT; return the exit status.
 
-    Each gets a file descriptor that becomes readable when it is time to end: after a signal to the
-    parent, or when the parent is no more, however it went. One that somebody ended is started again;
-    one that ends by itself with a problem ends all, since the others have the same one.
+    Each gets a file descriptor that becomes readable when it has to end: after a signal to the parent,
+    or when the parent is gone for any reason. A process that was killed is replaced; one that exits with
+    an error ends all of them, since the others have the same problem.
     """
     watched, held = os.pipe()
     stopped: list[int] = []
@@ -50,8 +50,8 @@ def run_workers(work: Work, count: int) -> int:
             worst = code
             stop(0, None)
         else:
-            with suppress(OSError):  # What cannot be said must not keep it from being done.
-                click.echo(f"Process {pid} was ended by somebody; another takes its place.", err=True)
+            with suppress(OSError):  # A message that cannot be printed must not stop the work.
+                click.echo(f"Process {pid} was killed. A new process replaces it.", err=True)
             time.sleep(RESTART_PAUSE_S)
             if not stopped:
                 running.add(_fork(work, watched, held))
@@ -69,7 +69,7 @@ def _fork(work: Work, watched: int, held: int) -> int:
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        with suppress(OSError):  # The parent may have been told to stop, and have closed it, just before.
+        with suppress(OSError):  # The parent may have closed it just before, when told to stop.
             os.close(held)
         code = work(watched)
     except KanaError as error:

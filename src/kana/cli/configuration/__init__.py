@@ -1,1 +1,1 @@
-"""What the commands about the configuration share: the file, the server, the local checks and the screen."""
+"""What the configuration commands share: the file, the server, the local checks and the screen."""

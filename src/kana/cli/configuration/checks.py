@@ -1,7 +1,7 @@
-"""What Kana's command line checks before it asks the server, in its order and its words.
+"""The checks that Kana's command line makes before it calls the server, in its order and its words.
 
-Source: github.com/usekana/cli 0.1.0. Ours says where, looks at add-ons too, and refuses a negative
-limit, which the words always did.
+Source: github.com/usekana/cli 0.1.0. Ours also names the place, checks add-ons, and refuses a negative
+limit, as the message always said.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kana.model.text import whole_number
 
 
 class _Item(NamedTuple):
-    """Something in the file that has fields, and its path."""
+    """A mapping in the file, and its path."""
 
     path: str
     fields: dict[str, Any]
@@ -31,7 +31,7 @@ class _Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Setup:
-    """The file as far as it has the shape of one; what has not is left out here, and refused afterwards."""
+    """The well-formed parts of the file. The rest is left out here and refused afterwards."""
 
     features: list[_Item]
     packages: list[_Item]
@@ -49,14 +49,14 @@ class _Check(NamedTuple):
 
 
 class ConfigInvalid(InvalidValue):
-    """The file cannot be what is wanted; the message says where."""
+    """The file is not a valid configuration; the message says where."""
 
 
 def check(document: Document, passed: Callable[[str], None]) -> Config:
-    """Return the configuration of a file that passes all checks; ``passed`` hears of each of Kana's.
+    """Return the configuration in a file that passes all checks; ``passed`` is called for each of Kana's.
 
     Raises:
-        ConfigInvalid: one fails.
+        ConfigInvalid: a check fails.
     """
     _refuse_unknown_fields(document)
     root = document.value if isinstance(document.value, dict) else {}
@@ -77,13 +77,13 @@ def check(document: Document, passed: Callable[[str], None]) -> Config:
 
 
 def _refuse_unknown_fields(document: Document) -> None:
-    """Name a misspelt field first: checks that miss the field would only say that it is not there."""
+    """Report a misspelt field first: other checks would only report that a field is missing."""
     try:
         read_config(document.value)
     except UnknownField as error:
         raise _placed(error, document) from None
     except InvalidValue:
-        pass  # Kana's own checks have words for much of it, and what they leave is refused after them.
+        pass  # Kana's own checks come first; what they miss is refused after them.
 
 
 def _placed(error: InvalidValue, document: Document) -> ConfigInvalid:
@@ -136,10 +136,10 @@ def _without_limit(setup: _Setup) -> str | None:
 
 def _is_limit(value: object) -> bool:
     if value is None or looks_whole(value):
-        return True  # What of a text is refused is so afterwards, in words about the quotes.
+        return True  # A text is refused afterwards, with a message about the quotes.
     with suppress(InvalidValue):
         return whole_number(value, field="limit") >= 0
-    return type(value) is int and value > 0  # Too large, which is told afterwards.
+    return type(value) is int and value > 0  # Too large, which is refused afterwards.
 
 
 def _unknown_reset(setup: _Setup) -> str | None:

@@ -1,4 +1,4 @@
-"""The local side: which file, what it holds, and what the server says of it."""
+"""The local file: its path, its content, and the server's review of it."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ _GONE = ("archive", "delete")
 
 
 def file_of(*, live: bool) -> Path:
-    """Return the file of an environment, from the current folder."""
+    """Return the path of an environment's file, relative to the current folder."""
     return FOLDER / ("kana.yaml" if live else "kana.dev.yaml")
 
 
 def remote_of(screen: Screen, *, live: bool) -> Remote:
-    """Return the server that the environment and ``.env`` name, and say that its key was found."""
+    """Return the server that the environment and ``.env`` name, and report that its key was found."""
     remote = Remote(with_dotenv(os.environ, Path()), live=live)
     screen.note("Loaded API key from environment variable.")
     return remote
 
 
 def write_config(path: Path, config: Mapping[str, Any], *, schema_url: str | None) -> None:
-    """Write a configuration that a server sent, or an example of one."""
+    """Write a configuration from a server, or an example."""
     from kana.app import system_clock
 
     try:
         text = config_yaml(config, schema_url=schema_url, now=system_clock())
     except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigInvalid(f"the server sent no configuration that can be written: {error!r}") from error
+        raise ConfigInvalid(f"the server sent a configuration that cannot be written: {error!r}") from error
     write_file(path, text)
 
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """A file, the revision that it was made from, and what publishing it would do."""
+    """A file, the revision that it was made from, and the review of publishing it."""
 
     document: Document
     revision: str | None
@@ -52,15 +52,15 @@ class Reviewed:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """The lines of the review; made of ``data`` alone where the server says no more."""
+        """The lines of the review; made from ``data`` alone if the server sends no more."""
         lines: list[dict[str, Any]] | None = self.review.get("lines")
         return [_line(text) for text in self.review["data"]] if lines is None else lines
 
     @property
     def missing(self) -> list[str]:
-        """What the server has and the file never had, in sentences; publishing archives or deletes it.
+        """What is on the server and was never in the file, in sentences; publishing archives or deletes it.
 
-        A file that was made from what the server has now has lost what it misses by somebody's hand.
+        If the file was made from the server's current revision, somebody removed it from the file on purpose.
         """
         if self.revision is not None and self.revision == self.review.get("revision"):
             return []
@@ -68,17 +68,17 @@ class Reviewed:
 
     @property
     def has_errors(self) -> bool:
-        """Whether something forbids publishing."""
+        """Whether an error prevents publishing."""
         return any(line["severity"] == "ERROR" for line in self.lines)
 
 
 def review(screen: Screen, remote: Remote, path: Path, *, force: bool) -> Reviewed:
     """Check a file, ask the server what publishing it would do, and show both.
 
-    ``force`` takes the revision out, so that what was changed meanwhile is no error.
+    ``force`` removes the revision, so that changes made in the meantime are no error.
 
     Raises:
-        ConfigInvalid, YamlRefused: a check fails. RemoteRefused: the server cannot say.
+        ConfigInvalid, YamlRefused: a check fails. RemoteRefused: the server does not answer or refuses.
     """
     document = read_local(path)
     check(document, screen.passed)
@@ -95,15 +95,15 @@ def review(screen: Screen, remote: Remote, path: Path, *, force: bool) -> Review
 
 
 def read_local(path: Path) -> Document:
-    """Return what a file holds.
+    """Return the content of a file.
 
     Raises:
-        ConfigInvalid: there is none. YamlRefused: it is not the YAML we read.
+        ConfigInvalid: there is no file. YamlRefused: it is not strict YAML.
     """
     try:
         return read_yaml(path.read_bytes())
     except FileNotFoundError:
-        raise ConfigInvalid(f"no file ./{path} found; `kana pull` writes it from what the server has") from None
+        raise ConfigInvalid(f"no file ./{path} found; `kana pull` creates it from the server's setup") from None
 
 
 def _line(text: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The options that all commands about the configuration have, as Kana's own have them."""
+"""The options of all configuration commands, as Kana's own have them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Strict YAML: one document of mappings, lists and scalars, read so that nothing is guessed.
+"""Strict YAML: one document of mappings, lists and scalars, without guessing.
 
 YAML 1.2, so ``no`` and ``yes`` are text. Refused, with line and column: a key twice in one mapping,
-anchors, aliases and tags, and what is a number to one reader and text to another (``1.10``, ``0123``,
-``1e3``, ``0x1f``): it is to be written in quotes, or as a plain whole number, ``1000`` or ``1_000``.
+anchors, aliases and tags, and what some readers take for a number and others for text (``1.10``, ``0123``,
+``1e3``, ``0x1f``): it has to be quoted, or written as a plain whole number, ``1000`` or ``1_000``.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Position = tuple[int, int]
 
 
 class YamlRefused(InvalidValue):
-    """The text is no YAML that we read; the message says where, and ``position`` too."""
+    """The text is not strict YAML; the message and ``position`` say where."""
 
     def __init__(self, message: str, position: Position | None = None) -> None:
         super().__init__(at(position, message))
@@ -56,13 +56,13 @@ class YamlRefused(InvalidValue):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Plain data, and where each part of it stands, by paths such as ``packages.draft[0].id``."""
+    """Plain data, and the position of each part by paths such as ``packages.draft[0].id``."""
 
     value: Any
     positions: dict[str, Position]
 
     def position(self, path: str | None) -> Position | None:
-        """Return where a path stands, or else the nearest part around it that the file holds."""
+        """Return the position of a path, or else of the nearest part around it that the file has."""
         while path:
             if path in self.positions:
                 return self.positions[path]
@@ -71,22 +71,22 @@ class Document:
 
 
 def at(position: Position | None, message: str) -> str:
-    """Return a message with the place it is about."""
+    """Return a message with its position."""
     return message if position is None else f"line {position[0]}, column {position[1]}: {message}"
 
 
 def read_yaml(content: bytes) -> Document:
-    """Return the document that a file holds.
+    """Return the document in a file.
 
     Raises:
-        YamlRefused: it is not YAML, not strict, or larger than we read (32 MB, 2,000,000 values, 10 levels).
+        YamlRefused: it is not YAML, not strict, or too large (32 MB, 2,000,000 values, 10 levels).
     """
     if len(content) > BYTES_MAX:
         raise YamlRefused(f"the file must be at most {BYTES_MAX} bytes, got {len(content)}")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise YamlRefused(f"the file must be UTF-8; byte {error.start} is not") from None
+        raise YamlRefused(f"the file must be in UTF-8; byte {error.start} is not valid") from None
     try:
         return _Builder(YAML(typ="safe", pure=True).parse(text)).document()
     except MarkedYAMLError as error:
@@ -99,7 +99,7 @@ def read_yaml(content: bytes) -> Document:
 
 @dataclass(slots=True)
 class _Builder:
-    """Builds plain data from the parser's events, and never more of it than is allowed."""
+    """Builds plain data from the parser's events, up to its bounds."""
 
     events: Iterator[Event]
     positions: dict[str, Position] = field(default_factory=dict)
@@ -112,7 +112,7 @@ class _Builder:
             if isinstance(event, DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise YamlRefused("the file must hold one document", _start(event))
+                    raise YamlRefused("the file must contain one document", _start(event))
                 value = self._node(next(self.events), "", depth=1)
         return Document(value, self.positions)
 
@@ -120,13 +120,13 @@ class _Builder:
         position = _start(event)
         self.nodes += 1
         if self.nodes > VALUES_MAX:
-            raise YamlRefused(f"the file must hold at most {VALUES_MAX} values", position)
+            raise YamlRefused(f"the file must contain at most {VALUES_MAX} values", position)
         if depth > DEPTH_MAX:
             raise YamlRefused(f"the file must be at most {DEPTH_MAX} levels deep", position)
         if isinstance(event, AliasEvent) or event.anchor is not None:
-            raise YamlRefused("anchors (&) and aliases (*) are not read: write the value out", position)
+            raise YamlRefused("anchors (&) and aliases (*) are not supported: write the value out", position)
         if event.tag is not None:
-            raise YamlRefused("tags (!) are not read", position)
+            raise YamlRefused("tags (!) are not supported", position)
         self.positions.setdefault(path, position)
         if isinstance(event, MappingStartEvent):
             return self._mapping(path, depth)
@@ -144,7 +144,7 @@ class _Builder:
             below = f"{path}.{key}" if path else key
             if key in found:
                 first = self.positions[below]
-                raise YamlRefused(f"the key {shown(key)} stands twice, first in line {first[0]}", position)
+                raise YamlRefused(f"the key {shown(key)} is repeated, first used in line {first[0]}", position)
             self.positions[below] = position
             found[key] = self._node(next(self.events), below, depth=depth + 1)
         return found
@@ -164,10 +164,10 @@ def _scalar(event: Any, position: Position) -> object:
         return _WORDS[text]
     if _WHOLE(text):
         return int(text)
-    if _WHOLE_WITH_POINT(text):  # Where text is wanted, it is told to be quoted, as 5 is.
+    if _WHOLE_WITH_POINT(text):  # Where text is expected, the error says to quote it, as for 5.
         return float(text)
     if _AMBIGUOUS(text):
-        words = f"a whole number is written as 1000000 or 1_000_000, and text in quotes: '{text}'"
+        words = f"write a whole number as 1000000 or 1_000_000, and text in quotes as '{text}'"
         raise YamlRefused(f"{text} may be read as a number or as text: {words}", position)
     return text
 

@@ -1,4 +1,4 @@
-"""The server as the command line knows it: where it is, the key to it, and its three addresses."""
+"""The server as the command line sees it: its address, its key and its three endpoints."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from kana.sdk.address import address_of
 
 FACE = "/cli"
 ROOT = "http://127.0.0.1:8080/cli"
-"""Where the server is unless a variable says otherwise; Kana's own command line went to a host that is gone."""
+"""The server's default address; the host that Kana's own command line called no longer exists."""
 
 TIMEOUT_S = 60.0
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
 
 
 class RemoteRefused(KanaError):
-    """There is no key, no server, or the server said no."""
+    """There is no key, the server cannot be reached, or it refused."""
 
 
 class Remote:
     """One environment's configuration on a server.
 
     Raises:
-        RemoteRefused: the environment names no key.
+        RemoteRefused: the environment has no key.
     """
 
     def __init__(self, environment: Mapping[str, str], *, live: bool) -> None:
@@ -38,28 +38,28 @@ class Remote:
         if not key:
             raise RemoteRefused(f"apikey is required, please define {name} as an environment variable (.env)")
         if not key.isascii() or not key.isprintable():
-            raise RemoteRefused(f"{name} holds characters that no key has")
+            raise RemoteRefused(f"{name} contains characters that no key has")
         self._root = _root(environment)
         self._headers = {"Content-Type": "application/json", "Authorization": key}
 
     @property
     def schema_url(self) -> str:
-        """Where editors find the schema of the file."""
+        """The URL at which editors find the schema of the file."""
         return f"{self._root.removesuffix(FACE)}/schema/kana.json"
 
     def pull(self) -> dict[str, Any]:
-        """Return the configuration as it is on the server."""
+        """Return the configuration on the server."""
         return self._config("GET", "pull")
 
     def validate(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what publishing would do."""
+        """Return the review of publishing a configuration."""
         answer = self._call("POST", "validate", config)
         if not isinstance(answer.get("data"), list):
             raise self._unknown("validate")
         return answer
 
     def publish(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Publish, and return the configuration as it is then."""
+        """Publish a configuration and return it as it is then on the server."""
         return self._config("POST", "publish", config)
 
     def _config(self, method: str, verb: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -82,18 +82,18 @@ class Remote:
 
     def _unknown(self, verb: str) -> RemoteRefused:
         return RemoteRefused(
-            f"{self._root}/{verb} answered nothing that a Kana server says: is KANA_DEV_URL the address of one?"
+            f"{self._root}/{verb} did not answer as a Kana server does: is KANA_DEV_URL the address of one?"
         )
 
 
 def _own_key(environment: Mapping[str, str], *, live: bool) -> str:
-    """Return the key by the name that all else goes by, where it is of this environment: its file is for no other."""
+    """Return the key in ``KANA_KEY`` if it belongs to this environment; "" if not."""
     key = environment.get("KANA_KEY", "")
     return key if key.startswith("prv_live_" if live else "prv_test_") else ""
 
 
 def _root(environment: Mapping[str, str]) -> str:
-    """Return where the server is: by the published variable, else by the one that all else of ours goes by."""
+    """Return the server's address: from the published variable, or else from ``KANA_ENDPOINT``."""
     for name in ("KANA_DEV_URL", "KANA_ENDPOINT"):
         if environment.get(name):
             return address_of(environment[name], FACE, name=name)
@@ -101,7 +101,7 @@ def _root(environment: Mapping[str, str]) -> str:
 
 
 def _client(url: str) -> httpx.Client:
-    """Return a client that goes through no proxy to this machine itself."""
+    """Return a client that uses no proxy for this machine itself."""
     is_here = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
     return httpx.Client(timeout=TIMEOUT_S, trust_env=not is_here)
 
@@ -115,7 +115,7 @@ def _json(response: httpx.Response) -> dict[str, Any]:
 
 
 def with_dotenv(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Return an environment with what the folder's ``.env`` adds to it; what is set already stays."""
+    """Return an environment with the additions of the folder's ``.env``, which override nothing."""
     try:
         text = (folder / ".env").read_text(encoding="utf-8-sig")
     except FileNotFoundError:

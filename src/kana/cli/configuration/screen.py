@@ -1,4 +1,4 @@
-"""What people see, in colour where the terminal has it; or one JSON object at the end, for programs."""
+"""The output of a command: text, in colour if the terminal has it, or one JSON object at the end."""
 
 from __future__ import annotations
 
@@ -29,34 +29,34 @@ _MARKS = {"create": ("+", "green"), "publish": ("+", "green"), "delete": ("-", "
 
 @dataclass(slots=True)
 class Screen:
-    """Where a command says what it does. ``result`` is what it answers in JSON."""
+    """The output of a command. ``result`` is its answer in JSON."""
 
     as_json: bool
     result: dict[str, Any] = field(default_factory=dict)
     out: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
 
     def logo(self) -> None:
-        """Show who speaks."""
+        """Show Kana's logo."""
         self._say(LOGO, style="cyan")
 
     def note(self, text: str) -> None:
-        """Say something that just is so."""
+        """Show a remark."""
         self._say(f"i {text}")
 
     def passed(self, text: str) -> None:
-        """Say that a check is passed."""
+        """Show that a check has passed."""
         self._say(f"✔ {text}", style="green")
 
     def done(self, text: str) -> None:
-        """Say that it is done."""
+        """Show that the command is done."""
         self._say(f"\n✔ {text}", style="bold green")
 
     def stop(self, text: str) -> None:
-        """Say why it goes no further."""
+        """Show why the command stops."""
         self._say(f"\ni {text}", style="bold")
 
     def line(self, line: Mapping[str, Any], document: Document) -> None:
-        """Show one line of a review: red for an error, with its place, yellow for a warning, else what changes."""
+        """Show a line of a review: an error in red with its position, a warning in yellow, or a change."""
         if line["severity"] == "ERROR":
             position = document.position(line.get("path"))
             where = "" if position is None else f" (line {position[0]}, column {position[1]})"
@@ -73,7 +73,7 @@ class Screen:
 
 
 def run(as_json: bool, action: Callable[[Screen], bool]) -> None:
-    """Run a command: exit 1 where it returns False, or where Kana says no, with the words it says it in."""
+    """Run a command; exit 1 if it returns False, or if it raises an error, which is shown."""
     screen = Screen(as_json)
     with _telling(screen):
         is_fine = action(screen)

@@ -1,4 +1,4 @@
-"""The file as Kana's command line lays it out, with what ours adds: the revision, add-ons, and the editors' schema."""
+"""The file in the layout of Kana's command line, plus the revision, add-ons, and the schema for editors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from kana.cli.configuration.reader import read_yaml
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_@./ -]*").fullmatch
 _WORDS = {"yes", "no", "on", "off", "y", "n", "true", "false", "null"}
-"""What a reader of an older YAML may take for something else than text."""
+"""Words that readers of older YAML may not take for text."""
 
 _STATUSES = ("draft", "published")
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file so that whoever reads it finds the old one or the new one, whole."""
+    """Replace a file as a whole, so that a reader finds either the old content or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.new")
     beside.write_text(text, encoding="utf-8")
@@ -28,12 +28,12 @@ def write_file(path: Path, text: str) -> None:
 def config_yaml(config: Mapping[str, Any], *, schema_url: str | None, now: datetime) -> str:
     """Return a KanaConfig as a file, which reads back as the same configuration.
 
-    What says nothing is left out: a limit of a BINARY feature, overage that is not enabled.
+    Fields without meaning are left out: the limit of a BINARY feature, overage that is not enabled.
 
     Source: github.com/usekana/cli 0.1.0, the file it writes.
     """
     text = "\n".join(_lines(config, schema_url=schema_url, now=now)) + "\n"
-    read_yaml(text.encode())  # What we write, we read: nothing that a server says can break the file.
+    read_yaml(text.encode())  # Read it back, so that nothing from a server can break the file.
     return text
 
 
@@ -89,7 +89,7 @@ def _held_lines(held: Mapping[str, Any], types: Mapping[str, str]) -> list[str]:
 
 
 def _list(name: str, items: Sequence[Sequence[str]], *, indent: int) -> list[str]:
-    """Return a list of blocks under a key; an empty one in brackets, as a key without a value says nothing."""
+    """Return a list of blocks under a key; an empty list in brackets, as a key without a value is null."""
     space = " " * indent
     if not items:
         return [f"{space}{name}: []"]
@@ -100,7 +100,7 @@ def _list(name: str, items: Sequence[Sequence[str]], *, indent: int) -> list[str
 
 
 def _text(text: str) -> str:
-    """Return text so that every reader of YAML takes it as that text."""
+    """Return text, quoted where a reader of YAML could take it for something else."""
     if _PLAIN(text) and not text.endswith(" ") and text.lower() not in _WORDS:
         return text
     return '"' + "".join(map(_character, text)) + '"'
