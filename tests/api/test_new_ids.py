@@ -17,7 +17,7 @@ from tests.support.stores import SqlitePlace
 from tests.support.world import TEST, TESTER
 
 BLANKS = [" ", "\u00a0", "\u200b"]
-WORDS = "must neither begin nor end with a blank"
+WORDS = "must not begin or end with a space"
 BASIC: dict[str, Any] = {"name": "n", "type": "CONSUMABLE"}
 
 

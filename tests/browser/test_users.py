@@ -28,7 +28,7 @@ async def test_usage_over_time_is_drawn(desk: Desk, browser: Browser) -> None:
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         for summary in ("Why", "Show as a table"):
             await page.get_by_text(summary, exact=True).first.click()
-        await expect(page.get_by_role("main")).to_contain_text("It is the only package of theirs with this feature.")
+        await expect(page.get_by_role("main")).to_contain_text("It is the user's only package with this feature.")
         assert await grave_findings(page) == []
 
 

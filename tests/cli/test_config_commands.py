@@ -186,7 +186,7 @@ def test_errors_of_the_server_stop_with_their_place(kana: Kana, setup: Path, ser
     forced = kana("publish", "--force", input="y\n")
     declined = kana("publish", "--force", input="n\n")
 
-    text = "[ERROR] Feature 'message' is CONSUMABLE and cannot become BINARY; a type never changes."
+    text = "[ERROR] Feature 'message' is CONSUMABLE and cannot become BINARY; a type cannot change."
     assert f"✖ {text} (line 13, column 5)\n" in validated.stdout
     assert published.stdout.endswith('Config validation failed. Review above error(s) or pass in "--force" ("-f")\n')
     assert RISKY in forced.stderr

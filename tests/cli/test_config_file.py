@@ -222,12 +222,12 @@ def checked(text: str) -> tuple[str, list[str]]:
         (FEATURES + PACKAGE + "          reset_period: [DAY]\n",
          'line 12, column 11: package feature reset periods must be "DAY", "MONTH", or "YEAR"!', 6),
         (FEATURES + PACKAGE.replace("limit: 5", "limits: 5"),
-         "line 11, column 11: packages.draft[0].features[0].limits is no known field; did you mean limit?", 0),
-        (FEATURES + PACKAGE + "addon: {}\n", "line 12, column 1: addon is no known field; did you mean addons?", 0),
+         "line 11, column 11: packages.draft[0].features[0].limits is not a known field; did you mean limit?", 0),
+        (FEATURES + PACKAGE + "addon: {}\n", "line 12, column 1: addon is not a known field; did you mean addons?", 0),
         (FEATURES + PACKAGE + "          overage_enabled: yes\n",
          "line 12, column 11: packages.draft[0].features[0].overage_enabled must be true or false, got 'yes'", 7),
         (FEATURES + PACKAGE + "version: 2\n",
-         "line 12, column 1: version must be text (in quotes where it looks like something else), got 2", 7),
+         "line 12, column 1: version must be text (in quotes if it looks like something else), got 2", 7),
     ],
 )  # fmt: skip
 def test_checks_come_in_kanas_order_with_kanas_words(text: str, message: str, passes: int) -> None:
@@ -374,5 +374,5 @@ def test_the_documented_file_and_its_bounds_are_true() -> None:
     prose = " ".join(documentation.split())
     bounds = f"{VALUES_MAX:,} values, {ITEMS_MAX:,} items in a list and {HELD_MAX:,} features"
     assert f"At most {BYTES_MAX // 1_000_000} MB, {bounds}" in prose
-    assert f"a review makes at most {CAPS_COUNTED_MAX} of them" in prose
-    assert f"`{ROOT_URL.removesuffix(FACE)}` unless set" in prose
+    assert f"A review makes at most {CAPS_COUNTED_MAX} such counts" in prose
+    assert f"default `{ROOT_URL.removesuffix(FACE)}`" in prose

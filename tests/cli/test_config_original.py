@@ -51,6 +51,6 @@ def test_it_validates_publishes_and_pulls() -> None:
     assert len(refused["errors"]) == 1
     assert not_published == {"error": "Bad Request"}
     assert unchanged == pulled
-    assert misspelt[0]["errors"] == ["[ERROR] feature is no known field; did you mean features?"]
+    assert misspelt[0]["errors"] == ["[ERROR] feature is not a known field; did you mean features?"]
     assert stranger[1:3] == [{"error": "Unauthorized"}] * 2
     assert stranger[0]["errors"] == ["[ERROR] Unauthenticated: a valid key is needed in the Authorization header."]

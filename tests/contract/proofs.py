@@ -43,7 +43,7 @@ SENTENCES = {
     "changes": _PACKAGE
     + rf"changes '(?P<feature>[^']+)' from (?P<from>{_AMOUNT}) to (?P<to>{_AMOUNT})"
     + r"(?P<anew>, where usage starts at zero or, if it was counted (?:without a reset|per (?P<by>\w+)) before"
-    + r"(?: in the current period)?, goes on from there)?"
+    + r"(?: in the current period)?, continues from there)?"
     + _REACH,
     "published": _PACKAGE + r"is published: users can subscribe to it\.",
     "archived": _PACKAGE + r"is archived: nobody new can subscribe to it" + _REACH,
@@ -281,7 +281,7 @@ async def archived(happened: Happened) -> None:
         for feature_id in happened.before.features:
             assert await happened.house.decision(user_id, feature_id) == happened.decisions[user_id, feature_id]
     again = read_config({"features": [], "packages": {"published": [{"id": happened.id}]}, "addons": None})
-    with pytest.raises(ConfigRefused, match="is archived, which is for good"):
+    with pytest.raises(ConfigRefused, match="is archived, which cannot be undone"):
         await happened.house.config.publish(TEST, again, app_id=APP, by=TESTER)
 
 

@@ -134,7 +134,7 @@ def test_one_wrong_row_and_nothing_is_taken_in(desk: Desk, editor: Visitor) -> N
         "6 long Wrong: name must be 1 to 255 characters, got 256",
         "7 bad Wrong: metadata must be JSON, got '{'",
         "8 short Wrong: a row must have 3 cells, got 2",
-        "9 two lines Wrong: id must not hold control characters",
+        "9 two lines Wrong: id must not contain control characters",
         "10 big Wrong: a cell must be at most 65,536 characters",
         "11 deep Wrong: metadata must be at most 16 levels deep",
     ):
@@ -158,7 +158,7 @@ def test_one_wrong_row_and_nothing_is_taken_in(desk: Desk, editor: Visitor) -> N
         (b"id,id\nada,ada\n", "Two columns have the same name."),
         (b"name\nAda\n", "The column id is missing."),
         (b'id,name\nada,"Ada\n', "The file cannot be read from row 2 on"),
-        (b"id\nada\nb\0b\n", "Wrong: id must not hold control characters"),
+        (b"id\nada\nb\0b\n", "Wrong: id must not contain control characters"),
         (b"id\n" + b"x" * 200_000 + b"\n", "The file cannot be read from row 2 on: field larger than field limit"),
     ],
 )

@@ -109,8 +109,8 @@ def test_what_may_be_subscribed_to(held: list[Subscription], package_ids: list[s
         ([replace(BASIC, ends_at=NOW)], ["extra"], MISSING),
         ([], ["pro", "basic-extra"], TIED),
         ([a_subscription(1, "pro")], ["basic-extra"], TIED),
-        ([BASIC, EXTRA], ["extra"], "Cannot subscribe to addon 'extra' a second time while it stands"),
-        ([], ["basic", "extra", "extra"], "Cannot subscribe to addon 'extra' a second time while it stands"),
+        ([BASIC, EXTRA], ["extra"], "Cannot subscribe to addon 'extra' a second time before it has ended"),
+        ([], ["basic", "extra", "extra"], "Cannot subscribe to addon 'extra' a second time before it has ended"),
     ],
 )
 def test_what_may_not_be_subscribed_to(held: list[Subscription], package_ids: list[str], message: str) -> None:
@@ -159,7 +159,7 @@ def test_a_change_ends_one_base_as_the_other_begins(old: Subscription) -> None:
         ([], "pro", "User 'ada' has no base package to change; use subscribe"),
         ([EXTRA], "pro", "User 'ada' has no base package to change; use subscribe"),
         ([replace(BASIC, ends_at=NOW)], "pro", "User 'ada' has no base package to change; use subscribe"),
-        ([BASIC], "basic", "User 'ada' is subscribed to 'basic' already"),
+        ([BASIC], "basic", "User 'ada' is already subscribed to 'basic'"),
         (
             [BASIC, BASIC_EXTRA],
             "pro",
@@ -253,7 +253,7 @@ def test_there_must_be_a_period_end_to_wait_for() -> None:
     """A package in which nothing resets can only be cancelled at once."""
     account = an_account(a_subscription(1, "forever"))
     with pytest.raises(
-        Conflict, match="Package 'forever' has no reset period, so there is no period end: cancel at once"
+        Conflict, match="Package 'forever' has no reset period, so there is no period end: cancel it immediately"
     ):
         cancelled(account, at_period_end=True)
     assert [subscription.status for subscription in cancelled(account)] == [CANCELLED]
@@ -262,7 +262,7 @@ def test_there_must_be_a_period_end_to_wait_for() -> None:
 @pytest.mark.parametrize("held", [[], [EXTRA], [replace(BASIC, ends_at=NOW)], [replace(BASIC, status=CANCELLED)]])
 def test_only_what_stands_can_be_cancelled(held: list[Subscription]) -> None:
     """An id of nothing, or of what has ended, is not found."""
-    with pytest.raises(SubscriptionNotFound, match="Subscription 1 of user 'ada' has ended already"):
+    with pytest.raises(SubscriptionNotFound, match="Subscription 1 of user 'ada' has already ended"):
         cancelled(an_account(*held))
 
 

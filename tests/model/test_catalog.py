@@ -52,8 +52,8 @@ def test_packages_that_hold_a_feature_come_in_order() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda c: c.with_new_feature(MESSAGE), Conflict, "Feature 'message' exists already; a feature's id is unique"),
-        (lambda c: c.with_new_package(BASIC), Conflict, "Package 'basic' exists already; a package's id is unique"),
+        (lambda c: c.with_new_feature(MESSAGE), Conflict, "Feature 'message' already exists; a feature's id is unique"),
+        (lambda c: c.with_new_package(BASIC), Conflict, "Package 'basic' already exists; a package's id is unique"),
         (
             lambda c: c.with_package(a_package("p", holds("none"))),
             FeatureNotFound,
@@ -157,7 +157,7 @@ def test_what_differs_is_all_that_is_written() -> None:
     [
         (lambda: a_package(""), "id must be 1 to 255 characters, got 0: ''"),
         (lambda: a_package("p", name=""), "name must be 1 to 255 characters, got 0: ''"),
-        (lambda: a_package("p", metadata="\0"), "metadata must not hold NUL or lone surrogates, got '\\x00'"),
+        (lambda: a_package("p", metadata="\0"), "metadata must not contain NUL or lone surrogates, got '\\x00'"),
         (
             lambda: a_package("p", holds("a"), holds("b"), holds("a")),
             "features must name each id once, got 'a' more than once",

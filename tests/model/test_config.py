@@ -99,8 +99,8 @@ HELD = "packages.draft[0].features[0]"
         ([], "", "the configuration must be a mapping with version, revision, app, .* got a list"),
         (None, "", "the configuration must be a mapping .* got nothing"),
         ({"features": []}, "", "the configuration must have packages"),
-        (a_file(feature=[]), "feature", "feature is no known field; did you mean features?"),
-        (a_file(zzz=1), "zzz", "zzz is no known field; known here: version, revision, "),
+        (a_file(feature=[]), "feature", "feature is not a known field; did you mean features?"),
+        (a_file(zzz=1), "zzz", "zzz is not a known field; known here: version, revision, "),
         (a_file(version=1.0), "version", "version must be text .*, got 1.0"),
         (a_file(features={}), "features", "features must be a list, got a mapping"),
         (a_file(features=["a"]), "features[0]", "features\\[0\\] must be a mapping with id, name, type, got 'a'"),
@@ -110,10 +110,10 @@ HELD = "packages.draft[0].features[0]"
         (a_file(features=[{"id": "a", "name": "", "type": "BINARY"}]), "features[0].name", "must be 1 to 255"),
         (a_file(features=[{"id": "a", "type": "Binary"}]), "features[0].type", "must be BINARY or CONSUMABLE, got"),
         (a_file(features=[{"id": str(n), "type": "BINARY"} for n in range(1001)]), "features", "at most 1000 items"),
-        (a_file(packages={"archived": []}), "packages.archived", "is no known field; known here: draft, published"),
-        (a_file(packages={"draft": [{"id": "a", "base_packages": []}]}), "packages.draft[0].base_packages", "no known"),
+        (a_file(packages={"archived": []}), "packages.archived", "is not a known field; known here: draft, published"),
+        (a_file(packages={"draft": [{"id": "a", "base_packages": []}]}), "packages.draft[0].base_packages", "is not a"),
         (a_file(addons={"draft": [{"id": "a", "base_packages": [1]}]}), "addons.draft[0].base_packages[0]", "text"),
-        (held(limits=1), f"{HELD}.limits", "limits is no known field; did you mean limit\\?"),
+        (held(limits=1), f"{HELD}.limits", "limits is not a known field; did you mean limit\\?"),
         (held(limit="1_0"), f"{HELD}.limit", f"whole number from 0 to {UNITS_MAX}, got '1_0'; write it without quotes"),
         (held(limit="ten"), f"{HELD}.limit", f"whole number from 0 to {UNITS_MAX}, got 'ten'; null is unlimited"),
         (held(limit=1.5), f"{HELD}.limit", "whole number"),
@@ -146,7 +146,7 @@ def test_a_configuration_may_hold_a_thousand_packages_of_two_hundred_features() 
     config = {"features": features, "packages": {"published": packages}}
     assert sum(len(package.features) for package in rules.read_config(config).packages) == rules.HELD_MAX
     config["addons"] = {"draft": [{"id": "one more", "features": held[:1]}]}
-    with pytest.raises(InvalidValue, match="together must hold at most 200000 features, got 200001"):
+    with pytest.raises(InvalidValue, match="together must have at most 200000 features, got 200001"):
         rules.read_config(config)
 
 

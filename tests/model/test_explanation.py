@@ -28,7 +28,7 @@ def test_nothing_answers_for_a_feature_that_nobody_gives() -> None:
 
 def test_the_only_one_answers() -> None:
     """There is nothing to weigh."""
-    assert told(a_package("one", allows(1))) == [("one", True, "It is the only package of theirs with this feature.")]
+    assert told(a_package("one", allows(1))) == [("one", True, "It is the user's only package with this feature.")]
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ def test_the_rule_that_decides_is_named_on_both_sides(second: Package, why: str,
 
 def test_of_equals_the_older_subscription_answers() -> None:
     """And each of the others is told so."""
-    younger = "All else is equal, and it is the younger subscription. Limits are not added up."
+    younger = "Everything else is equal, and this subscription is newer. Limits are not added up."
     packages = [a_package(name, allows(10), is_addon=True) for name in ("x", "y", "z")]
     assert told(*packages) == [
-        ("x", True, "All else is equal, and this subscription is the older one."),
+        ("x", True, "Everything else is equal, and this subscription is older."),
         ("y", False, younger),
         ("z", False, younger),
     ]

@@ -22,7 +22,7 @@ def test_a_new_id_with_a_blank_at_an_end_is_a_problem_with_its_place() -> None:
     """Of features, packages and add-ons alike, each said for itself."""
     feature = {"id": "new ", "type": "BINARY"}
     package = {"id": " new", "features": []}
-    why = "id must neither begin nor end with a blank or what shows as nothing, got"
+    why = "id must not begin or end with a space or an invisible character, got"
     assert problems(
         a_catalog(), features=[feature], packages=[package], addons={"published": [package | {"id": " "}]}
     ) == [

@@ -34,7 +34,7 @@ from tests.support.world import LIVE, NOON, ONE_DAY, TEST, a_feature, a_package,
     [
         (lambda: a_feature(""), "id must be 1 to 255 characters, got 0: ''"),
         (lambda: a_feature(name=""), "name must be 1 to 255 characters, got 0: ''"),
-        (lambda: a_feature(metadata=float("nan")), "metadata must hold finite numbers, got nan"),
+        (lambda: a_feature(metadata=float("nan")), "metadata must contain only finite numbers, got nan"),
         (lambda: a_feature(unit_label=""), "unitLabel must be 1 to 255 characters, got 0: ''"),
         (
             lambda: a_feature("chat", binary=True, unit_label="x"),
@@ -46,9 +46,9 @@ from tests.support.world import LIVE, NOON, ONE_DAY, TEST, a_feature, a_package,
         ),
         (lambda: a_user(""), "id must be 1 to 255 characters, got 0: ''"),
         (lambda: a_user(billing_id=""), "billingId must be 1 to 255 characters, got 0: ''"),
-        (lambda: a_user(name="\n"), "name must not hold control characters or lone surrogates, got '\\n'"),
+        (lambda: a_user(name="\n"), "name must not contain control characters or lone surrogates, got '\\n'"),
         (lambda: a_user(email=""), "email must be 1 to 255 characters, got 0: ''"),
-        (lambda: a_user(metadata=["\0"]), "metadata must not hold NUL or lone surrogates, got '\\x00'"),
+        (lambda: a_user(metadata=["\0"]), "metadata must not contain NUL or lone surrogates, got '\\x00'"),
     ],
 )
 def test_nouns_that_cannot_be(build: Callable[[], object], message: str) -> None:

@@ -205,13 +205,13 @@ def test_an_exchange_of_roles_needs_no_order() -> None:
         (
             held(reset_period="DAY"),
             "changes 'message' from 50 per month to 50 per day, where usage starts at zero or, if it was counted"
-            " per day before in the current period, goes on from there",
+            " per day before in the current period, continues from there",
             True,
         ),
         (
             held(reset_period=None),
             "changes 'message' from 50 per month to 50 in all, where usage starts at zero or, if it was counted"
-            " without a reset before, goes on from there",
+            " without a reset before, continues from there",
             True,
         ),
     ],
@@ -281,17 +281,17 @@ def test_metadata_is_no_change_to_talk_about() -> None:
         (
             {"features": [MESSAGE, SSO, MESSAGE]},
             "features[2]",
-            "Feature 'message' stands here 2 times; ids are unique.",
+            "Feature 'message' appears 2 times; ids must be unique.",
         ),
         (
             {"packages": {"draft": [FREE, PRO], "published": [FREE]}},
             "packages.published[0]",
-            "Package 'free' stands here 2 times; ids are unique.",
+            "Package 'free' appears 2 times; ids must be unique.",
         ),
         (
             {"packages": of_free(held(), held())},
             "packages.published[0].features[1]",
-            "Package 'free': feature 'message' stands here 2 times; ids are unique.",
+            "Package 'free': feature 'message' appears 2 times; ids must be unique.",
         ),
         (
             {"addons": {"published": [EXTRA | {"base_packages": ["free", "free"]}]}},
@@ -301,7 +301,7 @@ def test_metadata_is_no_change_to_talk_about() -> None:
         (
             {"features": [MESSAGE | {"type": "BINARY"}]},
             "features[0].type",
-            "Feature 'message' is CONSUMABLE and cannot become BINARY; a type never changes.",
+            "Feature 'message' is CONSUMABLE and cannot become BINARY; a type cannot change.",
         ),
         (
             {"packages": of_free({"id": "ghost"})},
@@ -311,12 +311,12 @@ def test_metadata_is_no_change_to_talk_about() -> None:
         (
             {"packages": of_free({"id": "message"})},
             "packages.published[0].features[0]",
-            "Package 'free': feature 'message' is CONSUMABLE and must say its limit: a number, or null for unlimited.",
+            "Package 'free': feature 'message' is CONSUMABLE and must have a limit: a number, or null for unlimited.",
         ),
         (
             {"packages": of_free({"id": "sso", "limit": 5})},
             "packages.published[0].features[0]",
-            "Package 'free': feature 'sso' is BINARY and takes no limit, overage_enabled or reset_period.",
+            "Package 'free': feature 'sso' is BINARY and cannot have limit, overage_enabled or reset_period.",
         ),
         (
             {"packages": {"draft": [PRO, FREE]}},
@@ -326,17 +326,17 @@ def test_metadata_is_no_change_to_talk_about() -> None:
         (
             {"packages": {"draft": [PRO, {"id": "old"}], "published": [FREE]}},
             "packages.draft[1]",
-            "Package 'old' is archived, which is for good; take it out or choose another id.",
+            "Package 'old' is archived, which cannot be undone; remove it or choose another id.",
         ),
         (
             {"packages": {"draft": [PRO], "published": [FREE, {"id": "extra"}]}, "addons": None},
             "packages.published[1]",
-            "Add-on 'extra' is published and stays what it is; it belongs under addons.",
+            "Add-on 'extra' is published and cannot change its kind; it belongs under addons.",
         ),
         (
             {"packages": {"draft": [PRO]}, "addons": {"published": [EXTRA, {"id": "free"}]}},
             "addons.published[1]",
-            "Package 'free' is published and stays what it is; it belongs under packages.",
+            "Package 'free' is published and cannot change its kind; it belongs under packages.",
         ),
         (
             {"addons": {"published": [EXTRA | {"base_packages": ["ghost"]}]}},

@@ -61,7 +61,7 @@ def placed(entitlement: Entitlement | None = None) -> Place:
             "idempotencyKey",
             "idempotencyKey must be 1 to 255 printable ASCII characters without spaces, got ''",
         ),
-        ({"metadata": "\0"}, "metadata", "metadata must not hold NUL or lone surrogates, got '\\x00'"),
+        ({"metadata": "\0"}, "metadata", "metadata must not contain NUL or lone surrogates, got '\\x00'"),
     ],
 )
 def test_usage_that_says_nothing_sensible_is_refused(changes: dict[str, Any], field: str, message: str) -> None:

@@ -1,1 +1,1 @@
-"""The nouns: frozen values and pure rules. Knows no clock, no store, no wire."""
+"""The nouns: immutable values and pure rules. Nothing here reads a clock, a store or a network."""

@@ -1,4 +1,4 @@
-"""An account: a user with the subscriptions that stand, and the rules for changing them."""
+"""An account: a user with their subscriptions, and the rules for changing them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from kana.model.value import value_object
 
 @value_object()
 class Account:
-    """A user and their subscriptions, the oldest first: those that have not ended, or where wanted all of them.
+    """A user and their subscriptions, the oldest first: those that have not ended, or all of them if requested.
 
-    What is kept together is decided together: a store locks an account while one decides on it.
+    A store locks an account while a change of it is decided.
     """
 
     user: UserRef
@@ -31,14 +31,14 @@ class Account:
 
     @property
     def subscribed_since(self) -> datetime | None:
-        """When the first of all subscriptions began that ever gave access; None where none did."""
+        """When the first subscription that ever gave access began; None if there is none."""
         return min((each.start for each in self.subscriptions if each.ever_gave_access), default=None)
 
     def time(self, clock: datetime) -> datetime:
-        """Return the time for a change of this account: what a clock says, but never before an earlier change.
+        """Return the time for a change of this account: that of the clock, but never before an earlier change.
 
-        Machines' clocks differ, and one may be set back: no subscription may end before it starts for that.
-        All subscriptions must be known, ended ones too.
+        Clocks of machines differ and can be set back; even so, no subscription may end before it starts.
+        The account must include ended subscriptions.
         """
         starts = [each.start for each in self.subscriptions]
         ends = [each.ends_at for each in self.subscriptions if each.status in ENDED and each.ends_at is not None]
@@ -53,9 +53,9 @@ def subscribe(
     now: datetime,
     next_id: Callable[[], int],
 ) -> list[Subscription]:
-    """Return the new subscriptions, one for each package id in its order: all of them or none.
+    """Return the new subscriptions, one for each package id, in the same order: all of them or none.
 
-    An add-on to a base package that is to end later ends with it.
+    If the base package is going to end, an add-on to it ends at the same time.
 
     Raises:
         SubscriptionRefused: a package is unknown or not published, a second base package,
@@ -90,11 +90,11 @@ def subscribe(
 def change_base(
     account: Account, catalog: Catalog, package_id: str, *, now: datetime, next_id: Callable[[], int]
 ) -> list[Subscription]:
-    """Return the old base subscription, cancelled, and the new one, active from the same instant.
+    """Return the old base subscription, cancelled, and the new one, active from the same moment.
 
     Raises:
-        SubscriptionRefused: the package is unknown, not published, an add-on or already theirs;
-            the user has no base package; or an add-on of theirs does not go with the new one.
+        SubscriptionRefused: the package is unknown, not published, an add-on or already subscribed to;
+            the user has no base package; or one of their add-ons does not go with the new one.
     """
     package = _subscribable(catalog, package_id)
     if package.is_addon:
@@ -104,7 +104,7 @@ def change_base(
     if old is None:
         raise SubscriptionRefused(f"User {account.user.id!r} has no base package to change; use subscribe")
     if old.package_id == package_id:
-        raise SubscriptionRefused(f"User {account.user.id!r} is subscribed to {package_id!r} already")
+        raise SubscriptionRefused(f"User {account.user.id!r} is already subscribed to {package_id!r}")
     for subscription in state:
         addon = catalog.package(subscription.package_id)
         if addon.base_package_ids and package_id not in addon.base_package_ids:
@@ -119,19 +119,19 @@ def change_base(
 def cancel(
     account: Account, catalog: Catalog, subscription_id: int, *, at_period_end: bool, now: datetime
 ) -> list[Subscription]:
-    """Return the subscription, cancelled, and after it the add-ons that cannot stand without it.
+    """Return the subscription, cancelled, followed by the add-ons that cannot continue without it.
 
-    At period end it stands until its package's longest reset period is over. Cancelling again
-    what is to end later ends it now; an add-on never outlives its base package.
+    With ``at_period_end`` it lasts until its package's longest reset period is over. Cancelling it
+    again ends it now; an add-on never outlives its base package.
 
     Raises:
-        SubscriptionNotFound: no subscription of this account that stands has the id.
-        Conflict: there is no period end, as nothing in the package resets.
+        SubscriptionNotFound: no subscription of this account that has not ended has the id.
+        Conflict: there is no period end, because nothing in the package resets.
     """
     state = account.state(now)
     subscription = next((s for s in state if s.id == subscription_id), None)
     if subscription is None:
-        raise SubscriptionNotFound(f"Subscription {subscription_id} of user {account.user.id!r} has ended already")
+        raise SubscriptionNotFound(f"Subscription {subscription_id} of user {account.user.id!r} has already ended")
     package = catalog.package(subscription.package_id)
     ends_at = _period_end(subscription, package, now=now) if at_period_end else now
     ending = [subscription]
@@ -149,7 +149,7 @@ def _period_end(subscription: Subscription, package: Package, *, now: datetime) 
     reset = max(resets, key=longest, default=None)
     end = period_at(subscription.start, reset, max(subscription.start, now)).end
     if end is None:
-        raise Conflict(f"Package {package.id!r} has no reset period, so there is no period end: cancel at once")
+        raise Conflict(f"Package {package.id!r} has no reset period, so there is no period end: cancel it immediately")
     return end
 
 
@@ -174,4 +174,4 @@ def _check_addon(addon: Package, *, held: Sequence[Package], alongside: Sequence
             f"Cannot subscribe to addon {addon.id!r}: it goes with {', '.join(map(repr, addon.base_package_ids))} only"
         )
     if any(package.id == addon.id for package in held):
-        raise SubscriptionRefused(f"Cannot subscribe to addon {addon.id!r} a second time while it stands")
+        raise SubscriptionRefused(f"Cannot subscribe to addon {addon.id!r} a second time before it has ended")

@@ -13,7 +13,7 @@ class Allowance:
 
     Counts whole feature units (messages, API calls): never money, never floats.
     ``limit=None`` is unlimited; ``limit=0`` is a real limit that grants nothing.
-    ``reset_period=None`` never goes back to zero.
+    ``reset_period=None`` never resets.
 
     Source: docs.usekana.com/kana-concepts, "Feature Limit".
     """
@@ -28,7 +28,7 @@ class Allowance:
 
     @property
     def rank(self) -> tuple[int, bool]:
-        """How generous this is: unlimited before any limit, then the larger limit, then overage enabled.
+        """How generous it is: unlimited before any limit, then the larger limit, then overage enabled.
 
         Source: docs.usekana.com/kana-concepts, "the highest limit"; ties settled by us.
         """
@@ -37,7 +37,7 @@ class Allowance:
     def admits(self, delta: int, *, used: int) -> bool:
         """Whether ``delta`` more units fit on top of ``used`` in the same period.
 
-        A correction (``delta <= 0``) always fits: units can be handed back
+        A correction (``delta <= 0``) always fits: units can be given back
         even after the limit was lowered below what is used.
         """
         if delta <= 0 or self.limit is None or self.overage_enabled:
@@ -46,4 +46,4 @@ class Allowance:
 
 
 UNLIMITED = Allowance()
-"""The allowance of a BINARY feature, and of a CONSUMABLE one given without an entitlement."""
+"""The allowance of a BINARY feature, and of a CONSUMABLE one without an entitlement."""

@@ -1,7 +1,7 @@
 """The catalogue of one environment: its features and packages, and the rules for changing them.
 
-A catalogue is a value. A change is a function from one catalogue to the next, which a
-store applies in one transaction; what differs is what it writes.
+A catalogue is a value. A change is a function from one catalogue to the next. A store applies it
+in one transaction and writes what differs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Catalog:
     features: Mapping[str, Feature] = field(default_factory=dict)
     packages: Mapping[str, Package] = field(default_factory=dict)
     _held: dict[str, Mapping[str, PackageFeature]] = field(init=False, repr=False, compare=False, default_factory=dict)
-    """Filled as it is asked for: a change of one package looks at no other."""
+    """Filled on demand, so that a change of one package does not read the others."""
 
     def feature(self, feature_id: str) -> Feature:
         """Return the feature.
@@ -56,7 +56,7 @@ class Catalog:
             raise PackageNotFound(f"Package not found: {shown(package_id)}") from None
 
     def held(self, package_id: str, feature_id: str) -> PackageFeature | None:
-        """Return a feature as it sits in a package, or None when the package does not hold it.
+        """Return a feature in a package, or None if the package does not have it.
 
         Raises:
             PackageNotFound: no package has this id.
@@ -67,19 +67,19 @@ class Catalog:
         return held.get(feature_id)
 
     def packages_with(self, feature_id: str) -> list[Package]:
-        """Return the packages that hold the feature, in order of creation."""
+        """Return the packages that have the feature, in order of creation."""
         return [package for package in self.packages.values() if self.held(package.id, feature_id) is not None]
 
     def with_new_feature(self, feature: Feature) -> Catalog:
-        """Return the catalogue with one feature more.
+        """Return the catalogue with one more feature.
 
         Raises:
             Conflict: the id is taken.
-            InvalidValue: nothing new may be called so.
+            InvalidValue: a new id may not be like this.
         """
         new_identifier(feature.id, field="id")
         if feature.id in self.features:
-            raise Conflict(f"Feature {feature.id!r} exists already; a feature's id is unique")
+            raise Conflict(f"Feature {feature.id!r} already exists; a feature's id is unique")
         return self.with_feature(feature)
 
     def with_feature(self, feature: Feature) -> Catalog:
@@ -87,15 +87,15 @@ class Catalog:
         return replace(self, features={**self.features, feature.id: feature})
 
     def with_new_package(self, package: Package) -> Catalog:
-        """Return the catalogue with one package more.
+        """Return the catalogue with one more package.
 
         Raises:
             Conflict: the id is taken.
-            InvalidValue: nothing new may be called so, it names what does not exist, or limits a BINARY feature.
+            InvalidValue: a new id may not be like this, or the package limits a BINARY feature.
         """
         new_identifier(package.id, field="id")
         if package.id in self.packages:
-            raise Conflict(f"Package {package.id!r} exists already; a package's id is unique")
+            raise Conflict(f"Package {package.id!r} already exists; a package's id is unique")
         return self.with_package(package)
 
     def with_package(self, package: Package) -> Catalog:
@@ -103,7 +103,7 @@ class Catalog:
 
         Raises:
             FeatureNotFound: the package names a feature that does not exist.
-            InvalidValue: it limits a BINARY feature, or names a base package that is none.
+            InvalidValue: it limits a BINARY feature, or names an add-on as a base package.
         """
         self._check_features(package)
         self._check_base_packages(package)
@@ -137,7 +137,7 @@ class Catalog:
         return self._with_status(package, PackageStatus.PUBLISHED, now=now)
 
     def archived(self, package_id: str, *, now: datetime) -> Catalog:
-        """Return the catalogue with a package retired: those subscribed keep it, nobody new may.
+        """Return the catalogue with a package retired: subscribers keep it, nobody new can subscribe.
 
         Raises:
             PackageNotFound: none has this id.
@@ -182,7 +182,7 @@ class Catalog:
 
 @value_object()
 class CatalogChange:
-    """What differs between two catalogues: all that a store has to write."""
+    """The differences between two catalogues: everything that a store has to write."""
 
     features: tuple[Feature, ...]
     packages: tuple[Package, ...]

@@ -1,4 +1,4 @@
-"""What differs between two catalogues, in words for those who decide whether to make the change."""
+"""The differences between two catalogues, in sentences for those who decide whether to make the change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Verb(Word):
 
 
 class Cap(NamedTuple):
-    """A limit that is new to those who subscribe: how many have used more than it already?"""
+    """A limit that is lower for subscribers: how many have already used more?"""
 
     feature_id: str
     allowance: Allowance
@@ -33,10 +33,10 @@ class Cap(NamedTuple):
 class Change:
     """One difference. ``what`` completes the sentence that the noun and the id begin.
 
-    ``reaches_subscribers`` where people may hold the package already, and ``keeps`` where those
-    keep what they have; ``takes`` where it leaves them with less, or counts their usage by other
-    periods; ``cap`` where that is a limit. What a change says is held against what then happens by
-    tests/contract/test_review.py: a new sentence needs its proof there.
+    ``reaches_subscribers`` if users may already have the package, and ``keeps`` if those keep what
+    they have; ``takes`` if it leaves them with less, or counts their usage by other periods; ``cap``
+    if that is a limit. tests/contract/test_review.py compares what a change says with what then
+    happens: a new sentence needs a test there.
     """
 
     verb: Verb
@@ -50,14 +50,14 @@ class Change:
 
     @property
     def subject(self) -> str:
-        """The noun and the id, as a sentence begins with them."""
+        """The noun and the id, as the beginning of a sentence."""
         return f"{self.noun.capitalize()} {self.id!r}"
 
 
 def describe(old: Catalog, new: Catalog) -> list[Change]:
-    """Return every difference between two catalogues, features first; nothing when they are equal.
+    """Return every difference between two catalogues, features first; none if they are equal.
 
-    Metadata, prices, unit labels and the order of a package's features are not looked at.
+    Metadata, prices, unit labels and the order of a package's features are ignored.
     """
     changes = difference(old, new)
     found: list[Change] = []
@@ -122,14 +122,14 @@ def _held_changes(old: Package, new: Package, catalog: Catalog, *, reaches: bool
 def _allowance_change(package: Package, old: PackageFeature, new: PackageFeature, *, reaches: bool) -> Change:
     what = f"changes {new.feature_id!r} from {in_words(old.allowance)} to {in_words(new.allowance)}"
     if reaches and old.allowance.reset_period is not new.allowance.reset_period:
-        what += f", where usage starts at zero or, if it was counted {_before(new.allowance)}, goes on from there"
+        what += f", where usage starts at zero or, if it was counted {_before(new.allowance)}, continues from there"
     takes = reaches and _is_less(old.allowance, new.allowance)
     cap = Cap(new.feature_id, new.allowance) if takes and new.allowance.limit is not None else None
     return _package(Verb.UPDATE, package, what, reaches=reaches, takes=takes, cap=cap)
 
 
 def _is_less(old: Allowance, new: Allowance) -> bool:
-    """Whether someone may notice: a lower limit, overage gone, or other periods."""
+    """Whether a subscriber may notice: a lower limit, no more overage, or other periods."""
     if old.reset_period is not new.reset_period:
         return True
     if new.limit is None:
@@ -138,14 +138,14 @@ def _is_less(old: Allowance, new: Allowance) -> bool:
 
 
 def _before(allowance: Allowance) -> str:
-    """Return by which totals usage may have been counted: they stay when a package leaves a reset period."""
+    """Return by which reset period usage may have been counted earlier; those totals are still there."""
     if allowance.reset_period is None:
         return "without a reset before"
     return f"per {allowance.reset_period.lower()} before in the current period"
 
 
 def in_words(allowance: Allowance) -> str:
-    """Return an allowance as people say it: ``50 per month``, ``unlimited``, ``0 in all``."""
+    """Return an allowance in words: ``50 per month``, ``unlimited``, ``0 in all``."""
     amount = "unlimited" if allowance.limit is None else str(allowance.limit)
     if allowance.reset_period is not None:
         amount += f" per {allowance.reset_period.lower()}"

@@ -1,4 +1,4 @@
-"""People who sign in to the dashboard: their roles, sessions and invitations."""
+"""Colleagues, who sign in to the dashboard: their roles, sessions and invitations."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from kana.model.value import value_object
 from kana.model.word import Word
 
 SESSION_IDLE = timedelta(minutes=30)
-"""A session that nobody used for so long is over."""
+"""A session ends when it has not been used for this long."""
 
 SESSION_AGE = timedelta(hours=12)
-"""A session is over after so long, used or not."""
+"""A session ends after this long, used or not."""
 
 INVITATION_AGE = timedelta(days=3)
-"""How long the link of an invitation works."""
+"""How long an invitation link works."""
 
 PASSWORD_LENGTH_MIN = 10
 PASSWORD_LENGTH_MAX = 256
@@ -31,7 +31,7 @@ _EMAIL = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
 
 
 class Role(Word):
-    """What a colleague may do: viewers look, editors change packages and users, owners keys and colleagues too."""
+    """What a colleague may do: viewers look, editors change packages and users, owners also keys and colleagues."""
 
     VIEWER = "viewer"
     EDITOR = "editor"
@@ -45,9 +45,9 @@ class Role(Word):
 
 @value_object(kw_only=True)
 class Colleague:
-    """Somebody who may sign in, known by e-mail address in lower case.
+    """Somebody who may sign in, identified by an e-mail address in lower case.
 
-    ``password_hash=None`` is for those who come through single sign-on only.
+    ``password_hash=None`` is for those who use single sign-on only.
     """
 
     email: str
@@ -66,13 +66,13 @@ class Colleague:
 
     @property
     def may_invite(self) -> bool:
-        """Whether the colleague may let others in."""
+        """Whether the colleague may invite others."""
         return self.is_enabled and self.role is Role.OWNER
 
 
 @value_object(kw_only=True)
 class Session:
-    """A browser that is signed in. Only the hash of its id is kept."""
+    """A browser that is signed in. Only the hash of its id is stored."""
 
     hash: bytes
     email: str
@@ -80,16 +80,16 @@ class Session:
     seen_at: datetime
 
     def is_over(self, now: datetime) -> bool:
-        """Whether it was idle for too long, or is too old."""
+        """Whether it has been idle for too long, or is too old."""
         return now - self.seen_at >= SESSION_IDLE or now - self.started_at >= SESSION_AGE
 
 
 @value_object(kw_only=True)
 class Invitation:
-    """A link that lets somebody choose a password, once. ``email=None`` lets them say who they are: the first owner.
+    """A link with which somebody chooses a password, once. ``email=None`` is for the first owner, who enters their own.
 
-    For somebody who has an account it sets a new password, and the role. ``invited_by`` is the address of the colleague
-    who made it, and empty where nobody of the dashboard did: it is worth no more than their right to invite.
+    For somebody who has an account it sets a new password and the role. ``invited_by`` is the address of the colleague
+    who made it, or empty if it was made outside the dashboard; the link works only while they may invite.
     """
 
     hash: bytes
@@ -101,7 +101,7 @@ class Invitation:
     def ends_with(self, colleague: Colleague) -> bool:
         """Whether this change of a colleague ends it: it is for them, or they made it and may no longer invite.
 
-        A link for the first owner ends as soon as there is anybody.
+        A link for the first owner ends as soon as there is any colleague.
         """
         is_theirs = self.invited_by == colleague.email and not colleague.may_invite
         return self.email in (None, colleague.email) or is_theirs
@@ -112,10 +112,10 @@ class Invitation:
 
 
 def email_address(text: str) -> str:
-    """Return ``text`` when it may be an e-mail address in lower case: one @ with something on both sides.
+    """Return ``text`` if it can be an e-mail address in lower case: one @ with something on both sides.
 
     Raises:
-        InvalidValue: it is not.
+        InvalidValue: it cannot.
     """
     if len(text) > TEXT_LENGTH_MAX or not _EMAIL.fullmatch(text) or text != text.lower():
         raise InvalidValue(f"email must be an e-mail address in lower case, got {shown(text)}", field="email")
@@ -123,7 +123,7 @@ def email_address(text: str) -> str:
 
 
 def password(text: str) -> str:
-    """Return a new password in the form that is hashed, when it is long enough.
+    """Return a new password in the form that is hashed, if it is long enough.
 
     Raises:
         InvalidValue: it is too short or too long; the message does not repeat it.
@@ -137,7 +137,7 @@ def password(text: str) -> str:
 
 
 def normalized(text: str) -> str:
-    """Return a password as it is hashed, so that keyboards that compose letters differently agree."""
+    """Return a password as it is hashed, the same for keyboards that compose letters differently."""
     return unicodedata.normalize("NFKC", text)
 
 
@@ -147,7 +147,7 @@ def generate_token() -> str:
 
 
 def hash_token(token: str) -> bytes:
-    """Return what is kept of such an id."""
+    """Return the hash of such an id, which is what is stored."""
     return sha256(token.encode("utf-8", "replace")).digest()
 
 
@@ -157,7 +157,7 @@ def changed_colleague(
     """Return a colleague with another role, or disabled.
 
     Raises:
-        NotFound: there is none with this address.
+        NotFound: nobody has this address.
         Conflict: nobody would be left who can invite others.
     """
     colleague = colleagues.get(email)
@@ -166,7 +166,7 @@ def changed_colleague(
     changed = replace(colleague, role=role or colleague.role, disabled_at=disabled_at or colleague.disabled_at)
     after = {**colleagues, email: changed}
     if _has_owner(colleagues) and not _has_owner(after):
-        raise Conflict(f"nobody but {email} is an owner; invite another one first")
+        raise Conflict(f"{email} is the only owner; invite another one first")
     return changed
 
 

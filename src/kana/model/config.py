@@ -1,7 +1,7 @@
-"""The configuration as a file: what someone wants an environment's features and packages to be.
+"""The configuration as a file: the features and packages that an environment should have.
 
-The same value is read from the command line's YAML and from the JSON it sends. What is wrong with
-its shape is said with the place, as ``packages.draft[0].features[1].limit``.
+The same value is read from the command line's YAML and from the JSON it sends. An error in its
+shape names the place, such as ``packages.draft[0].features[1].limit``.
 
 Source: docs.usekana.com/cli; strictness is ours.
 """
@@ -25,13 +25,13 @@ ITEMS_MAX = 1_000
 """Most items of any list in a configuration: features, packages of one kind and status, features of a package."""
 
 HELD_MAX = 200_000
-"""Most features that all packages of a configuration hold together: 1,000 packages of 200."""
+"""Most features of all packages of a configuration together: 1,000 packages of 200."""
 
 BYTES_MAX = 32_000_000
-"""Largest configuration in bytes, in a file and on the wire; one at the bounds with short ids has 23 million."""
+"""Largest configuration in bytes, as a file or a request; one at the limits with short ids has 23 million."""
 
 VALUES_MAX = 2_000_000
-"""Most values (mappings, lists, words, numbers) of a configuration; one at the bounds has about half as many."""
+"""Most values (mappings, lists, words, numbers) of a configuration; one at the limits has about half as many."""
 
 _T = TypeVar("_T")
 
@@ -46,14 +46,14 @@ STATUSES = {"draft": PackageStatus.DRAFT, "published": PackageStatus.PUBLISHED}
 
 
 class UnknownField(InvalidValue):
-    """A configuration has a field that none has; the message says which one may be meant."""
+    """The configuration has an unknown field; the message says which one may be meant."""
 
     name = "UnknownFieldError"
 
 
 @value_object(kw_only=True)
 class ConfigFeature:
-    """A feature as a configuration wants it. ``path`` is where it stands there."""
+    """A feature in a configuration. ``path`` is its place there."""
 
     path: str
     id: str
@@ -63,10 +63,10 @@ class ConfigFeature:
 
 @value_object(kw_only=True)
 class ConfigHeld:
-    """A feature as a package of a configuration holds it.
+    """A feature in a package of a configuration.
 
-    ``limit=None`` is unlimited where ``has_limit``; where a CONSUMABLE feature says nothing of a
-    limit that is a mistake, and never unlimited.
+    ``limit=None`` is unlimited if ``has_limit``. A CONSUMABLE feature without a limit is a mistake,
+    and never unlimited.
     """
 
     path: str
@@ -79,7 +79,7 @@ class ConfigHeld:
 
 @value_object(kw_only=True)
 class ConfigPackage:
-    """A package or add-on as a configuration wants it."""
+    """A package or add-on in a configuration."""
 
     path: str
     id: str
@@ -92,10 +92,10 @@ class ConfigPackage:
 
 @value_object(kw_only=True)
 class Config:
-    """All that a configuration says.
+    """A whole configuration.
 
     ``addons=None`` leaves the add-ons alone, as files of Kana's own command line do. ``revision``
-    names the catalogue that the file was made from, so that a stale file is noticed.
+    names the catalogue that the file was made from, so that a stale file is detected.
     """
 
     revision: str | None
@@ -127,7 +127,7 @@ def read_config(value: object) -> Config:
     )
     held = sum(len(package.features) for package in config.all_packages)
     if held > HELD_MAX:
-        raise InvalidValue(f"packages and addons together must hold at most {HELD_MAX} features, got {held}")
+        raise InvalidValue(f"packages and addons together must have at most {HELD_MAX} features, got {held}")
     return config
 
 
@@ -188,7 +188,7 @@ def _mapping(value: object, path: str, *, known: Sequence[str], required: Sequen
             near = get_close_matches(str(name), known, n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
             where = f"{path}." if path else ""
-            raise UnknownField(f"{where}{name} is no known field{hint}", field=f"{where}{name}")
+            raise UnknownField(f"{where}{name} is not a known field{hint}", field=f"{where}{name}")
     for name in required:
         if value.get(name) is None:
             raise InvalidValue(f"{path or 'the configuration'} must have {name}", field=path)
@@ -196,13 +196,13 @@ def _mapping(value: object, path: str, *, known: Sequence[str], required: Sequen
 
 
 def _each(value: object, path: str, read: Callable[[object, str], _T]) -> list[_T]:
-    """Read a list; one that is left empty may be null, as YAML makes it."""
+    """Read a list; an empty one may be null, as in YAML."""
     if value is None:
         return []
     if not isinstance(value, list):
         _refuse(value, path, "a list")
     if len(value) > ITEMS_MAX:
-        raise InvalidValue(f"{path} must hold at most {ITEMS_MAX} items, got {len(value)}", field=path)
+        raise InvalidValue(f"{path} must have at most {ITEMS_MAX} items, got {len(value)}", field=path)
     return [read(item, f"{path}[{number}]") for number, item in enumerate(value)]
 
 
@@ -212,14 +212,14 @@ def _optional(value: object, path: str, read: Callable[[object, str], _T]) -> _T
 
 def _text(value: object, path: str) -> str:
     if not isinstance(value, str):
-        _refuse(value, path, "text (in quotes where it looks like something else)")
+        _refuse(value, path, "text (in quotes if it looks like something else)")
     return value
 
 
 def _revision(value: object, path: str) -> str:
-    """Return the name of a state of a catalogue: what is none must not pass for one that is not known here."""
+    """Return a revision; an invalid one must not count as one that is merely unknown here."""
     if not isinstance(value, str) or not _REVISION(value):
-        _refuse(value, path, "a revision as `kana pull` writes it, as test_abcdefgh@12 (or left out)")
+        _refuse(value, path, "a revision as `kana pull` writes it, such as test_abcdefgh@12 (or left out)")
     return value
 
 
@@ -248,7 +248,7 @@ def _limit(value: object, path: str) -> int:
 
 
 def looks_whole(value: object) -> bool:
-    """Whether a value is text that somebody meant as a number."""
+    """Whether a value is text that was probably meant as a number."""
     return isinstance(value, str) and value.replace("_", "").isdecimal()
 
 

@@ -1,4 +1,4 @@
-"""An entitlement: what this user may do with this feature now, and which subscription says so."""
+"""Entitlements: which subscription answers for a user and a feature, and the rule that decides usage."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ALLOWED_CONSUMABLE = (
     "The user has a subcription to a package with this consumable feature"
     " and either has an allowance remaining or overage is enabled."
 )
-"""Verbatim from Kana, spelling included: clients may compare it."""
+"""Verbatim from Kana, with its spelling, because clients may compare it."""
 ALLOWED_BINARY = "The user has a subscription to a package with this binary feature."
 NO_SUBSCRIPTION = "The user has no active subscription to a package with this feature."
 
 
 class Outcome(Word):
-    """What is decided of a usage: recorded, or refused and why. Stable words, for programs, metrics and the ledger.
+    """The outcome of a usage: recorded, or why it is refused. Stable words for programs, metrics and the ledger.
 
     A check has the outcome that a record would have.
     """
@@ -40,7 +40,7 @@ class Outcome(Word):
 
 
 class CounterKey(NamedTuple):
-    """Which running total: one subscription, one feature, one period."""
+    """The key of a running total: one subscription, one feature, one period."""
 
     bucket: int
     subscription_id: int
@@ -60,7 +60,7 @@ class Consumption:
 
 @value_object()
 class Decision:
-    """What is decided of a check or a usage: the outcome for programs, and always a reason for people."""
+    """The decision on a check or a usage: the outcome for programs, and always a reason for people."""
 
     outcome: Outcome
     reason: str
@@ -68,12 +68,12 @@ class Decision:
 
     @property
     def access(self) -> bool:
-        """Whether it may be used: a record of the same would count."""
+        """Whether the feature may be used, that is, whether a record of the same amount would count."""
         return self.outcome is Outcome.RECORDED
 
 
 DENIED = Decision(Outcome.NO_SUBSCRIPTION, NO_SUBSCRIPTION)
-"""What is decided where no subscription answers."""
+"""The decision if no subscription answers."""
 
 
 @value_object()
@@ -85,7 +85,7 @@ class Entitlement:
     allowance: Allowance
 
     def period_at(self, moment: datetime) -> Period:
-        """Return the period of a moment; one before the start, as after a clock went back, is in the first."""
+        """Return the period of a moment; one before the start, as after a clock was set back, is in the first."""
         start = self.subscription.start
         return period_at(start, self.allowance.reset_period, max(start, moment))
 
@@ -95,7 +95,7 @@ class Entitlement:
         return self._counter(period_start_at(start, self.allowance.reset_period, max(start, moment)))
 
     def counter_of(self, period: Period) -> CounterKey:
-        """Return the key of the running total of one of its periods."""
+        """Return the key of the running total of a period."""
         return self._counter(period.start)
 
     def _counter(self, period_start: datetime) -> CounterKey:
@@ -103,17 +103,17 @@ class Entitlement:
         return CounterKey(held.bucket, held.id, self.feature.id, self.allowance.reset_period, period_start)
 
     def consumption(self, used: int) -> Consumption | None:
-        """Return what is used of what; None for a BINARY feature, which is not counted for anyone to see."""
+        """Return how much of what budget is used; None for a BINARY feature, whose count is not shown."""
         if not self.feature.is_counted:
             return None
         return Consumption(used, self.allowance.limit, self.allowance.overage_enabled)
 
     def decide(self, change: int, *, used: int, moves: bool = False) -> Decision:
-        """Return whether the total may move by ``change`` from ``used``: the one rule, for a check and a record.
+        """Return whether the total may change by ``change`` from ``used``: the one rule for checks and records.
 
-        A refusal never admits a part. Giving back may not take the total below zero, and a total never
-        passes 2^53-1, a BINARY feature's neither. The consumption is as it stands afterwards:
-        ``moves=True`` is a record, which moves the total where it is admitted; a check never does.
+        It is all or nothing. Giving back may not take the total below zero, and no total exceeds 2^53-1,
+        not even a BINARY feature's. The decision has the consumption afterwards: ``moves=True`` is a
+        record, which changes the total if it is allowed; a check never does.
 
         Source: docs.usekana.com/reference, queries "canUseFeature"; bounds settled by us.
         """
@@ -125,7 +125,7 @@ class Entitlement:
         return Decision(Outcome.RECORDED, reason, consumption)
 
     def _refusal(self, change: int, used: int) -> Decision:
-        """Return the decision on a change that is not admitted, with the first bound that it breaks."""
+        """Return the decision on a change that is refused, with the reason."""
         outcome = Outcome.LIMIT_EXCEEDED
         reason = (
             f"The limit of {self.allowance.limit} is reached for this period: {used} used, {change} more would exceed"
@@ -141,7 +141,7 @@ class Entitlement:
 
 
 class Candidate(NamedTuple):
-    """A subscription that could answer for a feature: what it is to, and what that allows."""
+    """A subscription that could answer for a feature, with its package and what that allows."""
 
     package: Package
     allowance: Allowance
@@ -159,10 +159,10 @@ def effective(account: Account, catalog: Catalog, feature: Feature, *, now: date
 
 
 def effective_at(account: Account, catalog: Catalog, feature: Feature, *, moment: datetime) -> Entitlement | None:
-    """Return the entitlement that answered at a moment, by the rule of ``effective`` among those that held then.
+    """Return the entitlement that answered at a moment, by the rule of ``effective`` among those of that time.
 
-    The account must hold ended subscriptions too. Where none held, the next one answers that began soon
-    after, from its first moment on: callers cut times to seconds, and clocks differ.
+    The account must include ended subscriptions. If there was none at that time, one that began up to five
+    minutes later answers: callers round times down, and clocks differ.
     """
     ever = [
         (held.allowance, subscription)
@@ -179,13 +179,13 @@ def effective_at(account: Account, catalog: Catalog, feature: Feature, *, moment
 def _most_generous(found: Sequence[_Holding], catalog: Catalog, feature: Feature) -> Entitlement | None:
     if not found:
         return None
-    # Of equals ``max`` keeps the first, and the oldest subscription stands first.
+    # Among equals ``max`` keeps the first, and the oldest subscription comes first.
     allowance, subscription = found[0] if len(found) == 1 else max(found, key=_generosity(catalog))
     return Entitlement(feature, subscription, allowance)
 
 
 def candidates(account: Account, catalog: Catalog, feature: Feature, *, now: datetime) -> list[Candidate]:
-    """Return all that could answer for this feature, the one that does first, by the rule of ``effective``."""
+    """Return all subscriptions that could answer for this feature, best first, by the rule of ``effective``."""
     found = sorted(_holding(account, catalog, feature, now), key=_generosity(catalog), reverse=True)
     return [
         Candidate(catalog.package(subscription.package_id), allowance, subscription)

@@ -1,4 +1,4 @@
-"""The two environments of a workspace, who acts in them, and where a user's data lives."""
+"""The two environments of a workspace, who acts in them, and where a user's data is stored."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from kana.model.value import value_object
 from kana.model.word import Word
 
 BUCKETS = 1024
-"""How many buckets users are spread over. Fixed for ever: it is part of every user's primary key."""
+"""How many buckets users are spread over. It can never change: the bucket is part of every primary key."""
 
 
 class Environment(Word):
-    """A workspace's two worlds. A key belongs to one; nothing crosses."""
+    """The two environments of a workspace. A key belongs to one of them; nothing crosses."""
 
     TEST = "test"
     LIVE = "live"
@@ -20,9 +20,9 @@ class Environment(Word):
 
 @value_object(kw_only=True)
 class Actor:
-    """Who makes an administrative change, as the audit log names them.
+    """Who made an administrative change, as shown in the audit log.
 
-    ``kind`` is one of "key", "person", "cli", "segment"; ``name`` a masked key, an e-mail or a user of the machine.
+    ``kind`` is one of "key", "person", "cli", "segment"; ``name`` a masked key, an e-mail or an operating system user.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Why one subscription answers for a feature and the others do not: the rule of ``effective``, told."""
+"""Explains why one subscription answers for a feature and the others do not, by the rule of ``effective``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def explain(ranked: Sequence[Candidate]) -> list[RankedSubscription]:
     if not ranked:
         return []
     best, *others = ranked
-    why = _why(best, others[0]) if others else "It is the only package of theirs with this feature."
+    why = _why(best, others[0]) if others else "It is the user's only package with this feature."
     return [
         RankedSubscription(best, answers=True, why=why),
         *(RankedSubscription(other, answers=False, why=_why_not(best, other)) for other in others),
@@ -38,7 +38,7 @@ def _why(best: Candidate, second: Candidate) -> str:
             return "Limits are equal, and this package allows overage."
         case "base":
             return "Limits are equal, and a base package comes before an add-on."
-    return "All else is equal, and this subscription is the older one."
+    return "Everything else is equal, and this subscription is older."
 
 
 def _why_not(best: Candidate, other: Candidate) -> str:
@@ -49,7 +49,7 @@ def _why_not(best: Candidate, other: Candidate) -> str:
             return "Its limit is equal, and it does not allow overage. Limits are not added up."
         case "base":
             return "Its limit is equal, and it is an add-on. Limits are not added up."
-    return "All else is equal, and it is the younger subscription. Limits are not added up."
+    return "Everything else is equal, and this subscription is newer. Limits are not added up."
 
 
 def _difference(best: Candidate, other: Candidate) -> str:

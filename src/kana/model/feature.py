@@ -13,7 +13,7 @@ from kana.model.word import Word
 
 
 class FeatureType(Word):
-    """Whether a feature is a switch or is counted. Never changes."""
+    """Whether a feature is on or off, or is counted. It never changes."""
 
     BINARY = "BINARY"
     CONSUMABLE = "CONSUMABLE"
@@ -39,7 +39,7 @@ class Feature:
     metadata: object = None
     created_at: datetime
     is_counted: bool = field(init=False, repr=False, compare=False)
-    """Whether its use is counted for people to see, and may have a limit. Worked out once: each decision asks."""
+    """Whether its use is shown as a count and may have a limit. Computed once, because each decision asks."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_counted", _is_counted(self.type))

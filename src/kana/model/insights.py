@@ -1,4 +1,4 @@
-"""What a product team wants to know of all that was used: how much, by whom, and who is about to run out."""
+"""Insights into usage for a product team: how much, by whom, and who is about to run out."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from kana.model.value import value_object
 from kana.model.word import Word
 
 STEPS_MAX = 10_000
-"""Most steps of one range: a year by the hour fits."""
+"""Most steps of one range; a year by the hour fits."""
 
 NEAR_PERCENT = 80
-"""From how much of its limit on an entitlement is near it."""
+"""From which percentage of its limit an entitlement is near it."""
 
 _LAST_YEAR = 9000  # Every step that begins before it ends in a year that Python has.
 
 
 class Step(Word):
-    """How finely usage is told, in UTC. Weeks begin on Monday."""
+    """The step of a usage report, in UTC. Weeks begin on Monday."""
 
     HOUR = "HOUR"
     DAY = "DAY"
@@ -32,7 +32,7 @@ class Step(Word):
     MONTH = "MONTH"
 
     def floor(self, moment: datetime) -> datetime:
-        """Return when the step of a moment begins."""
+        """Return the beginning of the step that contains a moment."""
         day = _whole(moment, DAY_MS)
         match self:
             case Step.HOUR:
@@ -47,7 +47,7 @@ class Step(Word):
                 assert_never(self)
 
     def following(self, begin: datetime) -> datetime:
-        """Return when the step after the one that begins here does."""
+        """Return the beginning of the next step."""
         match self:
             case Step.HOUR:
                 return begin + timedelta(hours=1)
@@ -62,13 +62,13 @@ class Step(Word):
 
 
 def _whole(moment: datetime, size_ms: int) -> datetime:
-    """Return when the hour or day of a moment begins."""
+    """Return the beginning of the hour or day that contains a moment."""
     return from_milliseconds(to_milliseconds(moment) // size_ms * size_ms)
 
 
 @value_object()
 class Steps:
-    """A range told in whole steps: when each of them begins, and when the last one ends."""
+    """A range in whole steps: when each of them begins, and when the last one ends."""
 
     step: Step
     begins: tuple[datetime, ...]
@@ -76,12 +76,12 @@ class Steps:
 
     @property
     def start(self) -> datetime:
-        """When the first of them begins."""
+        """When the first step begins."""
         return self.begins[0]
 
     @classmethod
     def over(cls, start: datetime, end: datetime, step: Step) -> Steps:
-        """Return the steps that ``[start, end)`` touches, so that none is told in part.
+        """Return the steps that ``[start, end)`` touches; steps are never partial.
 
         Raises:
             InvalidValue: the range is empty, has more than 10,000 steps, or lies beyond the year 9000.
@@ -98,7 +98,7 @@ class Steps:
 
 
 def check_range(start: datetime, end: datetime) -> None:
-    """Refuse a range that holds nothing, or lies where the calendar ends.
+    """Refuse a range that is empty or outside the calendar.
 
     Raises:
         InvalidValue: ``to`` is not after ``from``, or one of them is before 1970 or after 9000.
@@ -113,8 +113,8 @@ def check_range(start: datetime, end: datetime) -> None:
 class UsageRow:
     """What was used in the step that begins ``at``: of one feature, by users of one package.
 
-    ``units`` may be below zero where more was given back than used. ``entries`` count usages that were
-    recorded, ``refusals`` those that were not. ``package_id=None``: nothing answered, all are refusals.
+    ``units`` is below zero if more was given back than used. ``entries`` count usages that were recorded,
+    ``refusals`` those that were refused. ``package_id=None``: no subscription answered, so all are refusals.
     """
 
     at: datetime
@@ -126,7 +126,7 @@ class UsageRow:
 
 
 def gathered(rows: Iterable[UsageRow], step: Step) -> list[UsageRow]:
-    """Return rows added up by step, feature and package, in the order of time."""
+    """Return the rows added up by step, feature and package, in order of time."""
     sums: dict[tuple[datetime, str, str | None], list[int]] = {}
     for row in rows:
         tally = sums.setdefault((step.floor(row.at), row.feature_id, row.package_id), [0, 0, 0])
@@ -140,13 +140,13 @@ def gathered(rows: Iterable[UsageRow], step: Step) -> list[UsageRow]:
 
 
 def in_order(rows: Iterable[UsageRow]) -> list[UsageRow]:
-    """Return rows in the order of time, then of features and packages."""
+    """Return the rows in order of time, then of features and packages."""
     return sorted(rows, key=lambda row: (row.at, row.feature_id, row.package_id or ""))
 
 
 @value_object()
 class Adoption:
-    """How many users had a feature in a range of days, and how many of those used it."""
+    """How many users had a feature in a range of days, and how many of them used it."""
 
     feature_id: str
     entitled: int
@@ -154,13 +154,13 @@ class Adoption:
 
     @property
     def share(self) -> float | None:
-        """The part that used it, 0 to 1; None where nobody had it."""
+        """The share that used it, 0 to 1; None if nobody had it."""
         return self.used / self.entitled if self.entitled else None
 
 
 @value_object()
 class TopUser:
-    """What one user used of one feature."""
+    """How much one user used of one feature."""
 
     user_id: str
     units: int
@@ -170,7 +170,7 @@ class TopUser:
 
 @value_object()
 class Refusals:
-    """How often one user was refused one feature for one reason, and when last."""
+    """How often one user was refused one feature for one reason, and the last time."""
 
     user_id: str
     feature_id: str
@@ -181,9 +181,9 @@ class Refusals:
 
 @value_object(kw_only=True)
 class Outlook:
-    """How a user stands with a limit now, and when they reach it if they go on as in this period.
+    """How much of a limit a user has used, and when they reach it at the pace of this period.
 
-    ``runs_out_at`` is now where they have, and None where the period ends first.
+    ``runs_out_at`` is the present time if they have reached it, and None if the period ends first.
     """
 
     user_id: str
@@ -197,19 +197,19 @@ class Outlook:
 
     @property
     def share(self) -> float:
-        """The part of the limit that is used; above 1 where it was passed. A limit of 0 counts as reached."""
+        """The share of the limit that is used; above 1 if it was exceeded. A limit of 0 counts as reached."""
         return self.used / self.limit if self.limit else 1.0
 
 
 def near(limit: int) -> int:
-    """Return from how many units used on a limit is near, 1 or more."""
+    """Return from how many used units a limit is near, 1 or more."""
     return max(1, -(-limit * NEAR_PERCENT // 100))
 
 
 def runs_out_at(allowance: Allowance, period: Period, *, used: int, now: datetime) -> datetime | None:
-    """Return when a limit is reached at the pace of the current period so far; None where it resets first.
+    """Return when a limit is reached at the pace of the current period; None if it resets first.
 
-    The pace is ``used`` over the time since the period began, in whole milliseconds.
+    The pace is ``used`` divided by the time since the period began, in whole milliseconds.
     """
     if allowance.limit is None or now < period.start:
         return None

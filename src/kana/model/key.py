@@ -1,4 +1,4 @@
-"""API keys, environments' settings, and the secrets that user tokens are signed with."""
+"""API keys, the settings of an environment, and the secrets that user tokens are signed with."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHECKSUM_LENGTH = 6
 
 
 class KeyKind(Word):
-    """Which door a key opens: ``private`` the Admin API, ``public`` the Client API."""
+    """Which API a key is for: ``private`` the Admin API, ``public`` the Client API."""
 
     PRIVATE = "private"
     PUBLIC = "public"
@@ -38,9 +38,9 @@ class KeyKind(Word):
 
 @value_object(kw_only=True)
 class ApiKey:
-    """A key as we keep it: its hash, and enough for a person to tell it from others. The key itself is shown once.
+    """A key as it is stored: its hash, and enough for a person to recognise it. The key itself is shown once.
 
-    ``used_at`` is when it last let somebody in, None for never; other processes know it a minute later.
+    ``used_at`` is when it was last used, None for never; other processes see it a minute later.
     """
 
     hash: bytes
@@ -72,7 +72,7 @@ class SigningSecret:
 
 @value_object(kw_only=True)
 class EnvironmentSettings:
-    """What is set for one environment. ``app_id`` stands in its user tokens."""
+    """The settings of one environment. ``app_id`` is in its user tokens."""
 
     environment: Environment
     app_id: str
@@ -81,7 +81,7 @@ class EnvironmentSettings:
 
 @value_object(kw_only=True)
 class Keyring:
-    """All keys, settings and signing secrets of the workspace: small, and read as one."""
+    """All keys, settings and signing secrets of the workspace: little data, which is read together."""
 
     workspace: str
     environments: Mapping[Environment, EnvironmentSettings]
@@ -89,24 +89,24 @@ class Keyring:
     signing_secrets: tuple[SigningSecret, ...]
 
     def signing_secret(self, environment: Environment) -> SigningSecret:
-        """Return the newest secret that tokens of this environment are signed with now."""
+        """Return the newest secret of this environment that is not revoked: new tokens are signed with it."""
         live = [s for s in self.signing_secrets if s.environment is environment and s.revoked_at is None]
         return max(live, key=lambda secret: (secret.created_at, secret.id))
 
 
 def hash_key(key: str) -> bytes:
-    """Return what is kept of a key. SHA-256 suffices: a key is 154 random bits, not a password."""
+    """Return the hash of a key, which is what is stored. SHA-256 is enough: a key has 154 random bits."""
     return sha256(key.encode()).digest()
 
 
 def generate_key(environment: Environment, kind: KeyKind) -> str:
-    """Return a new key: ``prv_test_`` and its like, then 32 letters and digits whose last six check the rest."""
+    """Return a new key: a prefix such as ``prv_test_``, then 32 letters and digits, of which six are a checksum."""
     head = f"{kind.prefix}_{environment}_" + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
     return head + _checksum(head)
 
 
 def describe_key(key: str, *, environment: Environment, kind: KeyKind, name: str, now: datetime) -> ApiKey:
-    """Return what is kept of a key just made."""
+    """Return what is stored of a new key."""
     return ApiKey(
         hash=hash_key(key),
         environment=environment,
@@ -119,14 +119,14 @@ def describe_key(key: str, *, environment: Environment, kind: KeyKind, name: str
 
 
 def generate_signing_secret(environment: Environment, *, now: datetime) -> SigningSecret:
-    """Return a new secret of 32 random bytes with an id that says nothing."""
+    """Return a new secret of 32 random bytes with a random id."""
     return SigningSecret(
         id=secrets.token_hex(8), environment=environment, secret=secrets.token_bytes(32), created_at=now
     )
 
 
 def generate_app_id(environment: Environment) -> str:
-    """Return a new app id, of the form that Kana's tokens carry: ``test_`` or ``live_`` and eight letters."""
+    """Return a new app id, in the form that Kana's tokens have: ``test_`` or ``live_`` and eight letters."""
     return f"{environment}_" + "".join(secrets.choice(_ALPHABET[36:]) for _ in range(8))
 
 

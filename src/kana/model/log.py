@@ -1,4 +1,4 @@
-"""The administrative log: who changed what, and how it was before and after."""
+"""The administrative log: who changed what, with the values before and after."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from kana.model.value import value_object
 class LogLine:
     """One change, of an environment or of the workspace.
 
-    ``before`` and ``after`` are what was there, as JSON; None where there was nothing.
+    ``before`` and ``after`` are the values as JSON; None if there was nothing.
     ``subject_kind`` is "feature", "package", "key", "settings", "signing secret", "user", "subscription" (whose id
     is the user's), "users" (a file of them) or "user tokens"; ``action`` "created", "updated", "deleted", "revoked"
-    or "imported". What a product does to its users by the API is no administrative change and not in it.
+    or "imported". What a product does to its users by the API is not an administrative change and not in the log.
     Ids grow with time.
     """
 

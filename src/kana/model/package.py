@@ -15,7 +15,7 @@ from kana.model.word import Word
 
 
 class PackageStatus(Word):
-    """Where a package is in its life: edited, subscribable, retired."""
+    """The status of a package: being edited, open to subscribers, or retired."""
 
     DRAFT = "DRAFT"
     PUBLISHED = "PUBLISHED"
@@ -24,7 +24,7 @@ class PackageStatus(Word):
 
 @value_object(kw_only=True)
 class PackageFeature:
-    """A feature as it sits in one package. ``name=None`` takes the feature's own.
+    """A feature in one package. ``name=None`` uses the feature's own name.
 
     Source: docs.usekana.com/reference, objects "PackageFeature".
     """
@@ -95,7 +95,7 @@ class Package:
         return sha256(json.dumps(asdict(self), default=str, sort_keys=True).encode()).hexdigest()[:32]
 
     def feature(self, feature_id: str) -> PackageFeature | None:
-        """Return the feature as it sits in this package, or None when the package does not hold it."""
+        """Return the feature in this package, or None if the package does not have it."""
         return next((feature for feature in self.features if feature.feature_id == feature_id), None)
 
 

@@ -1,4 +1,4 @@
-"""From a catalogue and a configuration to the catalogue that the configuration wants, or to what forbids it."""
+"""Planning: the catalogue that publishing a configuration would make, or the problems that prevent it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Item = TypeVar("_Item")
 
 @value_object()
 class Problem:
-    """Something that forbids the configuration, and where it stands there."""
+    """Something that is wrong with the configuration, and its place there."""
 
     path: str
     text: str
@@ -31,18 +31,18 @@ class Problem:
 
 @value_object()
 class Plan:
-    """The catalogue that publishing makes; the old one, unchanged, where problems forbid it."""
+    """The catalogue after publishing; the old one, unchanged, if there are problems."""
 
     catalog: Catalog
     problems: tuple[Problem, ...]
 
 
 def plan(catalog: Catalog, config: Config, *, now: datetime) -> Plan:
-    """Return what publishing the configuration makes of a catalogue: all of it or nothing.
+    """Return what a catalogue becomes when the configuration is published: all of it or nothing.
 
     Features missing from the configuration stay. Drafts missing from it are deleted, published
     packages archived; archived ones stay as they are. Without ``addons`` the add-ons stay. What a
-    configuration cannot say (metadata, prices, unit labels, names within a package) is kept.
+    configuration cannot express (metadata, prices, unit labels, names within a package) is kept.
     """
     problems = [*_repeats(config), *_name_problems(catalog, config), *_feature_problems(catalog, config)]
     features = dict(catalog.features)
@@ -70,14 +70,14 @@ def _repeats(config: Config) -> Iterator[Problem]:
     for noun, items in nouns:
         counts = Counter(item.id for item in items)
         for item in {item.id: item for item in items if counts[item.id] > 1}.values():
-            yield Problem(item.path, f"{noun} {item.id!r} stands here {counts[item.id]} times; ids are unique.")
+            yield Problem(item.path, f"{noun} {item.id!r} appears {counts[item.id]} times; ids must be unique.")
     for package in config.all_packages:
         if len(set(package.base_package_ids)) < len(package.base_package_ids):
             yield Problem(package.path, f"Add-on {package.id!r} names a base package more than once.")
 
 
 def _name_problems(catalog: Catalog, config: Config) -> Iterator[Problem]:
-    """Yield the new ids that nothing new may have; what is called so already may stay."""
+    """Yield new ids that are not allowed; existing features and packages may keep such an id."""
     for known, items in ((catalog.features, config.features), (catalog.packages, config.all_packages)):
         for item in items:
             try:
@@ -90,7 +90,7 @@ def _feature_problems(catalog: Catalog, config: Config) -> Iterator[Problem]:
     for wanted in config.features:
         known = catalog.features.get(wanted.id)
         if known is not None and known.type is not wanted.type:
-            text = f"Feature {wanted.id!r} is {known.type} and cannot become {wanted.type}; a type never changes."
+            text = f"Feature {wanted.id!r} is {known.type} and cannot become {wanted.type}; a type cannot change."
             yield Problem(f"{wanted.path}.type", text)
 
 
@@ -104,19 +104,21 @@ def _package_problems(catalog: Catalog, config: Config, features: dict[str, Feat
 
 
 def _move_problems(known: Package, wanted: ConfigPackage) -> Iterator[Problem]:
-    """Say what the package's life, or the people who hold it, forbid."""
+    """Yield the changes that the package's status does not allow."""
     subject = f"{noun_of(known).capitalize()} {known.id!r}"
     match known.status:
         case PackageStatus.DRAFT:
             pass  # It may become anything.
         case PackageStatus.ARCHIVED:
-            yield Problem(wanted.path, f"{subject} is archived, which is for good; take it out or choose another id.")
+            yield Problem(
+                wanted.path, f"{subject} is archived, which cannot be undone; remove it or choose another id."
+            )
         case PackageStatus.PUBLISHED:
             if wanted.status is PackageStatus.DRAFT:
                 yield Problem(wanted.path, f"{subject} is published and cannot become a draft again.")
             if wanted.is_addon != known.is_addon:
                 other = "under addons" if known.is_addon else "under packages"
-                yield Problem(wanted.path, f"{subject} is published and stays what it is; it belongs {other}.")
+                yield Problem(wanted.path, f"{subject} is published and cannot change its kind; it belongs {other}.")
         case _:
             assert_never(known.status)
 
@@ -127,16 +129,14 @@ def _held_problems(wanted: ConfigPackage, held: ConfigHeld, feature: Feature | N
         yield Problem(held.path, f"{subject} does not exist; all package features must link to a defined feature.")
     elif feature.is_counted:
         if not held.has_limit:
-            yield Problem(
-                held.path, f"{subject} is CONSUMABLE and must say its limit: a number, or null for unlimited."
-            )
+            yield Problem(held.path, f"{subject} is CONSUMABLE and must have a limit: a number, or null for unlimited.")
     elif _allowance(held) != UNLIMITED:
-        text = f"{subject} is BINARY and takes no limit, overage_enabled or reset_period."
+        text = f"{subject} is BINARY and cannot have limit, overage_enabled or reset_period."
         yield Problem(held.path, text)
 
 
 def _rule_problems(new: Catalog, config: Config) -> Iterator[Problem]:
-    """Ask the catalogue's own rules, on the whole of what is wanted, so that no order of changes matters."""
+    """Check the catalogue's own rules on the result as a whole, so that the order of changes does not matter."""
     paths = {package.id: package.path for package in config.all_packages}
     for package in new.packages.values():
         try:
@@ -146,7 +146,7 @@ def _rule_problems(new: Catalog, config: Config) -> Iterator[Problem]:
 
 
 def _kept(catalog: Catalog, config: Config, *, now: datetime) -> Iterator[Package]:
-    """Yield the packages as they are without what the configuration leaves out."""
+    """Yield the existing packages, without the drafts that the configuration leaves out."""
     wanted = {package.id for package in config.all_packages}
     for package in catalog.packages.values():
         is_left_out = package.id not in wanted and not (package.is_addon and config.addons is None)
@@ -195,5 +195,5 @@ def _allowance(held: ConfigHeld) -> Allowance:
 
 
 def _in_known_order(wanted: tuple[_Item, ...], known: tuple[_Item, ...]) -> tuple[_Item, ...]:
-    """Return what is wanted; as it is known where only the order differs, which is no change."""
+    """Return what is wanted, in the known order if only the order differs, which is not a change."""
     return known if set(wanted) == set(known) and len(wanted) == len(known) else wanted

@@ -1,4 +1,4 @@
-"""Searching users: what those who look after them type, and in which order the answers stand."""
+"""Searching users: what to look for, and in which order to list them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kana.model.word import Word
 
 
 class UserOrder(Word):
-    """By what a list of users is ordered; of equals the id decides. ``AGE`` runs downwards: the newest first."""
+    """How a list of users is sorted; equals are sorted by id. ``AGE`` lists the newest first."""
 
     ID = "id"
     NAME = "name"
@@ -21,10 +21,10 @@ class UserOrder(Word):
 
 @value_object(kw_only=True)
 class UserSearch:
-    """The users of whom id, name or e-mail begins with ``text``, and who hold a package at ``now`` if one is named.
+    """Users whose id, name or e-mail begins with ``text``, and who have the package at ``now`` if one is named.
 
-    Letters of the Latin alphabet are compared without their case. At most ``limit`` are answered, in the
-    order asked for, from the first that stands behind ``after``.
+    Letters A to Z are compared without case. At most ``limit`` users are returned, in the given order,
+    beginning with the first one after ``after``.
     """
 
     environment: Environment
@@ -37,5 +37,5 @@ class UserSearch:
 
 
 def without_case(text: str) -> str:
-    """Return text with A to Z in lower case and all else as it is: what every database can do alike."""
+    """Return text with A to Z in lower case and everything else unchanged, as every database can do."""
     return text.encode().lower().decode()

@@ -1,4 +1,4 @@
-"""Segment: messages that say who somebody is and what they did, and the rules that make users and usage of them.
+"""Segment: messages that say who somebody is and what they did, and the rules that turn them into users and usage.
 
 Source: docs.usekana.com/non-technical/integrations/segment-integration; segment.com, "Spec".
 """
@@ -21,14 +21,14 @@ from kana.model.value import value_object
 from kana.model.word import Word
 
 RULES_MAX = 500
-"""Most mapping rules of one environment: each event is held against all of them."""
+"""Most mapping rules of one environment: each event is compared with all of them."""
 
 CONDITIONS_MAX = 20
 """Most property conditions of one rule."""
 
 
 class MessageType(Word):
-    """What a message says. Only IDENTIFY and TRACK do anything here; the others are kept."""
+    """The type of a message. Only IDENTIFY and TRACK have an effect; the others are just stored."""
 
     IDENTIFY = "identify"
     TRACK = "track"
@@ -39,31 +39,31 @@ class MessageType(Word):
 
 
 class EventStatus(Word):
-    """What became of a kept event. The first three are open: something may still come of them."""
+    """What happened to a stored event. The first three are open: they may still lead to something."""
 
     PENDING = "PENDING"
-    """Kept and about to be carried out; after a crash it is taken up again."""
+    """Stored and about to be processed, also after a crash."""
     UNMAPPED = "UNMAPPED"
-    """A track that names no feature and matches no rule: a rule that is added later takes it up."""
+    """A track that names no feature and matches no rule; a rule that is added later can match it."""
     WAITING = "WAITING"
-    """Of a user or a feature that does not exist yet."""
+    """Its user or feature does not exist yet."""
     RECORDED = "RECORDED"
     """Usage was recorded."""
     REFUSED = "REFUSED"
-    """Usage was refused, as `recordUsage` refuses: a limit, or no subscription."""
+    """Usage was refused, as by `recordUsage`: a limit, or no subscription."""
     IDENTIFIED = "IDENTIFIED"
     """The user was created or changed."""
     IGNORED = "IGNORED"
     """Nothing to do: a page, or a visitor without a user id."""
     FAILED = "FAILED"
-    """Cannot be carried out, and why."""
+    """Could not be processed; the reason says why."""
 
 
 @value_object(kw_only=True)
 class Message:
-    """One message as it came. ``raw`` is its JSON text; ``problem`` what of it cannot be used, if anything.
+    """One message as it came. ``raw`` is its JSON text; ``problem`` says what is wrong with it, if anything.
 
-    ``timestamp`` is when it happened. Where there is none, ``original_timestamp`` and ``sent_at`` say so by the
+    ``timestamp`` is when it happened. If there is none, ``original_timestamp`` and ``sent_at`` say so by the
     sender's clock, which may be wrong.
     """
 
@@ -82,7 +82,7 @@ class Message:
     def happened_at(self, now: datetime) -> datetime:
         """Return when it happened, for a message that is received now.
 
-        How long it had happened when it was sent is right by a clock that is wrong too: so long before now it was.
+        The time between happening and sending is right even by a wrong clock; it is subtracted from now.
 
         Source: segment.com, "Spec: Common Fields", timestamps.
         """
@@ -98,10 +98,10 @@ class Message:
 
 @value_object(kw_only=True)
 class SegmentEvent:
-    """A message that is kept, what is to be done with it, and what became of it.
+    """A message that is stored, what is to be done with it, and what happened to it.
 
-    ``number`` is ours and grows in order of arrival. Its rows are kept with its user's, so ``bucket`` follows
-    from the user's id, or from the message's where it names no user. ``happened_at`` is the message's own time.
+    ``number`` grows in order of arrival. The event is stored with its user's data, so ``bucket`` follows from
+    the user's id, or from the message's id if it names no user. ``happened_at`` is the message's own time.
     """
 
     environment: Environment
@@ -121,13 +121,13 @@ class SegmentEvent:
     raw: str
 
     def usage(self) -> Usage:
-        """Return the usage that a mapped track stands for; the message's id makes it count once.
+        """Return the usage that a mapped track means; the message's id makes it count once.
 
         Raises:
             InvalidValue: a field is not allowed.
         """
-        assert self.user_id is not None, "a track without a user is not carried out"
-        assert self.feature_id is not None, "nor one without a feature"
+        assert self.user_id is not None, "a track without a user is never processed"
+        assert self.feature_id is not None, "nor is one without a feature"
         return Usage(
             environment=self.environment,
             user_id=self.user_id,
@@ -140,16 +140,16 @@ class SegmentEvent:
 
 
 def usage_key(message_id: str) -> str:
-    """Return the idempotency key of a message's usage: a digest behind a prefix, which no other key meets by chance."""
+    """Return the idempotency key of a message's usage: a prefix and a digest, which no other key equals by chance."""
     return "segment-" + sha256(message_id.encode()).hexdigest()
 
 
 @value_object(kw_only=True)
 class PropertyCondition:
-    """Holds for events whose property at ``path`` reads as ``value``. A path leads into objects: ``object.name``.
+    """Matches events whose property at ``path`` has the text ``value``. A path can lead into objects: ``object.name``.
 
     Raises:
-        InvalidValue: path or value is no text of 1 to 255 characters.
+        InvalidValue: path or value is not a text of 1 to 255 characters.
     """
 
     path: str
@@ -160,16 +160,16 @@ class PropertyCondition:
         identifier(self.value, field="value")
 
     def holds(self, properties: Mapping[str, object]) -> bool:
-        """Whether one of the values at the path reads as the one asked for."""
+        """Whether one of the values at the path has the text that is asked for."""
         return any(_text_of(found) == self.value for found in _at(properties, self.path))
 
 
 @value_object(kw_only=True)
 class MappingRule:
-    """Says that events of a name, or with certain properties, are each one unit of a feature.
+    """Says that events with a name, or with certain properties, each count as one unit of a feature.
 
-    All conditions must hold, and there is at least one. ``revision`` counts changes; a rule that
-    ``is_replayed`` has been held against all events that no rule matched when they came.
+    All conditions must match, and there is at least one. ``revision`` counts changes; a rule that
+    ``is_replayed`` has been compared with all events that no rule matched when they came.
 
     Raises:
         InvalidValue: a field is not allowed; the message names it.
@@ -198,7 +198,7 @@ class MappingRule:
             raise InvalidValue("a rule needs an eventName or at least one condition", field="eventName")
 
     def matches(self, event: str | None, properties: Mapping[str, object]) -> bool:
-        """Whether all conditions hold for an event."""
+        """Whether all conditions match an event."""
         named = self.event_name is None or self.event_name == event
         return named and all(condition.holds(properties) for condition in self.conditions)
 
@@ -206,7 +206,7 @@ class MappingRule:
 def received(
     message: Message, rules: Sequence[MappingRule], *, environment: Environment, number: int, now: datetime
 ) -> SegmentEvent:
-    """Return a message as it is to be kept: with what is to be done with it by the rules of this moment."""
+    """Return a message as an event to store, with what is to be done with it by the present rules."""
     event = SegmentEvent(
         environment=environment,
         bucket=bucket_of(environment, message.id if message.user_id is None else message.user_id),
@@ -234,10 +234,10 @@ def received(
 
 
 def tried_again(event: SegmentEvent, message: Message, rules: Sequence[MappingRule]) -> SegmentEvent:
-    """Return a failed event as its message, read anew, is received once more; itself where it fails as before.
+    """Return a failed event as if its message, which is read again, were just received; unchanged if it fails again.
 
-    What it was mapped to it stays, and it happened when it did. One whose user cannot be told now as then lies
-    under another key, and stays failed.
+    It keeps the feature that it was mapped to, and its time. If the message now names another user, the event
+    would need another key, so it stays failed.
     """
     if event.feature_id is not None:
         return replace(event, status=EventStatus.PENDING, reason=None)
@@ -253,7 +253,7 @@ def _named(event: SegmentEvent, properties: Mapping[str, object]) -> SegmentEven
     try:
         delta = whole_number(properties.get("delta", 1), field="properties.delta")
         event = replace(event, feature_id=_feature_id(properties["featureId"]), delta=delta)
-        event.usage()  # Refuses an amount that no usage may have, before a store has to keep it.
+        event.usage()  # Refuses an amount that no usage may have, before it is stored.
     except InvalidValue as error:
         return replace(event, feature_id=None, delta=1, status=EventStatus.FAILED, reason=error.message)
     return event
@@ -269,9 +269,9 @@ def _feature_id(value: object) -> str:
 def mapped(
     event: SegmentEvent, rules: Sequence[MappingRule], *, properties: Mapping[str, object] | None = None
 ) -> SegmentEvent:
-    """Return an unmapped event with the feature of the first rule that matches it; itself where none does.
+    """Return an unmapped event with the feature of the first rule that matches it; unchanged if none does.
 
-    It counts once, whatever other rules match it too.
+    It counts once, even if other rules match it too.
     """
     found = properties_of(event) if properties is None else properties
     rule = next((rule for rule in rules if rule.matches(event.event, found)), None)
@@ -281,7 +281,7 @@ def mapped(
 
 
 def properties_of(event: SegmentEvent) -> Mapping[str, object]:
-    """Return the properties of a kept event."""
+    """Return the properties of a stored event."""
     return _object_of(json.loads(event.raw), "properties")
 
 
@@ -291,7 +291,7 @@ def _object_of(fields: Mapping[str, object], name: str) -> Mapping[str, object]:
 
 
 def leaves(properties: Mapping[str, object], *, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each path of an event's properties that a condition can name, and the value there as it reads."""
+    """Yield each path of an event's properties that a condition can name, with the text of the value there."""
     for key, value in properties.items():
         path = f"{prefix}{key}"
         if isinstance(value, dict):
@@ -301,7 +301,7 @@ def leaves(properties: Mapping[str, object], *, prefix: str = "") -> Iterator[tu
 
 
 def _at(value: object, path: str) -> Iterator[object]:
-    """Yield what stands at a path. A key may itself hold dots, so that there can be more than one."""
+    """Yield the values at a path. Keys may contain dots, so there can be more than one."""
     if not isinstance(value, dict):
         return
     if path in value:
@@ -312,7 +312,7 @@ def _at(value: object, path: str) -> Iterator[object]:
 
 
 def _text_of(value: object) -> str | None:
-    """Return a text as it is and a number, true or false as JSON writes it; None for anything else."""
+    """Return a text unchanged and a number, true or false as JSON writes it; None for anything else."""
     if isinstance(value, str):
         return value
     return json.dumps(value) if isinstance(value, bool | int | float) else None
@@ -320,7 +320,7 @@ def _text_of(value: object) -> str | None:
 
 @value_object(kw_only=True)
 class Identity:
-    """What an identify says of a user. None says nothing: what was known stays.
+    """What an identify says about a user. None says nothing: the old value stays.
 
     Raises:
         InvalidValue: a trait is not allowed; the message names it.
@@ -332,7 +332,7 @@ class Identity:
     billing_id: str | None = None
 
     def merged(self, user: User) -> User:
-        """Return a user under this id, with what was said put over what was known."""
+        """Return a user with this id, and with the values that the message gives."""
         return replace(
             user,
             id=new_identifier(self.user_id, field="userId", old=user.id),
@@ -343,12 +343,12 @@ class Identity:
 
 
 def identity_of(event: SegmentEvent) -> Identity:
-    """Return what an identify says: of its traits only name, email and billingUserId, or billingId, count.
+    """Return what an identify says. Of its traits only name, email and billingUserId, or billingId, are used.
 
     Raises:
         InvalidValue: one of them is not a text of 1 to 255 characters.
     """
-    assert event.user_id is not None, "an identify without a user is not carried out"
+    assert event.user_id is not None, "an identify without a user is never processed"
     fields = json.loads(event.raw)
     # RudderStack's libraries put them into the context.
     traits = _object_of(fields, "traits") or _object_of(_object_of(fields, "context"), "traits")
@@ -363,7 +363,7 @@ def identity_of(event: SegmentEvent) -> Identity:
 
 def _trait(traits: Mapping[str, object], name: str) -> str | None:
     value = traits.get(name)
-    if value in (None, "", [], {}) or value is False:  # What PHP and Ruby have for nothing.
+    if value in (None, "", [], {}) or value is False:  # How PHP and Ruby write an absent value.
         return None
     value = textual(value)
     if isinstance(value, float):
@@ -374,7 +374,7 @@ def _trait(traits: Mapping[str, object], name: str) -> str | None:
 
 
 def is_import(user: User) -> bool:
-    """Whether a user came from the billing provider, and so has no id of the customer's: their e-mail stands for it.
+    """Whether a user came from the billing provider and has no id from the customer yet: their e-mail serves as id.
 
     Source: docs.usekana.com/non-technical/integrations/stripe-integration: "created users get their e-mail as id".
     """
@@ -382,10 +382,11 @@ def is_import(user: User) -> bool:
 
 
 def same_person(by_id: User | None, by_email: Sequence[User]) -> User | None:
-    """Return the user whom an identify is about, None for one who is new.
+    """Return the user that an identify is about; None if they are new.
 
-    Whoever has the id, whatever their e-mail and whoever else has it; else the oldest import with the
-    e-mail, who then gets the id. Users that the customer named stay apart, as several may share an e-mail.
+    That is the user with the id, whatever their e-mail and whoever else has it; otherwise the oldest import
+    with the e-mail, who then gets the id. Users with ids from the customer are never merged, as several may
+    share an e-mail.
 
     Source: docs.usekana.com/…/segment-integration/identify-users-segment, diagram.
     """

@@ -1,4 +1,4 @@
-"""A subscription ties one user to one package."""
+"""A subscription, which ties one user to one package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kana.model.word import Word
 
 
 class SubscriptionStatus(Word):
-    """State of one subscription; only ACTIVE and TRIALING give access.
+    """The state of one subscription; only ACTIVE and TRIALING give access.
 
     Source: docs.usekana.com/reference, enums "SubscriptionStatus".
     """
@@ -31,10 +31,10 @@ _GAVE_ACCESS = GIVES_ACCESS | {SubscriptionStatus.CANCELLED}
 
 @value_object(kw_only=True)
 class Subscription:
-    """One user's hold on one package, from ``start``, which anchors its reset periods.
+    """One user's subscription to one package, from ``start``, from which its reset periods are counted.
 
-    ``ends_at`` is set when it was cancelled: in the past it has ended, ahead of now it still
-    stands until then. ``id`` is unique in the database and is shown as a decimal string.
+    ``ends_at`` is set when it is cancelled: in the past, it has ended; in the future, it lasts
+    until then. ``id`` is unique in the database and is shown as a decimal string.
     """
 
     id: int
@@ -46,13 +46,13 @@ class Subscription:
     ends_at: datetime | None = None
 
     def at(self, now: datetime) -> Subscription:
-        """Return the subscription as it stands now: CANCELLED once ``ends_at`` has come."""
+        """Return the subscription with its status now: CANCELLED once ``ends_at`` is reached."""
         if self.ends_at is not None and self.ends_at <= now and self.status not in ENDED:
             return replace(self, status=SubscriptionStatus.CANCELLED)
         return self
 
     def stands(self, now: datetime) -> bool:
-        """Whether it has not ended, so that a second one of its kind is refused."""
+        """Whether it has not ended, so that a second one to the same package is refused."""
         return self.status not in ENDED and (self.ends_at is None or now < self.ends_at)
 
     def gives_access(self, now: datetime) -> bool:
@@ -61,16 +61,16 @@ class Subscription:
 
     @property
     def ever_gave_access(self) -> bool:
-        """Whether there was a time in which its package's features could be used, as far as is known.
+        """Whether its package's features could be used at any time, as far as is known.
 
-        What was cancelled gave access until its end. How long another status has stood is not kept, so that
-        one which gives none now is taken to have given none.
+        A cancelled subscription gave access until its end. How long it had another status is not stored, so
+        one whose status gives no access now counts as never having given any.
         """
         if self.ends_at is None:
             return self.status in GIVES_ACCESS
         return self.start < self.ends_at and self.status in _GAVE_ACCESS
 
     def gave_access(self, moment: datetime) -> bool:
-        """Whether its package's features could be used at a moment, which may be long ago."""
+        """Whether its package's features could be used at a moment, even long ago."""
         held = self.start <= moment and (self.ends_at is None or moment < self.ends_at)
         return held and self.ever_gave_access

@@ -1,4 +1,4 @@
-"""What was used by day and by hour: totals beside the ledger, which only ever add up what it says."""
+"""Totals of usage by day and by hour, which are sums of the ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 
 NO_PACKAGE = ""
-"""Stands where no subscription answered: no package has this id."""
+"""Used if no subscription answered; no package has this id."""
 
 DayKey: TypeAlias = tuple[int, int, str, int, str, Environment]
 """A user's bucket and key, a feature, when the day begins, a package, an environment."""
@@ -27,9 +27,9 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Tallies:
-    """What a batch adds to the totals of usage: for each key units, entries that count, and refusals.
+    """What a batch adds to the totals of usage: units, recorded entries and refusals for each key.
 
-    A correction takes its units from the day in which it says that it happened.
+    A correction counts on the day of its own timestamp.
     """
 
     __slots__ = ("_day", "_hour", "_moment", "days", "hours")
@@ -40,9 +40,9 @@ class Tallies:
         self._moment, self._day, self._hour = _NEVER, 0, 0
 
     def add(self, entry: Entry, package_id: str) -> None:
-        """Add an entry of a user of this package."""
+        """Add an entry for which this package answered."""
         moment = entry.occurred_at
-        if moment is not self._moment:  # Most entries of a batch happen at the batch's own moment.
+        if moment is not self._moment:  # Most entries of a batch happen at the batch's time.
             milliseconds = to_milliseconds(moment)
             self._moment = moment
             self._day, self._hour = milliseconds // DAY_MS * DAY_MS, milliseconds // HOUR_MS * HOUR_MS

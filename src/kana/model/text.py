@@ -1,7 +1,7 @@
-"""What text and JSON from outside must be like, whichever noun it belongs to.
+"""Checks of text, numbers and JSON from outside, for every noun.
 
-The checks are ours and not a database's, because databases differ: PostgreSQL refuses
-a NUL that SQLite keeps, and both drivers fail on a lone surrogate.
+They are not left to the database, because databases differ: PostgreSQL refuses a NUL that
+SQLite accepts, and both drivers fail on a lone surrogate.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ METADATA_DEPTH_MAX = 16
 """Deepest nesting of metadata."""
 
 UNITS_MAX = 2**53 - 1
-"""Largest amount, limit or total: the largest integer that JSON carries unharmed everywhere."""
+"""Largest amount, limit or total: the largest integer that every JSON reader keeps exact."""
 
 NUMBER_MAX = 2**63 - 1
 """Largest number that is an id: what every database keeps."""
@@ -33,7 +33,7 @@ NUMBER_MAX = 2**63 - 1
 INVISIBLE = (
     "\u00a0\u00ad\u061c\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufeff\uffa0"
 )
-"""What shows as nothing, beside the blank and control characters, as a class of a regular expression."""
+"""Invisible characters other than the space and control characters, for a class of a regular expression."""
 
 _SHOWN_MAX = 60
 _BLANK_ENDS = re.compile(f"^[ {INVISIBLE}]|[ {INVISIBLE}]$").search
@@ -42,13 +42,13 @@ _PRINTABLE = re.compile(f"[!-~]{{1,{TEXT_LENGTH_MAX}}}").fullmatch
 
 
 def shown(value: object) -> str:
-    """Return a value as an error message may show it: quoted, escaped, and cut where it is long."""
+    """Return a value for an error message: quoted, escaped, and shortened if it is long."""
     text = ascii(value)
     return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(text)} characters)"
 
 
 def first_repeated(values: Iterable[str]) -> str:
-    """Return the first of ``values`` that stood among them before, having looked at each once; "" where none did."""
+    """Return the first of ``values`` that repeats an earlier one, looking at each once; "" if there is none."""
     seen: set[str] = set()
     for value in values:
         if value in seen:
@@ -58,12 +58,12 @@ def first_repeated(values: Iterable[str]) -> str:
 
 
 def identifier(value: str, *, field: str) -> str:
-    """Return ``value`` when it may be an id: 1 to 255 characters of NFC text without control characters.
+    """Return ``value`` if it can be an id: 1 to 255 characters of NFC text without control characters.
 
-    Ids are case-sensitive and of any script; slashes are allowed.
+    Ids are case-sensitive and can be in any script; slashes are allowed.
 
     Raises:
-        InvalidValue: it is empty, too long, not NFC, or holds a control character or half of a surrogate pair.
+        InvalidValue: it is empty, too long, not NFC, or contains a control character or half of a surrogate pair.
     """
     if value.isascii() and value.isprintable() and 0 < len(value) <= TEXT_LENGTH_MAX:
         return value  # The common case, for which the checks below cannot fail.
@@ -75,7 +75,7 @@ def identifier(value: str, *, field: str) -> str:
     for character in value:
         if unicodedata.category(character) in ("Cc", "Cs"):
             raise InvalidValue(
-                f"{field} must not hold control characters or lone surrogates, got {shown(value)}",
+                f"{field} must not contain control characters or lone surrogates, got {shown(value)}",
                 field=field,
             )
     if not unicodedata.is_normalized("NFC", value):
@@ -84,17 +84,17 @@ def identifier(value: str, *, field: str) -> str:
 
 
 def new_identifier(value: str, *, field: str, old: str | None = None) -> str:
-    """Return ``value`` when something may be called so from now on: an id that neither begins nor ends with a blank.
+    """Return ``value`` if it can be a new id: one that does not begin or end with a space.
 
-    Forms, headers and tables lose such a blank on the way, and what is called so is never found again. What has
-    such an id already, its ``old`` one, keeps it, is found by it and can be renamed.
+    Forms, headers and tables lose such a space, so the thing would not be found again. Something that already
+    has such an id (``old``) keeps it, is found by it and can be renamed.
 
     Raises:
-        InvalidValue: it is no id, or has a blank or what shows as nothing at an end.
+        InvalidValue: it is not an id, or begins or ends with a space or an invisible character.
     """
     if value != old and _BLANK_ENDS(identifier(value, field=field)):
         raise InvalidValue(
-            f"{field} must neither begin nor end with a blank or what shows as nothing, got {shown(value)}", field=field
+            f"{field} must not begin or end with a space or an invisible character, got {shown(value)}", field=field
         )
     return value
 
@@ -107,15 +107,15 @@ def number_in(text: str) -> int | None:
 
 
 def optional_identifier(value: str | None, *, field: str) -> str | None:
-    """Return ``value`` when it is None or passes ``identifier``."""
+    """Return ``value`` if it is None or passes ``identifier``."""
     return None if value is None else identifier(value, field=field)
 
 
 def idempotency_key(value: str) -> str:
-    """Return ``value`` when it may be an idempotency key: 1 to 255 printable ASCII characters, no spaces.
+    """Return ``value`` if it can be an idempotency key: 1 to 255 printable ASCII characters, no spaces.
 
     Raises:
-        InvalidValue: it is empty, too long, or holds anything else.
+        InvalidValue: it is empty, too long, or contains anything else.
     """
     if _PRINTABLE(value):
         return value
@@ -126,15 +126,15 @@ def idempotency_key(value: str) -> str:
 
 
 def key_digest(key: str) -> bytes:
-    """Return what is kept of an idempotency key, which may name a person: 16 bytes of its SHA-256."""
+    """Return what is stored of an idempotency key, which may name a person: 16 bytes of its SHA-256."""
     return sha256(key.encode()).digest()[:16]
 
 
 def metadata(value: object, *, field: str = "metadata") -> object:
-    """Return ``value`` when it is JSON that any store can keep: at most 16 KB, 16 levels deep.
+    """Return ``value`` if it is JSON that any store can keep: at most 16 KB, 16 levels deep.
 
     Raises:
-        InvalidValue: it is too large, too deep, or holds a number or text that JSON cannot carry everywhere.
+        InvalidValue: it is too large, too deep, or contains a number or text that not every JSON reader accepts.
     """
     _check_json(value, field=field, depth=1)
     size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
@@ -156,24 +156,24 @@ def _check_json(value: object, *, field: str, depth: int) -> None:
         for item in value:
             _check_json(item, field=field, depth=depth + 1)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise InvalidValue(f"{field} must hold finite numbers, got {value}", field=field)
+        raise InvalidValue(f"{field} must contain only finite numbers, got {value}", field=field)
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise InvalidValue(f"{field} must hold whole numbers of at most 64 bits", field=field)
+        raise InvalidValue(f"{field} must contain only whole numbers of at most 64 bits", field=field)
 
 
 def _check_json_text(value: str, *, field: str) -> None:
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise InvalidValue(f"{field} must not hold NUL or lone surrogates, got {shown(value)}", field=field)
+        raise InvalidValue(f"{field} must not contain NUL or lone surrogates, got {shown(value)}", field=field)
 
 
 def whole_number(value: object, *, field: str, least: int = -UNITS_MAX) -> int:
-    """Return a whole number of units, by the one rule of every face: 5, 5.0 or the text of its digits.
+    """Return a whole number of units, by the rule that every API uses: 5, 5.0 or the text of its digits.
 
-    JSON's 5 and 5.0 are one number, and senders that keep numbers as text mean them too. Nothing is rounded,
-    and what is no such number (5.5, true, null, "five") is an error and never a one.
+    JSON's 5 and 5.0 are the same number, and some senders keep numbers as text. Nothing is rounded, and
+    anything else (5.5, true, null, "five") is an error and never counts as one.
 
     Raises:
-        InvalidValue: it is no whole number, or none from ``least`` to 2^53-1.
+        InvalidValue: it is not a whole number from ``least`` to 2^53-1.
     """
     number = value
     if isinstance(value, str) and (digits := _DIGITS(value)):
@@ -189,7 +189,7 @@ def whole_number(value: object, *, field: str, least: int = -UNITS_MAX) -> int:
 def textual(value: object) -> object:
     """Return a whole number as the text of its digits, and anything else as it is.
 
-    For ids from senders that send a number where their program has one: 7 and 7.0 are both "7".
+    For ids from senders whose programs have numbers as ids: 7 and 7.0 are both "7".
     """
     if isinstance(value, float) and value.is_integer() and abs(value) <= UNITS_MAX:
         value = int(value)
@@ -197,7 +197,7 @@ def textual(value: object) -> object:
 
 
 def units(value: int, *, field: str) -> int:
-    """Return ``value`` when it is an amount: a whole number from 0 to 2^53-1.
+    """Return ``value`` if it is an amount: a whole number from 0 to 2^53-1.
 
     Raises:
         InvalidValue: it is negative or larger.

@@ -1,7 +1,7 @@
-"""How long whoever guesses has to wait: longer after each failure, and never for ever.
+"""Throttling of failed sign-ins: the wait grows after each failure, up to a limit.
 
-Failures are counted by account, by where they come from, and by both together. A lock-out would let anybody keep
-the owner out, so there is none: what grows is the wait before the next try is looked at, up to a bound.
+Failures are counted by account, by address, and by both together. There is no lock-out, since with one anybody
+could keep the owner out; only the wait before the next try grows.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from kana.model.value import value_object
 
 TRIES_KEPT = timedelta(hours=1)
-"""After so long without a failure the count begins anew."""
+"""After this long without a failure the count starts over."""
 
 TRIES_KEPT_MAX = 10_000
-"""How many counts are kept; beyond it the oldest are forgotten, so that strangers cannot fill a disk."""
+"""Most counts that are stored; then the oldest are dropped, so that strangers cannot fill a disk."""
 
 _NAT64 = ip_address("64:ff9b::").packed[:12]
 
 
 @value_object(kw_only=True)
 class Patience:
-    """How many failures cost nothing, and how the wait grows after them: it doubles with each.
+    """How many failures are free, and how the wait grows after them: it doubles with each.
 
-    ``is_own`` is for counts that only one person's tries can move: a right password clears them. From others it
-    takes back its own try alone, or a stranger's right password would make room for their guesses at others.
+    ``is_own`` is for counts that only one person's tries can change: a correct password clears them. From other
+    counts a correct password removes only its own try; otherwise a stranger with one valid password could go on
+    guessing at other accounts.
     """
 
     free: int
@@ -35,7 +36,7 @@ class Patience:
     is_own: bool = False
 
     def wait_s(self, tries: Tries, now: datetime) -> int:
-        """Return for how many whole seconds the next try is not looked at. A clock set back makes no wait longer."""
+        """Return for how many whole seconds the next try is refused. A clock that is set back makes no wait longer."""
         over = tries.count - self.free
         if over < 0:
             return 0
@@ -46,7 +47,7 @@ class Patience:
 
 @value_object()
 class Tries:
-    """Failures so far, and when the last was."""
+    """The number of failures so far, and the time of the last one."""
 
     count: int
     last_at: datetime
@@ -54,24 +55,24 @@ class Tries:
 
 @value_object()
 class Throttle:
-    """One count that a try is held against."""
+    """One count that a try counts towards."""
 
     key: bytes
     patience: Patience
 
 
 OF_BOTH = Patience(free=5, first_s=30, longest_s=300, is_own=True)
-"""One account from one place: somebody mistypes, or guesses with one machine."""
+"""One account from one address: somebody mistypes, or guesses from one machine."""
 
 OF_PLACE = Patience(free=20, first_s=5, longest_s=60)
-"""One place, whichever account: others may share it, so the wait stays short."""
+"""One address, for any account: others may share it, so the wait stays short."""
 
 OF_ACCOUNT = Patience(free=20, first_s=5, longest_s=60)
-"""One account, wherever from: guesses with many machines. Short too, since the owner has to wait with them."""
+"""One account, from any address: guesses from many machines. Short too, since the owner has to wait as well."""
 
 
 def throttles_of(account: str, address: str) -> tuple[Throttle, ...]:
-    """Return the counts of a try for an account from an address."""
+    """Return the counts for a try at an account from an address."""
     place = network_of(address)
     return (
         Throttle(_key("both", account, place), OF_BOTH),
@@ -81,7 +82,7 @@ def throttles_of(account: str, address: str) -> tuple[Throttle, ...]:
 
 
 def own_throttle(kind: str, *parts: str) -> tuple[Throttle, ...]:
-    """Return the one count of tries that nobody else can make, as in a session of one's own."""
+    """Return the single count for tries that nobody else can make, such as those within a session."""
     return (Throttle(_key(kind, *parts), OF_BOTH),)
 
 
@@ -90,9 +91,9 @@ def _key(*parts: str) -> bytes:
 
 
 def network_of(address: str) -> str:
-    """Return whom tries from an address count against; "" for what is no address.
+    """Return the network that tries from an address count against; "" if it is not an address.
 
-    An IPv4 address, or the 64 bits of an IPv6 one that its owner is given and can choose from at will.
+    That is an IPv4 address, or the first 64 bits of an IPv6 one: its owner can choose the rest freely.
     """
     try:
         found: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])

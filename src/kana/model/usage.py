@@ -1,6 +1,6 @@
-"""Usage: what callers say was used, and what the ledger keeps of it once ``Entitlement.decide`` has decided.
+"""Usage: what callers say was used, and the ledger entry that ``Entitlement.decide`` leads to.
 
-An entry is one line of the ledger and is never updated. It holds the answer that was given,
+An entry is one line of the ledger and is never updated. It contains the answer that was given,
 so that the same idempotency key gets the first answer again, word for word.
 """
 
@@ -42,8 +42,8 @@ class Action(Word):
 class Usage:
     """What a caller says was used: ``delta`` units of a feature by a user.
 
-    ``timestamp=None`` is now. A caller's ``key`` makes a retry safe: it counts once, for ever;
-    ``key_digest`` is what is kept of it.
+    ``timestamp=None`` is now. The caller's ``key`` makes a retry safe: it counts once, without a
+    time limit; ``key_digest`` is what is stored.
 
     Raises:
         InvalidValue: a field is not allowed; the message names it.
@@ -74,12 +74,12 @@ class Usage:
         if not -UNITS_MAX <= self.delta <= UNITS_MAX:
             raise InvalidValue(f"delta must be at most {UNITS_MAX} either way, got {self.delta}", field="delta")
         digest = None if self.key is None else key_digest(idempotency_key(self.key))
-        object.__setattr__(self, "key_digest", digest)  # The one way to set what a frozen value works out.
+        object.__setattr__(self, "key_digest", digest)  # The only way to set a derived field.
         if self.metadata is not None:
             metadata(self.metadata)
 
     def change_of(self, used: int) -> int:
-        """Return what a total of ``used`` would move by."""
+        """Return by how much a total of ``used`` would change."""
         match self.action:
             case Action.ADD:
                 return self.delta
@@ -93,8 +93,8 @@ class Usage:
 class Entry:
     """One line of the ledger: a usage, what was decided, and the answer.
 
-    ``change`` is what the total moved by: 0 for a refusal, the difference for a ``SET``.
-    ``counter`` is None where no subscription answered. ``consumption`` is the answer's.
+    ``change`` is by how much the total changed: 0 for a refusal, the difference for a ``SET``.
+    ``counter`` is None if no subscription answered. ``consumption`` is what the answer said.
     ``key`` is the digest of the caller's idempotency key.
     """
 
@@ -122,7 +122,7 @@ class Entry:
         return self.outcome is Outcome.RECORDED
 
     def differing_fields(self, usage: Usage) -> list[str]:
-        """Return the names, as on the wire, of the fields in which a usage differs from the one recorded here."""
+        """Return the published names of the fields in which a usage differs from the one recorded here."""
         pairs = (
             ("featureId", self.feature_id, usage.feature_id),
             ("delta", self.delta, usage.delta),
@@ -134,13 +134,13 @@ class Entry:
 
 
 def _as_json(value: object) -> str:
-    """Return the JSON text that equal values share. In Python alone ``True`` would equal ``1``."""
+    """Return the JSON text, which is the same for equal values. In Python ``True`` equals ``1``."""
     return json.dumps(value, sort_keys=True)
 
 
 @value_object()
 class Receipt:
-    """The answer to a usage: the entry, and whether it answers a key that was used before."""
+    """The answer to a usage: the entry, and whether its key had been used before."""
 
     entry: Entry
     duplicate: bool = False
@@ -148,18 +148,18 @@ class Receipt:
 
 @value_object()
 class Place:
-    """Where a usage belongs: the entitlement that answers for it, and the total it counts in."""
+    """Where a usage belongs: the entitlement that answers for it, and the counter it counts in."""
 
     entitlement: Entitlement
     counter: CounterKey
 
 
 def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry_id: int, now: datetime) -> Entry:
-    """Return the entry for a usage: recorded or refused, with its answer. No place: no subscription answers.
+    """Return the entry for a usage: recorded or refused, with its answer. ``place=None``: no subscription answers.
 
-    ``used`` is the total of the period that the usage belongs to. Everything a store
-    needs to write is in the entry. It is never recorded before its subscription's start, which another
-    machine's clock may have set a little ahead.
+    ``used`` is the total of the period that the usage belongs to. The entry has everything a store
+    needs to write. It is never recorded before its subscription's start, which another machine may
+    have set with a clock that is slightly ahead.
     """
     counter, decision, change = None, DENIED, 0
     if place is not None:
@@ -192,9 +192,9 @@ def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry
 
 
 def check_time(timestamp: datetime, account: Account, *, now: datetime) -> None:
-    """Refuse a timestamp that is too far ahead, or from before the user was subscribed to anything.
+    """Refuse a timestamp that is too far ahead, or from before the user's first subscription.
 
-    The account must hold ended subscriptions too. Somebody who never was subscribed is refused by having none.
+    The account must include ended subscriptions. A user who never had one is refused later, for having none.
 
     Raises:
         InvalidValue: it is more than five minutes ahead of ``now``, or before the first subscription.

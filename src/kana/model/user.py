@@ -11,7 +11,7 @@ from kana.model.value import value_object
 
 
 class UserRef(NamedTuple):
-    """All that deciding needs of a user: who they are, and where their data is kept."""
+    """What a decision needs to know about a user: who they are, and where their data is stored."""
 
     environment: Environment
     bucket: int
@@ -23,9 +23,9 @@ class UserRef(NamedTuple):
 class User:
     """A person using the customer's product.
 
-    ``id`` is the customer's and may be renamed. ``key`` is ours, never changes and is what
-    subscriptions and usage hang on; with ``bucket`` it says where they are kept.
-    ``token_version`` counts how often their tokens were revoked: a token holds while it carries it.
+    The customer chooses ``id`` and may change it. ``key`` is Kana's and never changes: subscriptions
+    and usage refer to it, and ``bucket`` says where they are stored. ``token_version`` counts how often
+    their tokens were revoked: a token is valid while it has the present version.
 
     Raises:
         InvalidValue: a field is not allowed; the message names it.

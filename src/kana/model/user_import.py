@@ -1,4 +1,4 @@
-"""An import: users as a table from outside lists them, and what becomes of each when they are merged into ours."""
+"""An import of users: the rows of a table from outside, and what merging them into the users does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kana.model.word import Word
 
 
 class RowOutcome(Word):
-    """What becomes of one row of an import."""
+    """What an import does with one row."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -23,7 +23,7 @@ class RowOutcome(Word):
 
 
 class Details(TypedDict, total=False):
-    """What a row says of a user. What it leaves out stays as it is."""
+    """What a row says about a user. What it leaves out stays as it is."""
 
     name: str | None
     email: str | None
@@ -33,7 +33,7 @@ class Details(TypedDict, total=False):
 
 @value_object(kw_only=True)
 class Row:
-    """One row that can be read. ``number`` is its place in the table, as people count: the heads are row 1."""
+    """One row that can be read. ``number`` is its position as people count: the column names are row 1."""
 
     number: int
     id: str
@@ -42,7 +42,7 @@ class Row:
 
 @value_object()
 class WrongRow:
-    """One row that is no user, and why."""
+    """One row that cannot be read as a user, and why."""
 
     number: int
     id: str
@@ -51,9 +51,9 @@ class WrongRow:
 
 @value_object(kw_only=True)
 class UserImport:
-    """An import on its way into the users. ``moved_at`` is when it last got on; ``source`` is what its file is called.
+    """An import that is in progress. ``moved_at`` is when it last made progress; ``source`` is the name of its file.
 
-    While it is not ``is_decided`` nothing of it is seen, and afterwards all of it will be.
+    Until ``is_decided`` nothing of it is visible; afterwards all of it will be.
     """
 
     id: int
@@ -66,7 +66,7 @@ class UserImport:
 
 
 def merged(row: Row, old: User | None, *, environment: Environment, key: int, now: datetime) -> User:
-    """Return the user as the row says, new or changed; the one that is there where nothing differs.
+    """Return the user that the row describes, new or changed; equal to ``old`` if nothing differs.
 
     Raises:
         InvalidValue: a field is not allowed; the message names it.
@@ -79,7 +79,7 @@ def merged(row: Row, old: User | None, *, environment: Environment, key: int, no
 
 
 def row_outcome(old: User | None, new: User) -> RowOutcome:
-    """Return what a merge does to a user."""
+    """Return what merging does to a user."""
     if old is None:
         return RowOutcome.CREATED
     return RowOutcome.UNCHANGED if old == new else RowOutcome.UPDATED

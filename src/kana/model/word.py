@@ -1,4 +1,4 @@
-"""Enumerations of words."""
+"""The base class of enumerations of words."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from enum import StrEnum
 
 
 class Word(StrEnum):
-    """A word out of a fixed set, which is its own text on the wire and in a row.
+    """A word from a fixed set; in requests and in the database it is its own text.
 
-    It hashes as its text does. ``Enum`` would do so in Python code, and the hot path looks
-    words up by the thousand.
+    It uses the fast hash of its text. ``Enum`` computes the hash in Python code, and the hot path
+    looks words up by the thousand.
     """
 
     __hash__ = str.__hash__

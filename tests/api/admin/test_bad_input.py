@@ -175,8 +175,8 @@ def test_ids_differ_by_case(shared: Served) -> None:
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"a": "\0"}, "metadata must not hold NUL"),
-        ({"a": 2**64}, "metadata must hold whole numbers of at most 64 bits"),
+        ({"a": "\0"}, "metadata must not contain NUL"),
+        ({"a": 2**64}, "metadata must contain only whole numbers of at most 64 bits"),
         ("x" * 16_383, "metadata must be at most 16384 bytes of JSON, got 16385"),
     ],
 )

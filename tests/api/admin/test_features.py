@@ -48,7 +48,7 @@ def test_a_field_left_out_stays_and_null_goes_back_to_the_default(empty: Served)
             CREATE_FEATURE,
             {"input": {"id": "message", "type": "BINARY"}},
             "ConflictError",
-            "Feature 'message' exists already; a feature's id is unique",
+            "Feature 'message' already exists; a feature's id is unique",
         ),
         (
             CREATE_FEATURE,

@@ -152,7 +152,7 @@ def test_deleting_a_draft_answers_it_as_it_was(served: Served) -> None:
             CREATE_PACKAGE,
             {"input": {"id": "basic", "features": []}},
             "ConflictError",
-            "Package 'basic' exists already; a package's id is unique",
+            "Package 'basic' already exists; a package's id is unique",
         ),
         (
             CREATE_PACKAGE,
@@ -215,7 +215,7 @@ def test_deleting_a_draft_answers_it_as_it_was(served: Served) -> None:
             DUPLICATE,
             {"id": "basic", "newId": "open"},
             "ConflictError",
-            "Package 'open' exists already; a package's id is unique",
+            "Package 'open' already exists; a package's id is unique",
         ),
         (DUPLICATE, {"id": "x", "newId": "y"}, "PackageNotFoundError", "Package not found: 'x'"),
         (

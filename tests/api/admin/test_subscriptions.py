@@ -152,7 +152,7 @@ def test_an_addon_tied_to_base_packages_needs_one_of_them(served: Served) -> Non
             CHANGE,
             {"userId": "ada", "packageId": "basic"},
             "SubscriptionError",
-            "User 'ada' is subscribed to 'basic' already",
+            "User 'ada' is already subscribed to 'basic'",
         ),
         (
             CHANGE,

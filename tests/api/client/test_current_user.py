@@ -224,7 +224,7 @@ def test_the_key_says_which_environment(served: Served) -> None:
         (None, "X-User-ID must be 1 to 255 characters, got 0: ''"),
         ("", "X-User-ID must be 1 to 255 characters, got 0: ''"),
         ("x" * 256, "X-User-ID must be 1 to 255 characters, got 256: "),
-        (b"a%00b", "X-User-ID must not hold control characters"),
+        (b"a%00b", "X-User-ID must not contain control characters"),
         (b"%F0%9F%98%80" * 256, "X-User-ID must be 1 to 255 characters, got 256: "),
     ],
 )

@@ -163,7 +163,7 @@ def test_errors_are_no_force_to_override(served: Served) -> None:
 
     answer = call(served, "publish", wrong)
 
-    text = "[ERROR] Feature 'api-calls' is CONSUMABLE and cannot become BINARY; a type never changes."
+    text = "[ERROR] Feature 'api-calls' is CONSUMABLE and cannot become BINARY; a type cannot change."
     assert (answer.status_code, answer.reason_phrase) == (400, "Bad Request")
     assert (answer.json()["error"], answer.json()["data"]) == (text, [text])
     assert data(served, wrong) == [text]
@@ -262,7 +262,7 @@ def test_archived_packages_are_not_in_a_file_and_stay(served: Served) -> None:
     assert (pulled["packages"]["published"], pulled["addons"]["published"]) == ([], [])
     assert data(served, pulled) == []
     assert data(served, a_file())[0] == (
-        "[ERROR] Package 'free' is archived, which is for good; take it out or choose another id."
+        "[ERROR] Package 'free' is archived, which cannot be undone; remove it or choose another id."
     )
 
 

@@ -153,8 +153,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown feature": ({"type": "fax"}, "Feature not found: 'fax'"),
     "a subject too long": ({"subject": "x" * 256}, "userId must be 1 to 255 characters, got 256: "),
     "data that is no object": ({"data": [1]}, "data must be a JSON object, got [1]"),
-    "a NUL in the id": ({"id": "a\0b"}, "id must not hold control characters or lone surrogates, got 'a\\x00b'"),
-    "a NUL in the source": ({"source": "a\0"}, "source must not hold control characters"),
+    "a NUL in the id": ({"id": "a\0b"}, "id must not contain control characters or lone surrogates, got 'a\\x00b'"),
+    "a NUL in the source": ({"source": "a\0"}, "source must not contain control characters"),
     "a delta of zero": ({"data": {"delta": 0}}, "delta must not be 0"),
     "a delta that is no number": (
         {"data": {"delta": "one"}},

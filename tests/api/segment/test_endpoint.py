@@ -105,7 +105,7 @@ def test_without_a_timestamp_the_senders_clock_is_corrected(served: Served) -> N
         ({"originalTimestamp": 7}, "originalTimestamp must be RFC 3339"),
         ({"sentAt": "2026-02-30T00:00:00Z"}, "sentAt must be RFC 3339"),
         ({"event": [7]}, "event must be a text, got [7]"),
-        ({"event": "a\0"}, "event must not hold control characters"),
+        ({"event": "a\0"}, "event must not contain control characters"),
         ({"properties": [1]}, "properties must be a JSON object"),
         ({"traits": "x"}, "traits must be a JSON object"),
         ({"properties": {"featureId": "messages", "delta": "two"}}, "properties.delta must be a whole number"),

@@ -51,7 +51,7 @@ async def test_what_is_left_out_of_an_update_stays(world: World) -> None:
     user = await world.accounts.update_user(TEST, "ada", {"name": None, "metadata": {"a": 3}})
     assert (user.name, user.email, user.metadata) == (None, "e", {"a": 3})
     assert await world.accounts.update_user(TEST, "ada", {}) == user
-    with pytest.raises(InvalidValue, match=r"^id must not hold control"):
+    with pytest.raises(InvalidValue, match=r"^id must not contain control"):
         await world.accounts.update_user(TEST, "ada", {"id": "\n"})
     with pytest.raises(UserNotFound):
         await world.accounts.update_user(TEST, "bob", {})

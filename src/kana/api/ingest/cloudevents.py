@@ -66,7 +66,9 @@ def _attribute(event: Mapping[str, Any], name: str) -> str:
     """Return an attribute whose text is as the specification has it: without control characters."""
     text = a_text(event, name)
     if _NOT_IN_TEXT(text):
-        raise InvalidValue(f"{name} must not hold control characters or lone surrogates, got {shown(text)}", field=name)
+        raise InvalidValue(
+            f"{name} must not contain control characters or lone surrogates, got {shown(text)}", field=name
+        )
     return text
 
 
