@@ -16,8 +16,8 @@ WHOLE = re.compile(rf"^SCAN ({TABLES}|[cdehu])( |$)")
 """A step that reads every row of a table, by its name or alias; arguments do not count."""
 
 QUESTIONS = [
-    "load_usage", "load_usage_days_of", "load_usage_hours_of", "load_adoption", "load_top_users", "load_near_limits",
-    "load_refusals",
+    "load_usage", "load_usage_days_of", "load_usage_hours_of", "count_entitled", "count_users_of", "load_top_users",
+    "load_near_limits", "load_refusals",
 ]  # fmt: skip
 
 

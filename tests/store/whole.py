@@ -10,8 +10,8 @@ EVER = 2**50
 
 OVER_ALL = [
     "count_entries", "count_counters", "audit", "audit_days", "audit_hours", "count_subscribers", "load_totals_over",
-    "load_usage", "load_adoption", "load_top_users", "load_near_limits", "load_refusals", "count_segment_events",
-    "count_unmapped_events",
+    "load_usage", "count_entitled", "count_users_of", "load_top_users", "load_near_limits", "load_refusals",
+    "count_segment_events", "count_unmapped_events",
 ]  # fmt: skip
 """The statements whose work grows with what there is."""
 
@@ -87,7 +87,8 @@ def questions(users: int, *, array: Callable[[list[Any]], Any]) -> dict[str, tup
         "load_usage": (
             "test", array(features), array(packages), array([0]), 0, EVER, 10_000
         ),
-        "load_adoption": ("test", "f0", array(packages), 0, EVER),
+        "count_entitled": ("test", array(packages), 0, EVER),
+        "count_users_of": ("test", array(packages), 0, EVER, array(features)),
         "load_top_users": ("test", "f0", 0, EVER, 10),
         "load_near_limits": ("test", package_ids, 1, *others),
         "load_refusals": ("test", 0, EVER, None, None, None, 10, 0),

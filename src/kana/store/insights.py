@@ -73,15 +73,16 @@ class Insights:
     async def adoption(
         self, environment: Environment, packages_of: Mapping[str, Sequence[str]], *, start: datetime, end: datetime
     ) -> list[Adoption]:
-        """Count feature by feature."""
+        """Count those who had a feature once for all that the same packages hold."""
 
         async def work(session: Session) -> list[Adoption]:
-            found = []
-            for feature_id, package_ids in packages_of.items():
-                bindings = (environment.value, feature_id, session.array(package_ids), *_range(start, end))
-                [(entitled, used)] = await session.rows("load_adoption", *bindings)
-                found.append(Adoption(feature_id, entitled, used))
-            return found
+            found: dict[str, Adoption] = {}
+            for package_ids, feature_ids in _by_packages(packages_of).items():
+                bindings = (environment.value, session.array(package_ids), *_range(start, end))
+                entitled = await session.value("count_entitled", *bindings)
+                used = dict(map(tuple, await session.rows("count_users_of", *bindings, session.array(feature_ids))))
+                found |= {each: Adoption(each, entitled, used.get(each, 0)) for each in feature_ids}
+            return [found[feature_id] for feature_id in packages_of]
 
         return await self._transactions.read_aside(work)
 
@@ -142,6 +143,14 @@ class Insights:
 
 def _range(start: datetime, end: datetime) -> tuple[int, int]:
     return to_milliseconds(start), to_milliseconds(end)
+
+
+def _by_packages(packages_of: Mapping[str, Sequence[str]]) -> dict[tuple[str, ...], list[str]]:
+    """Return the features that the same packages hold, by those packages."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for feature_id, package_ids in packages_of.items():
+        found.setdefault(tuple(sorted(package_ids)), []).append(feature_id)
+    return found
 
 
 def _packages_row(package_ids: Iterable[str | None]) -> list[str]:

@@ -17,15 +17,11 @@ where e.bucket = $1 and e.user_key = $2 and e.id >= $7 and e.feature_id = any($3
     and coalesce(e.timestamp, e.recorded_at) >= $5 and coalesce(e.timestamp, e.recorded_at) < $6
 group by 1, 2, 3;
 
--- name: load_adoption
--- $2: a feature; $3: the packages that hold it. Who had one of them in these days, and how many of those used it.
-select count(*), count(*) filter (where exists (
-    select 1 from usage_days as d where d.bucket = s.bucket and d.user_key = s.user_key and d.feature_id = $2
-        and d.day >= $4 and d.day < $5 and d.entries > 0
-))
-from (
+-- name: count_entitled
+-- $2: packages. Who had one of them in these days.
+select count(*) from (
     select distinct bucket, user_key from subscriptions
-    where environment = $1 and package_id = any($3::text[])
-        and status in ('ACTIVE', 'TRIALING', 'CANCELLED') and started_at < $5
-        and (ends_at > $4 or (ends_at is null and status <> 'CANCELLED'))
+    where environment = $1 and package_id = any($2::text[])
+        and status in ('ACTIVE', 'TRIALING', 'CANCELLED') and started_at < $4
+        and (ends_at > $3 or (ends_at is null and status <> 'CANCELLED'))
 ) as s;

@@ -132,6 +132,23 @@ select step, feature_id, package_id, sums from (
     ) as s cross join pairs limit -1  -- Says nothing but that each sum is worked out once.
 ) where sums is not null limit ?7;
 
+-- name: count_users_of
+-- ?2: packages; ?5: features. How many of those who had one of the packages in these days used each of the features;
+-- none of those whom nobody used. Each is looked for by its key, however often it was used.
+select f.value, count(*)
+from (
+    select distinct bucket, user_key from subscriptions
+    where environment = ?1 and package_id in (select value from json_each(?2))
+        and status in ('ACTIVE', 'TRIALING', 'CANCELLED') and started_at < ?4
+        and (ends_at > ?3 or (ends_at is null and status <> 'CANCELLED'))
+) as s
+cross join json_each(?5) as f
+where exists (
+    select 1 from usage_days as d where d.bucket = s.bucket and d.user_key = s.user_key and d.feature_id = f.value
+        and d.day >= ?3 and d.day < ?4 and d.entries > 0
+)
+group by f.value;
+
 -- name: load_top_users
 -- User by user in the order of their ids, so that nothing is sorted but what comes out.
 select id, high, low,
