@@ -11,6 +11,7 @@ import pytest
 
 from kana.app import system_clock
 from kana.engine.ports.users import Subscribed
+from kana.engine.usage.usage import Shown
 from kana.errors import KanaError, SubscriptionRefused
 from kana.model.account import Account
 from kana.model.segment import Message, MessageType
@@ -112,7 +113,7 @@ async def test_the_time_of_a_change_is_read_under_the_lock(world: World) -> None
 
 
 async def test_what_three_machines_do_at_once_never_runs_backwards(machines: list[World]) -> None:
-    """Changes raced by three whose clocks are seconds apart, with usage beside: all that was granted is shown."""
+    """Changes raced by three whose clocks are seconds apart, with usage beside: each shows all that was granted."""
     users = [f"u{number}" for number in range(6)]
     for user_id in users:
         await machines[0].subscribed_user(user_id, "basic")
@@ -135,15 +136,29 @@ async def test_what_three_machines_do_at_once_never_runs_backwards(machines: lis
               for world, package_id in zip(machines, ("basic", "pro", "max"), strict=True)),
             *(use(world, user_id, turn) for user_id in users for world in machines),
         )  # fmt: skip
-    shown = {}
     for user_id in users:
         assert run_backwards(await held(machines[0], user_id)) == 0
-        usage = await machines[1].usage.show(TEST, user_id, "message")
-        assert usage.current is not None
-        shown[user_id] = usage.current.consumption.used + sum(each.consumption.used for each in usage.past)
-    assert shown == granted
+        shown = [await machine.usage.show(TEST, user_id, "message") for machine in machines]
+        assert [_used(each) for each in shown] == [granted[user_id]] * len(machines)
     assert sum(granted.values()) == 6 * 6 * 3
     assert (await machines[0].store.audits.audit()).is_clean
+
+
+def _used(shown: Shown) -> int:
+    assert shown.current is not None
+    return shown.current.consumption.used + sum(each.consumption.used for each in shown.past)
+
+
+async def test_what_another_machine_began_is_shown(world: World) -> None:
+    """A subscription that began by a clock ahead answers on one behind, with what was used of it."""
+    ahead = World(world.store, clock=SetClock(NOON + 2 * SECOND))
+    await world.subscribed_user("ada", "basic")
+    await world.usage.record(a_usage(1))
+    await ahead.accounts.change_subscription(TEST, "ada", "pro")
+    await ahead.usage.record(a_usage(4))
+    shown = await world.usage.show(TEST, "ada", "message")
+    assert shown.current is not None
+    assert (shown.current.consumption.used, _used(shown)) == (4, 5)
 
 
 async def test_what_is_used_as_a_subscription_ends_is_shown(world: World) -> None:

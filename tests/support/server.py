@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,6 +45,7 @@ class KanaServer:
         database_url: another database than the file ``kana.db`` in the folder.
         settings: variables (``KANA_…``) of its environment.
         forge: what starts it, for tests that do so many times; without one a new Python does.
+        program: what is run in place of ``kana`` to serve, where there is no forge.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class KanaServer:
         database_url: str | None = None,
         settings: Mapping[str, str] | None = None,
         forge: Forge | None = None,
+        program: Sequence[str] = (str(KANA),),
     ) -> None:
         self._temporary = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="kana-server-"))
@@ -63,6 +65,7 @@ class KanaServer:
         self.port = 0
         self.keys: dict[str, Any] = {}
         self._forge = forge
+        self._program = program
         self._process: subprocess.Popen[bytes] | Forked | None = None
         self._output = Path(tempfile.mkstemp(prefix="kana-output-")[1])
 
@@ -148,7 +151,7 @@ class KanaServer:
             return
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [str(KANA), *arguments],
+                [*self._program, *arguments],
                 env=environment,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,

@@ -218,6 +218,7 @@ class _History:
 def _history(account: Account, catalog: Catalog, feature: Feature, *, past: int, now: datetime) -> _History:
     if not feature.is_counted:
         return _History(None, None, ())
+    now = account.time(now)  # What another machine's clock began, and what was used of it, is shown by this one's too.
     answering = effective(account, catalog, feature, now=now)
     finished: list[tuple[Entitlement, Period, Period]] = []
     for subscription in account.subscriptions:
