@@ -17,7 +17,7 @@ from kana.model.feature import FeatureType
 from kana.model.insights import Step
 from kana.model.key import KeyKind
 from kana.model.package import Package, PackageStatus
-from kana.model.period import ResetPeriod, _start, longest, period_at, period_start_at, periods_before
+from kana.model.period import ResetPeriod, longest, period_at, period_start_at, periods_before
 from kana.model.plan import plan
 from kana.model.usage import Action, Usage
 from kana.model.word import Word
@@ -56,7 +56,6 @@ def change_of(action: Action) -> int:
 
 WALKS: dict[str, tuple[type[Word], Callable[[Any], object]]] = {
     "longest": (ResetPeriod, longest),
-    "_start": (ResetPeriod, lambda reset: _start(NOON, reset, 1)),
     "period_at": (ResetPeriod, lambda reset: period_at(NOON, reset, LATER)),
     "period_start_at": (ResetPeriod, lambda reset: period_start_at(NOON, reset, LATER)),
     "periods_before": (ResetPeriod, lambda reset: list(periods_before(NOON, reset, LATER))),

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from kana.errors import InvalidValue
 from kana.model.period import (
+    Calendar,
     Period,
     ResetPeriod,
     from_milliseconds,
+    longest,
     period_at,
     period_start_at,
     periods_before,
@@ -25,7 +27,11 @@ from kana.model.period import (
 )
 from tests.support.world import DAY, MILLISECOND, MONTH, NOON, YEAR, examples
 
+QUARTER = ResetPeriod.QUARTER
 STEPS: dict[ResetPeriod, Callable[[int], relativedelta]] = {
+    ResetPeriod.HOUR: lambda number: relativedelta(hours=number),
+    ResetPeriod.WEEK: lambda number: relativedelta(weeks=number),
+    QUARTER: lambda number: relativedelta(months=3 * number),
     DAY: lambda number: relativedelta(days=number),
     MONTH: lambda number: relativedelta(months=number),
     YEAR: lambda number: relativedelta(years=number),
@@ -69,6 +75,8 @@ def test_finished_periods_of_each_anchor_day_are_listed_newest_first(reset: Rese
         ((2024, 2, 29), YEAR, [(2024, 2, 29), (2025, 2, 28), (2026, 2, 28), (2027, 2, 28), (2028, 2, 29)]),
         ((2000, 2, 29), YEAR, [(2000, 2, 29), (2001, 2, 28)]),
         ((2026, 12, 31), DAY, [(2026, 12, 31), (2027, 1, 1)]),
+        ((2025, 11, 30), QUARTER, [(2025, 11, 30), (2026, 2, 28), (2026, 5, 30), (2026, 8, 30), (2026, 11, 30)]),
+        ((2026, 12, 28), ResetPeriod.WEEK, [(2026, 12, 28), (2027, 1, 4)]),
     ],
 )
 def test_ends_of_months_as_they_were_settled(
@@ -101,6 +109,41 @@ def test_every_moment_has_exactly_one_period(anchor: datetime, later: int, reset
         assert next(periods_before(anchor, reset, moment)) == before
 
 
+@examples(400)
+@given(anchor=moments, start=moments, later=st.integers(0, 9 * 366 * 86_400_000), reset=resets)
+def test_from_another_instant_periods_are_that_ones_and_the_first_begins_with_the_subscription(
+    anchor: datetime, start: datetime, later: int, reset: ResetPeriod
+) -> None:
+    """Before the anchor and after it they are whole steps from it, whichever came first; none is before the start."""
+    moment = start + later * MILLISECOND
+    period = period_at(start, reset, moment, anchor)
+    assert period.holds(moment)
+    number = round((moment - anchor) / longest(reset))
+    step = STEPS[reset]
+    while anchor + step(number) > moment:
+        number -= 1
+    while anchor + step(number + 1) <= moment:
+        number += 1
+    assert period == Period(max(start, anchor + step(number)), anchor + step(number + 1))
+    assert period_start_at(start, reset, moment, anchor) == period.start
+    before = next(periods_before(start, reset, moment, anchor), None)
+    if period.start == start:
+        assert before is None
+    else:
+        assert before == Period(max(start, anchor + step(number - 1)), period.start)
+
+
+@pytest.mark.parametrize("reset", ResetPeriod)
+def test_no_period_from_an_instant_is_longer_than_the_longest(reset: ResetPeriod) -> None:
+    """What bounds a search for current totals never leaves one out, and is no more than a week too long."""
+    lengths = {
+        (anchor + STEPS[reset](number + 1)) - (anchor + STEPS[reset](number))
+        for anchor in LEAP_YEAR_DAYS
+        for number in range(60)
+    }
+    assert max(lengths) <= longest(reset) < max(lengths) + timedelta(days=7)
+
+
 @examples(250)
 @given(anchor=moments, number=st.integers(0, 1200), reset=resets)
 def test_steps_never_drift(anchor: datetime, number: int, reset: ResetPeriod) -> None:
@@ -129,6 +172,7 @@ def test_without_a_reset_there_is_one_period_without_an_end() -> None:
     assert period_at(NOON, None, NOON + timedelta(days=9999)) == Period(NOON, None)
     assert list(periods_before(NOON, None, NOON + timedelta(days=9999))) == []
     assert period_start_at(NOON, None, NOON + timedelta(days=9999)) == NOON
+    assert period_at(NOON, None, NOON, Calendar("UTC")) == Period(NOON, None)
     assert Period(NOON, None).holds(NOON + timedelta(days=9999))
     assert not Period(NOON, None).holds(NOON - MILLISECOND)
 

@@ -1,10 +1,13 @@
-"""Reset periods: rolling, anchored at a subscription's start, half-open ``[start, end)``, in UTC.
+"""Reset periods: half-open ``[start, end)``, in UTC, one after the other from a subscription's start.
 
-MONTH and YEAR step from the anchor and never from the last period, so an anchor on the
-31st gives 28 or 29 February and then 31 March. DAY is 24 hours. No reset period is one
-period without an end.
+They are anchored at that start, at another instant, or at the calendar of a time zone. From an instant
+MONTH, QUARTER and YEAR step from the anchor and never from the last period, so an anchor on the 31st
+gives 28 or 29 February and then 31 March; DAY is 24 hours and WEEK seven times that. By the calendar a
+period begins when the clock of the zone first shows its beginning, so that a day has 23 or 25 hours
+where the clock is changed. No reset period is one period without an end.
 
-Source: docs.usekana.com/reference, enums "ResetPeriod"; end of month settled by us.
+Source: docs.usekana.com/reference, enums "ResetPeriod"; end of month and all but DAY, MONTH and YEAR
+from the start settled by us.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import assert_never
+from functools import cache
+from typing import TypeAlias, assert_never
 
 from kana.errors import InvalidValue
 from kana.model.text import shown
 from kana.model.value import value_object
 from kana.model.word import Word
+from kana.model.zone import clock_at, first_shown, full_hour, zone_named
 
 CLOCKS_APART = timedelta(minutes=5)
 """How far a caller's clock may be from ours, either way: what they say beyond that is refused."""
@@ -31,29 +36,47 @@ _RFC_3339 = re.compile(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
 _DAYS_OF_EVERY_MONTH = 28
 _MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_CALENDAR_START = datetime(2001, 1, 1, tzinfo=UTC)
+"""A Monday, and the first of a month, quarter and year: every calendar period is whole steps from it."""
 
 
 class ResetPeriod(Word):
     """How often usage goes back to zero, counted from the subscription's start."""
 
     YEAR = "YEAR"
+    QUARTER = "QUARTER"
     MONTH = "MONTH"
+    WEEK = "WEEK"
     DAY = "DAY"
+    HOUR = "HOUR"
+
+
+_MONTH = ResetPeriod.MONTH
+_Step: TypeAlias = timedelta | int
+"""How long a period is, or of how many months."""
 
 
 def longest(reset: ResetPeriod) -> timedelta:
-    """Return the most that one period can last."""
-    match reset:
-        case ResetPeriod.DAY:
-            return _DAY
-        case ResetPeriod.MONTH:
-            return 31 * _DAY
-        case ResetPeriod.YEAR:
-            return 366 * _DAY
-        case _:
-            assert_never(reset)
+    """Return a time that no period from an instant lasts longer than."""
+    step = _step(reset)
+    return step if isinstance(step, timedelta) else step * 31 * _DAY
+
+
+@value_object()
+class Calendar:
+    """Anchors periods at full hours, midnights, Mondays and firsts by the clock of a zone with an IANA name."""
+
+    zone: str
+
+    def __post_init__(self) -> None:
+        zone_named(self.zone)
+
+
+Anchor: TypeAlias = datetime | Calendar
+"""What periods are counted from, where it is not the subscription's start: an instant in UTC, or the calendar."""
 
 
 @value_object()
@@ -101,59 +124,96 @@ def to_precision(moment: datetime) -> datetime:
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
-def period_at(anchor: datetime, reset: ResetPeriod | None, moment: datetime) -> Period:
-    """Return the period that holds ``moment``, which must not be before ``anchor``. Both are UTC."""
+def period_at(start: datetime, reset: ResetPeriod | None, moment: datetime, anchor: Anchor | None = None) -> Period:
+    """Return the period that holds ``moment``, which must not be before ``start``. All are UTC.
+
+    Without an anchor periods are counted from the start, with one the first of them may be cut there.
+    """
     if reset is None:
-        return Period(anchor, None)
-    number, start = _number_and_start(anchor, reset, moment)
-    return Period(start, _start(anchor, reset, number + 1))
+        return Period(start, None)
+    if anchor is None:
+        return _stepped(start, reset, moment)
+    period = _by_calendar(anchor, reset, moment) if isinstance(anchor, Calendar) else _stepped(anchor, reset, moment)
+    return period if start <= period.start else Period(start, period.end)
 
 
-def period_start_at(anchor: datetime, reset: ResetPeriod | None, moment: datetime) -> datetime:
+def period_start_at(
+    start: datetime, reset: ResetPeriod | None, moment: datetime, anchor: Anchor | None = None
+) -> datetime:
     """Return only the start of ``period_at``, which is all that a running total is kept by."""
-    if reset is None:
-        return anchor
-    if reset is ResetPeriod.MONTH and anchor.day <= _DAYS_OF_EVERY_MONTH:
+    if reset is _MONTH and anchor is None and start.day <= _DAYS_OF_EVERY_MONTH:
         # Nearly all there are: no month need be counted, and most often one date is made.
-        start = anchor.replace(moment.year, moment.month)
-        return start if start <= moment else _add_months(start, -1)
-    return _number_and_start(anchor, reset, moment)[1]
-
-
-def periods_before(anchor: datetime, reset: ResetPeriod | None, moment: datetime) -> Iterator[Period]:
-    """Yield the periods that have ended at ``moment``, newest first, back to the anchor."""
+        begin = start.replace(moment.year, moment.month)
+        return begin if begin <= moment else _add_months(begin, -1)
     if reset is None:
-        return
-    for number in range(_number_and_start(anchor, reset, moment)[0] - 1, -1, -1):
-        yield Period(_start(anchor, reset, number), _start(anchor, reset, number + 1))
+        return start
+    if anchor is None:
+        return _number_and_start(start, _step(reset), moment)[1]
+    return period_at(start, reset, moment, anchor).start
 
 
-def _number_and_start(anchor: datetime, reset: ResetPeriod, moment: datetime) -> tuple[int, datetime]:
-    """Return how many whole periods lie between the anchor and the moment, and where the next one starts."""
+def periods_before(
+    start: datetime, reset: ResetPeriod | None, moment: datetime, anchor: Anchor | None = None
+) -> Iterator[Period]:
+    """Yield the periods that have ended at ``moment``, newest first, back to the start."""
+    period = period_at(start, reset, moment, anchor)
+    while start < period.start:
+        period = period_at(start, reset, period.start - _MILLISECOND, anchor)
+        yield period
+
+
+def _stepped(anchor: datetime, reset: ResetPeriod, moment: datetime) -> Period:
+    step = _step(reset)
+    number, start = _number_and_start(anchor, step, moment)
+    return Period(start, _start(anchor, step, number + 1))
+
+
+def _by_calendar(calendar: Calendar, reset: ResetPeriod, moment: datetime) -> Period:
+    zone = zone_named(calendar.zone)
+    if reset is ResetPeriod.HOUR:
+        return Period(*full_hour(zone, moment))
+    step = _step(reset)
+    number, _ = _number_and_start(_CALENDAR_START, step, clock_at(zone, moment))
+    # A clock that was put back may show the end of a period whose next one has begun. Of a day that is
+    # left out the beginning is that of the next.
+    begins = [first_shown(zone, _start(_CALENDAR_START, step, number + more)) for more in range(3)]
+    return Period(max(each for each in begins if each <= moment), min(each for each in begins if moment < each))
+
+
+@cache
+def _step(reset: ResetPeriod) -> _Step:
     match reset:
-        case ResetPeriod.DAY:
-            number = (moment - anchor) // _DAY
-            return number, anchor + number * _DAY
         case ResetPeriod.MONTH:
-            number = _months_between(anchor, moment)
+            return 1
+        case ResetPeriod.QUARTER:
+            return 3
         case ResetPeriod.YEAR:
-            number = _months_between(anchor, moment) // 12
+            return 12
+        case ResetPeriod.WEEK:
+            return 7 * _DAY
+        case ResetPeriod.DAY:
+            return _DAY
+        case ResetPeriod.HOUR:
+            return _HOUR
         case _:
             assert_never(reset)
-    start = _start(anchor, reset, number)
-    return (number, start) if start <= moment else (number - 1, _start(anchor, reset, number - 1))
 
 
-def _start(anchor: datetime, reset: ResetPeriod, number: int) -> datetime:
-    match reset:
-        case ResetPeriod.MONTH:
-            return _add_months(anchor, number)
-        case ResetPeriod.YEAR:
-            return _add_months(anchor, number * 12)
-        case ResetPeriod.DAY:
-            return anchor + number * _DAY
-        case _:
-            assert_never(reset)
+def _number_and_start(anchor: datetime, step: _Step, moment: datetime) -> tuple[int, datetime]:
+    """Return how many whole periods lie between the anchor and the moment, and where the next one starts.
+
+    A moment before the anchor lies a number of periods below 0 from it.
+    """
+    if isinstance(step, timedelta):
+        number = (moment - anchor) // step
+        return number, anchor + number * step
+    number = _months_between(anchor, moment) // step
+    start = _start(anchor, step, number)
+    return (number, start) if start <= moment else (number - 1, _start(anchor, step, number - 1))
+
+
+def _start(anchor: datetime, step: _Step, number: int) -> datetime:
+    return anchor + number * step if isinstance(step, timedelta) else _add_months(anchor, number * step)
 
 
 def _months_between(anchor: datetime, moment: datetime) -> int:
