@@ -217,10 +217,12 @@ def checked(text: str) -> tuple[str, list[str]]:
         (FEATURES + PACKAGE.replace("          limit: 5\n", ""),
          'line 10, column 11: all package features of "CONSUMABLE" type must be defined with null or a positive'
          " numeric value", 5),
-        (FEATURES + PACKAGE + "          reset_period: WEEK\n",
-         'line 12, column 11: package feature reset periods must be "DAY", "MONTH", or "YEAR"!', 6),
+        (FEATURES + PACKAGE + "          reset_period: WEEKS\n",
+         'line 12, column 11: package feature reset periods must be "HOUR", "DAY", "WEEK", "MONTH", "QUARTER",'
+         ' or "YEAR"!', 6),
         (FEATURES + PACKAGE + "          reset_period: [DAY]\n",
-         'line 12, column 11: package feature reset periods must be "DAY", "MONTH", or "YEAR"!', 6),
+         'line 12, column 11: package feature reset periods must be "HOUR", "DAY", "WEEK", "MONTH", "QUARTER",'
+         ' or "YEAR"!', 6),
         (FEATURES + PACKAGE.replace("limit: 5", "limits: 5"),
          "line 11, column 11: packages.draft[0].features[0].limits is not a known field; did you mean limit?", 0),
         (FEATURES + PACKAGE + "addon: {}\n", "line 12, column 1: addon is not a known field; did you mean addons?", 0),

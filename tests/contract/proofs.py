@@ -28,7 +28,8 @@ APP = "test_abcdefgh"
 _PACKAGE = r"(?:Package|Add-on) '(?P<id>[^']+)' "
 _REACH = r"(?: \(at once for (?P<reached>\d+) subscribers?\)| \((?P<kept>\d+) subscribers? keeps? it\))?\."
 _OVER = r"(?:, (?P<over>\d+) of them above (?P<above>\d+) already in their current period)?"
-_AMOUNT = r"(?:unlimited|\d+)(?: per (?:day|month|year)| in all)?(?: with overage)?"
+_RESET = f"(?:{'|'.join(reset.lower() for reset in ResetPeriod)})"
+_AMOUNT = rf"(?:unlimited|\d+)(?: per {_RESET}| in all)?(?: with overage)?"
 
 SENTENCES = {
     "feature created": r"Feature '(?P<id>[^']+)' is created as (?P<type>\w+)\.",
@@ -191,7 +192,7 @@ class Happened:
 
 
 def reset_in(words: str) -> ResetPeriod | None:
-    found = re.search(r"per (day|month|year)", words)
+    found = re.search(f"per ({_RESET})", words)
     return None if found is None else ResetPeriod(found[1].upper())
 
 

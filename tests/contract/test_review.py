@@ -15,13 +15,11 @@ from kana.model.catalog import Catalog
 from kana.model.change import describe
 from kana.model.config import read_config
 from kana.model.package import Package, PackageFeature, PackageStatus
+from kana.model.period import ResetPeriod
 from tests.contract.proofs import APP, PROOFS, SENTENCES, House, sentence_of
 from tests.support.world import (
-    DAY,
-    MONTH,
     NOON,
     TEST,
-    YEAR,
     World,
     a_catalog,
     a_feature,
@@ -154,7 +152,7 @@ STORIES: dict[str, tuple[set[str], list[Step]]] = {
         {"changes", "warning"},
         [
             step
-            for reset in ("DAY", "YEAR", None, "MONTH", None, "YEAR", "DAY", "MONTH")
+            for reset in ("DAY", "YEAR", None, "HOUR", "QUARTER", "MONTH", None, "WEEK", "YEAR", "DAY", "WEEK", "MONTH")
             for step in (a_file(free(limit=40, reset_period=reset), PLUS), ("bob", "message", 2), timedelta(hours=7))
         ],
     ),
@@ -211,7 +209,7 @@ ALLOWANCES = st.builds(
     Allowance,
     limit=st.none() | st.integers(0, 3),
     overage_enabled=st.booleans(),
-    reset_period=st.sampled_from([None, DAY, MONTH, YEAR]),
+    reset_period=st.sampled_from([None, *ResetPeriod]),
 )
 HELD = st.lists(
     st.builds(PackageFeature, feature_id=st.sampled_from(["message", "seat"]), allowance=ALLOWANCES)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kana.model.change import describe
 from kana.model.config import read_config
+from kana.model.period import ResetPeriod
 from kana.model.plan import plan
 from tests.support.world import MILLISECOND, NOON, a_catalog, examples
 
@@ -18,7 +19,7 @@ some_held = st.builds(
     lambda limit, overage, reset: {"limit": limit, "overage_enabled": overage, "reset_period": reset},
     st.none() | st.integers(0, 99),
     st.booleans(),
-    st.sampled_from([None, "DAY", "MONTH", "YEAR"]),
+    st.sampled_from([None, *ResetPeriod]),
 )
 
 

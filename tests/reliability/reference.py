@@ -13,7 +13,16 @@ from typing import Any
 
 from dateutil.relativedelta import relativedelta
 
-STEPS = {"DAY": relativedelta(days=1), "MONTH": relativedelta(months=1), "YEAR": relativedelta(years=1)}
+STEPS = {
+    "HOUR": relativedelta(hours=1),
+    "DAY": relativedelta(days=1),
+    "WEEK": relativedelta(weeks=1),
+    "MONTH": relativedelta(months=1),
+    "QUARTER": relativedelta(months=3),
+    "YEAR": relativedelta(years=1),
+}
+"""The shorter first."""
+DAYS_MOST = {"HOUR": 1 / 24, "DAY": 1, "WEEK": 7, "MONTH": 31, "QUARTER": 92, "YEAR": 366}
 TOTAL_MAX = 2**53 - 1
 CLOCKS_APART = timedelta(minutes=5)
 
@@ -162,7 +171,7 @@ class Reference:
         ends = now
         if at_period_end:
             resets = {reset for _, _, reset in self.packages[held.package]["features"].values()}
-            longest = next((reset for reset in ("YEAR", "MONTH", "DAY") if reset in resets), None)
+            longest = next((reset for reset in reversed(STEPS) if reset in resets), None)
             if longest is None:
                 raise Refused("Conflict")
             ends = period(held.start, longest, max(now, held.start))[1] or now
@@ -286,7 +295,8 @@ class Reference:
         last = min(held.ends, now) if held.ends else now
         ended = held.ends is not None and held.ends <= now
         lines: list[tuple[Any, ...]] = []
-        start, end = period(held.start, reset, held.start)
+        long_ago = timedelta() if reset is None else (past + 2) * timedelta(days=DAYS_MOST[reset])
+        start, end = period(held.start, reset, max(held.start, last - long_ago))
         while start < last and (ended or (end is not None and end <= last)):
             used = self.used.get((held.number, feature, reset, start))
             lines.append((start, min(end, last) if end else last, used, limit, overage))
@@ -306,7 +316,7 @@ def period(anchor: datetime, reset: str | None, moment: datetime) -> tuple[datet
     if reset is None:
         return anchor, None
     step = STEPS[reset]
-    number = max((moment - anchor).days // {"DAY": 1, "MONTH": 31, "YEAR": 366}[reset] - 1, 0)
+    number = max((moment - anchor) // timedelta(days=DAYS_MOST[reset]) - 1, 0)
     while anchor + step * (number + 1) <= moment:
         number += 1
     return anchor + step * number, anchor + step * (number + 1)

@@ -50,7 +50,7 @@ package_names = st.sampled_from(["basic", "pro", "extra", "more"])
 user_names = st.sampled_from(["ada"] * 6 + ["bob", "ada/2"])
 feature_names = st.sampled_from(["message"] * 6 + ["chat", "none"])
 limits = st.sampled_from([0, 1, 3, 10, 10, 20, None])
-resets = st.sampled_from(["DAY", "MONTH", "YEAR", None])
+resets = st.sampled_from(["HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR", None])
 allowances = st.tuples(limits, st.sampled_from([False, False, True]), resets)
 features_of = st.builds(
     lambda message, chat: ({"message": message} if message else {}) | ({"chat": (None, False, None)} if chat else {}),
@@ -60,7 +60,7 @@ features_of = st.builds(
 deltas = st.sampled_from([1, 1, 1, 2, 3, 5, 10, 11, -1, -3, 0, 2**53 - 2])
 keys = st.one_of(st.none(), st.sampled_from(["k1", "k2", "k3"]))
 lateness = st.sampled_from([None, None, None, None, -86_400, -3_600, -2, -0.84, 0, 120, 300, 301, -86_400 * 31])
-steps = st.sampled_from([1, 3_600, 86_400, 86_400 * 28, 86_400 * 31, 86_400 * 366, 0.001])
+steps = st.sampled_from([1, 3_600, 86_400, 86_400 * 7, 86_400 * 28, 86_400 * 31, 86_400 * 366, 0.001])
 
 
 def described(consumption: Consumption | None) -> tuple[Any, ...] | None:

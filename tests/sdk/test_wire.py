@@ -21,6 +21,7 @@ from graphql import (
 
 from kana.api.admin import read_definitions
 from kana.sdk import UNSET, batch, browser, features, packages, results, subscriptions, users
+from kana.sdk.results import LOCAL, ON_REQUEST
 from kana.sdk.wire import Field, _camel, _inner, given, reader, selection
 from tests.support.tree import ROOT, text
 
@@ -59,11 +60,11 @@ def compare(kind: Any, published: Any) -> None:
     assert isinstance(published, GraphQLObjectType)
     hints = get_type_hints(kind)
     for item in fields(kind):
-        if item.metadata.get("wire") is not None:
+        if item.metadata == LOCAL:
             continue
         hint, theirs = hints[item.name], published.fields[_camel(item.name)].type
         label = f"{published.name}.{item.name}"
-        if hint is not Any and label != "GeneratedUserToken.token":
+        if hint is not Any and item.metadata != ON_REQUEST and label != "GeneratedUserToken.token":
             assert (NoneType in get_args(hint)) is not isinstance(theirs, GraphQLNonNull), label
         many = next((get_origin(part) for part in (hint, *get_args(hint)) if get_origin(part) is tuple), None)
         assert (many is tuple) is str(get_nullable_type(theirs)).startswith("["), label

@@ -27,6 +27,16 @@ TEST, LIVE = Environment.TEST, Environment.LIVE
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 DAY, MONTH, YEAR = ResetPeriod.DAY, ResetPeriod.MONTH, ResetPeriod.YEAR
 ONE_DAY = timedelta(days=1)
+FIRST_PERIODS: dict[ResetPeriod | None, timedelta] = {
+    ResetPeriod.HOUR: timedelta(hours=1),
+    DAY: ONE_DAY,
+    ResetPeriod.WEEK: 7 * ONE_DAY,
+    MONTH: 31 * ONE_DAY,
+    ResetPeriod.QUARTER: 92 * ONE_DAY,
+    YEAR: 365 * ONE_DAY,
+    None: 4000 * ONE_DAY,
+}
+"""How long a period lasts that begins at noon; without a reset something that is shorter."""
 MILLISECOND = timedelta(milliseconds=1)
 TESTER = Actor(kind="cli", name="tester")
 

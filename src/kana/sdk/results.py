@@ -37,8 +37,11 @@ class ResetPeriod(StrEnum):
     """How often usage goes back to zero, counted from the start of the user's subscription."""
 
     YEAR = "YEAR"
+    QUARTER = "QUARTER"
     MONTH = "MONTH"
+    WEEK = "WEEK"
     DAY = "DAY"
+    HOUR = "HOUR"
 
 
 class SubscriptionStatus(StrEnum):

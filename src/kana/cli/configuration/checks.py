@@ -153,6 +153,9 @@ def _held(setup: _Setup) -> Iterator[_Item]:
     return (held for package in setup.all_packages for held in package.held)
 
 
+_SHORTEST_FIRST = [f'"{reset}"' for reset in reversed(ResetPeriod)]
+_RESETS = f"{', '.join(_SHORTEST_FIRST[:-1])}, or {_SHORTEST_FIRST[-1]}"
+
 _CHECKS = (
     _Check(_no_features, "your setup must contain at least one feature!", "Config contains at least one feature."),
     _Check(
@@ -178,7 +181,7 @@ _CHECKS = (
     ),
     _Check(
         _unknown_reset,
-        'package feature reset periods must be "DAY", "MONTH", or "YEAR"!',
+        f"package feature reset periods must be {_RESETS}!",
         "All packages feature reset periods are valid",
     ),
 )
