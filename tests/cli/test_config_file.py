@@ -110,12 +110,12 @@ def test_what_readers_disagree_about_is_refused(text: str) -> None:
         ("a: !!str 1\n", r"line 1, column 4: tags \(!\) are not supported"),
         ("a: !x [1]\n", r"line 1, column 4: tags \(!\) are not supported"),
         ("a: 1\n---\nb: 2\n", "line 2, column 1: the file must contain one document"),
-        ("a:\n\t- b\n", "line 2, column 1: .*'\\\\t'.*; indent with spaces"),
+        ("a:\n\t- b\n", "line 2, column 1: .*; indent with spaces"),
         ("a: [1\n", "line 2, column 1: while parsing a flow sequence"),
         ("a: 'x\n", "line 2, column 1: while scanning a quoted scalar"),
         ("a: b: c\n", "line 1, column 5: mapping values are not allowed"),
         ("[" * 40, "line 1, column 11: the file must be at most 10 levels deep"),
-        ("a: \x00\n", "special characters are not allowed"),
+        ("a: \x00\n", "characters are not allowed"),
     ],
 )  # fmt: skip
 def test_what_is_not_strict_is_refused_with_its_place(text: str, message: str) -> None:

@@ -88,11 +88,12 @@ def read_yaml(content: bytes) -> Document:
     except UnicodeDecodeError as error:
         raise YamlRefused(f"the file must be in UTF-8; byte {error.start} is not valid") from None
     try:
-        return _Builder(YAML(typ="safe", pure=True).parse(text)).document()
+        return _Builder(YAML(typ="safe").parse(text)).document()
     except MarkedYAMLError as error:
         words = " ".join(str(part) for part in (error.context, error.problem) if part)
-        hint = "; indent with spaces" if "'\\t'" in words else ""
-        raise YamlRefused(f"{words}{hint}", _place(error.problem_mark)) from None
+        place = _place(error.problem_mark)
+        hint = "; indent with spaces" if _begins_with_tab(text, place) else ""
+        raise YamlRefused(f"{words}{hint}", place) from None
     except YAMLError as error:
         raise YamlRefused(" ".join(str(error).split())) from None
 
@@ -158,7 +159,7 @@ class _Builder:
 
 def _scalar(event: Any, position: Position) -> object:
     text: str = event.value
-    if event.style is not None:
+    if event.style:
         return text
     if text in _WORDS:
         return _WORDS[text]
@@ -170,6 +171,11 @@ def _scalar(event: Any, position: Position) -> object:
         words = f"write a whole number as 1000000 or 1_000_000, and text in quotes as '{text}'"
         raise YamlRefused(f"{text} may be read as a number or as text: {words}", position)
     return text
+
+
+def _begins_with_tab(text: str, place: Position | None) -> bool:
+    lines = text.splitlines()
+    return place is not None and place[0] <= len(lines) and lines[place[0] - 1].lstrip(" ").startswith("\t")
 
 
 def _start(event: Event) -> Position:
