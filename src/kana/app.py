@@ -168,6 +168,7 @@ def create_app(
     async def lifespan() -> AsyncIterator[None]:
         with suppress(KanaError):  # A database without a workspace has none yet, and one that is away is asked later.
             for environment in Environment:
+                await engine.catalog.settle(environment)
                 await engine.catalog.read(environment)
         async with engine.replayer.running(), engine.imports.running(), engine.access.uses.running():
             yield

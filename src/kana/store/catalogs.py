@@ -6,20 +6,21 @@ import asyncio
 import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 from kana.engine.pace import aside
-from kana.errors import DatabaseRefused
+from kana.errors import DatabaseRefused, KanaError
 from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog, CatalogChange, difference
 from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature, FeatureType
 from kana.model.package import Package, PackageFeature, PackagePrice, PackageStatus
 from kana.model.period import ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
+from kana.store.catalog_journal import CatalogJournal, Page, decide, is_small, load_decided, pages_of
 from kana.store.catalog_memory import Mark, Marked, Memory
 from kana.store.log import log_row, verb
 from kana.store.session import Row, Session, Transactions
@@ -29,11 +30,11 @@ _Noun = TypeVar("_Noun", Feature, Package)
 
 
 class _Written(NamedTuple):
-    """A change of a catalogue: the catalogue that it makes, and its statements, each with a list of rows as JSON."""
+    """A change of a catalogue: the catalogue that it makes, the number of the change, and what it writes."""
 
     catalog: Catalog
-    deleted_package_ids: Sequence[str]
-    statements: Sequence[tuple[str, str]]
+    change: int
+    pages: Sequence[Page]
 
 
 class Catalogs:
@@ -41,8 +42,9 @@ class Catalogs:
 
     Catalogues stay in memory, and which one is the newest is read in the transaction that needs it, so that what any
     process changed holds in all of them at once. Of what another process changed just that is read; what this one
-    changed it knows. A change is worked out aside and then written by few statements, if the catalogue is still
-    the one that it was worked out on.
+    changed it knows. A change is worked out aside and then written, if the catalogue is still the one that it was
+    worked out on: by few statements, or where it is large in many transactions of which one decides
+    (catalog_journal.py).
 
     ``turns`` makes what is held while one reads, where a read waits for a server: it is read once for all who ask.
     """
@@ -51,6 +53,7 @@ class Catalogs:
         self, transactions: Transactions, *, turns: Callable[[], AbstractAsyncContextManager[object]] = nullcontext
     ) -> None:
         self._transactions = transactions
+        self._journal = CatalogJournal(transactions)
         self._memories = {environment: Memory(environment) for environment in Environment}
         self._reading = {environment: turns() for environment in Environment}
         self._changing = {environment: asyncio.Lock() for environment in Environment}
@@ -89,29 +92,45 @@ class Catalogs:
         """Apply a change, again if another process was first."""
         async with self._changing[environment]:
             while True:
+                await self._journal.settle(environment, now=now)
                 old = await self.catalog(environment)
                 written = await aside(partial(_written, old, change, by=by, now=now))
                 if written is None:
                     return old
-                if await self._write(old, written):
+                if await self._write(old, written, now=now):
                     return written.catalog
 
-    async def _write(self, old: Catalog, written: _Written) -> bool:
+    async def settle(self, environment: Environment, *, now: datetime) -> None:
+        """Finish what another process was cut off from."""
+        await self._journal.settle(environment, now=now)
+
+    async def _write(self, old: Catalog, written: _Written, *, now: datetime) -> bool:
         """Write a change, unless it was worked out on a catalogue that is no longer the newest."""
-        environment = old.environment
-        mark = (written.catalog.version, secrets.randbits(62))
+        work = partial(self._decide, old, written)
+        if is_small(written.pages):
+            return await self._transactions.write(work)
+        try:
+            await self._journal.keep(written.change, old.environment, written.pages, now=now)
+            return await self._transactions.write(work)
+        finally:
+            with suppress(KanaError):  # What was decided holds, and whoever changes the catalogue next finishes it.
+                await self._journal.finish(written.change)
 
-        async def work(session: Session) -> bool:
-            if await session.value("lock_environment", environment.value) != old.version:
-                return False
-            await session.execute("delete_packages", environment.value, session.array(written.deleted_package_ids))
-            for name, rows in written.statements:
-                await session.execute(name, rows)
-            await session.execute("raise_catalog_version", environment.value, mark[1])
-            self._memories[environment].coming = Marked(mark, written.catalog)
-            return True
-
-        return await self._transactions.write(work)
+    async def _decide(self, old: Catalog, written: _Written, session: Session) -> bool:
+        """Make a catalogue the newest one; where it is small, write it too."""
+        environment, version = old.environment, written.catalog.version
+        if await session.value("lock_environment", environment.value) != old.version:
+            return False
+        if await session.value("has_decided_change", environment.value) is not None:
+            return False  # What it left to merge would come after this.
+        if is_small(written.pages):
+            for page in written.pages:
+                await session.execute(*page)
+        else:
+            await decide(session, written.change, version=version)
+        await session.execute("raise_catalog_version", environment.value, written.change)
+        self._memories[environment].coming = Marked((version, written.change), written.catalog)
+        return True
 
     async def count_subscribers(self, environment: Environment, *, now: datetime) -> Mapping[str, int]:
         """Count the subscriptions that stand to each package."""
@@ -151,13 +170,17 @@ async def _load_marks(session: Session) -> dict[str, Mark]:
 
 
 async def _load(session: Session, base: Catalog, version: int) -> Catalog:
-    environment = base.environment.value
+    since = (base.environment.value, base.version)
+    decided = await load_decided(session, base.environment, since=base.version)
+    features, packages = ([row[1:] for row in decided[name]] for name in ("put_features", "put_packages"))
+    deleted = {row[1] for row in decided["delete_packages"]}
+    there = [*await session.rows("list_package_ids", base.environment.value), *packages]
     return catalog_from(
         base,
         version,
-        await session.rows("load_features", environment, base.version),
-        await session.rows("load_packages", environment, base.version),
-        await session.rows("list_package_ids", environment),
+        [*await session.rows("load_features", *since), *features],
+        [*await session.rows("load_packages", *since), *packages],
+        [row for row in there if row[0] not in deleted],
     )
 
 
@@ -199,22 +222,14 @@ def _written(old: Catalog, change: Callable[[Catalog], Catalog], *, by: Actor, n
     changes = difference(old, new)
     if changes.is_empty:
         return None
-    environment, version = old.environment, old.version + 1
+    environment, version, number = old.environment, old.version + 1, secrets.randbits(62)
     lists: dict[str, list[Row]] = {
         "put_features": [(*_feature_row(environment, each), version) for each in changes.features],
         "put_packages": [(*_package_row(environment, each), version) for each in changes.packages],
-        "add_log_lines": _log_rows(old, new, changes, by=by, now=now),
+        "delete_packages": [(environment, each) for each in changes.deleted_package_ids],
+        "add_log_lines": [(*line, number) for line in _log_rows(old, new, changes, by=by, now=now)],
     }
-    return _Written(
-        catalog=_in_order(replace(new, version=version)),
-        deleted_package_ids=changes.deleted_package_ids,
-        statements=[(name, _as_json(rows)) for name, rows in lists.items() if rows],
-    )
-
-
-def _as_json(rows: Sequence[Row]) -> str:
-    """Return rows as JSON, piece by piece: the encoder lets nobody else run before it is done."""
-    return f"[{','.join(map(to_json, rows))}]"
+    return _Written(_in_order(replace(new, version=version)), number, list(pages_of(lists)))
 
 
 def _feature_from(row: Row) -> Feature:

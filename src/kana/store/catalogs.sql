@@ -50,7 +50,8 @@ on conflict (environment, id) do update set
     updated_at = excluded.updated_at, features = excluded.features, changed_in = excluded.changed_in;
 
 -- name: delete_packages
-delete from packages where environment = $1 and id = any($2::text[]);
+delete from packages
+where (environment, id) in (select value ->> 0, value ->> 1 from json_array_elements($1::json));
 
 -- name: count_subscribers
 select package_id, count(*) from subscriptions
@@ -65,3 +66,42 @@ join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.fea
     and c.reset_period = $5 and c.period_start >= $7
 where s.environment = $1 and s.package_id = $2 and s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED')
     and (s.ends_at is null or s.ends_at > $3) and c.used > $6;
+
+-- name: add_catalog_change
+-- A change on its way; version 0 until it is decided.
+insert into catalog_changes (id, environment, begun_at, version) values ($1, $2, $3, 0);
+
+-- name: lock_catalog_change
+-- Whoever keeps, merges or drops a page has the change for itself to the end of the transaction.
+select version from catalog_changes where id = $1 for update;
+
+-- name: decide_catalog_change
+update catalog_changes set version = $2 where id = $1;
+
+-- name: delete_catalog_change
+delete from catalog_changes where id = $1;
+
+-- name: list_catalog_changes
+-- Those that are decided or were left behind.
+select id from catalog_changes where environment = $1 and (version > 0 or begun_at < $2) order by version;
+
+-- name: has_decided_change
+select 1 from catalog_changes where environment = $1 and version > 0 limit 1;
+
+-- name: add_catalog_page
+insert into catalog_pages (change_id, page, statement, listed) values ($1, $2, $3, $4);
+
+-- name: load_catalog_page
+select page, statement, listed from catalog_pages where change_id = $1 order by page limit 1;
+
+-- name: load_catalog_pages
+-- Of what was decided since a version ($2) and is not merged yet.
+select p.statement, p.listed
+from catalog_changes as c join catalog_pages as p on p.change_id = c.id
+where c.environment = $1 and c.version > $2 and c.version > 0 order by p.page;
+
+-- name: delete_catalog_page
+delete from catalog_pages where change_id = $1 and page = $2;
+
+-- name: delete_change_lines
+delete from admin_log where id in (select id from admin_log where change_id = $1 limit $2);

@@ -47,6 +47,10 @@ class CatalogEngine:
         """Return all features and packages as last committed."""
         return await self._store.catalog(environment)
 
+    async def settle(self, environment: Environment) -> None:
+        """Finish large changes that a process which is gone was cut off from; nobody sees a difference but in room."""
+        await self._store.settle(environment, now=self._clock())
+
     async def count_subscribers(self, environment: Environment) -> Mapping[str, int]:
         """Return how many subscriptions stand to each package that has any."""
         return await self._store.count_subscribers(environment, now=self._clock())

@@ -24,8 +24,16 @@ class CatalogStore(Protocol):
         """Apply a pure change to the newest catalogue, log who made it, and return what is committed.
 
         Changes are serialised: ``change`` may be called again on a newer catalogue. What it raises is raised,
-        and nothing is written.
+        and nothing is written. A large change is written in many short transactions, between which others write;
+        whoever reads sees nothing of it or all of it.
+
+        Raises:
+            Conflict: a large change took ten minutes; nothing was changed.
         """
+        ...
+
+    async def settle(self, environment: Environment, *, now: datetime) -> None:
+        """Finish what a process that is gone was cut off from: large changes, and what is left of them."""
         ...
 
     async def count_subscribers(self, environment: Environment, *, now: datetime) -> Mapping[str, int]:

@@ -1,0 +1,20 @@
+-- Changes of a catalogue that are too large for one transaction, on their way: version 0 until they are decided.
+create table catalog_changes (
+    id integer not null primary key,
+    environment text not null,
+    begun_at integer not null,
+    version integer not null check (version >= 0)
+) strict;
+
+-- What of them is not merged into the tables yet: the rows of one statement, as JSON.
+create table catalog_pages (
+    change_id integer not null,
+    page integer not null check (page >= 0),
+    statement text not null,
+    listed text not null,
+    primary key (change_id, page)
+) strict;
+
+-- The lines of a change are shown when it is decided.
+alter table admin_log add column change_id integer;
+create index admin_log_by_change on admin_log (change_id) where change_id is not null;
