@@ -53,10 +53,15 @@ PAGE = b"\n<!DOCTYPE html><html><title>Sign in</title></html>"
 @pytest.mark.parametrize(
     ("status", "headers", "expected", "kind"),
     [
-        (200, {}, "answered with a web page and not as Kana does; endpoint must be the address", UnexpectedAnswer),
-        (404, {}, "answered with a web page and not as Kana does; endpoint must be the address", UnexpectedAnswer),
-        (502, {}, "answered with a web page and not as Kana does; endpoint must be the address", NetworkError),
-        (301, {"location": "https://kana.example/graphql"}, "leads to https://kana.example/graphql", UnexpectedAnswer),
+        (200, {}, "answered with a web page, not as Kana does; endpoint must be the address", UnexpectedAnswer),
+        (404, {}, "answered with a web page, not as Kana does; endpoint must be the address", UnexpectedAnswer),
+        (502, {}, "answered with a web page, not as Kana does; endpoint must be the address", NetworkError),
+        (
+            301,
+            {"location": "https://kana.example/graphql"},
+            "redirects to https://kana.example/graphql",
+            UnexpectedAnswer,
+        ),
     ],
 )
 async def test_a_page_instead_of_an_answer_says_what_is_wrong(

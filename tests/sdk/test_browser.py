@@ -34,10 +34,10 @@ async def test_a_user_sees_what_they_may_do(
     assert (await value(own.can_use_feature(meter(user)))).access is True
     assert (await value(own.can_use_feature(meter(user), 2))).access is True
     full = await value(own.can_use_feature(meter(user), "3"))
-    assert (full.access, full.reason) == (False, "3 more do not fit: 8 of 10 are used.")
+    assert (full.access, full.reason) == (False, "3 more would exceed the limit: 8 of 10 are used.")
     missing = await value(own.can_use_feature("unheard-of"))
     assert (missing.access, missing.consumption) == (False, None)
-    assert missing.reason == "None of the user's packages holds the feature unheard-of."
+    assert missing.reason == "None of the user's packages contains the feature unheard-of."
 
     [package] = await value(own.get_subscribed_packages())
     assert (package.id, package.is_addon) == (f"package-of-{user}", False)
@@ -60,7 +60,7 @@ async def test_an_id_of_any_script_is_sent(server: KanaServer, kana: KanaAdmin, 
 
 def test_half_a_pair_is_no_id() -> None:
     """It is refused at once, and says which argument it is."""
-    with pytest.raises(InvalidValue, match=r"^user_id must not hold lone surrogates"):
+    with pytest.raises(InvalidValue, match=r"^user_id must not contain lone surrogates"):
         KanaUserClient(api_key="pub_test_x", user_id="\ud83d")
 
 
@@ -106,5 +106,5 @@ def test_a_wrong_token_is_refused(server: KanaServer) -> None:
 )
 def test_there_is_one_way_in(login: dict[str, Any]) -> None:
     """A token alone, or a public key with an id: anything else is refused at once."""
-    with pytest.raises(InvalidValue, match="give either user_token, or api_key and user_id"):
+    with pytest.raises(InvalidValue, match="either user_token, or api_key and user_id, must be given"):
         KanaUserClient(**login)

@@ -51,7 +51,7 @@ async def test_the_callers_choice_stands_for_a_server_that_is_away(nowhere: str,
     for choice, access in (("allow", True), ("deny", False)):
         answer = await value(away.check(user_id="u", feature_id="f", when_unreachable=choice))
         assert (answer.access, answer.source, answer.consumption) == (access, Source.DEFAULT, None)
-        assert answer.reason.startswith(f"Kana could not be asked, and the caller's choice is to {choice}: no answer")
+        assert answer.reason.startswith(f"Kana did not answer, and the caller chose to {choice}: no answer")
     for arguments in ({}, {"when_unreachable": "raise"}):
         with pytest.raises(NetworkError):
             await value(away.check(user_id="u", feature_id="f", **arguments))

@@ -122,7 +122,9 @@ def test_an_answer_after_failures_is_the_answer(lost: Outcome) -> None:
 def test_an_exception_tells_the_key_to_go_on_with() -> None:
     """The key stands in the message, and beside errors of the server too."""
     raised, _, _ = talk(KEYED, [CUT] * 3)
-    assert raised.message == ("recordUsage may have been carried out or not (cut): call again with idempotency_key='k'")
+    assert raised.message == (
+        "recordUsage may or may not have been carried out (cut): call again with idempotency_key='k'"
+    )
     refused, _, _ = talk(KEYED, [DOWN] * 3)
     assert refused.__notes__ == ["idempotency_key='k'"]
 

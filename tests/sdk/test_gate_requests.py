@@ -224,5 +224,5 @@ def test_ids_are_taken_as_programs_keep_them(found: Any, expected: str | None) -
 @pytest.mark.parametrize("found", [True, 1.5, object(), b"124", ["124"]])
 def test_what_is_no_id_is_a_mistake_of_the_program(found: Any) -> None:
     """A whole record, or a boolean, is no id: it is refused and never sent as text."""
-    with pytest.raises(InvalidValue, match="user must return the user's id, or None for nobody"):
+    with pytest.raises(InvalidValue, match="user must return the user's id, or None if nobody is signed in"):
         user_id_of(found)

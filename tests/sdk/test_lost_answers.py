@@ -72,7 +72,9 @@ def test_a_creation_is_not_repeated_blindly(server: KanaServer, kana: KanaAdmin,
     with (
         LosingProxy(server.address, share=1.0) as proxy,
         KanaAdmin(api_key=server.private_key, endpoint=proxy.address, retry=QUICK) as caller,
-        pytest.raises(OutcomeUnknown, match=r"createUser may have been carried out or not .* look before") as caught,
+        pytest.raises(
+            OutcomeUnknown, match=r"createUser may or may not have been carried out .* check before"
+        ) as caught,
     ):
         caller.users.create(id=f"once-{number}")
     assert (caught.value.attempts, caught.value.idempotency_key, proxy.lost) == (1, None, 1)

@@ -278,7 +278,7 @@ async def test_usage_of_another_time_names_its_zone(either: Any, user: str) -> N
     whose = {"user_id": user, "feature_id": meter(user)}
     zoned = (now + timedelta(seconds=30)).astimezone()
     assert (await value(either.features.record_usage(**whose, timestamp=zoned))).recorded is True
-    with pytest.raises(InvalidValue, match="timestamp must name its time zone"):
+    with pytest.raises(InvalidValue, match="timestamp must have a time zone"):
         await value(either.features.record_usage(**whose, timestamp=now.replace(tzinfo=None)))
     assert (await value(either.features.show_usage(**whose))).current.consumption.used == 1
 

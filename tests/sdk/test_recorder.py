@@ -119,7 +119,7 @@ def test_a_full_queue_raises_where_that_is_chosen(away: KanaAdmin) -> None:
     told: list[Unrecorded] = []
     recorder = away.recorder(queue_max=3, when_full="raise", on_unrecorded=told.append)
     keys = [recorder.record(user_id="u", feature_id="f") for _ in range(3)]
-    with pytest.raises(QueueFull, match="3 usages wait"):
+    with pytest.raises(QueueFull, match="3 usages are waiting"):
         recorder.record(user_id="u", feature_id="f")
     assert recorder.flush(timeout_s=0.01) is False
     assert recorder.tally == Tally(recorded=0, refused=0, failed=0, waiting=3)

@@ -1,7 +1,7 @@
-"""Kana for Python: ask whether a user may use a feature, and record what they used.
+"""Kana for Python: check whether a user may use a feature, and record usage.
 
-``KanaAdmin`` blocks, ``AsyncKanaAdmin`` is awaited; both have the same methods. Importing
-this loads neither the server nor httpx, which waits for the first call.
+``KanaAdmin`` blocks, ``AsyncKanaAdmin`` is awaited; both have the same methods. Importing this
+loads neither the server nor httpx, which is loaded at the first call.
 """
 
 from kana.sdk.admin import AsyncKanaAdmin, KanaAdmin, WhenUnreachable

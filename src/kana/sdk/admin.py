@@ -20,11 +20,11 @@ from kana.sdk.users import Users
 from kana.sdk.wire import Units, whole
 
 WhenUnreachable = Literal["allow", "deny", "raise"]
-"""What a check answers where the server gives none."""
+"""What a check returns if the server cannot answer."""
 
 
 class Admin(Group[D]):
-    """The whole Admin API, for a back end that holds a private key. See KanaAdmin and AsyncKanaAdmin."""
+    """The whole Admin API, for a back end with a private key. See KanaAdmin and AsyncKanaAdmin."""
 
     def __init__(self, core: Core, driver: D) -> None:
         super().__init__(core, driver)
@@ -44,11 +44,11 @@ class Admin(Group[D]):
         when_full: Literal["block", "raise"] = "block",
         on_unrecorded: Callable[[Unrecorded], None] = log_unrecorded,
     ) -> BackgroundRecorder:
-        """Return a recorder that sends usage from a thread of its own; close it, or use ``with``.
+        """Return a recorder that sends usage from its own thread; close it, or use ``with``.
 
         It sends up to ``batch_max`` usages at once (1,000 at most), waits up to ``linger_s`` seconds
-        for a batch to fill, and holds ``queue_max`` at most. Under an event loop take
-        ``when_full="raise"``: blocking would hold up the loop.
+        for a batch to fill, and queues ``queue_max`` at most. In an event loop use
+        ``when_full="raise"``: blocking would block the loop.
         """
         return BackgroundRecorder(
             self._driver.connection,
@@ -70,16 +70,16 @@ class Admin(Group[D]):
         when_unreachable: WhenUnreachable = "raise",
         cache_ttl_s: float = 0.0,
     ) -> Steps[Check]:
-        """Return whether a user may use ``delta`` units now, and where the answer came from.
+        """Return whether a user may use ``delta`` units now, and the source of the answer.
 
-        With ``cache_ttl_s`` the server's last answer for the same user, feature and delta is
-        good for so many seconds; recording their usage through this client forgets it at once,
-        other clients' usage goes unseen that long. ``when_unreachable`` decides what a server
-        that cannot be reached, is overloaded or fails means: "allow" and "deny" answer with
-        ``source="default"``, "raise" raises what stood in the way.
+        ``cache_ttl_s`` is how many seconds the server's last answer for the same user, feature and
+        delta is reused. Recording their usage through this client drops it at once; usage recorded by
+        other clients is not seen for that long. ``when_unreachable`` is what to do if the server cannot
+        be reached, is overloaded or fails: "allow" and "deny" answer with ``source="default"``,
+        "raise" raises the error.
 
         Raises:
-            UserNotFound, FeatureNotFound, InvalidValue, Unauthenticated: whatever the choice is.
+            UserNotFound, FeatureNotFound, InvalidValue, Unauthenticated: with any choice.
             NetworkError, Unavailable, RateLimited, Internal: with ``when_unreachable="raise"``.
         """
         if when_unreachable not in ("allow", "deny", "raise"):
@@ -102,7 +102,7 @@ class Admin(Group[D]):
                 raise
             return Check(
                 access=when_unreachable == "allow",
-                reason=f"Kana could not be asked, and the caller's choice is to {when_unreachable}: {error.message}",
+                reason=f"Kana did not answer, and the caller chose to {when_unreachable}: {error.message}",
                 consumption=None,
                 source=Source.DEFAULT,
             )
@@ -120,14 +120,14 @@ def _connection(api_key: str, endpoint: str) -> Connection:
 
 
 class KanaAdmin(Admin[SyncDriver]):
-    """A blocking client of the Admin API. Threads may share one; make one for the whole program.
+    """A blocking client of the Admin API. Threads may share it; create one for the whole program.
 
-    ``api_key`` is a private key, ``endpoint`` the server's address, with or without
-    ``/graphql``. ``timeout_s`` bounds each phase (connect, send, wait) of one attempt, ``retry`` says
-    how often and how long a call is tried. Leaving a ``with`` block, or ``close()``, closes its connections.
+    ``api_key`` is a private key, ``endpoint`` the server's address, with or without ``/graphql``.
+    ``timeout_s`` limits each phase (connect, send, wait) of one attempt; ``retry`` is how often and how
+    long a call is tried. ``close()``, or the end of a ``with`` block, closes its connections.
 
     Raises:
-        InvalidValue: the address or the key cannot be one.
+        InvalidValue: the address or the key is not valid.
     """
 
     def __init__(
@@ -152,12 +152,12 @@ class KanaAdmin(Admin[SyncDriver]):
 
 
 class AsyncKanaAdmin(Admin[AsyncDriver]):
-    """An awaiting client of the Admin API: each method of KanaAdmin, awaited. Make one for an event loop.
+    """An asynchronous client of the Admin API: each method of KanaAdmin, awaited. Create one for each event loop.
 
-    Its arguments are KanaAdmin's. Leaving an ``async with`` block, or ``aclose()``, closes its connections.
+    Its arguments are those of KanaAdmin. ``aclose()``, or the end of an ``async with`` block, closes its connections.
 
     Raises:
-        InvalidValue: the address or the key cannot be one.
+        InvalidValue: the address or the key is not valid.
     """
 
     def __init__(

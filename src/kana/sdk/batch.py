@@ -1,4 +1,4 @@
-"""Usage by the batch: what is sent and answered at once, and what is told of usage that was not counted."""
+"""Usage in batches: the answer to a batch, and the report of usage that was not counted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger("kana.sdk")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageError:
-    """What was wrong with one usage of a batch, as the wire says it."""
+    """The error of one usage of a batch, as the API returns it."""
 
     code: str
     name: str
@@ -26,14 +26,14 @@ class UsageError:
     retry_after: int | None
 
     def as_exception(self) -> KanaError:
-        """Return the exception that recording it alone would raise."""
+        """Return the exception that recording this usage alone would raise."""
         extensions = {"code": self.code, "exception": {"name": self.name}, "retryAfter": self.retry_after}
         return error_of({"message": self.message, "extensions": extensions})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchedUsage:
-    """The answer to one usage of a batch: what it alone would be answered, or its error."""
+    """The answer to one usage of a batch, the same as if it were sent alone, or its error."""
 
     recorded: bool
     reason: str | None
@@ -48,10 +48,10 @@ RECORD_BATCH: Final = mutation("recordUsageBatch(inputs: [CreateUsageEventInput!
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unrecorded:
-    """A usage that was not counted: refused (``error`` is None), or given up with its error.
+    """A usage that was not counted: refused (``error`` is None), or given up because of an error.
 
-    ``usage`` is the whole of it as the API takes it, its ``idempotencyKey`` included: recording
-    it again with that key counts it at most once.
+    ``usage`` is the complete input for the API, including its ``idempotencyKey``: recording it
+    again with that key counts it at most once.
     """
 
     usage: Mapping[str, Any]
@@ -61,7 +61,7 @@ class Unrecorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What became of all that a recorder was given. The four add up to it."""
+    """What became of the usage given to a recorder. The four numbers add up to all of it."""
 
     recorded: int
     refused: int
@@ -70,5 +70,5 @@ class Tally:
 
 
 def log_unrecorded(unrecorded: Unrecorded) -> None:
-    """Log a usage that was not counted, as an error: the default of ``on_unrecorded``."""
+    """Log a usage that was not counted as an error. This is the default of ``on_unrecorded``."""
     log.error("usage was not recorded: %s (%s)", unrecorded.reason, json.dumps(unrecorded.usage))

@@ -1,4 +1,4 @@
-"""What a user's own program may ask: the Client API, with a user token or a public key."""
+"""A client for a user's own program: the Client API, with a user token or a public key."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SubscribedPackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentUser:
-    """The user whom the token or the header names, and everything that they are subscribed to."""
+    """The user whom the token or the header names, and their subscribed packages."""
 
     id: str
     name: str | None
@@ -53,46 +53,49 @@ CURRENT_USER: Final = query("currentUser", CurrentUser)
 
 
 class Client(Group[D]):
-    """The Client API about one user. See KanaUserClient and AsyncKanaUserClient."""
+    """The Client API for one user. See KanaUserClient and AsyncKanaUserClient."""
 
     _user: CurrentUser | None = None
 
     @operation
     def can_use_feature(self, feature_id: str, delta: Units = 1) -> Steps[Decision]:
-        """Return whether the user may use ``delta`` units, from what was last fetched.
+        """Return whether the user may use ``delta`` units, from the last fetch.
 
-        A feature that none of their packages hold is ``access=False``: the Client API does not
-        tell what exists. Guards what is shown, never what is done: a back end asks KanaAdmin.
+        A feature that none of their packages contain is ``access=False``: the Client API does not say
+        which features exist. Use this to decide what to show; what a user may do is checked by a back
+        end, with KanaAdmin.
 
         Raises:
-            Unauthenticated: the token or key opens nothing.
-            NetworkError: the server gave no answer.
+            Unauthenticated: the token or the key is not valid.
+            NetworkError: the server did not answer.
         """
         return self._can_use(feature_id, whole(delta, "delta"))
 
     @operation
     def get_subscribed_features(self) -> Steps[list[SubscribedFeature]]:
-        """Return the features that the user's packages hold, each once, from what was last fetched."""
+        """Return the features in the user's packages, each once, from the last fetch."""
         return self._features()
 
     @operation
     def get_subscribed_packages(self) -> Steps[list[SubscribedPackage]]:
-        """Return the packages that the user is subscribed to, from what was last fetched."""
+        """Return the packages that the user is subscribed to, from the last fetch."""
         return self._packages()
 
     @operation
     def reset_cache(self) -> Steps[None]:
-        """Fetch everything anew: after a purchase, or after usage."""
+        """Fetch everything again, for example after a purchase or after usage."""
         return self._reset()
 
     def _can_use(self, feature_id: str, delta: int) -> Steps[Decision]:
         features = yield from self._features()
         found = next((feature.entitlement for feature in features if feature.id == feature_id), None)
         if found is None:
-            reason = f"None of the user's packages holds the feature {feature_id}."
+            reason = f"None of the user's packages contains the feature {feature_id}."
             return Decision(access=False, reason=reason, consumption=None)
         if found.access and found.consumption is not None and not _holds(found.consumption, delta):
-            reason = f"{delta} more do not fit: {found.consumption.used} of {found.consumption.budget} are used."
+            reason = (
+                f"{delta} more would exceed the limit: {found.consumption.used} of {found.consumption.budget} are used."
+            )
             return Decision(access=False, reason=reason, consumption=found.consumption)
         return found
 
@@ -123,25 +126,25 @@ def _connection(endpoint: str, user_token: str | None, api_key: str | None, user
     elif user_token is None and api_key is not None and user_id is not None:
         headers |= {"authorization": api_key, "x-user-id": _encoded(user_id)}
     else:
-        raise InvalidValue("give either user_token, or api_key and user_id", field="user_token")
+        raise InvalidValue("either user_token, or api_key and user_id, must be given", field="user_token")
     return Connection.to(endpoint, path="/client/graphql", headers=headers)
 
 
 def _encoded(user_id: str) -> str:
-    """Return an id as a header holds it: a header is ASCII, and ids are of any script."""
+    """Return an id encoded for a header: headers are ASCII, but ids may contain any character."""
     try:
         return quote(user_id, safe="")
     except UnicodeEncodeError:
-        raise InvalidValue(f"user_id must not hold lone surrogates, got {user_id!r}", field="user_id") from None
+        raise InvalidValue(f"user_id must not contain lone surrogates, got {user_id!r}", field="user_id") from None
 
 
 class KanaUserClient(Client[SyncDriver]):
-    """A blocking client about one user, by their token, or by a public key and their id.
+    """A blocking client for one user, with their token, or with a public key and their id.
 
-    Everything is fetched at the first question and kept until ``reset_cache()``.
+    It fetches everything at the first call and caches it until ``reset_cache()``.
 
     Raises:
-        InvalidValue: neither or both of the two ways are given, or the address cannot be one.
+        InvalidValue: neither or both of the two ways are given, or the address is not valid.
     """
 
     def __init__(
@@ -169,7 +172,7 @@ class KanaUserClient(Client[SyncDriver]):
 
 
 class AsyncKanaUserClient(Client[AsyncDriver]):
-    """An awaiting client about one user: each method of KanaUserClient, awaited."""
+    """An asynchronous client for one user: each method of KanaUserClient, awaited."""
 
     def __init__(
         self,

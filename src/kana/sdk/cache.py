@@ -17,7 +17,7 @@ class _Kept(NamedTuple):
 
 
 class AnswerCache:
-    """The latest answer to a check of each user and feature: at most 10,000, the longest unused leaving first.
+    """The last answer to a check for each user and feature, at most 10,000; the least recently used goes first.
 
     Threads may share it.
     """
@@ -27,7 +27,7 @@ class AnswerCache:
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
 
     def get(self, user_id: str, feature_id: str, *, delta: int, age_max_s: float) -> Decision | None:
-        """Return the answer for just this amount if it is no older than ``age_max_s`` seconds."""
+        """Return the answer for exactly this amount if it is at most ``age_max_s`` seconds old."""
         with self._lock:
             kept = self._kept.get((user_id, feature_id))
             if kept is None or kept.delta != delta or time.monotonic() - kept.at > age_max_s:
@@ -36,7 +36,7 @@ class AnswerCache:
         return kept.answer
 
     def put(self, user_id: str, feature_id: str, *, delta: int, answer: Decision) -> None:
-        """Keep an answer, which is of this moment."""
+        """Store an answer that has just arrived."""
         with self._lock:
             self._kept[user_id, feature_id] = _Kept(time.monotonic(), delta, answer)
             self._kept.move_to_end((user_id, feature_id))
@@ -44,6 +44,6 @@ class AnswerCache:
                 self._kept.popitem(last=False)
 
     def forget(self, user_id: str, feature_id: str) -> None:
-        """Drop what is known of a user and a feature: their usage has changed."""
+        """Drop the answer for a user and a feature, because their usage has changed."""
         with self._lock:
             self._kept.pop((user_id, feature_id), None)

@@ -1,8 +1,8 @@
 """One call, from its first attempt to its value or its exception, without any I/O.
 
-A conversation is a generator: it yields what is to be done (send this, wait so long) and is
-sent what came of it. A driver of a few lines does the doing, with or without ``await``, so the
-rules about retries stand here once.
+A conversation is a generator: it yields the next step (send this, wait so long) and receives its
+outcome. A short driver carries out the steps, with or without ``await``, so the rules about
+retries stand here once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """Post ``body`` and give the answer back, within ``timeout_s`` seconds for each phase of it."""
+    """Post ``body`` and return the answer, within ``timeout_s`` seconds for each phase."""
 
     body: bytes
     timeout_s: float
@@ -34,14 +34,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """Wait."""
+    """Wait before the next attempt."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What an HTTP server answered at ``url``, Kana or not."""
+    """The answer of the HTTP server at ``url``, whether it is Kana or not."""
 
     status: int
     body: bytes
@@ -52,7 +52,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """No answer came. ``sent`` is False where the request cannot have reached a server."""
+    """A request without an answer. ``sent`` is False if it cannot have reached a server."""
 
     reason: str
     sent: bool
@@ -64,16 +64,16 @@ Steps: TypeAlias = Generator[Step, Outcome, T]
 
 
 class Effect(Enum):
-    """What an attempt that failed has done."""
+    """The effect of a failed attempt."""
 
     NOTHING = "nothing, and the same call may succeed later"
-    FINAL = "nothing, and the same call fails again"
-    UNKNOWN = "nobody knows"
+    FINAL = "nothing, and the same call will fail again"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """An attempt without a value."""
+    """A failed attempt."""
 
     error: KanaError
     effect: Effect
@@ -83,7 +83,7 @@ class Failed:
 class Call(Generic[T]):
     """One request to the API.
 
-    ``idempotency_key``, or ``keyed`` where the variables hold several, makes a mutation safe to repeat.
+    ``idempotency_key``, or ``keyed`` if the variables contain several keys, makes a mutation safe to repeat.
     """
 
     field: Field[T]
@@ -93,12 +93,12 @@ class Call(Generic[T]):
 
     @property
     def reads(self) -> bool:
-        """Whether it changes nothing."""
+        """Whether the call changes nothing."""
         return self.field.operation == "query"
 
     @property
     def repeatable(self) -> bool:
-        """Whether it may be sent again although it may have been carried out."""
+        """Whether the call may be sent again even if it may already have been carried out."""
         return self.reads or self.keyed or self.idempotency_key is not None
 
     def body(self) -> bytes:
@@ -108,12 +108,12 @@ class Call(Generic[T]):
 
 
 def converse(call: Call[T], *, retry: Retry, timeout_s: float) -> Steps[T]:
-    """Try ``call`` as often as is allowed and safe, always with the same body and so the same key.
+    """Try ``call`` as often as is allowed and safe, always with the same body and thus the same key.
 
     Raises:
-        NetworkError: no answer; nothing was changed.
-        OutcomeUnknown: no answer; a change may have been made.
-        KanaError: what the server says no with.
+        NetworkError: there was no answer; nothing was changed.
+        OutcomeUnknown: there was no answer; something may have been changed.
+        KanaError: the server answered with this error.
     """
     body = call.body()
     deadline = time.monotonic() + retry.total_s
@@ -134,15 +134,15 @@ def converse(call: Call[T], *, retry: Retry, timeout_s: float) -> Steps[T]:
 
 
 def _give_up(call: Call[T], error: KanaError, *, attempts: int, doubtful: bool) -> NoReturn:
-    """Raise what ends the call.
+    """Raise the error that ends the call.
 
-    Once an attempt may have been carried out, a later failure does not undo it. A key that was
-    used for other content does: had this call been the first with it, the contents would agree.
+    If an attempt may have been carried out, a later failure does not undo it. The error that the key
+    was used for other content rules it out: otherwise the contents would be equal.
     """
     if doubtful and not call.reads and not isinstance(error, IdempotencyKeyReused):
         key = call.idempotency_key
-        advice = "look before you call again" if key is None else f"call again with idempotency_key={key!r}"
-        message = f"{call.field.name} may have been carried out or not ({error.message}): {advice}"
+        advice = "check before you call again" if key is None else f"call again with idempotency_key={key!r}"
+        message = f"{call.field.name} may or may not have been carried out ({error.message}): {advice}"
         raise OutcomeUnknown(message, idempotency_key=key, attempts=attempts) from error
     if isinstance(error, NetworkError):
         raise NetworkError(error.message, idempotency_key=call.idempotency_key, attempts=attempts) from None
@@ -151,11 +151,11 @@ def _give_up(call: Call[T], error: KanaError, *, attempts: int, doubtful: bool) 
     raise error
 
 
-_WRONG_ADDRESS = (404, 405)  # A server of Kana's is there, and its APIs are elsewhere.
+_WRONG_ADDRESS = (404, 405)  # There is a Kana server, but its APIs are at other paths.
 
 
 def _judge(call: Call[T], outcome: Outcome) -> T | Failed:
-    """Return the value that an attempt brought, or what its failure means."""
+    """Return the value of an attempt, or what its failure means."""
     if isinstance(outcome, Lost):
         return Failed(error=NetworkError(outcome.reason), effect=Effect.UNKNOWN if outcome.sent else Effect.NOTHING)
     assert outcome is not None
@@ -181,7 +181,7 @@ def _refused(error: Mapping[str, Any]) -> Failed:
 
 
 def _from_problem(problem: Mapping[str, Any]) -> dict[str, Any]:
-    """Return problem details, with which Kana answers in front of GraphQL, as a GraphQL error."""
+    """Return problem details, which Kana sends for errors outside GraphQL, as a GraphQL error."""
     return {
         "message": problem.get("detail", problem.get("title")),
         "extensions": {
@@ -194,9 +194,9 @@ def _from_problem(problem: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unreadable(reply: Reply, cause: Exception) -> Failed:
-    """Return what an answer means that is not Kana's: a proxy's page, or a shape that does not fit.
+    """Return what an answer that is not Kana's means, such as a proxy's page or an unknown shape.
 
-    A proxy that answers 5xx, or 200 in its own words, may have passed the request on.
+    A proxy that answers 5xx, or 200 with a page of its own, may have passed the request on.
     """
     message = _described(reply)
     if reply.status == 429:
@@ -208,12 +208,12 @@ def _unreadable(reply: Reply, cause: Exception) -> Failed:
 
 
 def _described(reply: Reply) -> str:
-    """Say what answered instead of Kana, and what to look at; a page's text would say nothing to a program."""
+    """Return a sentence on what answered instead of Kana and what to check, without the text of a page."""
     if 300 <= reply.status < 400 and reply.location:
-        return f"HTTP {reply.status}: {reply.url} leads to {reply.location}; give the address of the server itself"
+        return f"HTTP {reply.status}: {reply.url} redirects to {reply.location}; use the address of the server itself"
     wanted = "endpoint must be the address of a Kana server, such as http://127.0.0.1:8080"
     if reply.body.lstrip()[:1] == b"<":
-        return f"HTTP {reply.status}: {reply.url} answered with a web page and not as Kana does; {wanted}"
+        return f"HTTP {reply.status}: {reply.url} answered with a web page, not as Kana does; {wanted}"
     if reply.status in _WRONG_ADDRESS:
-        return f"HTTP {reply.status}: there is nothing to ask at {reply.url}; {wanted}"
-    return f"HTTP {reply.status} and not Kana's answer from {reply.url}: {reply.body[:80].decode(errors='replace')!r}"
+        return f"HTTP {reply.status}: there is no API at {reply.url}; {wanted}"
+    return f"HTTP {reply.status}: {reply.url} did not answer as Kana does: {reply.body[:80].decode(errors='replace')!r}"

@@ -1,4 +1,4 @@
-"""A gate for Django, for views that are functions, blocking or async. Installed with the extra ``django``."""
+"""A gate for Django views that are functions, blocking or async. Installed with the extra ``django``."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def gate(
 ) -> Callable[[View], View]:
     """Let a view run only for users who may use the feature, and record what they used when it succeeds.
 
-    ``user`` and ``amount`` take the user's id and the units from the request. A ``user`` of None is
-    answered 401. Who may not gets problem details, 402 or 403; see ``kana.sdk.gates.Problem``. A
-    view has succeeded when its answer's status is below 400. HEAD is checked and never counted;
-    OPTIONS goes to the view unasked, so say which methods a view takes (``require_POST``). A
-    request that is sent again runs the view again, and counts again.
+    ``user`` and ``amount`` return the user's id and the units for a request. If ``user`` returns None,
+    the answer is 401. Users without access get problem details, 402 or 403; see
+    ``kana.sdk.gates.Problem``. A view succeeds if its answer's status is below 400. HEAD is checked but
+    never counted; OPTIONS goes to the view without a check, so say which methods a view accepts
+    (``require_POST``). A request that is sent again runs the view again and counts again.
 
     Raises:
-        InvalidValue: an async view is given a KanaAdmin, or another view an AsyncKanaAdmin.
+        InvalidValue: an async view gets a KanaAdmin, or another view an AsyncKanaAdmin.
     """
 
     def decorate(view: View) -> View:

@@ -1,4 +1,4 @@
-"""The two ways of doing what a conversation asks for: blocking and awaiting. All that they share stands in neither."""
+"""The two ways to carry out the steps of a conversation: blocking and asynchronous."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 ENDPOINT = "http://127.0.0.1:8080"
-"""Where `kana serve` listens unless told otherwise."""
+"""The address at which `kana serve` listens by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Where to and with which headers. httpx is imported when the first call is made: it takes its time."""
+    """The URL and the headers of a client's requests. httpx is imported at the first call, as it loads slowly."""
 
     url: str
     headers: dict[str, str] = field(repr=False)  # One of them is the key.
 
     @classmethod
     def to(cls, endpoint: str, *, path: str, headers: dict[str, str]) -> Connection:
-        """Return the connection to the API at ``path`` of a server, whose address may end in the path or not.
+        """Return the connection to the API at ``path`` of a server, whose address may end in that path.
 
         Raises:
-            InvalidValue: the address is none, or a header cannot be sent.
+            InvalidValue: the address is not valid, or a header cannot be sent.
         """
         url = address_of(endpoint, path)
         for name, value in headers.items():
@@ -45,7 +45,7 @@ class Connection:
 
 
 class SyncDriver:
-    """Blocks. Several threads may share one."""
+    """A blocking driver. Threads may share it."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -95,7 +95,7 @@ class SyncDriver:
 
 
 class AsyncDriver:
-    """Awaits. Belongs to the event loop of its first call."""
+    """An asynchronous driver. It belongs to the event loop of its first call."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -148,7 +148,7 @@ Driver: TypeAlias = SyncDriver | AsyncDriver
 
 
 async def _sleep(seconds: float) -> None:
-    # Whoever awaits has loaded it; whoever blocks need not.
+    # Asynchronous callers have loaded it already; blocking ones do not need it.
     import asyncio
 
     await asyncio.sleep(seconds)
@@ -167,7 +167,7 @@ def _reply(response: httpx.Response) -> Reply:
 def _lost(error: httpx.RequestError) -> Lost:
     """Return what a failure of httpx means.
 
-    Whoever could not connect has sent nothing. All else may have arrived.
+    If the connection failed, nothing was sent. In all other cases the request may have arrived.
     """
     import httpx
 

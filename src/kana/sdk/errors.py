@@ -1,13 +1,13 @@
-"""What the SDK raises: Kana's own errors, as the server names them, and what only a client can meet.
+"""The exceptions of the SDK: Kana's own errors, as the server names them, and those of clients only.
 
     kana.errors.KanaError
     ├── …                   as the server answers; see kana.errors
-    ├── NetworkError        no answer, and nothing was done by it
+    ├── NetworkError        no answer, and nothing was changed
     ├── UnexpectedAnswer    an answer that is not Kana's
-    ├── QueueFull           a background recorder holds as much as it may
+    ├── QueueFull           the queue of a background recorder is full
     ├── RecorderClosed      a background recorder was closed
     └── kana.errors.OutcomeUnknown
-        └── OutcomeUnknown  no answer, and it may have been done
+        └── OutcomeUnknown  no answer, and something may have been changed
 
 A refusal (a limit reached, no subscription) is an answer, never one of these.
 """
@@ -24,10 +24,10 @@ __all__ = ["NetworkError", "OutcomeUnknown", "QueueFull", "RecorderClosed", "Une
 
 
 class NetworkError(KanaError):
-    """The server gave no answer, and nothing was changed by this call: call again when you like.
+    """The server did not answer, and the call changed nothing: it is safe to call again.
 
-    ``attempts`` says how often it was tried. ``idempotency_key`` is the key of the usage
-    that was to be recorded, and None for other calls.
+    ``attempts`` is how often it was tried. ``idempotency_key`` is the key of the usage that was not
+    recorded, and None for other calls.
     """
 
     code = "NETWORK_ERROR"
@@ -40,10 +40,10 @@ class NetworkError(KanaError):
 
 
 class OutcomeUnknown(errors.OutcomeUnknown):
-    """The call may have been carried out or not: its answer was lost, and the attempts are used up.
+    """The call may or may not have been carried out: its answer was lost, and there are no attempts left.
 
-    With an ``idempotency_key``, calling again with that key is safe: it counts once. Without
-    one (a call that creates or changes), look before you call again.
+    With an ``idempotency_key``, it is safe to call again with that key: it counts once. Without one
+    (a call that creates or changes something), check before you call again.
     """
 
     def __init__(self, message: str, *, idempotency_key: str | None = None, attempts: int = 1) -> None:
@@ -53,21 +53,21 @@ class OutcomeUnknown(errors.OutcomeUnknown):
 
 
 class UnexpectedAnswer(KanaError):
-    """What answered does not speak as Kana does: a wrong address, a proxy's page, or a much newer server."""
+    """The answer is not Kana's: because of a wrong address, a proxy's page, or a much newer server."""
 
     code = "UNEXPECTED_ANSWER"
     name = "UnexpectedAnswerError"
 
 
 class QueueFull(KanaError):
-    """A background recorder holds as much usage as it may; this one was not taken."""
+    """The queue of a background recorder is full; this usage was not accepted."""
 
     code = "QUEUE_FULL"
     name = "QueueFullError"
 
 
 class RecorderClosed(KanaError):
-    """A background recorder was closed; this usage was not taken."""
+    """The background recorder is closed; this usage was not accepted."""
 
     code = "RECORDER_CLOSED"
     name = "RecorderClosedError"
@@ -81,14 +81,14 @@ def _tree(kind: type[KanaError]) -> Iterator[type[KanaError]]:
 
 
 _BY_NAME = {kind.name: kind for kind in _tree(KanaError)}
-# The root of a branch comes first in the tree, and stands for a code whose name is not known.
+# The root of a branch comes first in the tree; it is used for a code whose name is unknown.
 _BY_CODE = {kind.code: kind for kind in reversed([*_tree(KanaError)]) if kind is not KanaError}
 
 
 def error_of(error: Mapping[str, Any]) -> KanaError:
-    """Return the exception for one error of an answer: by its name, else by its code.
+    """Return the exception for one error of an answer: by its name, or else by its code.
 
-    An INTERNAL error's message ends in the request id, which is what the server's log knows it by.
+    The message of an INTERNAL error ends with the request id, by which the server's log has it.
     """
     extensions = error.get("extensions") or {}
     code = extensions.get("code", "INTERNAL")

@@ -33,13 +33,13 @@ def gate(
 ) -> Callable[[Callable[..., Any]], Callable[..., Coroutine[Any, Any, Any]]]:
     """Let an endpoint run only for users who may use the feature, and record what they used when it succeeds.
 
-    ``user`` and ``amount`` are FastAPI dependencies: they ask for headers, parts of the path or body,
-    or other dependencies, and return the user's id and the units. A ``user`` that returns None is
-    HTTPException 401. Who may not use the feature gets problem details, 402 or 403; see
-    ``kana.sdk.gates.Problem``. An endpoint has succeeded when it raises nothing and its answer's
-    status is below 400. HEAD is checked and never counted; OPTIONS, where the route takes it, is
-    not asked about. A request that is sent again runs the endpoint again, and counts again. Put
-    the gate below the route; ``def`` endpoints run in a thread as ever.
+    ``user`` and ``amount`` are FastAPI dependencies: they can ask for headers, parts of the path or body,
+    or other dependencies, and return the user's id and the units. If ``user`` returns None, the answer is
+    HTTPException 401. Users without access get problem details, 402 or 403; see
+    ``kana.sdk.gates.Problem``. An endpoint succeeds if it raises nothing and its answer's status is below
+    400. HEAD is checked but never counted; OPTIONS, if the route accepts it, is not checked. A request
+    that is sent again runs the endpoint again and counts again. Put the gate below the route; ``def``
+    endpoints run in a thread as usual.
     """
     guard = Gate(client, feature_id, when_unreachable=when_unreachable, on_unrecorded=on_unrecorded)
     wanted = {"kana_user": user, "kana_amount": amount}
@@ -74,12 +74,12 @@ def gate(
 
 
 def _succeeded(*values: Any) -> bool:
-    """Whether no response says otherwise: neither one that was returned, nor one whose status was set."""
+    """Whether no response, neither a returned one nor one whose status was set, is an error."""
     return all((value.status_code or 200) < 400 for value in values if isinstance(value, Response))
 
 
 def _with_dependencies(signature: inspect.Signature, wanted: dict[str, Callable[..., Any]]) -> inspect.Signature:
-    """Return a signature that makes FastAPI call each of ``wanted``, and hand on its value and the connection."""
+    """Return a signature that makes FastAPI call each of ``wanted`` and pass on its value and the connection."""
     connection = inspect.Parameter("kana_connection", inspect.Parameter.KEYWORD_ONLY, annotation=HTTPConnection)
     added = [
         connection,

@@ -33,10 +33,10 @@ def usage_input(
     timestamp: datetime | None,
     metadata: Any,
 ) -> dict[str, Any]:
-    """Return one usage for the wire. It always has an idempotency key: made here unless given.
+    """Return the API's input for one usage, with a new idempotency key if none is given.
 
     Raises:
-        InvalidValue: delta is no whole number, or the timestamp names no zone.
+        InvalidValue: delta is not a whole number, or the timestamp has no time zone.
     """
     usage: dict[str, Any] = {
         "userId": user_id,
@@ -53,14 +53,14 @@ def usage_input(
 
 
 def _new_key() -> str:
-    # Imported here: it looks up the platform, which takes longer than any call of it.
+    # Imported here, as importing it takes longer than any call to it.
     import uuid
 
     return str(uuid.uuid4())
 
 
 class Features(Group[D]):
-    """Features, whether a user may use them, and what was used."""
+    """Features, checks whether a user may use them, and usage."""
 
     @operation
     def create(
@@ -73,12 +73,12 @@ class Features(Group[D]):
         unit_label_plural: str | None = None,
         metadata: Any = None,
     ) -> Steps[Feature]:
-        """Create a feature. Its name is its id unless given; unit labels belong to CONSUMABLE features.
+        """Create a feature. Its name is its id by default; only CONSUMABLE features have unit labels.
 
         Raises:
             Conflict: the id is taken.
             InvalidValue: a value is not allowed; the message names it.
-            OutcomeUnknown: the answer was lost; look before you create it again.
+            OutcomeUnknown: the answer was lost; check before you create it again.
         """
         fields = {
             "id": id,
@@ -100,7 +100,7 @@ class Features(Group[D]):
         unit_label_plural: str | Unset | None = UNSET,
         metadata: Any = UNSET,
     ) -> Steps[Feature]:
-        """Change a feature. What is left out stays; None takes it back to its default. The type never changes.
+        """Change a feature. Omitted fields stay the same; None resets a field to its default. The type cannot change.
 
         Raises:
             FeatureNotFound: there is no such feature.
@@ -119,19 +119,19 @@ class Features(Group[D]):
 
     @operation
     def list(self, *, first: int | None = None, after: str | None = None) -> Steps[list[Feature]]:
-        """Return all features in order of creation, or the ``first`` so many ``after`` the one with that id."""
+        """Return all features in order of creation, or only the ``first`` ones ``after`` an id."""
         return every_page(
             lambda size, last: self._core.ask(LIST, first=size, after=last), first=first, after=after, id_of=by_id
         )
 
     @operation
     def can_use(self, *, user_id: str, feature_id: str, delta: Units = 1) -> Steps[Decision]:
-        """Return whether a user may use ``delta`` units of a feature now. A no is an answer with a reason.
+        """Return whether a user may use ``delta`` units of a feature now. A refusal is an answer with a reason.
 
         Raises:
             UserNotFound, FeatureNotFound: there is no such user or feature.
             InvalidValue: delta is not a whole number of 1 or more.
-            NetworkError: the server could not be asked; ``check`` takes a choice for that.
+            NetworkError: the server did not answer; ``check`` can handle that.
         """
         return self._core.ask(CAN_USE, userId=user_id, featureId=feature_id, delta=whole(delta, "delta"))
 
@@ -139,18 +139,18 @@ class Features(Group[D]):
     def can_use_many(
         self, *, user_ids: Sequence[str], feature_ids: Sequence[str], delta: Units = 1
     ) -> Steps[dict[str, dict[str, Decision]]]:
-        """Return the same for each of up to 100 users and 100 features, by user and feature, all of one moment.
+        """Return the decisions for up to 100 users and 100 features, by user and feature, at one moment.
 
         Raises:
-            UserNotFound, FeatureNotFound: one of them is not there, and none is answered.
-            QueryTooComplex: there are more than 100 of either.
-            InvalidValue: there are none of either, or delta is not a whole number of 1 or more.
+            UserNotFound, FeatureNotFound: there is no such user or feature, and nothing is answered.
+            QueryTooComplex: there are more than 100 users or features.
+            InvalidValue: there are no users or features, or delta is not a whole number of 1 or more.
         """
         return self._can_use_many(user_ids, feature_ids, whole(delta, "delta"))
 
     @operation
     def show_usage(self, *, user_id: str, feature_id: str, past: int = 24) -> Steps[Usage]:
-        """Return what a user used of a feature: in this period, and in at most ``past`` finished ones.
+        """Return a user's usage of a feature, in the current period and in at most ``past`` finished ones.
 
         Raises:
             UserNotFound, FeatureNotFound: there is no such user or feature.
@@ -171,16 +171,17 @@ class Features(Group[D]):
     ) -> Steps[RecordedUsage]:
         """Record usage, give it back (a negative delta) or set the period's total (``action="SET"``).
 
-        Answered when it is on the server's disk. A refusal is an answer: ``recorded=False`` and a
-        reason. Retries carry the same idempotency key, made here unless given, so it counts once
-        however often it is sent. ``timestamp`` says when it happened, now unless given.
+        The answer comes when the usage is on the server's disk. A refusal is an answer:
+        ``recorded=False`` and a reason. Retries use the same idempotency key, a new one if none is
+        given, so the usage counts once however often it is sent. ``timestamp`` is when it happened,
+        by default now.
 
         Raises:
             UserNotFound, FeatureNotFound: there is no such user or feature.
-            InvalidValue: delta is no whole number, or a value is not allowed.
-            IdempotencyKeyReused: the key came before with other content; nothing was recorded.
+            InvalidValue: delta is not a whole number, or a value is not allowed.
+            IdempotencyKeyReused: the key was used before for other content; nothing was recorded.
             NetworkError: the server was never reached; nothing was recorded.
-            OutcomeUnknown: it may have been recorded; call again with the exception's idempotency_key.
+            OutcomeUnknown: the usage may have been recorded; call again with the exception's idempotency_key.
         """
         usage = usage_input(
             user_id=user_id,
@@ -206,6 +207,6 @@ class Features(Group[D]):
         try:
             recorded = yield from self._core.ask(RECORD_USAGE, idempotency_key=key, input=usage)
         finally:
-            # Whatever came of it, what was known before may no longer hold.
+            # Whatever the outcome, the cached answer may no longer be right.
             self._core.cache.forget(usage["userId"], usage["featureId"])
         return replace(recorded, idempotency_key=key)

@@ -25,11 +25,11 @@ def gate(
 ) -> Callable[[Callable[..., Any]], Callable[..., Response]]:
     """Let a view run only for users who may use the feature, and record what they used when it succeeds.
 
-    ``user`` and ``amount`` take the user's id and the units from the request. A ``user`` of None is
-    ``abort(401)``. Who may not gets problem details, 402 or 403; see ``kana.sdk.gates.Problem``. A
-    view has succeeded when its answer's status is below 400. HEAD is checked and never counted;
-    OPTIONS, where the view takes it, is not asked about. A request that is sent again runs the
-    view again, and counts again. Put the gate below the route.
+    ``user`` and ``amount`` return the user's id and the units for a request. If ``user`` returns None,
+    the gate calls ``abort(401)``. Users without access get problem details, 402 or 403; see
+    ``kana.sdk.gates.Problem``. A view succeeds if its answer's status is below 400. HEAD is checked but
+    never counted; OPTIONS, if the view accepts it, is not checked. A request that is sent again runs
+    the view again and counts again. Put the gate below the route.
     """
     guard = Gate(client, feature_id, when_unreachable=when_unreachable, on_unrecorded=on_unrecorded)
 

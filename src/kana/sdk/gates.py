@@ -1,6 +1,6 @@
-"""What the gates of all web frameworks share: ask before, record after, and words for a refusal.
+"""What the gates of all web frameworks share: check before, record after, and answer a refusal.
 
-``kana.sdk.fastapi``, ``kana.sdk.django`` and ``kana.sdk.flask`` hold one decorator each, ``gate``.
+``kana.sdk.fastapi``, ``kana.sdk.django`` and ``kana.sdk.flask`` have one decorator each, ``gate``.
 """
 
 from __future__ import annotations
@@ -23,32 +23,34 @@ from kana.sdk.wire import Units
 MEDIA_TYPE: Final = "application/problem+json"
 
 UserId = str | int | UUID | None
-"""A user's id as programs keep it. None, and an empty text, say that nobody is signed in."""
+"""A user's id as programs store it. None and "" mean that nobody is signed in."""
 
 _OPEN: Final = "OPTIONS"
 _UNCOUNTED: Final = frozenset({"HEAD", _OPEN})
 
 
 def is_open(method: str | None) -> bool:
-    """Whether a request passes without asking Kana: OPTIONS, which browsers send ahead and without the user."""
+    """Whether a request passes without a check: OPTIONS, which browsers send first and without the user."""
     return method == _OPEN
 
 
 def is_counted(method: str | None) -> bool:
-    """Whether a request that succeeds is a use. HEAD is checked as GET is; it brings nothing, so nothing is used."""
+    """Whether a successful request counts as usage. HEAD is checked like GET, but returns nothing, so it does not."""
     return method not in _UNCOUNTED
 
 
 def user_id_of(found: UserId) -> str | None:
-    """Return the id to ask Kana about, or None where nobody is signed in.
+    """Return the user's id as text, or None if nobody is signed in.
 
     Raises:
-        InvalidValue: it is something else, such as the user's whole record.
+        InvalidValue: it is something else, such as the whole user object.
     """
     if found is None or found == "":
         return None
     if isinstance(found, bool) or not isinstance(found, str | int | UUID):
-        raise InvalidValue(f"user must return the user's id, or None for nobody; got {type(found).__name__}")
+        raise InvalidValue(
+            f"user must return the user's id, or None if nobody is signed in, got {type(found).__name__}"
+        )
     return str(found)
 
 
@@ -56,9 +58,8 @@ def user_id_of(found: UserId) -> str | None:
 class Problem:
     """A refusal as RFC 9457 problem details.
 
-    402 says that the limit is reached (``limit``, ``used`` and ``resetsAt`` say how far and until
-    when), 403 that the user does not have the feature at all, 400 that the amount is none, and
-    503 that Kana could not be asked.
+    402: the limit is reached; ``limit``, ``used`` and ``resetsAt`` have the details. 403: the user does
+    not have the feature. 400: the amount is not valid. 503: Kana did not answer.
     """
 
     status: int
@@ -75,7 +76,7 @@ def _problem(status: int, kind: str, title: str, *, detail: str, feature_id: str
 
 
 class Gate(Group[D]):
-    """One feature's gate, for requests that use it. It blocks or is awaited as its client is."""
+    """The gate of one feature. It blocks or is awaited, like its client."""
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class Gate(Group[D]):
         when_unreachable: WhenUnreachable = "raise",
         on_unrecorded: Callable[[Unrecorded], None] = log_unrecorded,
     ) -> None:
-        super().__init__(client._core, client._driver)  # noqa: SLF001 - a gate is one more group of this client
+        super().__init__(client._core, client._driver)  # noqa: SLF001 - a gate is another group of this client
         self._client = client
         self._feature_id = feature_id
         self._when_unreachable = when_unreachable
@@ -93,18 +94,18 @@ class Gate(Group[D]):
 
     @operation
     def enter(self, user_id: str, delta: Units) -> Steps[Problem | None]:
-        """Return None if the user may use ``delta`` units now, else what to answer instead.
+        """Return None if the user may use ``delta`` units now, or else the answer to send instead.
 
-        A user whom Kana does not know has no access. ``when_unreachable`` decides what a server
-        that cannot be asked means: "allow" lets in, "deny" is a problem of status 503, "raise" raises.
+        A user whom Kana does not know has no access. ``when_unreachable`` is what to do if the server
+        does not answer: "allow" gives access, "deny" is a problem with status 503, "raise" raises.
         """
         return self._enter(user_id, delta)
 
     @operation
     def leave(self, user_id: str, delta: Units) -> Steps[None]:
-        """Record what was used. The work is done, so what stands in the way is told to ``on_unrecorded``.
+        """Record the usage. The work is done by now, so failures only go to ``on_unrecorded``.
 
-        A refusal is possible here: others may have taken the last units since ``enter``.
+        A refusal is possible: other requests may have used the last units since ``enter``.
         """
         return self._leave(user_id, delta)
 
@@ -120,7 +121,7 @@ class Gate(Group[D]):
         except UserNotFound as error:
             return self._no_access(error.message)
         except InvalidValue as error:
-            return _problem(400, "invalid", "Not possible", detail=error.message, feature_id=self._feature_id)
+            return _problem(400, "invalid", "Invalid request", detail=error.message, feature_id=self._feature_id)
         if check.access:
             return None
         if check.source is Source.DEFAULT:
@@ -143,7 +144,7 @@ class Gate(Group[D]):
             if usage.current is not None and usage.current.period_end is not None:
                 resets_at = usage.current.period_end.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         except KanaError:
-            pass  # The refusal stands; only when it ends is not known now.
+            pass  # The refusal stands; only the time of the reset is unknown.
         assert check.consumption is not None
         return _problem(
             402,
@@ -167,7 +168,7 @@ class Gate(Group[D]):
             metadata=None,
         )
         try:
-            recorded = yield from self._client.features._record(usage)  # noqa: SLF001 - the usage has its key already
+            recorded = yield from self._client.features._record(usage)  # noqa: SLF001 - the usage already has its key
         except KanaError as error:
             self._on_unrecorded(Unrecorded(usage=usage, reason=error.message, error=error))
             return

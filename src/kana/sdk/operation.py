@@ -1,4 +1,4 @@
-"""One written method for two clients: its body yields steps, its client decides whether they are awaited."""
+"""Methods written once for both clients: the body yields steps, and the client blocks or awaits them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """What all groups of one client share."""
+    """What all groups of a client share."""
 
     retry: Retry
     timeout_s: float
@@ -34,7 +34,7 @@ class Core:
 
 
 class Group(Generic[D]):
-    """The methods about one noun, which block or are awaited as their driver does."""
+    """The methods about one noun, which block or are awaited depending on their driver."""
 
     def __init__(self, core: Core, driver: D) -> None:
         self._core = core
@@ -42,10 +42,10 @@ class Group(Generic[D]):
 
 
 class Operation(Generic[P, T]):
-    """A method whose steps are run by the driver of the group that it is called on.
+    """A method whose steps the driver of its group carries out.
 
     Type checkers see a plain method on a blocking client and a coroutine method on an
-    awaiting one, both with the parameters that were written.
+    asynchronous one, both with the declared parameters.
     """
 
     def __init__(self, steps: Callable[Concatenate[Any, P], Steps[T]]) -> None:
@@ -68,11 +68,11 @@ class Operation(Generic[P, T]):
     def __get__(self, group: Any, owner: type | None = None) -> Any:
         if group is None:
             return self
-        # Kept on the group, where the next look-up finds it before it finds this descriptor.
-        bound = group._driver.bind(self.steps, group)  # noqa: SLF001 - a group and its methods are one thing
+        # Stored on the group, where the next look-up finds it before this descriptor.
+        bound = group._driver.bind(self.steps, group)  # noqa: SLF001 - an operation is part of its group
         return vars(group).setdefault(self._name, bound)
 
 
 def operation(steps: Callable[Concatenate[Any, P], Steps[T]]) -> Operation[P, T]:
-    """Make a method out of one that yields its steps."""
+    """Return a method made from a function that yields its steps."""
     return Operation(steps)

@@ -26,11 +26,11 @@ DELETE: Final = mutation("deletePackage(id: String!)", Package)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """A feature as a package is to hold it.
+    """A feature for a package, with its limit.
 
-    ``limit`` counts units a reset period, None is unlimited, and ``overage_enabled`` lets users go
-    over it. Without ``reset_period`` usage never goes back to zero: the limit is for all time.
-    BINARY features have none of these.
+    ``limit`` is in units per reset period; None is unlimited. ``overage_enabled`` lets users exceed it.
+    Without ``reset_period`` usage never goes back to zero, so the limit is for all time. BINARY
+    features have none of these.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Grant:
     name: str | None = None
 
     def for_wire(self) -> dict[str, Any]:
-        """Return it as the API takes it."""
+        """Return the API's input for it."""
         grant: dict[str, Any] = {"id": self.id}
         if self.name is not None:
             grant["name"] = self.name
@@ -65,12 +65,12 @@ class Packages(Group[D]):
         base_package_ids: Sequence[str] = (),
         metadata: Any = None,
     ) -> Steps[Package]:
-        """Create a DRAFT package. ``base_package_ids`` are those that an add-on goes with; empty is any.
+        """Create a DRAFT package. ``base_package_ids`` are the packages that an add-on goes with; empty is any.
 
         Raises:
             Conflict: the id is taken.
-            FeatureNotFound: a grant names no feature.
-            OutcomeUnknown: the answer was lost; look before you create it again.
+            FeatureNotFound: there is no such feature as one of the grants names.
+            OutcomeUnknown: the answer was lost; check before you create it again.
         """
         fields: dict[str, Any] = {
             "id": id,
@@ -95,11 +95,11 @@ class Packages(Group[D]):
         base_package_ids: Sequence[str] | Unset = UNSET,
         features: Sequence[Grant] | Unset = UNSET,
     ) -> Steps[Package]:
-        """Change the metadata of any package, and all else of a DRAFT. What is left out stays.
+        """Change the metadata of any package, and any field of a DRAFT. Omitted fields stay the same.
 
         Raises:
             PackageNotFound: there is no such package.
-            Conflict: its status forbids the change.
+            Conflict: its status does not allow the change.
         """
         changes = given(metadata=metadata, name=name, isAddon=is_addon)
         if not isinstance(base_package_ids, Unset):
@@ -110,7 +110,7 @@ class Packages(Group[D]):
 
     @operation
     def retrieve(self, *, id: str, include_features: bool = False) -> Steps[Package]:
-        """Return one package, whatever its status, with its features where they are wanted.
+        """Return one package of any status, with its features if ``include_features``.
 
         Raises:
             PackageNotFound: there is no such package.
@@ -126,7 +126,7 @@ class Packages(Group[D]):
         first: int | None = None,
         after: str | None = None,
     ) -> Steps[list[Package]]:
-        """Return packages of one status, or of ``ALL``, in order of creation; see ``features.list`` for pages."""
+        """Return packages of one status, or of ``ALL``, in order of creation; pages work as in ``features.list``."""
         asked: Field[list[Package]] = LIST_FEATURES if include_features else LIST
         return every_page(
             lambda size, last: self._core.ask(asked, status=status, first=size, after=last),
@@ -137,7 +137,7 @@ class Packages(Group[D]):
 
     @operation
     def publish(self, *, id: str) -> Steps[Package]:
-        """Make a DRAFT available to users. Again changes nothing.
+        """Make a DRAFT available to users. Publishing it again changes nothing.
 
         Raises:
             PackageNotFound: there is no such package.
@@ -146,7 +146,7 @@ class Packages(Group[D]):
 
     @operation
     def archive(self, *, id: str) -> Steps[Package]:
-        """Retire a PUBLISHED package: those subscribed keep it, nobody new may have it. Again changes nothing.
+        """Archive a PUBLISHED package: subscribers keep it, new users cannot have it. Archiving again changes nothing.
 
         Raises:
             PackageNotFound: there is no such package.
@@ -155,7 +155,7 @@ class Packages(Group[D]):
 
     @operation
     def duplicate(self, *, id: str, new_id: str, name: str | None = None) -> Steps[Package]:
-        """Create a DRAFT that equals a package in all but its id, and its name where one is given.
+        """Create a DRAFT copy of a package with another id, and with another name if one is given.
 
         Raises:
             PackageNotFound: there is no such package.
@@ -165,10 +165,10 @@ class Packages(Group[D]):
 
     @operation
     def delete(self, *, id: str) -> Steps[Package]:
-        """Delete a DRAFT, and return it as it was.
+        """Delete a DRAFT and return it.
 
         Raises:
             PackageNotFound: there is no such package.
-            Conflict: it is no DRAFT.
+            Conflict: it is not a DRAFT.
         """
         return self._core.ask(DELETE, id=id)

@@ -13,9 +13,9 @@ _PAGE: Final = 1_000
 def every_page(
     ask: Callable[[int, str | None], Steps[list[T]]], *, first: int | None, after: str | None, id_of: Callable[[T], str]
 ) -> Steps[list[T]]:
-    """Return what ``ask(first, after)`` lists: one page where the caller says how long, all pages where not.
+    """Return the items that ``ask(first, after)`` lists: one page if ``first`` is given, or else all pages.
 
-    Pages are asked for one after the other: what is created meanwhile may or may not be in them.
+    Pages are requested one after the other: what is created in the meantime may or may not be in them.
     """
     if first is not None:
         return (yield from ask(first, after))
@@ -29,6 +29,6 @@ def every_page(
 
 
 def by_id(item: Any) -> str:
-    """Return the id of anything that has one."""
+    """Return the id of an item."""
     found: str = item.id
     return found

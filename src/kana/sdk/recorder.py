@@ -1,4 +1,4 @@
-"""Recording in the background: the caller goes on at once, a thread sends in batches and never drops silently."""
+"""Recording in the background: a thread sends usage in batches and never drops any silently."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ UsageInput: TypeAlias = dict[str, Any]
 
 
 class BackgroundRecorder:
-    """Records usage from a thread of its own. Made by ``recorder()`` of a client; threads may share it.
+    """Records usage from its own thread. ``recorder()`` of a client creates it; threads may share it.
 
-    Each usage has its idempotency key from the moment it is handed over, so a batch may be
-    sent again until it is answered, over a server's restart too, and counts once. While the
-    server is away usage waits, at most ``queue_max`` of it; then ``record`` blocks or raises.
-    A server that answers with a defect of its own is asked five times.
+    Each usage gets its idempotency key when it is handed over, so a batch can be sent again until it
+    is answered, even across a restart of the server, and counts once. While the server is unreachable,
+    up to ``queue_max`` usages wait; then ``record`` blocks or raises. After an internal error of the
+    server a batch is tried five times.
 
-    What is not counted, refused or given up, is told to ``on_unrecorded`` on the recorder's
-    thread, and stays countable in ``tally``. At the interpreter's exit what waits is sent,
-    for at most 10 seconds; a process that is killed loses what waits.
+    Usage that is refused or given up goes to ``on_unrecorded`` on the recorder's thread, and is counted
+    in ``tally``. When the interpreter exits, waiting usage is sent for at most 10 seconds; if the process
+    is killed, it is lost.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class BackgroundRecorder:
         on_unrecorded: Callable[[Unrecorded], None] = log_unrecorded,
     ) -> None:
         self._connection = connection
-        # One try at a time: between tries the thread must see that it is to close.
+        # One attempt at a time, so that the thread can see in between that it has to close.
         self._core = Core(retry=Retry(attempts=1, total_s=timeout_s), timeout_s=timeout_s)
         self._pauses = Retry()
         self._batch_max = min(batch_max, _BATCH_MAX)
@@ -68,7 +68,7 @@ class BackgroundRecorder:
         self._begin()
 
     def _begin(self) -> None:
-        """Start empty: when made, and in a forked child, whose parent sends what was waiting."""
+        """Start with an empty queue, at creation and in a forked child, whose parent sends what was waiting."""
         self._pid = os.getpid()
         self._driver = SyncDriver(self._connection)
         self._changed = Condition()
@@ -89,14 +89,14 @@ class BackgroundRecorder:
         timestamp: datetime | None = None,
         metadata: Any = None,
     ) -> str:
-        """Hand one usage over, and return its idempotency key. It is sent soon, in a batch with others.
+        """Queue one usage and return its idempotency key. It is sent soon, in a batch with others.
 
-        Arguments are those of ``features.record_usage``. Give ``timestamp`` where the period that
-        the usage belongs to matters: without it, it happened when the server takes it.
+        The arguments are those of ``features.record_usage``. Give ``timestamp`` if the period of the
+        usage matters: by default it is when the server receives the usage.
 
         Raises:
-            InvalidValue: delta is no whole number, or the timestamp names no zone.
-            QueueFull: as much as may wait is waiting, and ``when_full`` is "raise".
+            InvalidValue: delta is not a whole number, or the timestamp has no time zone.
+            QueueFull: the queue is full, and ``when_full`` is "raise".
             RecorderClosed: ``close`` was called.
         """
         usage = usage_input(
@@ -108,14 +108,14 @@ class BackgroundRecorder:
             timestamp=timestamp,
             metadata=metadata,
         )
-        # What cannot be sent is for this caller to hear, not for the thread; and what they change later is not sent.
+        # What cannot be sent must fail here, not on the thread; and later changes of the objects must not be sent.
         usage = json.loads(json.dumps(usage, allow_nan=False))
         if os.getpid() != self._pid:
             self._begin()
         with self._changed:
             while self._close_by is None and self._waiting() >= self._queue_max:
                 if self._when_full == "raise" or current_thread() is self._thread:
-                    raise QueueFull(f"{self._queue_max} usages wait to be sent already")
+                    raise QueueFull(f"the queue is full: {self._queue_max} usages are waiting to be sent")
                 self._changed.wait()
             if self._close_by is not None:
                 raise RecorderClosed("the recorder is closed")
@@ -127,22 +127,22 @@ class BackgroundRecorder:
 
     @property
     def tally(self) -> Tally:
-        """What became of what was handed over, at this moment."""
+        """The numbers of recorded, refused, failed and waiting usages at this moment."""
         with self._changed:
             return Tally(recorded=self._recorded, refused=self._refused, failed=self._failed, waiting=self._waiting())
 
     def flush(self, timeout_s: float | None = None) -> bool:
-        """Send now, and wait until all that was handed over before is answered; False if that takes longer."""
+        """Send at once and wait until all usage queued before is answered; return False if that takes too long."""
         with self._changed:
             target = self._hurried_to = self._accepted
             self._changed.notify_all()
             return self._changed.wait_for(lambda: self._settled() >= target, timeout_s)
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """Take no more, send what waits for at most ``timeout_s`` seconds, and end the thread. Again does nothing.
+        """Accept no more usage, send what is waiting for at most ``timeout_s`` seconds, and end the thread.
 
-        What is not answered by then is told to ``on_unrecorded``. An attempt that is under way
-        is waited for, so this may take the client's ``timeout_s`` longer.
+        Usage that is not answered by then goes to ``on_unrecorded``. This waits for an attempt in
+        progress, so it may take longer by the client's ``timeout_s``. Closing again does nothing.
         """
         with self._changed:
             if self._close_by is None:
@@ -162,7 +162,7 @@ class BackgroundRecorder:
 
     def _start(self) -> None:
         if self._thread is None:
-            # A daemon, since the interpreter would wait for any other thread before it calls atexit.
+            # A daemon, because the interpreter waits for all other threads before it calls atexit.
             self._thread = Thread(target=self._work, name="kana-recorder", daemon=True)
             self._thread.start()
             atexit.register(self.close)
@@ -178,7 +178,7 @@ class BackgroundRecorder:
             self._deliver(batch)
 
     def _next_batch(self) -> list[UsageInput]:
-        """Wait for the first usage, then a little for company. Empty when closed and nothing is left."""
+        """Wait for the first usage, then briefly for more. Return an empty batch when closed and nothing is left."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._close_by is not None)
             self._changed.wait_for(self._enough, self._linger_s)
@@ -189,7 +189,7 @@ class BackgroundRecorder:
         return hurried or len(self._queue) >= self._batch_max
 
     def _deliver(self, batch: list[UsageInput]) -> None:
-        """Send a batch, and what is left of it again, until nothing is left or there is no more time."""
+        """Send a batch, and the rest of it again, until nothing is left or there is no more time."""
         attempt = 0
         while batch:
             attempt += 1
@@ -198,7 +198,7 @@ class BackgroundRecorder:
                 batch, _ = self._give_up(batch, error)
 
     def _may_try_again(self, attempt: int, error: KanaError) -> bool:
-        """Wait before the next attempt; False where the recorder's time is over, or the server is not to be mended."""
+        """Wait before the next attempt; return False if the time is over or further attempts are useless."""
         if isinstance(error, Internal) and attempt >= _DEFECT_ATTEMPTS:
             return False
         until = time.monotonic() + self._pauses.pause_after_s(attempt, retry_after_s=error.retry_after_s)
@@ -211,7 +211,7 @@ class BackgroundRecorder:
         return True
 
     def _attempt(self, batch: list[UsageInput]) -> tuple[list[UsageInput], KanaError | None]:
-        """Send once. Return what is to be sent again, and why."""
+        """Send a batch once. Return what has to be sent again, and why."""
         if self._close_by is not None and self._close_by <= time.monotonic():
             return self._give_up(batch, NetworkError("the recorder was closed before this could be sent"))
         try:
@@ -221,7 +221,7 @@ class BackgroundRecorder:
             return batch, error
         except BadInput as error:
             if len(batch) > 1:
-                # One of them is such that the whole request cannot be read, or it is too long: halves tell.
+                # The request is too long, or one usage makes all of it unreadable: sending halves finds out.
                 middle = len(batch) // 2
                 self._deliver(batch[:middle])
                 return batch[middle:], None
@@ -229,7 +229,7 @@ class BackgroundRecorder:
         except KanaError as error:
             return self._give_up(batch, error)
         except Exception as error:
-            # A defect of ours must not end the thread: what waits would wait for ever.
+            # A bug must not end the thread, or what is waiting would wait for ever.
             log.exception("a batch could not be sent")
             return self._give_up(batch, Internal(repr(error)))
 
@@ -253,7 +253,7 @@ class BackgroundRecorder:
         return again, why
 
     def _settle(self, usage: UsageInput, *, answer: BatchedUsage | None = None, error: KanaError | None = None) -> None:
-        """Count what became of one usage, tell who wants to know, and let those go on who wait for it."""
+        """Count the result of one usage, report it if it was not recorded, and wake the threads that wait for it."""
         recorded = answer is not None and answer.recorded
         if not recorded:
             reason = error.message if error is not None else (answer and answer.reason) or "refused"

@@ -1,7 +1,7 @@
-"""What the SDK answers with: Kana's published objects as frozen values, in Python's spelling.
+"""The SDK's results: Kana's published objects as frozen values, with Python names.
 
-A field's name in snake case is its name on the wire in camel case; ``kana.sdk.wire`` asks
-for these fields and reads them, so that a field stands once.
+A field's name in snake case is its name in the API in camel case; ``kana.sdk.wire`` requests and
+reads these fields, so that each field stands once.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any, Final
 LOCAL: Final = {"wire": "never"}
 """Marks a field that the SDK sets itself."""
 ON_REQUEST: Final = {"wire": "on request"}
-"""Marks a field that is asked for only where the caller wants it."""
+"""Marks a field that is requested only if the caller wants it."""
 
 
 class FeatureType(StrEnum):
-    """Whether a feature is a switch or is counted."""
+    """Whether a feature is on or off, or is counted."""
 
     BINARY = "BINARY"
     CONSUMABLE = "CONSUMABLE"
 
 
 class PackageStatus(StrEnum):
-    """Where a package is in its life. ``ALL`` only asks ``packages.list`` for every status."""
+    """The status of a package. ``ALL`` is only for ``packages.list``: every status."""
 
     DRAFT = "DRAFT"
     PUBLISHED = "PUBLISHED"
@@ -57,14 +57,14 @@ class SubscriptionStatus(StrEnum):
 
 
 class Action(StrEnum):
-    """How ``delta`` is applied: added to what is used, or made the total of the period."""
+    """How ``delta`` is applied: added to the usage, or set as the total of the period."""
 
     ADD = "ADD"
     SET = "SET"
 
 
 class Source(StrEnum):
-    """Where a check's answer came from: the server, a recent answer of it, or the caller's own default."""
+    """The source of a check's answer: the server, the cache, or the caller's own default."""
 
     SERVER = "server"
     CACHE = "cache"
@@ -85,7 +85,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageFeature:
-    """A feature as it sits in one package. ``limit`` counts units a reset period; None is unlimited, or BINARY."""
+    """A feature in one package. ``limit`` is in units per reset period; None is unlimited, or BINARY."""
 
     id: str
     name: str
@@ -100,7 +100,7 @@ class PackageFeature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackagePrice:
-    """A price at the billing provider; ``amount`` in minor units (5000 is 50.00)."""
+    """A price at the billing provider; ``amount`` is in minor units (5000 is 50.00)."""
 
     id: str
     provider: str
@@ -112,7 +112,7 @@ class PackagePrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A collection of features that users subscribe to. ``features`` is None where it was not asked for."""
+    """A set of features that users subscribe to. ``features`` is None if it was not requested."""
 
     id: str
     name: str
@@ -150,7 +150,7 @@ class PackageSubscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumption:
-    """How much is used of how much in one period, in units. ``budget=None`` is unlimited."""
+    """The used units and the budget of one period. ``budget=None`` is unlimited."""
 
     used: int
     budget: int | None
@@ -207,7 +207,7 @@ class Check(Decision):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsagePeriod:
-    """What was used in ``[period_start, period_end)``; no end where usage never goes back to zero."""
+    """The usage in ``[period_start, period_end)``; there is no end if usage never goes back to zero."""
 
     period_start: datetime
     period_end: datetime | None
@@ -216,7 +216,7 @@ class UsagePeriod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """The current period, None without a subscription, and finished ones, the newest first."""
+    """The current period (None without a subscription) and finished ones, the newest first."""
 
     current: UsagePeriod | None
     past: tuple[UsagePeriod, ...] | None
@@ -224,10 +224,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedUsage:
-    """What became of a usage. ``recorded=False`` with a ``reason`` is a refusal: nothing was counted.
+    """The result of a usage. ``recorded=False`` with a ``reason`` is a refusal: nothing was counted.
 
-    ``id`` names the entry, refused ones too. ``duplicate`` says that the key had come before:
-    this is then the first answer again. ``idempotency_key`` is the key that was sent.
+    ``id`` is the id of the entry, which a refusal has too. ``duplicate`` says that the key was used
+    before: this is then the first answer again. ``idempotency_key`` is the key that was sent.
     """
 
     recorded: bool
@@ -240,21 +240,21 @@ class RecordedUsage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionLink:
-    """The address of a checkout."""
+    """The URL of a checkout."""
 
     url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedUserToken:
-    """A token with which one user's browser may ask the Client API, for 30 days."""
+    """A token that gives one user's browser access to the Client API for 30 days."""
 
     token: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSettings:
-    """What is set for one environment, ``test`` or ``live``: whether its Client API lets in user tokens only."""
+    """The settings of one environment, ``test`` or ``live``: whether its Client API accepts user tokens only."""
 
     environment: str
     requires_secure_mode: bool

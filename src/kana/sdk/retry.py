@@ -11,11 +11,11 @@ from kana.errors import InvalidValue
 class Retry:
     """How often and how long a call is tried. ``Retry(attempts=1)`` tries once.
 
-    Only what is safe is tried again: reads, usage (by its idempotency key), and anything
-    that certainly changed nothing. ``attempts`` counts the first one. Pauses double from
-    ``pause_s`` up to ``pause_max_s`` seconds, each shortened at random by up to half so that
-    many clients do not come back in step; a server's Retry-After is waited for. No attempt
-    begins later than ``total_s`` seconds after the first, and none is given longer than what is left.
+    Only safe calls are tried again: reads, usage (thanks to its idempotency key), and calls that
+    certainly changed nothing. ``attempts`` includes the first one. Pauses double from ``pause_s`` up to
+    ``pause_max_s`` seconds, each shortened at random by up to half so that many clients do not return
+    at the same time; a server's Retry-After is respected. No attempt begins later than ``total_s``
+    seconds after the first, or takes longer than the rest of that time.
     """
 
     attempts: int = 3
@@ -31,9 +31,9 @@ class Retry:
                 raise InvalidValue(f"{field} must be 0 or more, got {value}", field=field)
 
     def pause_after_s(self, attempt: int, *, retry_after_s: int | None = None) -> float:
-        """Return the seconds to wait after the attempt of this number, 1 for the first."""
+        """Return the seconds to wait after an attempt; 1 is the first."""
         longest = min(self.pause_max_s, self.pause_s * float(1 << min(attempt - 1, 30)))
-        jittered = longest * random.uniform(0.5, 1)  # noqa: S311 - spreads callers, hides nothing
+        jittered = longest * random.uniform(0.5, 1)  # noqa: S311 - spreads callers, is no secret
         return max(jittered, float(retry_after_s or 0))
 
 

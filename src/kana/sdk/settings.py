@@ -12,18 +12,18 @@ REQUIRE_SECURE_MODE: Final = mutation("setSecureModeRequired(required: Boolean!)
 
 
 class Settings(Group[D]):
-    """What is set for the environment of the key."""
+    """The settings of the key's environment."""
 
     @operation
     def retrieve(self) -> Steps[EnvironmentSettings]:
-        """Return what is set, at most a second old."""
+        """Return the settings, at most a second old."""
         return self._core.ask(RETRIEVE)
 
     @operation
     def require_secure_mode(self, *, required: bool = True) -> Steps[EnvironmentSettings]:
-        """Set whether the Client API lets in user tokens only, and no public keys; holds within a second.
+        """Set whether the Client API accepts user tokens only, and no public keys; takes effect within a second.
 
         Raises:
-            OutcomeUnknown: the answer was lost; calling again does no harm.
+            OutcomeUnknown: the answer was lost; it is safe to call again.
         """
         return self._core.ask(REQUIRE_SECURE_MODE, required=required)

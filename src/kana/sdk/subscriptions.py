@@ -21,16 +21,16 @@ GENERATE_LINK: Final = mutation(
 
 
 class Subscriptions(Group[D]):
-    """Who is subscribed to what."""
+    """The subscriptions of users to packages."""
 
     @operation
     def create(self, *, user_id: str, package_ids: Sequence[str]) -> Steps[list[PackageSubscription]]:
-        """Subscribe a user to PUBLISHED packages, all or none, answered in the order of the ids.
+        """Subscribe a user to PUBLISHED packages, all or none; the answer is in the order of the ids.
 
         Raises:
             UserNotFound: there is no such user.
-            SubscriptionRefused: a package is not to be had, a second base package, an add-on without its base.
-            OutcomeUnknown: the answer was lost; look at ``list(user_id=...)`` before you subscribe again.
+            SubscriptionRefused: a package is not available, a second base package, or an add-on without its base.
+            OutcomeUnknown: the answer was lost; check ``list(user_id=...)`` before you subscribe again.
         """
         return self._core.ask(CREATE, packageIds=list(package_ids), userId=user_id)
 
@@ -57,9 +57,9 @@ class Subscriptions(Group[D]):
 
     @operation
     def cancel(self, *, id: str, at_period_end: bool = False) -> Steps[PackageSubscription]:
-        """End a subscription, now or when its current reset period is over. Again changes nothing.
+        """Cancel a subscription, now or at the end of its current reset period. Cancelling it again changes nothing.
 
-        A base package takes its add-ons along.
+        With a base package its add-ons end too.
 
         Raises:
             SubscriptionNotFound: there is no such subscription.
@@ -68,11 +68,11 @@ class Subscriptions(Group[D]):
 
     @operation
     def change(self, *, user_id: str, package_id: str) -> Steps[PackageSubscription]:
-        """Move a user from one base package to another in one step; usage starts from zero.
+        """Move a user from one base package to another in one step; usage starts at zero.
 
         Raises:
-            SubscriptionRefused: they have none to move from, or the package is not to be had.
-            OutcomeUnknown: the answer was lost; look at ``list(user_id=...)``.
+            SubscriptionRefused: the user has no base package, or the package is not available.
+            OutcomeUnknown: the answer was lost; check ``list(user_id=...)``.
         """
         return self._core.ask(CHANGE, userId=user_id, packageId=package_id)
 
@@ -84,7 +84,7 @@ class Payments(Group[D]):
     def generate_link(
         self, *, template_id: str, success_url: str, cancel_url: str, user_id: str | None = None
     ) -> Steps[SubscriptionLink]:
-        """Make the address of a checkout for a billing template.
+        """Return the URL of a checkout for a billing template.
 
         Raises:
             SubscriptionLinkRefused: there is no such template, or no billing provider.

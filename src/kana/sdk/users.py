@@ -33,7 +33,7 @@ class Users(Group[D]):
 
         Raises:
             Conflict: the id is taken.
-            OutcomeUnknown: the answer was lost; look before you create them again.
+            OutcomeUnknown: the answer was lost; check before you create them again.
         """
         fields = {"id": id, "billingId": billing_id, "name": name, "email": email, "metadata": metadata}
         return self._core.ask(CREATE, input={key: value for key, value in fields.items() if value is not None})
@@ -47,7 +47,7 @@ class Users(Group[D]):
         name: str | Unset | None = UNSET,
         metadata: Any = UNSET,
     ) -> Steps[User]:
-        """Change a user. What is left out stays, None clears it; subscriptions and usage follow a new id.
+        """Change a user. Omitted fields stay the same, None clears a field; subscriptions and usage follow a new id.
 
         Raises:
             UserNotFound: there is no such user.
@@ -66,14 +66,14 @@ class Users(Group[D]):
 
     @operation
     def list(self, *, first: int | None = None, after: str | None = None) -> Steps[list[User]]:
-        """Return all users in the order of their ids, or the ``first`` so many ``after`` an id."""
+        """Return all users in the order of their ids, or only the ``first`` ones ``after`` an id."""
         return every_page(
             lambda size, last: self._core.ask(LIST, first=size, after=last), first=first, after=after, id_of=by_id
         )
 
     @operation
     def generate_token(self, *, user_id: str) -> Steps[GeneratedUserToken]:
-        """Make a token with which this user's browser may ask the Client API, for 30 days.
+        """Return a token that gives this user's browser access to the Client API for 30 days.
 
         Raises:
             UserNotFound: there is no such user.
@@ -82,10 +82,10 @@ class Users(Group[D]):
 
     @operation
     def revoke_tokens(self, *, user_id: str) -> Steps[User]:
-        """Revoke every token that was made for this user until now, at once; new ones open as before.
+        """Revoke all existing tokens of this user at once; new ones work as before.
 
         Raises:
             UserNotFound: there is no such user.
-            OutcomeUnknown: the answer was lost; calling again does no harm.
+            OutcomeUnknown: the answer was lost; it is safe to call again.
         """
         return self._core.ask(REVOKE_TOKENS, userId=user_id)

@@ -1,4 +1,4 @@
-"""Between Python and GraphQL: what to select for a result, how to read it, and what may be sent."""
+"""Between Python and GraphQL: the selection of a result, reading it, and checking what is sent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kana.errors import InvalidValue
 T = TypeVar("T")
 
 Units = int | float | str
-"""Whole feature units: an int, a float without a fraction, or the decimal digits of one as text."""
+"""Whole feature units: an int, a float without a fraction, or decimal digits as text."""
 
 _WHOLE = re.compile(r"([+-]?[0-9]{1,30})(?:\.0{1,30})?").fullmatch
 _UNITS_MAX = 2**53 - 1
@@ -24,7 +24,7 @@ _ARGUMENT = re.compile(r"(\w+): ([\w!\[\]]+)")
 
 
 class Unset(Enum):
-    """The default of a field that an update may leave alone: there, None means "clear it"."""
+    """The default of a field that an update may omit, because None means "clear it"."""
 
     UNSET = "UNSET"
 
@@ -34,10 +34,10 @@ UNSET: Final = Unset.UNSET
 
 @dataclass(frozen=True, kw_only=True)
 class Field(Generic[T]):
-    """One field of the API's Query or Mutation, written as its schema writes it.
+    """One field of the API's Query or Mutation, written as in the schema.
 
-    ``signature`` is ``name(argument: Type!, ...)``; the document, built when it is first
-    needed, passes each argument on as a variable of the same name.
+    ``signature`` is ``name(argument: Type!, ...)``; the document, built when it is first needed,
+    passes each argument as a variable of the same name.
     """
 
     operation: str
@@ -52,7 +52,7 @@ class Field(Generic[T]):
 
     @cached_property
     def document(self) -> str:
-        """The GraphQL text that asks for it."""
+        """The GraphQL document that requests the field."""
         arguments = _ARGUMENT.findall(self.signature)
         declared = ", ".join(f"${name}: {kind}" for name, kind in arguments)
         passed = ", ".join(f"{name}: ${name}" for name, _ in arguments)
@@ -62,25 +62,25 @@ class Field(Generic[T]):
         return f"{head} {{ {call}{selection(hint, also=self.also)} }}"
 
     def read(self, data: Mapping[str, Any]) -> T:
-        """Return the value that ``data`` holds of it; the exceptions of a shape that does not fit pass through."""
+        """Return the field's value in ``data``; an unknown shape raises whatever reading it raises."""
         hint: Any = self.result
         value: T = reader(hint)(data[self.name])
         return value
 
 
 def query(signature: str, result: type[T], *, also: frozenset[str] = frozenset()) -> Field[T]:
-    """Describe a field that only reads."""
+    """Return a field that only reads."""
     return Field(operation="query", signature=signature, result=result, also=also)
 
 
 def mutation(signature: str, result: type[T]) -> Field[T]:
-    """Describe a field that changes something."""
+    """Return a field that changes something."""
     return Field(operation="mutation", signature=signature, result=result)
 
 
 @cache
 def selection(hint: Any, *, also: frozenset[str] = frozenset()) -> str:
-    """Return the selection set of a result, with a space before it: nothing for a scalar."""
+    """Return the selection set of a result, with a space before it; "" for a scalar."""
     kind = _inner(hint)
     if not is_dataclass(kind):
         return ""
@@ -95,7 +95,7 @@ def selection(hint: Any, *, also: frozenset[str] = frozenset()) -> str:
 
 @cache
 def reader(hint: Any) -> Callable[[Any], Any]:
-    """Return what turns a JSON value into one of type ``hint``. What it does not know, it hands on."""
+    """Return the function that converts a JSON value to ``hint``. Values of other types stay as they are."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         [some] = [reader(argument) for argument in arguments if argument is not NoneType]
@@ -125,7 +125,7 @@ def _object_reader(kind: Any) -> Callable[[Any], Any]:
 
 
 def _inner(hint: Any) -> Any:
-    """Return the type that is left without ``| None``, ``list`` and ``tuple``."""
+    """Return a type without ``| None``, ``list`` and ``tuple``."""
     if get_origin(hint) in (Union, UnionType, list, tuple):
         return _inner(next(argument for argument in get_args(hint) if argument is not NoneType))
     return hint
@@ -137,10 +137,10 @@ def _camel(name: str) -> str:
 
 
 def whole(value: Units, field: str) -> int:
-    """Return a whole number by the server's rule: 5, 5.0 or the text of its digits.
+    """Return a whole number by the server's rule: 5, 5.0 or its digits as text.
 
     Raises:
-        InvalidValue: it is anything else (a fraction, a boolean, other text), or beyond 2^53-1 either way.
+        InvalidValue: it is anything else (a fraction, a boolean, other text), or beyond 2^53-1 in either direction.
     """
     number: object = value
     if isinstance(value, str) and (digits := _WHOLE(value)):
@@ -153,13 +153,13 @@ def whole(value: Units, field: str) -> int:
 
 
 def moment(value: datetime, field: str) -> str:
-    """Return an aware time as the wire writes it.
+    """Return a time with a time zone as text for the API.
 
     Raises:
-        InvalidValue: it names no zone, so nobody can say when it was.
+        InvalidValue: it has no time zone.
     """
     if value.utcoffset() is None:
-        raise InvalidValue(f"{field} must name its time zone, got {value.isoformat()}", field=field)
+        raise InvalidValue(f"{field} must have a time zone, got {value.isoformat()}", field=field)
     return value.isoformat()
 
 
