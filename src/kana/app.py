@@ -1,4 +1,4 @@
-"""The composition root: settings, a store, the engine, the application. Alone in naming a store and a clock."""
+"""The composition root: settings, a store, the engine, the application. Only it names a store and a clock."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from kana.store.sqlite.files import readable_by_others
 from kana.store.sqlite.moving import SqliteTables
 
 WAIT_S = 60.0
-"""How long a server that starts waits for its PostgreSQL."""
+"""How long a server waits for PostgreSQL when it starts."""
 
 
 def system_clock() -> datetime:
-    """Return the time now: aware, UTC, cut to the millisecond. The only place that asks the machine."""
+    """Return the time now: aware, UTC, cut to the millisecond. The only place that reads the system clock."""
     return to_precision(datetime.now(UTC))
 
 
 def spare_collector() -> None:
-    """Have Python look for cycles of garbage seldom, and never among what stands for as long as the process.
+    """Make Python's garbage collector run rarely, and never on objects that live as long as the process.
 
-    A batch makes tens of thousands of values that die by themselves; looking through them every 700
-    costs a quarter of the time to decide. Called once, when all that lasts has been made.
+    A batch creates tens of thousands of values that are freed by reference counting; a collection every 700
+    objects takes a quarter of the time to decide. Call it once, when all lasting objects exist.
     """
     gc.collect()
     gc.freeze()
@@ -53,12 +53,12 @@ def spare_collector() -> None:
 
 
 def take_short_turns() -> None:
-    """Have Python's threads change turns fifty times as often as it would by itself, every tenth of a millisecond.
+    """Make Python switch threads fifty times as often as by default, every tenth of a millisecond.
 
-    Who answers has to ask for the interpreter several times for each request; beside long work on another thread
-    it waits for a whole turn each time. And the loop lets go of the interpreter for a moment after each call, and
-    takes it again before the thread that commits wakes, which then begins to wait anew: beside one long list a record
-    took up to 1,100 ms at Python's own 5 ms, 310 at half a millisecond, and 9 at this.
+    The serving thread needs the interpreter several times for each request; during long work on another thread it
+    waits for a whole turn each time. And the event loop releases the interpreter for a moment after each call and
+    takes it back before the committing thread wakes, which then has to wait again. While one long list was written,
+    a record took up to 1,100 ms with Python's default of 5 ms, 310 with half a millisecond, and 9 with this.
     """
     sys.setswitchinterval(0.0001)
 
@@ -70,27 +70,27 @@ async def open_store(
     on_lost: Callable[[str], None] = lambda _: None,
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> Store:
-    """Open the database that the settings name, brought to this program's tables.
+    """Open the database that the settings name, and update its tables to this release.
 
-    ``exclusive`` is for a server: a second one on the same SQLite file is refused, and a PostgreSQL that
-    is down is waited for, a minute at most; ``on_wait`` is told why. ``on_lost`` is told once when the
-    storage fails for good.
+    ``exclusive`` is for a server: a second one on the same SQLite file is refused, and if PostgreSQL is down
+    it waits up to a minute and calls ``on_wait`` with the reason. ``on_lost`` is called once if the storage
+    fails permanently.
 
     Raises:
-        DatabaseRefused: it cannot be opened, is not ours, is newer, or has its server already.
+        DatabaseRefused: it cannot be opened, is not Kana's, is newer, or already has a server.
         Unavailable: PostgreSQL did not come up.
     """
     seal = Seal(settings.secret_keys)
     if settings.sqlite_path is not None:
         return SqliteStore(str(settings.sqlite_path), exclusive=exclusive, on_lost=on_lost, seal=seal)
-    from kana.store.postgres import PostgresStore  # Its driver costs a start on a file too much time.
+    from kana.store.postgres import PostgresStore  # Importing its driver takes too long for a start on a file.
 
     wait_s = WAIT_S if exclusive else 0.0
     return await PostgresStore.open(settings.database_url, wait_s=wait_s, on_wait=on_wait, seal=seal)
 
 
 async def secure(store: Store, settings: Settings) -> list[str]:
-    """Seal what the store keeps unsealed, if there is a key; return sentences on what is not as safe as it could be.
+    """Seal secrets that are not sealed yet, if there is a key; return warnings about what is less safe than possible.
 
     Raises:
         DatabaseRefused: a secret is sealed with a key that the settings do not have.
@@ -104,7 +104,7 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield open_to
     if not settings.secret_keys:
         yield (
-            "KANA_SECRET_KEY is not set, so the secrets that user tokens are signed with are kept unsealed in the"
+            "KANA_SECRET_KEY is not set, so the secrets that user tokens are signed with are not sealed in the"
             " database and its backups"
         )
 
@@ -112,14 +112,14 @@ def _warnings(settings: Settings) -> Iterator[str]:
 async def copy_database(
     source: Settings, target: Settings, *, on_rows: Callable[[Rows], None] = lambda _: None
 ) -> tuple[Audit, Audit]:
-    """Copy all that one database holds into another, which is empty; return the audits of both.
+    """Copy everything in one database into another, which is empty; return the audits of both.
 
-    The target gets all of it or nothing. What is recorded in the source meanwhile is not copied:
-    of a SQLite file the server is refused for so long.
+    The target gets all of it or nothing. What is recorded in the source meanwhile is not copied;
+    a SQLite file cannot be served during the copy.
 
     Raises:
-        Conflict: there is a workspace in the target already.
-        DatabaseRefused: one of them cannot be opened, is not ours, is newer, or has a server.
+        Conflict: the target already has a workspace.
+        DatabaseRefused: one of them cannot be opened, is not Kana's, is newer, or has a server.
     """
     stores = [await open_store(settings, exclusive=settings.sqlite_path is not None) for settings in (source, target)]
     try:
@@ -146,7 +146,7 @@ def create_engine(
     meter: Meter | None = None,
     read_again: Callable[[SegmentEvent], Message] | None = None,
 ) -> Engine:
-    """Return the engine over an open store. Without a meter nobody sees what is measured."""
+    """Return the engine on an open store. Without a meter nothing is measured."""
     return Engine.over(
         store,
         clock=clock,
@@ -159,14 +159,14 @@ def create_engine(
 def create_app(
     settings: Settings, store: Store, *, clock: Clock = system_clock, registry: CollectorRegistry | None = None
 ) -> Router:
-    """Return the application over an open store, which it closes when it ends."""
+    """Return the application on an open store, which it closes at the end."""
     metrics = Metrics(registry or CollectorRegistry())
     engine = create_engine(store, clock=clock, meter=metrics, read_again=segment.read_again)
     door = Door(engine.access, clock=clock)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        with suppress(KanaError):  # A database without a workspace has none yet, and one that is away is asked later.
+        with suppress(KanaError):  # A new database has no workspace yet, and one that cannot be reached is read later.
             for environment in Environment:
                 await engine.catalog.settle(environment)
                 await engine.catalog.read(environment)

@@ -1,4 +1,4 @@
-"""Usage as a file to take along: CSV for spreadsheets, Parquet for data tools. For every face that offers one."""
+"""Usage as a file to download, from the API or the dashboard: CSV for spreadsheets, Parquet for data tools."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kana.model.spreadsheet import hidden
 from kana.model.text import UNITS_MAX
 
 COLUMNS = ("at", "featureId", "packageId", "units", "entries", "refusals")
-"""The words of the Admin API's ``UsageInsight``, in the order of a file's columns."""
+"""The columns of a file, named as in the Admin API's ``UsageInsight``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of file: how its address ends, what it is, and how it is written."""
+    """A kind of file: its extension, its content type, and how it is written."""
 
     extension: str
     content_type: str
@@ -27,7 +27,7 @@ class Format:
 
 
 def write_csv(rows: Sequence[UsageRow]) -> bytes:
-    """Return rows as RFC 4180 has them, in UTF-8, with a line of names. Times are ISO 8601; no package is empty."""
+    """Return rows as CSV by RFC 4180, in UTF-8, with a header. Times are ISO 8601; no package is an empty cell."""
     lines = StringIO(newline="")
     writer = csv.writer(lines)
     writer.writerow(COLUMNS)
@@ -41,14 +41,14 @@ def write_parquet(rows: Sequence[UsageRow]) -> bytes:
     """Return rows as one Parquet file: times in UTC to the millisecond, numbers of 64 bits.
 
     Raises:
-        InvalidValue: what writes it is not installed; the message says how to install it.
+        InvalidValue: the library for it is not installed; the message says how to install it.
     """
     try:
         from arro3.core import Array, DataType, Table
         from arro3.io import write_parquet as write
     except ImportError:
         raise InvalidValue(
-            "this server writes no Parquet: install kana-server[parquet], or take CSV", field="format"
+            "this server cannot write Parquet: install kana-server[parquet], or use CSV", field="format"
         ) from None
     integer, text = DataType.int64(), DataType.utf8()
     columns = (
@@ -71,4 +71,4 @@ FORMATS = {
         Format("parquet", "application/vnd.apache.parquet", write_parquet),
     )
 }
-"""What can be downloaded, by the extension of the address."""
+"""The formats that can be downloaded, by the extension of the address."""

@@ -1,4 +1,4 @@
-"""Which status of HTTP goes with which error, on every face. The errors themselves know no HTTP."""
+"""The HTTP status of each error, for every API and the dashboard. The errors themselves do not know HTTP."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ STATUS: dict[type[KanaError], int] = {
     OutcomeUnknown: 503,
     Internal: 500,
 }
-"""The status of each branch of the tree; a class that is not named has the status of its nearest ancestor."""
+"""The status of each branch of the tree; other classes have the status of their nearest ancestor."""
 
 
 def status_of(error: KanaError) -> int:
-    """The HTTP status that fits ``error``: that of its class, or of the nearest ancestor that has one."""
+    """Return the HTTP status of ``error``: that of its class, or of the nearest ancestor that has one."""
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)

@@ -80,7 +80,7 @@ FORMS: tuple[Form, ...] = (
         press="Save",
         says="Feature Exports was created.",
     ),
-    Form(page="/feature/new", fill={"Identifier": "exports"}, press="Save", says="exists already"),
+    Form(page="/feature/new", fill={"Identifier": "exports"}, press="Save", says="already exists"),
     Form(page="/feature?id=exports", fill={"Name": "Exports 2"}, press="Save", says="Feature Exports 2 was saved."),
     Form(page="/feature?id=exports", fill={"Metadata": "{"}, press="Save", says="Metadata must be JSON"),
     Form(

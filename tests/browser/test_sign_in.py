@@ -63,7 +63,7 @@ async def test_somebody_is_invited_works_and_is_let_in_no_more(desk: Desk, brows
         await guest.goto("/login")
         await guest.get_by_label("E-mail address").fill(EMAIL)
         await fill_in(guest, "Sign in", Password=SECOND)
-        await says(guest, "do not belong together")
+        await says(guest, "password is wrong")
         await fill_in(guest, "Sign in", Password=FIRST)
         await says(guest, "Packages")
 
@@ -90,7 +90,7 @@ async def test_somebody_is_invited_works_and_is_let_in_no_more(desk: Desk, brows
         await says(owner, f"{EMAIL} can no longer sign in.")
         await guest.get_by_label("E-mail address").fill(EMAIL)
         await fill_in(guest, "Sign in", Password=SECOND)
-        await says(guest, "do not belong together")
+        await says(guest, "password is wrong")
         # What is refused is answered 4xx, which the browser notes as an error.
         watch.found = [line for line in watch.found if "status of 4" not in line]
     there_are = {route.path for route in ROUTES if route.method == "POST" and not route.in_environment}

@@ -136,7 +136,7 @@ def test_an_unknown_key_is_not_revoked(kana: Kana) -> None:
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        "Error: 0 keys are like 'prv_test_nothing'; give the whole key, or as `kana keys list` shows it\n"
+        "Error: 0 keys match 'prv_test_nothing'; give the whole key, or the text that `kana keys list` shows\n"
     )
     assert [row["revoked"] for row in rows(kana)] == [None] * 4
 
@@ -153,7 +153,7 @@ def test_an_older_secret_of_user_tokens_is_listed_and_revoked(kana: Kana) -> Non
     revoked = json.loads(kana("keys", "revoke-secret", old, "--json").stdout)
     unknown = kana("keys", "revoke-secret", "nothing")
 
-    sentence = f"Error: Secret {new} signs the user tokens of live now; make another first\n"
+    sentence = f"Error: Secret {new} signs the user tokens of live now; create another one first\n"
     assert (refused.exit_code, refused.stderr) == (1, sentence)
     assert (revoked["kid"], revoked["environment"], revoked["revoked"] is None) == (old, "live", False)
     assert (unknown.exit_code, unknown.stderr) == (1, "Error: Signing secret not found: 'nothing'\n")

@@ -128,7 +128,7 @@ async def test_a_change_that_fails_writes_nothing(store: Store) -> None:
         catalog = catalog.with_new_feature(a_feature("other"))
         return catalog.with_new_feature(a_feature())
 
-    with pytest.raises(Conflict, match="exists already"):
+    with pytest.raises(Conflict, match="already exists"):
         await store.catalogs.change_catalog(TEST, change, by=TESTER, now=NOON)
     assert await store.catalogs.catalog(TEST) == before
 

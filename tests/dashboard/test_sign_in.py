@@ -17,7 +17,7 @@ from tests.support.stores import SqlitePlace
 from tests.support.world import TESTER
 
 FREE = OF_BOTH.free
-REFUSED = "The e-mail address and the password do not belong together."
+REFUSED = "The e-mail address or the password is wrong."
 
 
 def is_in(visitor: Visitor) -> bool:
@@ -34,7 +34,7 @@ def test_the_first_link_makes_the_owner_once(desk: Desk) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/test/packages")
     assert "ada@example.com" in first.get("/people")
     late = desk.guest()
-    assert "used already" in late.get(f"/invite?token={token}", status=404)
+    assert "already used" in late.get(f"/invite?token={token}", status=404)
     assert late.post("/invite", token=str(token), email="eve@example.com", password=PASSWORD).status_code == 404
     assert desk.served.run(desk.colleagues.invite_first(by=TESTER)) is None
 
@@ -121,7 +121,7 @@ def test_links_are_listed_and_withdrawn(desk: Desk) -> None:
     assert owner.post("/people/withdraw", link=link[1]).headers["location"] == "/people"
     assert "Open invitations" not in owner.get("/people")
     assert ("owner@example.com", "revoked", "invitation", "guest@example.com") in desk.log("person")
-    assert "used already" in desk.guest().get(f"/invite?token={token[1]}", status=404)
+    assert "already used" in desk.guest().get(f"/invite?token={token[1]}", status=404)
     assert owner.post("/people/withdraw", link=link[1]).status_code == 404
 
 
@@ -217,7 +217,7 @@ def test_a_wrong_present_password_changes_nothing(desk: Desk) -> None:
     owner = desk.colleague(Role.OWNER)
     answer = owner.post("/account/password", old="wrong wrong wrong", password="other quiet words")
     assert answer.status_code == 400
-    assert "The present password is not this one" in answer.text
+    assert "The old password is wrong" in answer.text
     assert desk.guest().sign_in("owner@example.com").status_code == 303
 
 

@@ -1,1 +1,1 @@
-"""The verbs: change the catalogue, keep accounts, check and record usage, open doors to keys."""
+"""The verbs: change the catalogue, manage users, check and record usage, authenticate keys and colleagues."""

@@ -1,4 +1,4 @@
-"""The engine: all verbs over one store."""
+"""The engine: all verbs, on one store."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from kana.model.value import value_object
 
 @value_object()
 class Engine:
-    """What faces call: one of each verb's kind, over one store, with one clock."""
+    """What the APIs, the dashboard and the commands call: each group of verbs, on one store, with one clock."""
 
     access: AccessEngine
     accounts: AccountEngine
@@ -57,7 +57,7 @@ class Engine:
         passwords: Passwords,
         read_again: Callable[[SegmentEvent], Message] | None = None,
     ) -> Engine:
-        """Return the engine over a store. Without ``read_again`` no event of Segment is tried again."""
+        """Return the engine on a store. Without ``read_again`` no event of Segment can be tried again."""
         ids = IdMaker(clock)
         recorder = Recorder(store.ledger, clock=clock, reserve_ids=ids.reserve, meter=meter)
         usage = UsageEngine(store.ledger, recorder, clock=clock, meter=meter)

@@ -1,4 +1,4 @@
-"""Ids that we make: 63-bit integers that grow with time, unique without a sequence in the database."""
+"""Ids that Kana creates: 63-bit integers that grow with time, unique without a sequence in the database."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _BUCKET_SEQUENCE_BITS = 12
 
 
 class IdMaker:
-    """Makes ids that grow: the milliseconds since 2026 and a counter that starts at random in each process.
+    """Creates ids that grow: the milliseconds since 2026 and a counter with a random start in each process.
 
-    Two processes collide only where they make an id for the same row's key in the same
-    millisecond with the same counter; the primary key then refuses the second, and nothing is lost.
-    Ids keep growing when the clock goes back.
+    Two processes collide only if they create an id for the same key in the same millisecond with
+    the same counter; then the primary key refuses the second one, and nothing is lost.
+    Ids keep growing if the clock is set back.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -29,17 +29,17 @@ class IdMaker:
         self._sequence = secrets.randbits(_SEQUENCE_BITS)
 
     def __call__(self) -> int:
-        """Return the next id: positive and larger than any this maker gave before."""
+        """Return the next id: positive and larger than all earlier ones of this maker."""
         return self.reserve(1)
 
     def reserve(self, count: int) -> int:
-        """Return the first of so many ids that follow each other; none of them is given again."""
+        """Return the first of ``count`` consecutive ids; none of them is used again."""
         first = max(self._last + 1, self._moment(_SEQUENCE_BITS))
         self._last = first + count - 1
         return first
 
     def with_bucket(self, bucket: int) -> int:
-        """Return a new id that carries a bucket, so that a look-up by id alone finds where it is kept."""
+        """Return a new id that contains a bucket, so that the id alone says where the row is stored."""
         self._last_of_bucket = max(self._last_of_bucket + 1, self._moment(_BUCKET_SEQUENCE_BITS))
         return self._last_of_bucket * BUCKETS + bucket
 
@@ -50,14 +50,14 @@ class IdMaker:
 
 
 def first_id_at(moment: datetime) -> int:
-    """Return the smallest id that an entry can have that happened at this moment or later.
+    """Return the smallest id of an entry that can have happened at this moment or later.
 
-    An entry may say that it happens a few minutes after it is recorded, and two clocks may differ: an hour
-    is taken off.
+    The timestamp of an entry may be a few minutes after it was recorded, and clocks may differ, so one hour
+    is subtracted.
     """
     return max(to_milliseconds(moment) - _EPOCH_MS - 3_600_000, 0) << _SEQUENCE_BITS
 
 
 def bucket_of_id(number: int) -> int:
-    """Return the bucket that an id of ``with_bucket`` carries."""
+    """Return the bucket in an id of ``with_bucket``."""
     return number % BUCKETS

@@ -1,4 +1,4 @@
-"""Long work on the thread that serves, done in parts, so that others have their turn between them."""
+"""Long work on the serving thread, done in parts, so that other calls get a turn in between."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 AT_ONCE = 500
-"""How many values are worked on before others have their turn."""
+"""How many values are processed before others get a turn."""
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 
 
 async def in_turns(values: Sequence[_Given], make: Callable[[_Given], _Made]) -> list[_Made]:
-    """Return what ``make`` makes of each value, in their order; a short list is made in one go."""
+    """Return the result of ``make`` for each value, in order; a short list is done in one go."""
     made = [make(value) for value in values[:AT_ONCE]]
     for start in range(AT_ONCE, len(values), AT_ONCE):
         await asyncio.sleep(0)

@@ -86,7 +86,7 @@ class Colleagues:
             await session.lock(Lock.COLLEAGUES)
             taken = await session.row("take_invitation", hashed)
             if taken is None:
-                raise NotFound("this link was used already, or is too old; ask for another one")
+                raise NotFound("this link was already used or has expired; ask for another one")
             colleagues = await _load_colleagues(session)
             colleague = accept(_invitation_from(taken), colleagues)
             return await _put(session, colleagues, colleague, by=Actor(kind="person", name=colleague.email), now=now)

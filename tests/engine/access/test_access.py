@@ -165,7 +165,7 @@ async def test_a_key_can_be_named_as_lists_show_it(doors: Doors) -> None:
     doors.clock.advance(days=1)
     assert (await doors.first.revoke_key(masked, by=TESTER)).revoked_at == NOON
     for presented in ("prv_live", masked[:-1], ""):
-        with pytest.raises(KeyNotFound, match=r"^0 keys are like"):
+        with pytest.raises(KeyNotFound, match=r"^0 keys match"):
             await doors.first.revoke_key(presented, by=TESTER)
 
 
@@ -173,7 +173,7 @@ async def test_a_masked_key_that_fits_two_is_not_guessed(doors: Doors) -> None:
     """The whole key is asked for, and neither is revoked."""
     [key, *_] = await doors.first.keys()
     await doors.first._store.add_key(replace(key, hash=b"x" * 32), by=TESTER, now=NOON)
-    with pytest.raises(KeyNotFound, match=r"^2 keys are like .*; give the whole key"):
+    with pytest.raises(KeyNotFound, match=r"^2 keys match .*; give the whole key"):
         await doors.first.revoke_key(key.masked, by=TESTER)
     assert {key.revoked_at for key in await doors.first.keys()} == {None}
 
@@ -223,7 +223,7 @@ async def test_the_secret_that_signs_is_not_revoked(doors: Doors) -> None:
     before = await doors.first.signing_secrets()
     for environment in Environment:
         signs = (await doors.first.keyring()).signing_secret(environment)
-        with pytest.raises(Conflict, match=f"signs the user tokens of {environment} now; make another first$"):
+        with pytest.raises(Conflict, match=f"signs the user tokens of {environment} now; create another one first$"):
             await doors.first.revoke_signing_secret(signs.id, by=TESTER)
     with pytest.raises(KeyNotFound, match=r"^Signing secret not found: 'nothing'$"):
         await doors.first.revoke_signing_secret("nothing", by=TESTER)

@@ -67,11 +67,11 @@ async def test_a_first_link_ends_when_somebody_is_there(colleagues: People) -> N
     first = await colleagues.engine.invite_first(by=TESTER)
     await colleagues.ada()
     assert first is not None
-    with pytest.raises(NotFound, match="used already, or is too old"):
+    with pytest.raises(NotFound, match="already used or has expired"):
         await colleagues.engine.accept(first, email="eve@example.com", password_text="quiet words")
     late = Invitation(hash=hash_token("late"), email=None, role=Role.OWNER, expires_at=NOON + ONE_DAY)
     await colleagues.store.colleagues.add_invitation(late, by=TESTER, now=NOON)
-    with pytest.raises(NotFound, match="there is an owner already"):
+    with pytest.raises(NotFound, match="there is already an owner"):
         await colleagues.engine.accept("late", email="eve@example.com", password_text="quiet words")
     assert list(await colleagues.engine.colleagues()) == ["ada@example.com"]
 
@@ -84,7 +84,7 @@ async def test_an_invitation_ends_after_three_days(colleagues: People) -> None:
     colleagues.clock.advance(days=3, milliseconds=-1)
     assert (await colleagues.engine.invitation(token)).role is Role.VIEWER
     colleagues.clock.advance(milliseconds=1)
-    with pytest.raises(NotFound, match="used already, or is too old"):
+    with pytest.raises(NotFound, match="already used or has expired"):
         await colleagues.engine.accept(token, email="", password_text="quiet words")
     with pytest.raises(InvalidValue):
         await colleagues.engine.invite("ada", Role.VIEWER, by=TESTER)
@@ -200,7 +200,7 @@ async def test_old_passwords_are_not_guessed(colleagues: People) -> None:
         with pytest.raises(InvalidValue, match="password must be"):
             await colleagues.engine.change_password(ada, old="quiet words", new="short", by=TESTER)
     for _ in range(5):
-        with pytest.raises(InvalidValue, match="the present password is not this one"):
+        with pytest.raises(InvalidValue, match="the old password is wrong"):
             await colleagues.engine.change_password(ada, old="wrong words", new="other words", by=TESTER)
     with pytest.raises(RateLimited):
         await colleagues.engine.change_password(ada, old="quiet words", new="other words", by=TESTER)
@@ -286,7 +286,7 @@ async def test_open_links_are_listed_and_withdrawn(colleagues: People) -> None:
         with pytest.raises(NotFound):
             await colleagues.engine.accept(token, email="", password_text="quiet words")
     for name in (link.hash.hex(), "", "zz", "\ud83d"):
-        with pytest.raises(NotFound, match="used or withdrawn already"):
+        with pytest.raises(NotFound, match="already used or withdrawn"):
             await colleagues.engine.withdraw_invitation(name, by=TESTER)
 
 
@@ -322,7 +322,7 @@ async def test_a_role_and_a_password_are_changed(colleagues: People) -> None:
     await colleagues.engine.accept(other, email="", password_text="quiet words")
     ada = await colleagues.engine.colleague_of(token)
     assert ada is not None
-    with pytest.raises(InvalidValue, match="the present password is not this one"):
+    with pytest.raises(InvalidValue, match="the old password is wrong"):
         await colleagues.engine.change_password(ada, old="wrong words", new="other words", by=TESTER)
     signed_in = await colleagues.engine.change_password(ada, old="quiet words", new="other words", by=TESTER)
     assert await colleagues.engine.colleague_of(token) is None

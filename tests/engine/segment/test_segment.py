@@ -130,7 +130,7 @@ async def test_nobody_is_called_by_a_blank_at_an_end(shop: World) -> None:
     await shop.accounts.update_user(TEST, "ada", {"email": "a@g.com"})
     await shop.engine.segment.receive(TEST, [identify(1, "bob "), identify(2, "\u00a0", email="a@g.com")])
     assert {status for status, _ in (await outcomes(shop)).values()} == {"FAILED"}
-    assert all(str(reason).startswith("userId must neither begin") for _, reason in (await outcomes(shop)).values())
+    assert all(str(reason).startswith("userId must not begin") for _, reason in (await outcomes(shop)).values())
     assert [user.id for user in await shop.accounts.users(TEST)] == ["ada"]
 
 

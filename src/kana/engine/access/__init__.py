@@ -1,1 +1,1 @@
-"""Who may come in: keys and what they open, and the colleagues who sign in to the dashboard."""
+"""Access: keys for the APIs, and the colleagues who sign in to the dashboard."""

@@ -1,4 +1,4 @@
-"""Who may come in: keys, environments' settings, and the secrets of user tokens."""
+"""Authentication of keys, the settings of environments, and the secrets of user tokens."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ from kana.model.text import shown
 from kana.model.value import value_object
 
 KEYRING_AGE_MAX_S = 0.5
-"""How old the keyring may be that a caller is let in by: what another process revokes holds here after that long."""
+"""How old the keyring may be when a key is checked, so how long a key that another process revoked still works."""
 
 _KEY_LENGTH_MAX = 200
 
 
 @value_object()
 class Caller:
-    """Who asks: an environment, through the door of a kind of key."""
+    """Who makes a request: an environment and a key."""
 
     environment: Environment
     key: ApiKey
 
     @property
     def actor(self) -> Actor:
-        """The caller as the audit log names them."""
+        """The caller as shown in the audit log."""
         return Actor(kind="key", name=self.key.masked)
 
 
 @value_object()
 class Initialised:
-    """A workspace just made, and its keys, which are never shown again."""
+    """A new workspace and its keys, which are never shown again."""
 
     workspace: str
     keys: dict[Environment, dict[KeyKind, str]]
 
 
 class AccessEngine:
-    """Makes, revokes and recognises keys. The keyring is read anew when it is older than half a second."""
+    """Creates, revokes and checks keys. The keyring is read again when it is older than half a second."""
 
     def __init__(self, store: KeyStore, *, clock: Clock) -> None:
         self._store = store
@@ -67,7 +67,7 @@ class AccessEngine:
         self._reading = asyncio.Lock()
 
     async def initialise(self, workspace: str, *, by: Actor) -> Initialised | None:
-        """Make the workspace with a key of each kind for each environment; None when there is one already."""
+        """Create the workspace with a key of each kind for each environment; return None if there is one already."""
         now = self._clock()
         keys = {env: {kind: generate_key(env, kind) for kind in KeyKind} for env in Environment}
         described = [
@@ -89,25 +89,25 @@ class AccessEngine:
         return Initialised(workspace, keys)
 
     async def address(self) -> str | None:
-        """Return the address at which a server was last started, None where none was: where links lead to."""
+        """Return the address at which a server was last started, for links; None if there was none."""
         return await self._store.address()
 
     async def note_address(self, address: str) -> None:
-        """Keep the address at which a server is started now. One that is kept already is not written again."""
+        """Store the address at which a server is started. The same address is not written again."""
         if await self._store.address() != address:
             await self._store.change_address(address)
 
     async def authenticate(self, key: str, kind: KeyKind) -> Caller:
-        """Return who comes with this key.
+        """Return the caller with this key.
 
         Raises:
-            Unauthenticated: the key is unknown, revoked or of another kind; all read the same.
+            Unauthenticated: the key is unknown, revoked or of another kind, with the same message for all.
         """
         hashed = hash_key(key[:_KEY_LENGTH_MAX] if key.isascii() else "")
         found = (await self.keyring()).keys.get(hashed)
         if found is None or found.kind is not kind or found.revoked_at is not None:
             raise Unauthenticated
-        self.uses.note(hashed, self._asked_at)  # Half a second old at most, and no clock is asked.
+        self.uses.note(hashed, self._asked_at)  # Half a second old at most, which saves a call of the clock.
         return Caller(found.environment, found)
 
     async def keyring(self) -> Keyring:
@@ -135,7 +135,7 @@ class AccessEngine:
         return sorted(keys, key=lambda key: (key.created_at, key.prefix))
 
     async def create_key(self, environment: Environment, kind: KeyKind, *, name: str, by: Actor) -> tuple[str, ApiKey]:
-        """Return a new key, which is never shown again, and what is kept of it. Older keys stay valid."""
+        """Return a new key, which is never shown again, and what is stored of it. Older keys stay valid."""
         now = self._clock()
         key = generate_key(environment, kind)
         described = describe_key(key, environment=environment, kind=kind, name=name, now=now)
@@ -144,10 +144,10 @@ class AccessEngine:
         return key, described
 
     async def revoke_key(self, presented: str, *, by: Actor) -> ApiKey:
-        """Revoke a key, given whole or as lists show it; within a second no process lets it in.
+        """Revoke a key, given in full or as lists show it; it stops working in every process within a second.
 
         Raises:
-            KeyNotFound: none is like this, or more than one.
+            KeyNotFound: no key matches, or more than one does.
         """
         now = self._clock()
         key = _find(await self.keys(), presented)
@@ -158,7 +158,7 @@ class AccessEngine:
     async def change_settings(
         self, environment: Environment, *, requires_secure_mode: bool, by: Actor
     ) -> EnvironmentSettings:
-        """Set whether the environment's Client API lets in user tokens only; setting it again changes nothing."""
+        """Set whether the environment's Client API accepts only user tokens; setting it again changes nothing."""
         self._forget()
         old = (await self.keyring()).environments[environment]
         settings = replace(old, requires_secure_mode=requires_secure_mode)
@@ -168,7 +168,7 @@ class AccessEngine:
         return settings
 
     async def rotate_signing_secret(self, environment: Environment, *, by: Actor) -> SigningSecret:
-        """Make the secret that tokens are signed with from now on; those signed before stay valid."""
+        """Create the secret that tokens are signed with from now on; existing tokens stay valid."""
         now = self._clock()
         secret = generate_signing_secret(environment, now=now)
         await self._store.add_signing_secret(secret, by=by, now=now)
@@ -181,34 +181,37 @@ class AccessEngine:
         return sorted((await self.keyring()).signing_secrets, key=lambda secret: (secret.created_at, secret.id))
 
     async def revoke_signing_secret(self, secret_id: str, *, by: Actor) -> SigningSecret:
-        """Revoke a secret; within a second no process lets in a token that was signed with it.
+        """Revoke a secret; tokens signed with it stop working in every process within a second.
 
-        The one that signs now stays: make another first, and give every process a second to sign with that.
+        The one that signs new tokens cannot be revoked: create another first, and give every process a second to
+        use it.
 
         Raises:
-            KeyNotFound: none has this id.
-            Conflict: it is the one that signs now.
+            KeyNotFound: no secret has this id.
+            Conflict: it is the one that signs new tokens.
         """
         now = self._clock()
         secret = next((each for each in await self.signing_secrets() if each.id == secret_id), None)
         if secret is None:
             raise KeyNotFound(f"Signing secret not found: {shown(secret_id)}")
         if secret == (await self.keyring()).signing_secret(secret.environment):
-            raise Conflict(f"Secret {secret_id} signs the user tokens of {secret.environment} now; make another first")
+            raise Conflict(
+                f"Secret {secret_id} signs the user tokens of {secret.environment} now; create another one first"
+            )
         await self._store.revoke_signing_secret(secret, by=by, now=now)
         self._forget()
         return replace(secret, revoked_at=secret.revoked_at or now)
 
     async def seal_signing_secrets(self, *, plainly: bool = False) -> int:
-        """Seal all secrets with the newest key, or take the seals off; return how many were changed."""
+        """Seal all secrets with the newest key, or remove the seals; return how many were changed."""
         changed = await self._store.seal_signing_secrets(plainly=plainly)
         self._forget()
         return changed
 
     async def replace_lost_secrets(self, *, by: Actor) -> list[str]:
-        """Forget the secrets that no key opens any more, and make new ones; return the ids of those forgotten.
+        """Delete the secrets that no known key can open, and create new ones; return the ids of those deleted.
 
-        User tokens that were signed with them open nothing from then on.
+        User tokens that were signed with them stop working.
         """
         now = self._clock()
         new = [generate_signing_secret(environment, now=now) for environment in Environment]
@@ -225,6 +228,6 @@ def _find(keys: Sequence[ApiKey], presented: str) -> ApiKey:
     found = [key for key in keys if key.hash == hashed or key.masked == presented]
     if len(found) != 1:
         raise KeyNotFound(
-            f"{len(found)} keys are like {shown(presented)}; give the whole key, or as `kana keys list` shows it"
+            f"{len(found)} keys match {shown(presented)}; give the whole key, or the text that `kana keys list` shows"
         )
     return found[0]

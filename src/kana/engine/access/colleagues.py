@@ -1,4 +1,4 @@
-"""People of the dashboard: who is invited, who signs in, and whose session it is."""
+"""Colleagues who use the dashboard: inviting them, signing in, and their sessions."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from kana.model.throttle import Throttle, network_of, own_throttle, throttles_of
 from kana.model.value import value_object
 
 SEEN_STEP_S = 60.0
-"""A session's last use is written at most this often, so that looking around writes next to nothing."""
+"""How often the last use of a session is written at most, so that browsing writes almost nothing."""
 
-REFUSED = "The e-mail address and the password do not belong together."
+REFUSED = "The e-mail address or the password is wrong."
 """For an unknown address, a wrong password and a disabled colleague alike."""
 
 _log = logging.getLogger("kana.people")
@@ -42,20 +42,20 @@ class Passwords(Protocol):
     """Hashes passwords slowly, a few at a time."""
 
     async def hash(self, text: str) -> str:
-        """Return what is kept of a password."""
+        """Return the hash of a password, which is what is stored."""
         ...
 
     async def verify(self, text: str, hashed: str | None) -> bool:
-        """Whether a password belongs to a hash; with None it takes as long, and is False."""
+        """Whether a password belongs to a hash; for None it takes as long and is False."""
         ...
 
 
 @value_object()
 class SignedIn:
-    """A session just begun: ``token`` is its id, for the browser alone.
+    """A new session: ``token`` is its id, which only the browser gets.
 
-    ``mark`` tells this browser from a stranger's when its colleague comes again, and lets nobody in by itself. It is
-    empty where no password was shown.
+    ``mark`` identifies this browser when its colleague signs in again; it gives no access by itself. It is empty
+    if no password was used.
     """
 
     token: str
@@ -64,7 +64,7 @@ class SignedIn:
 
 
 class ColleagueEngine:
-    """Invites colleagues, lets them in, and says whose session it is."""
+    """Invites colleagues, signs them in, and finds whose session it is."""
 
     def __init__(self, store: ColleagueStore, *, clock: Clock, passwords: Passwords) -> None:
         self._store = store
@@ -72,11 +72,11 @@ class ColleagueEngine:
         self._passwords = passwords
 
     async def colleagues(self) -> Mapping[str, Colleague]:
-        """Return everybody by address, disabled ones included, the oldest first."""
+        """Return all colleagues by address, disabled ones included, the oldest first."""
         return await self._store.colleagues()
 
     async def invite_first(self, *, by: Actor) -> str | None:
-        """Return the token of a link for the first owner, whoever that is; None when there is somebody already."""
+        """Return the token of a link for the first owner, whoever uses it; None if there is any colleague already."""
         if await self._store.colleagues():
             return None
         return await self._invite(None, Role.OWNER, by=by)
@@ -85,10 +85,10 @@ class ColleagueEngine:
         """Return the token of a link that lets the owner of an address choose a password, within three days.
 
         Earlier links to the same address stop working. Somebody who has an account gets a new password
-        and this role by it, and is enabled again.
+        and this role with it, and is enabled again.
 
         Raises:
-            InvalidValue: this is no e-mail address.
+            InvalidValue: this is not an e-mail address.
         """
         return await self._invite(email_address(email.strip().lower()), role, by=by)
 
@@ -105,15 +105,15 @@ class ColleagueEngine:
         return token
 
     async def open_invitations(self) -> list[Invitation]:
-        """Return the links that still work, those that expire first first."""
+        """Return the links that still work, in the order in which they expire."""
         now = self._clock()
         return [each for each in await self._store.invitations() if each.expires_at > now]
 
     async def withdraw_invitation(self, hash_text: str, *, by: Actor) -> Invitation:
-        """Make a link work no more, named by the hexadecimal text of its hash.
+        """Withdraw a link, named by the hexadecimal text of its hash.
 
         Raises:
-            NotFound: it was used or withdrawn already, or never was.
+            NotFound: it was already used or withdrawn, or never existed.
         """
         try:
             hashed = bytes.fromhex(hash_text)
@@ -121,28 +121,28 @@ class ColleagueEngine:
             hashed = b""
         withdrawn = await self._store.withdraw_invitation(hashed, by=by, now=self._clock())
         if withdrawn is None:
-            raise NotFound("this link was used or withdrawn already")
+            raise NotFound("this link was already used or withdrawn")
         return withdrawn
 
     async def invitation(self, token: str) -> Invitation:
-        """Return the invitation behind a link.
+        """Return the invitation of a link.
 
         Raises:
-            NotFound: it was used, has expired, or never was; all read the same.
+            NotFound: it was used, has expired, or never existed, with the same message for all.
         """
         invitation = await self._store.invitation(hash_token(token))
         if invitation is None or invitation.expires_at <= self._clock():
-            raise NotFound("this link was used already, or is too old; ask for another one")
+            raise NotFound("this link was already used or has expired; ask for another one")
         return invitation
 
     async def accept(self, token: str, *, email: str, password_text: str) -> SignedIn:
-        """Use up an invitation: make the colleague, or give them a new password, and sign them in.
+        """Use up an invitation: create the colleague, or set a new password, and sign them in.
 
-        ``email`` counts only where the invitation names nobody.
+        ``email`` is used only if the invitation names nobody.
 
         Raises:
-            NotFound: the link does not work any more.
-            InvalidValue: the password is too short, or this is no e-mail address.
+            NotFound: the link no longer works.
+            InvalidValue: the password is too short, or this is not an e-mail address.
         """
         invitation = await self.invitation(token)
         address = email_address(invitation.email or email.strip().lower())
@@ -150,7 +150,7 @@ class ColleagueEngine:
 
         def accept(invitation: Invitation, colleagues: Mapping[str, Colleague]) -> Colleague:
             if invitation.email is None and colleagues:
-                raise NotFound("there is an owner already; ask them for an invitation")
+                raise NotFound("there is already an owner; ask them for an invitation")
             return Colleague(
                 email=address,
                 role=invitation.role,
@@ -162,14 +162,14 @@ class ColleagueEngine:
         return await self._begin(colleague)
 
     async def sign_in(self, email: str, password_text: str, *, address: str, mark: str = "") -> SignedIn:
-        """Begin a session, with a new id. ``address`` is where the try comes from, ``mark`` what the browser shows.
+        """Begin a session, with a new id. ``address`` is where the try comes from, ``mark`` what the browser sent.
 
-        A browser that its colleague has signed in with before waits for its own failures alone: nobody else's guesses
-        keep the owner of an account out.
+        A browser that its colleague has signed in with before waits only for its own failures, so guesses of others
+        cannot keep the owner of an account out.
 
         Raises:
-            RateLimited: too many tries for this account, from there, or both; nothing was looked at.
-            Unauthenticated: unknown, wrong or disabled; all read the same and take as long.
+            RateLimited: too many tries for this account, from this address, or both; the password was not checked.
+            Unauthenticated: unknown, wrong or disabled, with the same message and in the same time.
         """
         email = email.strip().lower()
         colleague = (await self._store.colleagues()).get(email)
@@ -193,12 +193,12 @@ class ColleagueEngine:
             )
 
     async def sign_in_by_provider(self, email: str) -> SignedIn:
-        """Begin a session for somebody whose address a provider of identity vouches for.
+        """Begin a session for somebody whose address an identity provider confirms.
 
-        An invitation to that address is used up by it, and no password is needed.
+        It uses up an invitation to that address, and needs no password.
 
         Raises:
-            Unauthenticated: nobody here has this address or is invited, or they are disabled.
+            Unauthenticated: nobody has this address or was invited with it, or they are disabled.
         """
         try:
             address = email_address(email.strip().lower())
@@ -225,11 +225,11 @@ class ColleagueEngine:
         token, now = generate_token(), self._clock()
         session = Session(hash=hash_token(token), email=colleague.email, started_at=now, seen_at=now)
         if not await self._store.add_session(session, colleague):
-            raise Unauthenticated(REFUSED)  # Disabled, or another password, while this one was compared.
+            raise Unauthenticated(REFUSED)  # Disabled, or the password was changed, while this one was checked.
         return SignedIn(token, colleague, _new_mark(colleague))
 
     async def colleague_of(self, token: str) -> Colleague | None:
-        """Return whose session this is, and note its use; None where it is over or the colleague disabled."""
+        """Return the colleague of a session, and store its use; None if it is over or the colleague is disabled."""
         found = await self._store.session(hash_token(token))
         if found is None:
             return None
@@ -249,7 +249,7 @@ class ColleagueEngine:
         await self._store.end_sessions(colleague.email)
 
     async def change_role(self, email: str, role: Role, *, by: Actor) -> Colleague:
-        """Give a colleague another role; they sign in anew, and open links to them end.
+        """Give a colleague another role; they have to sign in again, and open links to them end.
 
         Raises:
             NotFound: nobody has this address.
@@ -260,7 +260,7 @@ class ColleagueEngine:
         )
 
     async def disable(self, email: str, *, by: Actor) -> Colleague:
-        """Let a colleague in no more, from now on; links to them and from them end too. Their name stays in the log.
+        """Disable a colleague: they can no longer sign in, and links to and from them end. The log keeps their name.
 
         Raises:
             NotFound: nobody has this address.
@@ -277,14 +277,14 @@ class ColleagueEngine:
         """Give a colleague another password; every session ends, and a new one begins.
 
         Raises:
-            RateLimited: too many wrong old passwords; nothing was looked at.
+            RateLimited: too many wrong old passwords; this one was not checked.
             InvalidValue: the old password is wrong, or the new one too short.
         """
         chosen, throttles = password(new), own_throttle("old password", colleague.email)
         await self._take_try(throttles, email=colleague.email, address=address)
         if not await self._passwords.verify(normalized(old), colleague.password_hash):
             _note_failure("wrong old password", email=colleague.email, address=address)
-            raise InvalidValue("the present password is not this one", field="old")
+            raise InvalidValue("the old password is wrong", field="old")
         await self._store.return_try(throttles)
         hashed = await self._passwords.hash(chosen)
         changed = await self._store.change_colleague(
@@ -299,7 +299,7 @@ def _new_mark(colleague: Colleague) -> str:
 
 
 def _is_mark(mark: str, colleague: Colleague) -> bool:
-    """Whether a browser got this at an earlier sign-in of the colleague, with the password that they still have."""
+    """Whether a browser got this mark when the colleague signed in with the password that they still have."""
     nonce, _, signature = mark.partition(".")
     if colleague.password_hash is None:
         return False
@@ -307,13 +307,13 @@ def _is_mark(mark: str, colleague: Colleague) -> bool:
 
 
 def _signature(nonce: str, colleague: Colleague) -> str:
-    """Return what only we can make: the hash of a password is as secret as a key, and changes with it."""
+    """Return a signature that only this server can make: its key is the hash of the password, and changes with it."""
     said = f"{nonce}\n{colleague.email}".encode("utf-8", "replace")
     return hmac.new((colleague.password_hash or "").encode(), said, "sha256").hexdigest()
 
 
 def _note_failure(why: str, *, email: str, address: str) -> None:
-    """Leave a line in the log: who watches it sees guesses. What is no e-mail address may be a password."""
+    """Log a failed sign-in, so that guessing can be seen. A text that is not an e-mail address may be a password."""
     try:
         account = shown(email_address(email))
     except InvalidValue:

@@ -1,4 +1,4 @@
-"""When keys were last used: noted in memory as they let somebody in, and written now and then."""
+"""When keys were last used: kept in memory at each use, and written from time to time."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from kana.errors import KanaError
 from kana.model.key import ApiKey
 
 WRITTEN_EVERY = timedelta(minutes=1)
-"""How long a process waits from one write to the next, and so how late others may know of a use."""
+"""How long a process waits between writes, and so how late others may see a use."""
 
 PAUSE_S = 5.0
-"""How often a process looks whether a write is due."""
+"""How often a process checks whether a write is due."""
 
 _log = logging.getLogger("kana.keys")
 
 
 class KeyUses:
-    """Costs a request one assignment and no query. Lost with a process that is killed: at most the last minute."""
+    """The last uses of keys. A request costs one assignment and no query; a killed process loses at most a minute."""
 
     def __init__(self, store: KeyStore, *, clock: Clock) -> None:
         self._store = store
@@ -33,16 +33,16 @@ class KeyUses:
         self._written_at: datetime | None = None
 
     def note(self, hashed: bytes, at: datetime) -> None:
-        """Note that a key let somebody in."""
+        """Note the use of a key."""
         self._noted[hashed] = at
 
     def told(self, key: ApiKey) -> ApiKey:
-        """Return a key with the last use that is written or noted here."""
+        """Return a key with its last use, stored or noted here."""
         noted = self._noted.get(key.hash)
         return key if noted is None or (key.used_at and key.used_at >= noted) else replace(key, used_at=noted)
 
     async def write_due(self) -> None:
-        """Write what is noted, unless a minute has not passed since the last write.
+        """Write what is noted if a minute has passed since the last write.
 
         Raises:
             KanaError: the store cannot answer; what was noted stays noted.
@@ -67,7 +67,7 @@ class KeyUses:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Write in the background, and at the end what is left."""
+        """Write in the background, and write the rest at the end."""
         ending = asyncio.Event()
         task = asyncio.create_task(self._run(ending))
         try:
@@ -89,5 +89,5 @@ class KeyUses:
             await (self.write() if is_last else self.write_due())
         except KanaError as error:
             _log.warning("last uses of keys are not written yet: %s", error.message)
-        except Exception:  # noqa: BLE001 - the next write may find it mended
+        except Exception:  # noqa: BLE001 - the next write may succeed
             _log.exception("last uses of keys could not be written")

@@ -1,4 +1,4 @@
-"""Where keys, and the colleagues who sign in, are kept."""
+"""Storage of keys, and of the colleagues who sign in."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from kana.model.throttle import Throttle
 
 
 class KeyStore(Protocol):
-    """Where keys, environments' settings and signing secrets are kept."""
+    """Stores keys, the settings of environments, and signing secrets."""
 
     async def initialise(self, keyring: Keyring, *, by: Actor, now: datetime) -> bool:
-        """Write the first keyring; return False and write nothing when there is one already."""
+        """Write the first keyring; return False and write nothing if there is one already."""
         ...
 
     async def keyring(self) -> Keyring | None:
-        """Return all of it as last committed by any process; None before ``initialise``."""
+        """Return the whole keyring as last committed by any process; None before ``initialise``."""
         ...
 
     async def address(self) -> str | None:
-        """Return where a server of this workspace was last started; None where none was."""
+        """Return the address where a server of this workspace was last started; None if there was none."""
         ...
 
     async def change_address(self, address: str) -> None:
-        """Note where a server of this workspace is started."""
+        """Store the address where a server of this workspace is started."""
         ...
 
     async def add_key(self, key: ApiKey, *, by: Actor, now: datetime) -> None:
@@ -40,7 +40,7 @@ class KeyStore(Protocol):
         ...
 
     async def use_keys(self, uses: Mapping[bytes, datetime]) -> None:
-        """Note by hash when keys were last used; what is noted already and later stays. Unknown ones are left out."""
+        """Store by hash when keys were last used; a later stored time stays. Unknown keys are ignored."""
         ...
 
     async def change_settings(self, settings: EnvironmentSettings, *, by: Actor, now: datetime) -> None:
@@ -48,7 +48,7 @@ class KeyStore(Protocol):
         ...
 
     async def add_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:
-        """Add a secret, which signs from now on; tokens signed with older ones stay valid."""
+        """Add a secret, which signs new tokens from now on; tokens signed with older ones stay valid."""
         ...
 
     async def revoke_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:
@@ -56,53 +56,53 @@ class KeyStore(Protocol):
         ...
 
     async def seal_signing_secrets(self, *, plainly: bool = False) -> int:
-        """Seal every secret that the newest key did not seal; return how many. ``plainly`` takes all seals off.
+        """Seal every secret that is not sealed with the newest key; return how many. ``plainly`` removes all seals.
 
         Raises:
-            DatabaseRefused: one is sealed with a key that is not known here; nothing was changed.
+            DatabaseRefused: one is sealed with an unknown key; nothing was changed.
         """
         ...
 
     async def replace_lost_secrets(self, new: Sequence[SigningSecret], *, by: Actor, now: datetime) -> list[str]:
-        """Forget secrets whose key is not known here; return their ids.
+        """Delete secrets that are sealed with an unknown key; return their ids.
 
-        Of ``new`` those of environments that are left with none are added.
+        For environments without a secret afterwards, those in ``new`` are added.
         """
         ...
 
 
 class ColleagueStore(Protocol):
-    """Where colleagues, their sessions and invitations are kept. Small: a workspace has few colleagues."""
+    """Stores colleagues, their sessions and invitations. Little data: a workspace has few colleagues."""
 
     async def colleagues(self) -> Mapping[str, Colleague]:
-        """Return everybody by address, disabled ones included, the oldest first."""
+        """Return all colleagues by address, disabled ones included, the oldest first."""
         ...
 
     async def change_colleague(
         self, change: Callable[[Mapping[str, Colleague]], Colleague], *, by: Actor, now: datetime
     ) -> Colleague:
-        """Apply a pure change to one colleague under a lock and log it; what rested on how they were ends with it.
+        """Apply a pure change to one colleague under a lock, log it, and end what depended on their former state.
 
-        That is their sessions, the open links to their address, and those they made where they may invite no more.
+        That is their sessions, the open links to their address, and the links they made if they may no longer invite.
 
         ``change`` may be called again on newer colleagues. What it raises is raised, and nothing is written.
         """
         ...
 
     async def add_invitation(self, invitation: Invitation, *, by: Actor, now: datetime) -> None:
-        """Add an invitation in place of earlier ones to the same address, and forget those that have expired."""
+        """Add an invitation, replace earlier ones to the same address, and delete those that have expired."""
         ...
 
     async def invitations(self) -> list[Invitation]:
-        """Return all that were not used, expired ones included, those that expire first first."""
+        """Return all unused invitations, expired ones included, in the order in which they expire."""
         ...
 
     async def withdraw_invitation(self, hashed: bytes, *, by: Actor, now: datetime) -> Invitation | None:
-        """Delete an invitation and log it; None where it was used, withdrawn, or never was."""
+        """Delete an invitation and log it; None if it was used or withdrawn or never existed."""
         ...
 
     async def invitation(self, hashed: bytes) -> Invitation | None:
-        """Return the invitation, expired or not; None where it was used or never was."""
+        """Return the invitation, expired or not; None if it was used or never existed."""
         ...
 
     async def invitation_to(self, email: str) -> Invitation | None:
@@ -112,28 +112,28 @@ class ColleagueStore(Protocol):
     async def accept_invitation(
         self, hashed: bytes, accept: Callable[[Invitation, Mapping[str, Colleague]], Colleague], *, now: datetime
     ) -> Colleague:
-        """Use up an invitation and write the colleague that ``accept`` returns, as ``change_colleague`` writes one.
+        """Use up an invitation and write the colleague that ``accept`` returns, as ``change_colleague`` does.
 
-        Of two who come with one link, one gets in. What ``accept`` raises is raised, and nothing is written.
+        If two people use one link, only one succeeds. What ``accept`` raises is raised, and nothing is written.
 
         Raises:
-            NotFound: it was used or never was.
+            NotFound: it was used or never existed.
         """
         ...
 
     async def add_session(self, session: Session, colleague: Colleague) -> bool:
-        """Add a session, and forget those that are over.
+        """Add a session, and delete those that are over.
 
-        False, and none is added, where the colleague was disabled or got another password since they were read.
+        Return False and add none if the colleague was disabled or got another password since they were read.
         """
         ...
 
     async def session(self, hashed: bytes) -> tuple[Session, Colleague] | None:
-        """Return the session, over or not, and whose it is."""
+        """Return the session, over or not, and its colleague."""
         ...
 
     async def touch_session(self, hashed: bytes, *, now: datetime) -> None:
-        """Note that a session was used."""
+        """Store that a session was used."""
         ...
 
     async def end_session(self, hashed: bytes) -> None:
@@ -145,12 +145,12 @@ class ColleagueStore(Protocol):
         ...
 
     async def take_try(self, throttles: Sequence[Throttle], *, now: datetime) -> int:
-        """Count a try as failed against each throttle and return 0; or return how many seconds it has to wait.
+        """Count a try as failed in each throttle and return 0; or count nothing and return how many seconds to wait.
 
-        Then nothing was counted. Of tries at one moment no more are let through than one after the other would be.
+        Simultaneous tries are allowed in the same number as tries one after the other.
         """
         ...
 
     async def return_try(self, throttles: Sequence[Throttle]) -> None:
-        """Take back a try that was right after all; counts that are a person's own begin anew."""
+        """Take back a try that turned out to be right; a person's own counts start over."""
         ...

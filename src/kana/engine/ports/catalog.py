@@ -1,4 +1,4 @@
-"""Where features and packages are kept."""
+"""Storage of features and packages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kana.model.period import ResetPeriod
 
 
 class CatalogStore(Protocol):
-    """Where features and packages are kept, one catalogue an environment."""
+    """Stores features and packages, one catalogue for each environment."""
 
     async def catalog(self, environment: Environment) -> Catalog:
         """Return the catalogue as last committed by any process."""
@@ -37,7 +37,7 @@ class CatalogStore(Protocol):
         ...
 
     async def count_subscribers(self, environment: Environment, *, now: datetime) -> Mapping[str, int]:
-        """Return how many subscriptions stand to each package; those without any are left out."""
+        """Return how many subscriptions each package has that have not ended; packages without any are left out."""
         ...
 
     async def count_over(
@@ -50,9 +50,9 @@ class CatalogStore(Protocol):
         reset: ResetPeriod | None,
         now: datetime,
     ) -> int:
-        """Return how many subscriptions that stand to a package have used more than ``limit`` in their current period.
+        """Return how many current subscriptions to a package have used more than ``limit`` in their period.
 
-        The period is the one that ``reset`` gives each of them, from its own start. Takes a time that
-        grows with the package's subscriptions, and holds up no decision and no write.
+        The period is counted by ``reset`` from the start of each. It takes time in proportion to the number of
+        the package's subscriptions, and delays no decision and no write.
         """
         ...

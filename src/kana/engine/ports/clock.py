@@ -1,4 +1,4 @@
-"""The time, and where decisions are counted."""
+"""The clock, and the meter for metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Says what time it is."""
+    """Tells the time."""
 
     def __call__(self) -> datetime:
         """Return the time now: aware, UTC, cut to the millisecond."""
@@ -16,16 +16,16 @@ class Clock(Protocol):
 
 
 class Meter(Protocol):
-    """Takes note of what happens, for those who watch."""
+    """Counts what happens, for metrics."""
 
     def decided(self, operation: str, reasons: Iterable[str]) -> None:
-        """Decisions of ``check`` or ``record`` that were made together, each by its stable reason."""
+        """Count decisions of ``check`` or ``record`` that were made together, by their stable reasons."""
         ...
 
     def batch(self, size: int, seconds: float) -> None:
-        """One batch of so many entries reached the disk in so many seconds."""
+        """Count a batch of ``size`` entries that was written to disk in so many seconds."""
         ...
 
     def segment(self, statuses: Iterable[str]) -> None:
-        """What became of Segment's events, each as often as something did."""
+        """Count what happened to events of Segment, by status."""
         ...

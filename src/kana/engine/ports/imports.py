@@ -1,4 +1,4 @@
-"""Where imports of users are kept on their way."""
+"""Storage of imports of users while they are in progress."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from kana.model.user import User
 from kana.model.user_import import Row, UserImport
 
 RowMerge = Callable[[Environment, Row, User | None], User]
-"""Returns a user as a row has it, from what is there: the same user where nothing changes, a new one for None."""
+"""Returns the user that a row describes, given the present one: equal to it if nothing changes, new for None."""
 
 
 class UserImportStore(Protocol):
     """The journal of imports that are merged into the users: each call is one short transaction.
 
-    An import is kept page by page, then decided, then merged page by page. Until it is decided nobody sees anything
-    of it and it can be dropped; from then on all of it will be merged, whatever ends in between.
+    An import is stored page by page, then decided, then merged page by page. Until it is decided nobody sees anything
+    of it and it can be dropped; afterwards all of it will be merged, even if the process ends in between.
     """
 
     async def begin_import(self, user_import: UserImport) -> None:
-        """Open the journal of an import that is not decided."""
+        """Begin the journal of an import that is not decided."""
         ...
 
     async def keep_page(self, import_id: int, page: int, rows: Sequence[Row], *, now: datetime) -> None:
         """Add a page to an import; ``page`` numbers it.
 
         Raises:
-            Conflict: the user_import was dropped, by somebody who took it for left behind.
+            Conflict: another process dropped the import, because it looked abandoned.
         """
         ...
 
     async def decide_import(self, import_id: int, *, now: datetime) -> None:
-        """Decide that an import is merged.
+        """Decide that an import will be merged.
 
         Raises:
             Conflict: as for a page.
@@ -42,19 +42,19 @@ class UserImportStore(Protocol):
         ...
 
     async def merge_page(self, import_id: int, merge: RowMerge, *, now: datetime) -> int | None:
-        """Merge the next page of a decided user_import into the users and forget it; return how many rows it had.
+        """Merge the next page of a decided import into the users and delete it; return how many rows it had.
 
-        None when there is no page left: then the log has its one line, with counts, and the user_import is gone.
+        None if there is no page left: then the log has its line, with counts, and the import is deleted.
 
         Raises:
-            Conflict: another call made one of the users meanwhile; nothing was written, try again.
+            Conflict: another call created one of the users meanwhile; nothing was written, try again.
         """
         ...
 
     async def drop_page(self, import_id: int) -> bool:
-        """Forget a page of an import that was not decided, and at last the user_import; return whether more is left."""
+        """Delete a page of an undecided import, and finally the import; return whether more is left."""
         ...
 
     async def imports(self) -> list[UserImport]:
-        """Return the imports that are under way or were left behind, the oldest first."""
+        """Return the imports that are in progress or were abandoned, the oldest first."""
         ...

@@ -1,4 +1,4 @@
-"""Where totals of usage and the administrative log are read."""
+"""Reading of usage totals and the administrative log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kana.model.value import value_object
 
 @value_object()
 class Threshold:
-    """From how many units on an entitlement of a package is of interest."""
+    """From how many used units an entitlement of a package is near its limit."""
 
     package_id: str
     feature_id: str
@@ -34,7 +34,7 @@ class NearTotal(NamedTuple):
 
 
 class InsightStore(Protocol):
-    """Where totals of usage and the administrative log are read. Long reads: they hold up no decision and no write."""
+    """Reads usage totals and the administrative log. These are long reads, which delay no decision and no write."""
 
     async def usage_by_step(
         self,
@@ -56,10 +56,10 @@ class InsightStore(Protocol):
         feature_ids: Sequence[str],
         package_ids: Sequence[str | None],
     ) -> list[UsageRow]:
-        """Return what one user used: a row for each hour, where steps are hours, else for each day.
+        """Return what one user used: a row for each hour if steps are hours, otherwise for each day.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
         """
         ...
 
@@ -72,7 +72,7 @@ class InsightStore(Protocol):
     async def top_users(
         self, environment: Environment, feature_id: str, *, start: datetime, end: datetime, limit: int
     ) -> list[TopUser]:
-        """Return who used most of a feature in these days, the first one most."""
+        """Return the users who used most of a feature in these days, the heaviest user first."""
         ...
 
     async def near_limits(
@@ -94,15 +94,15 @@ class InsightStore(Protocol):
         """Return who was refused what in ``[start, end)`` and for which reason, the most often refused first.
 
         Raises:
-            UserNotFound: ``user_id`` is given and none has it.
+            UserNotFound: ``user_id`` is given and no user has it.
         """
         ...
 
     async def log(
         self, environment: Environment, *, limit: int, before: int | None, subject_id: str | None, shared: bool
     ) -> list[LogLine]:
-        """Return at most ``limit`` changes, the newest first, from before an id; of one subject, or of all.
+        """Return at most ``limit`` changes before an id, the newest first; of one subject, or of all.
 
-        ``shared`` takes in those of the whole workspace, which no environment owns.
+        ``shared`` includes those of the whole workspace, which belong to no environment.
         """
         ...

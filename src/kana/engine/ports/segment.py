@@ -1,4 +1,4 @@
-"""Where what Segment sent is kept."""
+"""Storage of what Segment sent."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ EventMapper = Callable[[SegmentEvent, Sequence[MappingRule]], SegmentEvent]
 
 
 class SegmentStore(Protocol):
-    """Where what Segment sent is kept, each message once, and the rules that map it."""
+    """Stores what Segment sent, each message once, and the rules that map it."""
 
     async def keep_events(
         self, environment: Environment, read: Callable[[Sequence[MappingRule]], Sequence[SegmentEvent]]
     ) -> list[SegmentEvent]:
-        """Keep the events that ``read`` makes by the rules of this moment; return them as they are kept, in order.
+        """Store the events that ``read`` creates by the present rules; return them as stored, in order.
 
-        A message that was kept before stays as it was, and is returned so. ``read`` may be called again.
-        No change of rules falls between ``read`` and the commit.
+        A message that was stored before is left and returned as it was. ``read`` may be called again.
+        The rules cannot change between ``read`` and the commit.
         """
         ...
 
     async def map_events(
         self, environment: Environment, *, after: int, limit: int, map_event: EventMapper
     ) -> tuple[list[SegmentEvent], int | None]:
-        """Hold the first ``limit`` unmapped events after a number against the rules; write and return those mapped.
+        """Compare the first ``limit`` unmapped events after a number with the rules; write and return those mapped.
 
-        ``map_event`` returns an event as it was where no rule matches. Answers the last number looked at too, None
-        where there was none. No change of rules and no other mapping happens meanwhile.
+        ``map_event`` returns an event unchanged if no rule matches. The result has the last number looked at too,
+        None if there was none. The rules cannot change meanwhile, and no other mapping runs.
         """
         ...
 
     async def reopen_events(
         self, environment: Environment, *, after: int, limit: int, map_event: EventMapper
     ) -> tuple[list[SegmentEvent], int | None]:
-        """Do the same with failed events, of which ``map_event`` makes what they are when they are tried again."""
+        """Do the same with failed events: ``map_event`` returns them as they are when they are tried again."""
         ...
 
     async def settle_events(self, events: Sequence[SegmentEvent]) -> None:
-        """Write status, reason, feature and rule of events, but for those that are settled already."""
+        """Write status, reason, feature and rule of events, except for those that are already settled."""
         ...
 
     async def open_events(
@@ -59,15 +59,15 @@ class SegmentStore(Protocol):
     async def segment_events(
         self, environment: Environment, *, status: EventStatus | None, limit: int, before: int | None
     ) -> list[SegmentEvent]:
-        """Return at most ``limit`` events, the newest first, from before a number."""
+        """Return at most ``limit`` events before a number, the newest first."""
         ...
 
     async def count_segment_events(self, environment: Environment) -> Mapping[EventStatus, tuple[int, datetime]]:
-        """Return how many events there are of each status that any has, and when the newest of them was received."""
+        """Return for each status that occurs how many events have it, and when the newest of them was received."""
         ...
 
     async def count_failed_events(self, environment: Environment, *, most: int) -> int:
-        """Return how many events have failed; counts no further than ``most``, so that it is as quick as that."""
+        """Return how many events have failed, counting at most ``most``, so that it is quick."""
         ...
 
     async def count_unmapped_events(self, environment: Environment, *, limit: int) -> list[tuple[str | None, int]]:
@@ -86,9 +86,9 @@ class SegmentStore(Protocol):
         by: Actor,
         now: datetime,
     ) -> None:
-        """Apply a pure change to the rules by id, and log it. What ``change`` raises is raised, nothing is written."""
+        """Apply a pure change to the rules by id, and log it. If ``change`` raises, nothing is written."""
         ...
 
     async def mark_replayed(self, rules: Sequence[MappingRule]) -> None:
-        """Note that all unmapped events were held against rules, but for those that have changed since."""
+        """Store that all unmapped events were compared with these rules, except for rules that have changed since."""
         ...

@@ -1,4 +1,4 @@
-"""All of it: one database."""
+"""The store: all ports of one database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kana.engine.ports.users import AccountStore
 
 
 class Store(Protocol):
-    """What keeps each noun of one database."""
+    """The storage of each noun in one database."""
 
     @property
     def catalogs(self) -> CatalogStore:
@@ -28,7 +28,7 @@ class Store(Protocol):
 
     @property
     def imports(self) -> UserImportStore:
-        """Imports of users on their way."""
+        """Imports of users in progress."""
         ...
 
     @property
@@ -38,7 +38,7 @@ class Store(Protocol):
 
     @property
     def audits(self) -> AuditStore:
-        """Totals against the ledger."""
+        """Comparing totals with the ledger."""
         ...
 
     @property
@@ -70,5 +70,5 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Finish what is in flight and let go of the database."""
+        """Finish what is running and close the database."""
         ...

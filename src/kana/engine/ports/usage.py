@@ -1,4 +1,4 @@
-"""Where usage is kept: the ledger and its totals."""
+"""Storage of usage: the ledger and its totals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Wanted(Protocol):
-    """What a reader makes of one account, and the totals that it needs for the rest."""
+    """What a reader derives from one account, and the totals that it needs for the rest."""
 
     def counters(self) -> Iterable[CounterKey]:
         """Return which totals."""
@@ -26,7 +26,7 @@ class Wanted(Protocol):
 
 
 class Totals(tuple[CounterKey, ...]):
-    """Totals by themselves, for a reader who makes nothing else of an account."""
+    """Only totals, for a reader who needs nothing else from an account."""
 
     __slots__ = ()
 
@@ -38,7 +38,7 @@ class Totals(tuple[CounterKey, ...]):
 _Wanted = TypeVar("_Wanted", bound=Wanted)
 
 Want = Callable[[Account, Catalog], _Wanted]
-"""Says what a reader wants of one account; it may be called again on a newer moment."""
+"""Says what a reader wants of one account; it may be called again on newer data."""
 
 
 @value_object()
@@ -51,7 +51,7 @@ class Snapshot(Generic[_Wanted]):
     used: Mapping[CounterKey, int]
 
     def total(self, counter: CounterKey) -> int:
-        """Return a total that was asked for; 0 where nothing was recorded in its period."""
+        """Return a total that was asked for; 0 if nothing was recorded in its period."""
         return self.used.get(counter, 0)
 
 
@@ -68,7 +68,7 @@ class Drift:
 class TallyDrift:
     """A total of a day or an hour that differs from its entries. Each side is units, entries and refusals.
 
-    ``user`` is the bucket and key of a day's user; of an hour, which is over all users, None.
+    ``user`` is the bucket and key of the user for a day; None for an hour, which covers all users.
     """
 
     environment: str
@@ -82,7 +82,7 @@ class TallyDrift:
 
 @value_object()
 class Audit:
-    """What recomputing every counter from the ledger found."""
+    """The result of recomputing every counter from the ledger."""
 
     entries: int
     counters: int
@@ -96,18 +96,18 @@ class Audit:
 
 
 class Ledger(Protocol):
-    """Where usage is kept: entries that are never updated, and the totals derived from them."""
+    """Stores usage: entries that are never updated, and the totals derived from them."""
 
     def lane(self, environment: Environment, user_id: str) -> int:
-        """Return which batches this user's usage may join: users of different lanes can commit side by side."""
+        """Return which batches this user's usage may join: different lanes can commit at the same time."""
         ...
 
     async def append(self, batch: Batch) -> None:
         """Decide and write a batch in one transaction; return after the commit is on disk.
 
-        Reads the newest catalogues, and the batch's accounts under their locks, of those who are ``batch.late``
-        with ended subscriptions; calls ``batch.place``,
-        reads the totals it asks for, calls ``batch.decide``, writes ``batch.entries`` and ``batch.totals``.
+        Reads the newest catalogues, and the batch's accounts under their locks, for ``batch.late`` with ended
+        subscriptions; calls ``batch.place``, reads the totals it asks for, calls ``batch.decide``, and writes
+        ``batch.entries`` and ``batch.totals``.
         """
         ...
 
@@ -119,23 +119,23 @@ class Ledger(Protocol):
         *,
         history: bool = False,
     ) -> Snapshot[_Wanted]:
-        """Return the accounts of these users, what ``want`` answers for each, and the totals that this names.
+        """Return the accounts of these users, the result of ``want`` for each, and the totals that it names.
 
-        A user who does not exist is left out. With ``history`` accounts hold ended subscriptions too.
+        A user who does not exist is left out. With ``history`` accounts include ended subscriptions.
         """
         ...
 
     async def entries(self, environment: Environment, user_id: str, *, limit: int, before: int | None) -> list[Entry]:
-        """Return at most ``limit`` entries of a user, refusals included, the newest first, from before an id.
+        """Return at most ``limit`` entries of a user before an id, refusals included, the newest first.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
         """
         ...
 
 
 class AuditStore(Protocol):
-    """What every total says against what its lines add up to."""
+    """Compares every total with the sum of its lines."""
 
     async def audit(self) -> Audit:
         """Recompute every total from the entries and return where they differ."""

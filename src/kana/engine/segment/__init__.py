@@ -1,1 +1,1 @@
-"""What Segment sends: kept, mapped by rules, and carried out."""
+"""What Segment sends: storing it, mapping it by rules, and processing it."""

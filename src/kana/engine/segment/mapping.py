@@ -1,4 +1,4 @@
-"""Rules that map Segment's events to features, and what people look at to write them."""
+"""Manages the rules that map Segment's events to features, and shows what helps to write them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from kana.model.text import TEXT_LENGTH_MAX, shown
 from kana.model.value import value_object
 
 LIST_MAX = 1000
-"""Most events, names or properties that one list answers."""
+"""Most events, names or properties in one list."""
 
 PROPERTY_EVENTS_MAX = 1000
-"""How many of the newest unmapped events are looked into for their properties."""
+"""How many of the newest unmapped events are searched for properties."""
 
 
 class RuleChanges(TypedDict, total=False):
-    """What of a rule may change. A field left out stays."""
+    """The fields of a rule that may change. A field that is left out stays."""
 
     name: str
     event_name: str | None
@@ -46,7 +46,7 @@ class RuleChanges(TypedDict, total=False):
 
 @value_object()
 class EventCounts:
-    """How many events were kept, how many of them are open or failed, and when the newest came."""
+    """How many events are stored, how many of them are open or failed, and when the newest arrived."""
 
     total: int
     unmapped: int
@@ -57,7 +57,7 @@ class EventCounts:
 
 @value_object()
 class UnmappedEventName:
-    """How many unmapped events have one name. None: those without."""
+    """How many unmapped events have one name. None: no name."""
 
     event: str | None
     unmapped: int
@@ -73,7 +73,7 @@ class UnmappedProperty:
 
 
 class MappingEngine:
-    """Keeps mapping rules, and shows events. ``on_change`` is told when a rule is to be replayed."""
+    """Manages mapping rules, and lists events. ``on_change`` is called when a rule has to be replayed."""
 
     def __init__(
         self, store: SegmentStore, catalogs: CatalogStore, *, clock: Clock, ids: IdMaker, on_change: Callable[[], None]
@@ -85,7 +85,7 @@ class MappingEngine:
         self._on_change = on_change
 
     async def rules(self, environment: Environment) -> list[MappingRule]:
-        """Return all mapping rules, the oldest first: of several that match an event that one counts."""
+        """Return all mapping rules, the oldest first: if several match an event, the oldest counts."""
         return await self._store.mapping_rules(environment)
 
     async def create_rule(
@@ -151,7 +151,7 @@ class MappingEngine:
         return changed[0]
 
     async def delete_rule(self, environment: Environment, rule_id: str, *, by: Actor) -> MappingRule:
-        """Delete a rule, and return it as it was. What it recorded stays.
+        """Delete a rule and return it. What it recorded stays.
 
         Raises:
             NotFound: there is no such rule.
@@ -168,7 +168,7 @@ class MappingEngine:
     async def events(
         self, environment: Environment, *, status: EventStatus | None = None, first: int, before: int | None = None
     ) -> list[SegmentEvent]:
-        """Return at most ``first`` events, 1 to 1000, the newest first, from before a number.
+        """Return at most ``first`` events, 1 to 1000, before a number, the newest first.
 
         Raises:
             InvalidValue: ``first`` is out of range.
@@ -177,7 +177,7 @@ class MappingEngine:
         return await self._store.segment_events(environment, status=status, limit=limit, before=before)
 
     async def counts(self, environment: Environment) -> EventCounts:
-        """Return how many events there are. Takes a time that grows with them, and holds up nobody."""
+        """Return how many events there are. It takes time in proportion to their number, but delays nobody."""
         found = await self._store.count_segment_events(environment)
         count = {status: number for status, (number, _) in found.items()}
         return EventCounts(
@@ -189,7 +189,7 @@ class MappingEngine:
         )
 
     async def failed(self, environment: Environment) -> int:
-        """Return how many events have failed, counted no further than 1000; quick however many there are."""
+        """Return how many events have failed, counting at most 1000, so that it is always quick."""
         return await self._store.count_failed_events(environment, most=LIST_MAX)
 
     async def unmapped_names(self, environment: Environment, *, first: int) -> list[UnmappedEventName]:
@@ -235,7 +235,7 @@ def _rule(rules: Mapping[str, MappingRule], rule_id: str) -> MappingRule:
 
 
 def _count_leaves(events: Sequence[SegmentEvent]) -> list[UnmappedProperty]:
-    """Return how often each value stands at each path, once an event; what no condition can hold is left out."""
+    """Return how many events have each value at each path; what no condition can match is left out."""
     counts = Counter(
         (path, value)
         for event in events

@@ -1,4 +1,4 @@
-"""What could not be carried out at once: events that a new rule maps, that wait, or that a crash left behind."""
+"""Processes events that could not be processed at once: newly mapped, waiting, or left open by a crash."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from kana.model.environment import Environment
 from kana.model.segment import EventStatus, SegmentEvent, mapped
 
 PAGE = 50
-"""How many events are taken up at a time, before everybody else has a turn."""
+"""How many events are processed at a time, before others get a turn."""
 
 PAUSE_S = 5.0
-"""How long after one look the next one is had, unless a rule changes in this process."""
+"""Pause between two rounds, unless a rule changes in this process."""
 
 PENDING_AGE = timedelta(seconds=30)
-"""An event that is pending for so long was left behind, by a crash or by a store that could not answer."""
+"""An event that is pending for this long was left open by a crash or by a store that could not answer."""
 
 WAITING_PAUSE = timedelta(hours=1)
-"""How often events are tried again whose user or feature did not exist."""
+"""How often events are tried again if their user or feature did not exist."""
 
 CarryOut = Callable[[Sequence[SegmentEvent]], Awaitable[None]]
 
@@ -33,14 +33,14 @@ _log = logging.getLogger("kana.segment")
 
 
 class Replayer:
-    """Takes up open events. Several processes may do so at once: each event counts once all the same.
+    """Processes open events. Several processes may do so at the same time: each event still counts once.
 
-    An event is first marked with the feature that the rules of one moment give it and then recorded under
-    its message's id, so that whoever comes after a crash does the same again.
+    An event is first stored with the feature that the present rules give it, and then recorded under its
+    message's id, so after a crash the same thing is done again.
     """
 
     def __init__(self, store: SegmentStore, carry_out: CarryOut, *, clock: Clock, again: EventMapper = mapped) -> None:
-        """``again`` makes of a failed event what it is when it is tried again."""
+        """``again`` returns a failed event as it is when it is tried again."""
         self._store = store
         self._carry_out = carry_out
         self._again = again
@@ -48,21 +48,21 @@ class Replayer:
         self._clock = clock
         self._wake = asyncio.Event()
         self._is_ending = False
-        self._left_behind = timedelta()  # Nothing is in flight before the first look.
+        self._left_behind = timedelta()  # Nothing is running before the first round.
         self._waiting_from: datetime | None = None
 
     def wake(self) -> None:
-        """Have the next look at once."""
+        """Start the next round now."""
         self._wake.set()
 
     def retry_failed(self, environment: Environment) -> None:
-        """Try again, in the background, each event that has failed until then; some may fail again."""
+        """Try all failed events again in the background; some may fail again."""
         self._retrying.add(environment)
         self.wake()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Look again and again in the background; ends between two pages."""
+        """Run rounds in the background; stop between two pages."""
         task = asyncio.create_task(self._run())
         try:
             yield
@@ -77,18 +77,18 @@ class Replayer:
             try:
                 await self.replay()
             except KanaError as error:
-                _log.warning("events are not taken up yet: %s", error.message)
-            except Exception:  # noqa: BLE001 - the next look may find it mended
-                _log.exception("events could not be taken up")
+                _log.warning("open events are not processed yet: %s", error.message)
+            except Exception:  # noqa: BLE001 - the next round may succeed
+                _log.exception("open events could not be processed")
             with suppress(TimeoutError):
                 async with asyncio.timeout(PAUSE_S):
                     await self._wake.wait()
 
     async def replay(self) -> None:
-        """Take up what there is now, of both environments.
+        """Process the open events of both environments.
 
         Raises:
-            KanaError: the store cannot answer; what was not taken up stays open.
+            KanaError: the store cannot answer; what was not processed stays open.
         """
         now = self._clock()
         tries_waiting = self._waiting_from is None or now - self._waiting_from >= WAITING_PAUSE
@@ -103,7 +103,7 @@ class Replayer:
             self._waiting_from = now
 
     async def _replay_rules(self, environment: Environment) -> None:
-        """Hold all unmapped events against the rules where one is new or changed."""
+        """Compare all unmapped events with the rules if a rule is new or changed."""
         stale = [rule for rule in await self._store.mapping_rules(environment) if not rule.is_replayed]
         last: int | None = 0
         pace = Pace()

@@ -1,4 +1,4 @@
-"""What Segment sends: each message is kept as it came, and carried out once."""
+"""Receives what Segment sends: each message is stored as it came, and processed once."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ from kana.model.usage import Receipt
 from kana.model.user import User
 
 WAITING_MAX = 1000
-"""How many events that wait for a user are recorded as soon as they are identified; others follow within the hour."""
+"""How many events that wait for a user are recorded when they are identified; others follow within the hour."""
 
 TOGETHER_MAX = 100
-"""Most messages that one transaction keeps or settles, so that a record need not wait for more of them."""
+"""Most messages that one transaction stores or settles, so that a record does not wait for more."""
 
 _TRIES = 5
 _SAME_EMAIL_MAX = 100
@@ -57,7 +57,7 @@ _LATER = (RateLimited, Unavailable, OutcomeUnknown)
 
 
 class SegmentEngine:
-    """Receives messages and carries them out."""
+    """Receives messages and processes them."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class SegmentEngine:
         meter: Meter,
         read_again: Callable[[SegmentEvent], Message] | None = None,
     ) -> None:
-        """``read_again`` makes of a kept event the message that it was, however it is read by now."""
+        """``read_again`` returns the message of a stored event, read by the present rules."""
         self._store = store
         self._users = users
         self._usage = usage
@@ -81,20 +81,20 @@ class SegmentEngine:
         self._keeping = asyncio.Lock()
 
     async def receive(self, environment: Environment, messages: Sequence[Message]) -> None:
-        """Keep messages, then carry out what can be; each once, whichever way and how often it comes.
+        """Store messages, then process what can be processed; each once, however often it is sent.
 
-        Some at a time, so that others have their turn. What has been kept is not lost: what a crash leaves undone,
-        the ``Replayer`` takes up, and what is sent again is kept once.
+        They are processed in parts, so that others get a turn. What is stored is not lost: the ``Replayer``
+        processes what a crash leaves open, and a message that is sent again is stored once.
 
         Raises:
-            Unavailable, OutcomeUnknown: send them again, as some may not be kept.
+            Unavailable, OutcomeUnknown: send them again, as some may not be stored.
         """
         now = self._clock()
         for some in _pieces(messages):
             await self._receive_together(environment, some, now=now)
 
     async def _receive_together(self, environment: Environment, messages: Sequence[Message], *, now: datetime) -> None:
-        """Receive messages in one transaction, and of all that come one such transaction at a time."""
+        """Receive messages in one transaction; only one such transaction runs at a time."""
         first = self._ids.reserve(len(messages))
 
         def read(rules: Sequence[MappingRule]) -> list[SegmentEvent]:
@@ -110,7 +110,7 @@ class SegmentEngine:
         await self.carry_out([event for event in once if event.status is EventStatus.PENDING])
 
     async def retry(self, environment: Environment, number: int) -> SegmentEvent:
-        """Try a failed event again; return it with what became of it.
+        """Try a failed event again; return it with the result.
 
         Raises:
             NotFound: no failed event has this number.
@@ -127,7 +127,7 @@ class SegmentEngine:
         return event
 
     def again(self, event: SegmentEvent, rules: Sequence[MappingRule]) -> SegmentEvent:
-        """Return a failed event as it is when it is tried again, itself where its message still cannot be read."""
+        """Return a failed event as it is when it is tried again; unchanged if its message still cannot be read."""
         try:
             message = None if self._read_again is None else self._read_again(event)
         except InvalidValue:
@@ -138,9 +138,9 @@ class SegmentEngine:
         self._meter.segment(event.status.value for event in events)
 
     async def carry_out(self, events: Sequence[SegmentEvent]) -> None:
-        """Do what events ask for, in their order: tracks between two identifies are recorded together.
+        """Process events in order; tracks between two identifies are recorded together.
 
-        Those that ask for nothing, or cannot be mapped, are passed over.
+        Events that need nothing, or are not mapped, are skipped.
         """
         tracks: list[SegmentEvent] = []
         for event in events:
@@ -155,7 +155,7 @@ class SegmentEngine:
         await self._record(tracks)
 
     async def _record(self, events: Sequence[SegmentEvent]) -> None:
-        """Record mapped tracks and note what became of each; what may succeed later stays open."""
+        """Record mapped tracks and store the result of each; those that may succeed later stay open."""
         for some in _pieces(events):
             await self._record_together(some)
 
@@ -171,8 +171,8 @@ class SegmentEngine:
             self._count(events)
 
     async def _identify(self, event: SegmentEvent) -> None:
-        """Create or change the user, note it, and record what waited for them."""
-        assert event.user_id is not None, "an identify without a user is not carried out"
+        """Create or change the user, store the result, and record events that waited for them."""
+        assert event.user_id is not None, "an identify without a user is never processed"
         try:
             await self._put_user(event.environment, identity_of(event))
         except _LATER:
@@ -185,7 +185,7 @@ class SegmentEngine:
 
     async def _put_user(self, environment: Environment, identity: Identity) -> None:
         for _ in range(_TRIES):
-            with suppress(Conflict, UserNotFound):  # Somebody created, renamed or changed one of them meanwhile.
+            with suppress(Conflict, UserNotFound):  # One of them was created, renamed or changed meanwhile.
                 return await self._put_user_once(environment, identity)
         raise Unavailable("the user is being changed by others; send it again", retry_after_s=1)
 
@@ -214,12 +214,12 @@ class SegmentEngine:
 
 
 def _pieces(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
-    """Yield values in their order, at most ``TOGETHER_MAX`` at a time."""
+    """Yield values in order, at most ``TOGETHER_MAX`` at a time."""
     return (values[start : start + TOGETHER_MAX] for start in range(0, len(values), TOGETHER_MAX))
 
 
 def _settled(event: SegmentEvent, outcome: Receipt | KanaError) -> SegmentEvent:
-    """Return an event with what became of its usage; as it was where trying again may help."""
+    """Return an event with the result of its usage; unchanged if trying again may help."""
     if isinstance(outcome, Receipt):
         status = EventStatus.RECORDED if outcome.entry.recorded else EventStatus.REFUSED
         return replace(event, status=status, reason=outcome.entry.reason)
@@ -231,10 +231,10 @@ def _settled(event: SegmentEvent, outcome: Receipt | KanaError) -> SegmentEvent:
 
 
 def _merged(user: User, found: User, identity: Identity) -> User:
-    """Return the user that was found, under its lock, with what was said of them.
+    """Return the user that was found, under its lock, with what the message says.
 
     Raises:
-        Conflict: it is another one meanwhile.
+        Conflict: it is another user by now.
     """
     if user.key != found.key or (user.id != identity.user_id and not is_import(user)):
         raise Conflict("the user was changed meanwhile")

@@ -1,1 +1,1 @@
-"""Deciding and recording usage, and what it adds up to."""
+"""Deciding and recording usage, and reports about it."""

@@ -1,9 +1,9 @@
-"""A batch: usages that are decided and written in one transaction, without I/O of its own.
+"""A batch: usages that are decided and written in one transaction. It does no I/O itself.
 
 A store drives it: it reads the accounts of ``users`` under their locks, with ended subscriptions for
-those who are ``late``, and the entries that hold ``keys``, calls ``place``, reads the totals that this
-names, calls ``decide``, writes ``entries``, ``totals`` and ``tallies``, and commits. Only then are
-``answers`` true.
+those who are ``late``, and the entries that have ``keys``, calls ``place``, reads the totals that this
+names, calls ``decide``, writes ``entries``, ``totals`` and ``tallies``, and commits. Only then are the
+``answers`` valid.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ NamedUser = tuple[Environment, str]
 """A user as callers name them."""
 
 KeyUse = tuple[int, bytes]
-"""A user's ``key`` and the digest of an idempotency key of theirs."""
+"""A user's ``key`` and the digest of one of their idempotency keys."""
 
 
 class Batch:
-    """Usages in order of arrival, and what becomes of each. One that is wrong never fails its neighbours."""
+    """Usages in order of arrival, and the answer to each. A wrong one does not affect its neighbours."""
 
     def __init__(self, usages: Sequence[Usage], *, clock: Callable[[], datetime], next_id: Callable[[], int]) -> None:
         self.usages = usages
@@ -45,22 +45,22 @@ class Batch:
 
     @property
     def environments(self) -> set[Environment]:
-        """Whose catalogues are needed."""
+        """The environments whose catalogues are needed."""
         return {usage.environment for usage in self.usages}
 
     @property
     def users(self) -> set[NamedUser]:
-        """Whose accounts are needed."""
+        """The users whose accounts are needed."""
         return {(usage.environment, usage.user_id) for usage in self.usages}
 
     @property
     def late(self) -> set[NamedUser]:
-        """Who of them tells when a usage happened, so that ended subscriptions may answer for it."""
+        """The users with a usage that has a timestamp, so that ended subscriptions may answer for it."""
         return {(usage.environment, usage.user_id) for usage in self.usages if usage.timestamp is not None}
 
     @property
     def keys(self) -> list[tuple[NamedUser, bytes]]:
-        """The digests of the idempotency keys whose earlier entries are needed, and whose they are."""
+        """The users and digests of the idempotency keys whose earlier entries are needed."""
         return [
             ((usage.environment, usage.user_id), usage.key_digest)
             for usage in self.usages
@@ -69,7 +69,7 @@ class Batch:
 
     @property
     def answers(self) -> list[Receipt | KanaError]:
-        """One answer for each usage, in order: a receipt, or the error that this one call gets."""
+        """One answer for each usage, in order: a receipt, or the error for this usage."""
         return [answer for answer in self._answers if answer is not None]
 
     def place(
@@ -80,8 +80,8 @@ class Batch:
     ) -> set[CounterKey]:
         """Find the entitlement that answers for each usage; return the totals that deciding needs.
 
-        This is the moment at which they are decided: whoever calls it has the locks, so that of two who change
-        an account the second one sees a later time than the first.
+        This call sets the time of the decisions. The caller has the locks, so of two that change an account
+        the second one has a later time than the first.
         """
         self._now = self._clock()
         self._earlier = dict(earlier)
@@ -118,11 +118,11 @@ class Batch:
         return account.user, Place(entitlement, entitlement.counter_at(moment))
 
     def _first(self, usage: Usage, user: UserRef) -> Entry | None:
-        """Return the entry that holds this usage's idempotency key already."""
+        """Return the earlier entry with this usage's idempotency key."""
         return None if usage.key_digest is None else self._earlier.get((user.key, usage.key_digest))
 
     def decide(self, used: Mapping[CounterKey, int]) -> None:
-        """Decide each usage in order of arrival on the totals given, which grow as it goes."""
+        """Decide each usage in order of arrival on the given totals, which change with each."""
         self.entries = []
         self.totals = {}
         self.tallies = Tallies()
@@ -149,7 +149,7 @@ class Batch:
 
 
 def _answer_again(first: Entry, usage: Usage) -> Receipt | KanaError:
-    """Return the first answer to a key, or the error when the key comes with other content."""
+    """Return the first answer to a key, or the error if the content differs."""
     differing = first.differing_fields(usage)
     if not differing:
         return Receipt(first, duplicate=True)

@@ -1,4 +1,4 @@
-"""What answers for features of an account, with the totals that it counts: what a snapshot is asked for."""
+"""The entitlements that answer for features of an account, with their counters, as a snapshot needs them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from kana.model.entitlement import CounterKey, Entitlement, effective
 from kana.model.feature import Feature
 
 Counted = tuple[Entitlement, CounterKey]
-"""What answers for a user and a feature, and the total that it counts at a moment."""
+"""The entitlement that answers for a user and a feature, and its counter at a moment."""
 
 
 class CountedFeatures(dict[str, Counted]):
-    """What answers for each feature by its id. One for which nothing answers is left out."""
+    """The entitlement that answers for each feature, by its id. Features without one are left out."""
 
     __slots__ = ()
 
     def counters(self) -> list[CounterKey]:
-        """Return the totals that they count."""
+        """Return their counters."""
         return [counter for _, counter in self.values()]
 
 
 def counted_features(
     account: Account, catalog: Catalog, features: Iterable[Feature], *, now: datetime
 ) -> CountedFeatures:
-    """Return what answers for an account and each of the features now."""
+    """Return the entitlements that answer for an account and each of the features now."""
     found = CountedFeatures()
     for feature in features:
         entitlement = effective(account, catalog, feature, now=now)

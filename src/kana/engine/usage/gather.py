@@ -1,4 +1,4 @@
-"""Questions that arrive together are answered together: one transaction instead of one for each."""
+"""Answers questions that arrive together in one transaction instead of one for each."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _Question = TypeVar("_Question")
 _Answer = TypeVar("_Answer")
 
 GATHERED_MAX = 64
-"""Most questions answered at once."""
+"""Most questions in one group."""
 
 AT_ONCE_MAX = 2
-"""Most groups of questions under way, so that the connections are not all taken by them."""
+"""Most groups running at the same time, so that they do not use all connections."""
 
 
 class Gatherer(Generic[_Question, _Answer]):
-    """Hands groups of questions to a function that answers each, in order, with a value or an error of its own.
+    """Passes groups of questions to a function that answers each, in order, with a value or an error.
 
-    A lone question waits for nobody; while groups are under way, those that arrive form the next.
+    A single question does not wait; while groups are running, those that arrive form the next.
     """
 
     def __init__(self, answer: Callable[[Sequence[_Question]], Awaitable[Sequence[_Answer | Exception]]]) -> None:
@@ -29,9 +29,9 @@ class Gatherer(Generic[_Question, _Answer]):
         self._running: set[asyncio.Task[None] | None] = set()
 
     def ask(self, question: _Question) -> asyncio.Future[_Answer]:
-        """Return what is, or raises, the answer to one question when awaited.
+        """Return a future with the answer to one question, or its error.
 
-        A future and not a coroutine: one layer less to wake through on the way of each request.
+        It is a future and not a coroutine to save a step in each request.
         """
         future: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         self._pending.append((question, future))
@@ -43,11 +43,11 @@ class Gatherer(Generic[_Question, _Answer]):
         try:
             await self._answer_all()
         finally:
-            # In the very step that found nothing left: a question that came between would wait for ever.
+            # In the same step that found nothing left, or a question in between would never be answered.
             self._running.discard(asyncio.current_task())
 
     async def _answer_all(self) -> None:
-        # Those that became ready in the same turn of the loop join the first of them.
+        # Questions that arrive in the same turn of the loop join the first.
         await asyncio.sleep(0)
         while taken := self._pending[:GATHERED_MAX]:
             del self._pending[:GATHERED_MAX]

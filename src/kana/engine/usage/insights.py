@@ -1,4 +1,4 @@
-"""Insights: how much was used, by whom and of which package, who is refused, and who is about to run out."""
+"""Insights: how much was used, by whom and in which package, who is refused, and who is about to run out."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ FIRST_MAX = 1000
 """Most users, refusals or changes that one call may ask for."""
 
 _AT_ONCE = 200
-"""How many users' accounts are looked at together, so that nobody waits long for the short reads of others."""
+"""How many users' accounts are read together, so that short reads of others do not wait long."""
 
 
 class InsightEngine:
-    """Reads totals. Long reads, which hold up no decision and no record; what is just recorded is in them."""
+    """Reads totals. These are long reads, which delay no check and no record; the latest usage is included."""
 
     def __init__(self, store: InsightStore, catalogs: CatalogStore, ledger: Ledger, *, clock: Clock) -> None:
         self._store = store
@@ -67,10 +67,10 @@ class InsightEngine:
         user_id: str | None = None,
         rows_max: int = ROWS_MAX,
     ) -> list[UsageRow]:
-        """Return a row for each step, feature and package with entries, in the order of time.
+        """Return a row for each step, feature and package with entries, in order of time.
 
-        Every step that ``[start, end)`` touches is told whole. Of all features, packages and users unless told
-        which. Refusals that no package answered are in it where no packages are named.
+        Steps are never partial: each one that ``[start, end)`` touches is included as a whole. Without ids all
+        features, packages and users are included. Refusals without a package are included if no packages are named.
 
         Raises:
             FeatureNotFound, PackageNotFound, UserNotFound: one of the ids does not exist.
@@ -99,7 +99,7 @@ class InsightEngine:
     ) -> list[Adoption]:
         """Return how many users were entitled to each feature on some day of the range, and how many used it.
 
-        Days are whole. Which packages hold a feature is what the catalogue says now.
+        Days are whole. Which packages have a feature is decided by the present catalogue.
 
         Raises:
             FeatureNotFound: one of the ids does not exist.
@@ -157,7 +157,7 @@ class InsightEngine:
         )
 
     async def near_limit(self, environment: Environment, *, first: int = 100) -> list[Outlook]:
-        """Return who has used 80 % or more of a limit that holds for them now, the largest share first.
+        """Return who has used 80 % or more of a limit that applies to them now, the largest share first.
 
         Raises:
             InvalidValue: ``first`` is not 1 to 1,000.
@@ -176,7 +176,7 @@ class InsightEngine:
     async def _confirmed(
         self, environment: Environment, candidates: Sequence[NearTotal], now: datetime
     ) -> list[Outlook]:
-        """Return the outlook of those whose total is that of the entitlement which answers for them."""
+        """Return the outlook of those whose total belongs to the entitlement that answers for them."""
         wanted = {(each.user_id, each.feature_id) for each in candidates}
         outlooks = await self._outlooks(environment, {user_id for user_id, _ in wanted}, now)
         found = [
@@ -185,10 +185,10 @@ class InsightEngine:
         return sorted(found, key=lambda each: (-each.share, each.user_id, each.feature_id))
 
     async def outlook(self, environment: Environment, user_id: str) -> list[Outlook]:
-        """Return how a user stands with every limit that holds for them now, the largest share first.
+        """Return how much of each limit that applies to a user now is used, the largest share first.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
         """
         found = await self._outlooks(environment, [user_id], self._clock())
         return sorted(found, key=lambda each: (-each.share, each.feature_id))
@@ -217,9 +217,9 @@ class InsightEngine:
         subject_id: str | None = None,
         shared: bool = False,
     ) -> list[LogLine]:
-        """Return the ``first`` administrative changes, 1 to 1,000, the newest first, from after the one with an id.
+        """Return the ``first`` administrative changes, 1 to 1,000, the newest first, after the one with an id.
 
-        ``shared`` takes in what no environment owns, as changes of people: never for holders of a key.
+        ``shared`` includes changes that belong to no environment, such as those of colleagues: never for API keys.
 
         Raises:
             InvalidValue: ``first`` is out of range.
@@ -239,7 +239,7 @@ def _whole_days(start: datetime, end: datetime) -> tuple[datetime, datetime]:
 
 
 def _thresholds(catalog: Catalog) -> Iterator[Threshold]:
-    """Yield where each limit of the catalogue begins to be near."""
+    """Yield for each limit of the catalogue from when on it is near."""
     for package in catalog.packages.values():
         for held in package.features:
             limit = held.allowance.limit

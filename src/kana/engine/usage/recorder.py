@@ -1,6 +1,6 @@
-"""Group commit: while one batch is on its way to disk, the calls that arrive form the next.
+"""Group commit: while one batch is being written to disk, the calls that arrive form the next.
 
-So one fsync is paid by many callers, and a lone caller waits for nobody.
+So many callers share one fsync, and a single caller does not wait for others.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ BATCH_MAX = 1000
 """Most usages in one transaction."""
 
 TOGETHER_MAX = 50
-"""Most usages of one call that wait at a time, so that others' are recorded between them."""
+"""Most usages of one call that wait at the same time, so that usages of others are recorded in between."""
 
 PENDING_MAX = 8192
-"""Most usages waiting in one lane; the next is told to come back."""
+"""Most usages waiting in one lane; further ones are refused with RateLimited."""
 
 
 class _Call:
-    """Usages that came together, and their answers: the caller waits once, for the last of them."""
+    """Usages of one call, and their answers: the caller waits once, for the last of them."""
 
     __slots__ = ("_missing", "answered", "answers")
 
@@ -37,7 +37,7 @@ class _Call:
         self._missing = size
 
     def answer(self, at: int, answer: Receipt | Exception) -> None:
-        """Give one usage its answer, which it has not had before."""
+        """Set the answer of one usage; each is set once."""
         self.answers[at] = answer
         self._missing -= 1
         if not self._missing:
@@ -46,11 +46,11 @@ class _Call:
 
 
 _Waiting = tuple[Usage, _Call, int]
-"""A usage, the call that it came with, and its place there."""
+"""A usage, its call, and its position there."""
 
 
 class Recorder:
-    """Gathers usages into batches, a lane at a time, and hands each caller its own answer."""
+    """Collects usages into batches, for each lane separately, and gives each caller the answer."""
 
     def __init__(self, ledger: Ledger, *, clock: Clock, reserve_ids: Callable[[int], int], meter: Meter) -> None:
         self._ledger = ledger
@@ -64,7 +64,7 @@ class Recorder:
     async def record(self, usage: Usage) -> Receipt:
         """Return the answer to one usage after its entry is on disk.
 
-        A caller who goes away changes nothing: the entry is written, and its key finds it.
+        If the caller disconnects, the entry is still written, and its key finds it.
 
         Raises:
             KanaError: this usage's own error, or the store's.
@@ -76,10 +76,10 @@ class Recorder:
         return _told(call.answers[0])
 
     async def record_many(self, usages: Sequence[Usage]) -> list[Receipt | KanaError]:
-        """Return the answers to usages in their order; one that is wrong never fails its neighbours.
+        """Return the answers to usages in order; a wrong one does not affect its neighbours.
 
-        Some at a time, and of all such calls one at a time: usages of others have their turn in between, and do
-        not wait for all of these.
+        They are recorded in parts, and only one such call records at a time, so usages of others get a turn in
+        between and do not wait for all of these.
         """
         answers: list[Receipt | KanaError] = []
         for start in range(0, len(usages), TOGETHER_MAX):
@@ -107,14 +107,14 @@ class Recorder:
             self._running[lane] = asyncio.create_task(self._run(lane))
 
     async def drain(self) -> None:
-        """Return when all that was accepted is on disk or refused."""
+        """Return when everything that was accepted is on disk or refused."""
         while self._running:
             await asyncio.gather(*self._running.values())
 
     async def _run(self, lane: int) -> None:
         try:
             while pending := self._pending[lane]:
-                # Those that became ready in the same turn of the loop join the first of them.
+                # Usages that arrive in the same turn of the loop join the first.
                 await asyncio.sleep(0)
                 taken = pending[:BATCH_MAX]
                 del pending[:BATCH_MAX]
@@ -138,14 +138,14 @@ class Recorder:
             call.answer(at, answer)
 
     def _ids(self, count: int) -> Iterator[int]:
-        """Yield ids, reserved so many at a time: a store that decides a batch again gets none twice."""
+        """Yield ids, ``count`` reserved at a time: a store that decides a batch again never gets an id twice."""
         while True:
             first = self._reserve_ids(count)
             yield from range(first, first + count)
 
 
 def _told(answer: Receipt | Exception | None) -> Receipt:
-    """Return a receipt as it is; raise what stands in its place."""
+    """Return a receipt, or raise the error in its place."""
     if isinstance(answer, Receipt):
         return answer
     assert answer is not None, "a call is answered when all of its usages are"

@@ -1,4 +1,4 @@
-"""Check and record: may this user use this feature now, this user has used it, and what was used."""
+"""The verbs check, record and show: may a user use a feature now, they have used it, and how much they used."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from kana.model.usage import Receipt, Usage
 from kana.model.value import value_object
 
 PAST_PERIODS = 24
-"""How many finished periods ``show`` answers unless asked otherwise."""
+"""How many finished periods ``show`` returns by default."""
 
 PAST_PERIODS_MAX = 1000
 """Most finished periods that one call may ask for."""
@@ -52,7 +52,7 @@ class PeriodUsage:
 
     @property
     def period_end(self) -> datetime | None:
-        """When it ends, if it does."""
+        """When the period ends, if it does."""
         return self.period.end
 
 
@@ -73,7 +73,7 @@ class _Check(NamedTuple):
 
 
 class UsageEngine:
-    """Decides, records and shows usage. Reads are of what is committed; a check never promises what a record gets."""
+    """Decides, records and shows usage. Reads see what is committed; a check reserves nothing for a later record."""
 
     def __init__(self, ledger: Ledger, recorder: Recorder, *, clock: Clock, meter: Meter) -> None:
         self._ledger = ledger
@@ -95,7 +95,7 @@ class UsageEngine:
         return await self._checks[environment].ask(_Check(user_id, feature_id, delta))
 
     async def _answer_checks(self, environment: Environment, checks: Sequence[_Check]) -> list[Decision | KanaError]:
-        """Answer the checks that arrived together, with one reading for all of them."""
+        """Answer the checks that arrived together with a single read."""
         now = self._clock()
         asked: dict[str, set[str]] = {}
         for check in checks:
@@ -113,7 +113,7 @@ class UsageEngine:
     async def check_many(
         self, environment: Environment, user_ids: Sequence[str], feature_ids: Sequence[str], *, delta: int = 1
     ) -> list[list[Decision]]:
-        """Return a row for each user with a decision for each feature, all of one moment.
+        """Return a row for each user with a decision for each feature, all at the same moment.
 
         Raises:
             UserNotFound, FeatureNotFound: one of the ids does not exist.
@@ -138,14 +138,14 @@ class UsageEngine:
         self._meter.decided("check", map(_word, decisions))
 
     async def record(self, usage: Usage) -> Receipt:
-        """Decide and record in one durable step; answer after the entry is on disk. A refusal is an answer.
+        """Decide and record in one durable step; return after the entry is on disk. A refusal is an answer.
 
         Retrying with the same idempotency key counts once and gets the first answer again.
 
         Raises:
             UserNotFound, FeatureNotFound: no such id.
             InvalidValue: the timestamp is too far ahead, or before the subscription.
-            IdempotencyKeyReused: the key came before with other content.
+            IdempotencyKeyReused: the key was used before with other content.
             Unavailable, RateLimited: nothing was recorded.
             OutcomeUnknown: retry with the same key.
 
@@ -154,18 +154,18 @@ class UsageEngine:
         return await self._recorder.record(usage)
 
     async def record_many(self, usages: Sequence[Usage]) -> list[Receipt | KanaError]:
-        """Decide and record usages as ``record`` does each; answer in their order, with each its own error.
+        """Decide and record each usage as ``record`` does; return answers or errors in order.
 
-        One that is wrong never fails its neighbours. They are not one step: between two of them
-        others may record.
+        A wrong one does not affect its neighbours. They are not one step: others may record between two of
+        them.
         """
         return await self._recorder.record_many(usages)
 
     async def show(self, environment: Environment, user_id: str, feature_id: str, *, past: int = PAST_PERIODS) -> Shown:
-        """Return what a user used of a feature: now, and in finished periods with the newest first.
+        """Return what a user used of a feature: now, and in finished periods, the newest first.
 
-        Of each subscription the newest ``past`` periods are looked at: of the one that answers now all are
-        shown, unused ones as zero; of others those with usage. ``current`` is None for a BINARY feature
+        The newest ``past`` periods of each subscription are considered: for the one that answers now all are
+        shown, unused ones as zero; for others only those with usage. ``current`` is None for a BINARY feature
         and without a subscription.
 
         Raises:
@@ -188,12 +188,12 @@ class UsageEngine:
 
 @value_object()
 class _History:
-    """The periods that a user's use of one feature may be shown for."""
+    """The periods for which a user's usage of one feature may be shown."""
 
     effective: Entitlement | None
     current: Period | None
     finished: tuple[tuple[Entitlement, Period, Period], ...]
-    """Entitlement, the period as counted, and as shown: cut where the subscription ended."""
+    """Entitlement, the period as counted, and the period as shown, which ends with the subscription."""
 
     def counters(self) -> list[CounterKey]:
         counters = [entitlement.counter_of(period) for entitlement, period, _ in self.finished]
@@ -232,10 +232,10 @@ def _history(account: Account, catalog: Catalog, feature: Feature, *, past: int,
 
 
 def _beyond_end(entitlement: Entitlement) -> Iterator[tuple[Entitlement, Period, Period]]:
-    """Yield the period after a subscription's end in which usage may have been counted all the same.
+    """Yield the period after a subscription's end in which usage may still have been counted.
 
-    It was told to happen a little ahead, or was decided by a machine whose clock is. Shown, that period
-    ends as it begins.
+    Its timestamp was slightly ahead, or the clock of the machine that decided it was. Such a period is shown
+    with the same start and end.
     """
     ends_at = entitlement.subscription.ends_at
     if ends_at is not None:
@@ -245,7 +245,7 @@ def _beyond_end(entitlement: Entitlement) -> Iterator[tuple[Entitlement, Period,
 
 
 def _finished(entitlement: Entitlement, *, now: datetime) -> Iterator[tuple[Entitlement, Period, Period]]:
-    """Yield the finished periods of a subscription, newest first: up to its end, the last one cut there."""
+    """Yield the finished periods of a subscription, newest first; the last one is cut at the subscription's end."""
     ends_at = entitlement.subscription.ends_at
     if ends_at is not None and ends_at <= now:
         last = entitlement.period_at(ends_at)
@@ -287,7 +287,7 @@ def _decide(counted: Counted | None, snapshot: Snapshot[CountedFeatures], delta:
 
 
 def _word(decision: Decision) -> str:
-    """Return the word that metrics count a check under: its outcome, but that a yes records nothing."""
+    """Return the word that metrics count a check under: its outcome, but ALLOWED for a yes, which records nothing."""
     return "ALLOWED" if decision.access else decision.outcome.value
 
 
