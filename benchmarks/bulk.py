@@ -28,7 +28,8 @@ from kana.errors import KanaError
 from kana.model.environment import Environment
 from kana.model.usage import Usage
 from kana.settings import Settings
-from kana.store import rows
+from kana.store.entries import counter_row, day_rows, entry_row, hour_rows
+from kana.store.session import Row
 from kana.store.sqlite.connection import connect
 from kana.store.sqlite.statements import SQL
 from tests.support.postgres import Postgres
@@ -45,7 +46,7 @@ _STATEMENTS = {
 }
 """The tables that a batch writes, and SQLite's statement for a row of each."""
 
-_Rows = dict[str, list[rows.Row]]
+_Rows = dict[str, list[Row]]
 """The rows of one batch, by table."""
 
 
@@ -113,12 +114,10 @@ async def _record(url: str) -> tuple[float, list[_Rows]]:
 def _rows_of(parts: Sequence[Batch]) -> _Rows:
     """Return the rows of one call, which a store may have written in several parts."""
     return {
-        "entries": [rows.entry_row(entry) for part in parts for entry in part.entries],
-        "counters": [(*rows.counter_row(key), used) for part in parts for key, used in part.totals.items()],
-        "usage_days": [row for part in parts for row in rows.day_rows(part.tallies)],
-        "usage_hours": [
-            row for bucket, part in enumerate(parts) for row in rows.hour_rows(part.tallies, bucket=bucket)
-        ],
+        "entries": [entry_row(entry) for part in parts for entry in part.entries],
+        "counters": [(*counter_row(key), used) for part in parts for key, used in part.totals.items()],
+        "usage_days": [row for part in parts for row in day_rows(part.tallies)],
+        "usage_hours": [row for bucket, part in enumerate(parts) for row in hour_rows(part.tallies, bucket=bucket)],
     }
 
 

@@ -23,9 +23,12 @@ from kana.model.subscription import Subscription, SubscriptionStatus
 from kana.model.usage import Action, Entry
 from kana.model.user import User
 from kana.settings import Settings
-from kana.store import rows
+from kana.store.entries import counter_row, entry_row
+from kana.store.session import Row
 from kana.store.sqlite.statements import SQL
 from kana.store.statements import read_migrations
+from kana.store.subscriptions import subscription_row
+from kana.store.users import user_row
 
 ENVIRONMENT = Environment.TEST
 LIMIT = 1_000_000_000
@@ -71,10 +74,10 @@ def grow(path: Path, *, first: int, users: int, entries: int) -> None:
     people = sorted(_people(users))
     connection.execute("begin immediate")
     new = [person for person in people if person[2] >= first]
-    connection.executemany(SQL["put_user"], (rows.user_row(_user(person)) for person in new))
+    connection.executemany(SQL["put_user"], (user_row(_user(person)) for person in new))
     connection.executemany(SQL["add_user_id"], (_user_id_row(person) for person in new))
     connection.executemany(
-        SQL["put_subscription"], (rows.subscription_row(ENVIRONMENT, _subscription(person)) for person in new)
+        SQL["put_subscription"], (subscription_row(ENVIRONMENT, _subscription(person)) for person in new)
     )
     each, more = divmod(entries, len(people)) if people else (0, 0)
     counts = [each + (number < more) for number in range(len(people))]
@@ -134,13 +137,13 @@ def _counter(person: _Person) -> CounterKey:
     return CounterKey(subscription.bucket, subscription.id, "calls", ResetPeriod.MONTH, _EPOCH)
 
 
-def _entry_rows(people: list[_Person], counts: list[int]) -> Iterator[rows.Row]:
+def _entry_rows(people: list[_Person], counts: list[int]) -> Iterator[Row]:
     draw = random.Random(1)
     for person, count in zip(people, counts, strict=True):
         counter = _counter(person)
         for number in range(count):
             moment = _EPOCH + timedelta(seconds=draw.randrange(1, 800_000))
-            yield rows.entry_row(
+            yield entry_row(
                 Entry(
                     id=number + 1,
                     environment=ENVIRONMENT,
@@ -163,7 +166,7 @@ def _entry_rows(people: list[_Person], counts: list[int]) -> Iterator[rows.Row]:
             )
 
 
-def _total_rows(people: list[_Person], counts: list[int]) -> Iterator[rows.Row]:
+def _total_rows(people: list[_Person], counts: list[int]) -> Iterator[Row]:
     for person, count in zip(people, counts, strict=True):
         if count:
-            yield (*rows.counter_row(_counter(person)), count)
+            yield (*counter_row(_counter(person)), count)

@@ -12,7 +12,6 @@ from kana.model.environment import bucket_of
 from kana.model.search import UserOrder, UserSearch
 from kana.model.user import User
 from kana.store import directory
-from kana.store.statements import read_statements
 from tests.support.world import LIVE, NOON, ONE_DAY, TEST, World, a_package, a_user, allows
 
 PEOPLE = (
@@ -115,9 +114,3 @@ async def test_who_holds_a_package_is_found(store: Store, world: World) -> None:
     assert await ids(package_id="basic", text="c") == ["cyd"]
     assert await ids(package_id="pro") == []
     assert await ids(package_id="pro", text="c") == []
-
-
-def test_both_stores_have_the_same_statements() -> None:
-    """Names are the same where the work is."""
-    sqlite, postgres = (set(read_statements(f"kana.store.{name}", "directory.sql")) for name in ("sqlite", "postgres"))
-    assert sqlite == postgres

@@ -140,6 +140,16 @@ async def test_a_cancelled_subscription_counts_until_it_ended(busy: World) -> No
     assert (before.entitled, after.entitled) == (1, 0)
 
 
+async def test_a_subscription_that_ended_as_it_began_is_not_counted(busy: World) -> None:
+    """It gave access at no moment, so that its user never had the feature."""
+    await busy.subscribed_user("cyd", "pro")
+    adoption = busy.engine.insights.adoption
+    assert await adoption(TEST, feature_ids=["seat"], **YEAR) == [Adoption("seat", 2, 1)]
+    [held] = await busy.accounts.subscriptions(TEST, user_id="cyd")
+    await busy.accounts.cancel_subscription(TEST, held.subscription.id)
+    assert await adoption(TEST, feature_ids=["seat"], **YEAR) == [Adoption("seat", 1, 1)]
+
+
 async def test_top_users(busy: World) -> None:
     """The most units first, refusals beside them; a range is of whole days."""
     top = busy.engine.insights.top_users

@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import pytest
 
-from kana.store.sqlite.statements import DIRECTORY, SQL
+from kana.store.sqlite.statements import SQL
 from tests.store.whole import OVER_ALL, questions, rows
 from tests.support.stores import SqlitePlace
 
@@ -81,11 +81,10 @@ def steps_of(connection: apsw.Connection, sql: str, bindings: tuple[Any, ...]) -
     return int(event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"])
 
 
-@pytest.mark.parametrize("name", [*SQL, *DIRECTORY])
+@pytest.mark.parametrize("name", SQL)
 def test_no_statement_scans_within_a_scan(empty: apsw.Connection, name: str) -> None:
     """Of all there are: within a loop, rows are searched for."""
-    sql = {**SQL, **DIRECTORY}[name]
-    assert scans_in_scans(empty, sql) == BOUNDED.get(name, [])
+    assert scans_in_scans(empty, SQL[name]) == BOUNDED.get(name, [])
 
 
 def test_a_scan_within_a_scan_is_seen(empty: apsw.Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kana.engine.ports.usage import Audit, Drift, TallyDrift
 from kana.model.period import from_milliseconds
-from kana.store.rows import counter_from
+from kana.store.entries import counter_from
 from kana.store.session import Row, Session, Transactions
 from kana.store.values import whole
 

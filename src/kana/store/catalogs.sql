@@ -54,9 +54,7 @@ delete from packages
 where (environment, id) in (select value ->> 0, value ->> 1 from json_array_elements($1::json));
 
 -- name: count_subscribers
-select package_id, count(*) from subscriptions
-where environment = $1 and status not in ('CANCELLED', 'INCOMPLETE_EXPIRED') and (ends_at is null or ends_at > $2)
-group by package_id;
+select s.package_id, count(*) from subscriptions as s where s.environment = $1 and {stands(s, $2)} group by s.package_id;
 
 -- name: load_totals_over
 -- Totals over a limit ($6) of the subscriptions that stand to a package, in periods that may hold now (from $7).
@@ -64,8 +62,7 @@ select s.started_at, c.period_start
 from subscriptions as s
 join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.feature_id = $4
     and c.reset_period = $5 and c.period_start >= $7
-where s.environment = $1 and s.package_id = $2 and s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED')
-    and (s.ends_at is null or s.ends_at > $3) and c.used > $6;
+where s.environment = $1 and s.package_id = $2 and {stands(s, $3)} and c.used > $6;
 
 -- name: add_catalog_change
 -- A change on its way; version 0 until it is decided.

@@ -1,4 +1,4 @@
-"""How users are found, whatever the database: what a search binds, and the order in which its answers stand.
+"""How users are found among very many: what a search binds, and the order in which its answers stand.
 
 Few that match are gathered by the index of what they match, and put in order here. Where many match,
 the order's own index is walked, and soon meets enough of them. So a page is quick either way.
@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from kana.model.period import to_milliseconds
 from kana.model.search import UserOrder, UserSearch, without_case
 from kana.model.user import User
-from kana.store import rows
+from kana.store.session import Row, Session
+from kana.store.users import user_from, user_row
 
 GATHERED_MAX = 1_000
 """Most users that are gathered; beyond, the order is walked."""
@@ -21,12 +22,22 @@ _LAST = "\U0010ffff"
 _LATEST = 2**62
 
 
-def walk(search: UserSearch) -> tuple[str, rows.Row]:
+async def search(session: Session, wanted: UserSearch) -> list[User]:
+    """Return the page of users that a search asks for."""
+    for name, bindings in _gatherings(wanted):
+        found = await session.rows(name, *bindings)
+        if len(found) <= GATHERED_MAX:
+            return _page_of(found, wanted)
+    name, bindings = _walk(wanted)
+    return [user_from(row) for row in await session.rows(name, *bindings)]
+
+
+def _walk(search: UserSearch) -> tuple[str, Row]:
     """Return the statement that walks the order of a search, and its bindings."""
     after = search.after
     value: str | int = _LATEST if search.order is UserOrder.AGE else ""
     if after is not None and search.order is not UserOrder.ID:
-        value = _value(rows.user_row(after), search.order)
+        value = _value(user_row(after), search.order)
     bindings = (
         search.environment.value,
         value,
@@ -39,7 +50,7 @@ def walk(search: UserSearch) -> tuple[str, rows.Row]:
     return f"list_users_by_{search.order}", bindings
 
 
-def gatherings(search: UserSearch) -> Iterator[tuple[str, rows.Row]]:
+def _gatherings(search: UserSearch) -> Iterator[tuple[str, Row]]:
     """Yield the statements that gather what matches, with their bindings; of each the rows are too many, or all."""
     text, moment, most = without_case(search.text), to_milliseconds(search.now), GATHERED_MAX + 1
     environment, package = search.environment.value, search.package_id
@@ -49,19 +60,19 @@ def gatherings(search: UserSearch) -> Iterator[tuple[str, rows.Row]]:
         yield "find_users_of_package", (environment, package, moment, text, most)
 
 
-def page_of(found: Iterable[rows.Row], search: UserSearch) -> list[User]:
+def _page_of(found: Iterable[Row], search: UserSearch) -> list[User]:
     """Return the page that a search asks for of all that was gathered: rows of users, and whether each fits."""
     is_down = search.order is UserOrder.AGE
     fitting = [(_value(row, search.order), row[3], row) for row in found if row[-1]]
     if search.after is not None:
-        mark = (_value(rows.user_row(search.after), search.order), search.after.id)
+        mark = (_value(user_row(search.after), search.order), search.after.id)
         is_behind = operator.lt if is_down else operator.gt
         fitting = [each for each in fitting if is_behind(each[:2], mark)]
     fitting.sort(key=operator.itemgetter(0, 1), reverse=is_down)
-    return [rows.user_from(row) for _, _, row in fitting[: search.limit]]
+    return [user_from(row) for _, _, row in fitting[: search.limit]]
 
 
-def _value(row: rows.Row, order: UserOrder) -> str | int:
+def _value(row: Row, order: UserOrder) -> str | int:
     """Return what a row of a user is ordered by."""
     match order:
         case UserOrder.ID:

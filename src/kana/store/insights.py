@@ -17,7 +17,7 @@ from kana.model.tally import NO_PACKAGE
 from kana.model.text import NUMBER_MAX
 from kana.store.log import log_line_from
 from kana.store.session import Row, Session, Transactions
-from kana.store.user_refs import load_user_ref
+from kana.store.users import load_user_ref
 from kana.store.values import NO_RESET, RESETS, earliest_start, whole
 
 _Read = TypeVar("_Read")

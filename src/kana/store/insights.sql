@@ -20,8 +20,6 @@ group by 1, 2, 3;
 -- name: count_entitled
 -- $2: packages. Who had one of them in these days.
 select count(*) from (
-    select distinct bucket, user_key from subscriptions
-    where environment = $1 and package_id = any($2::text[])
-        and status in ('ACTIVE', 'TRIALING', 'CANCELLED') and started_at < $4
-        and (ends_at > $3 or (ends_at is null and status <> 'CANCELLED'))
+    select distinct s.bucket, s.user_key from subscriptions as s
+    where s.environment = $1 and s.package_id = any($2::text[]) and {gave_access_between(s, $3, $4)}
 ) as s;

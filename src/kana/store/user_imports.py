@@ -8,14 +8,14 @@ from datetime import datetime
 
 from kana.engine.ports.imports import RowMerge
 from kana.errors import Conflict
-from kana.model.environment import Actor, Environment, bucket_of
+from kana.model.environment import Actor, Environment
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.user import User
 from kana.model.user_import import Row, UserImport
-from kana.store import rows as values
 from kana.store.log import log_row
 from kana.store.session import Row as Columns
 from kana.store.session import Session, Transactions
+from kana.store.users import load_users, user_id_row, user_row
 from kana.store.values import to_json
 
 _DROPPED = "The import stood still for so long that it was given up; nothing was imported, try again"
@@ -109,16 +109,16 @@ async def _merge(session: Session, environment: Environment, rows: Sequence[Row]
     made = [new for old, new in merged if old is None]
     changed = [new for old, new in merged if old is not None and new != old]
     if made:
-        await session.many("add_user_id", [_id_row(user) for user in made])
+        await session.many("add_user_id", [user_id_row(user) for user in made])
         if await _count_ids(session, environment, made) != len(made):
             raise Conflict(_TAKEN)
-    await session.many("put_user", [values.user_row(user) for user in [*made, *changed]])
+    await session.many("put_user", [user_row(user) for user in [*made, *changed]])
     return len(made), len(changed)
 
 
 async def _lock(session: Session, environment: Environment, ids: Sequence[str]) -> Mapping[str, User]:
-    found = await session.rows("lock_users_by_id", environment.value, session.array(ids))
-    return {user.id: user for user in map(values.user_from, found)}
+    found = await load_users(session, "lock_users_by_id", environment.value, session.array(ids))
+    return {user.id: user for user in found}
 
 
 async def _count_ids(session: Session, environment: Environment, users: Sequence[User]) -> int:
@@ -128,10 +128,6 @@ async def _count_ids(session: Session, environment: Environment, users: Sequence
         "count_user_ids", environment.value, *(session.array(sorted(each)) for each in lists)
     )
     return count
-
-
-def _id_row(user: User) -> Columns:
-    return (bucket_of(user.environment, user.id), user.environment.value, user.id, user.bucket, user.key)
 
 
 def _import_row(user_import: UserImport) -> Columns:

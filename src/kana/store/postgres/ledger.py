@@ -16,16 +16,15 @@ from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.entitlement import CounterKey
 from kana.model.environment import BUCKETS, Environment, bucket_of
-from kana.model.text import NUMBER_MAX
 from kana.model.usage import Entry
 from kana.model.user import UserRef
-from kana.store import rows
 from kana.store.catalogs import Catalogs
-from kana.store.postgres.accounts import find_user, find_users, load_accounts, lock_users
+from kana.store.entries import ENTRY_COLUMNS, Entries, counter_row, day_rows, entry_from, entry_row, hour_rows
+from kana.store.postgres.accounts import find_users, load_accounts, lock_users
 from kana.store.postgres.columns import columns
 from kana.store.postgres.database import CALL_S, TRANSACTION_S, CommitLost, Database
 from kana.store.postgres.pool import Connection, fetch
-from kana.store.postgres.session import PostgresSession
+from kana.store.postgres.session import PostgresSession, PostgresTransactions
 from kana.store.postgres.statements import SQL
 
 LANES = 2
@@ -54,7 +53,7 @@ class _Question:
         return [(self.environment, user_id) for user_id in self.user_ids]
 
 
-class PostgresLedger:
+class PostgresLedger(Entries):
     """Decides and writes batches, a lane at a time, each under the locks of its accounts.
 
     ``lanes`` says for each bucket which lane it is in: of a sharded database its shard. Hours are
@@ -63,6 +62,7 @@ class PostgresLedger:
     """
 
     def __init__(self, database: Database, catalogs: Catalogs, *, lanes: Sequence[int] | None = None) -> None:
+        super().__init__(PostgresTransactions(database))
         self._database = database
         self._catalogs = catalogs
         self._sharded = lanes is not None
@@ -102,15 +102,15 @@ class PostgresLedger:
         batch.decide(await _load_totals(connection, batch.place(catalogs, accounts, earlier)))
         if batch.entries:
             # COPY took three quarters of the time of an insert from arrays for 8 entries, and 0.6 for 1,000.
-            lines = [rows.entry_row(entry) for entry in batch.entries]
-            await connection.copy_records_to_table("entries", columns=rows.ENTRY_COLUMNS, records=lines)
+            lines = [entry_row(entry) for entry in batch.entries]
+            await connection.copy_records_to_table("entries", columns=ENTRY_COLUMNS, records=lines)
         if batch.totals:
-            totals = [(*rows.counter_row(counter), used) for counter, used in batch.totals.items()]
+            totals = [(*counter_row(counter), used) for counter, used in batch.totals.items()]
             await connection.execute(SQL["put_total"], *columns(totals))
         if batch.entries:
             bucket = self._hours_buckets[self.lane(*next(iter(batch.users)))]
-            await connection.execute(SQL["add_usage_day"], *columns(rows.day_rows(batch.tallies)))
-            hours = rows.hour_rows(batch.tallies, bucket=bucket)
+            await connection.execute(SQL["add_usage_day"], *columns(day_rows(batch.tallies)))
+            hours = hour_rows(batch.tallies, bucket=bucket)
             await connection.execute(SQL["add_usage_hour"], *columns(hours))
 
     async def _was_written(self, batch: Batch, lost: CommitLost, until: float) -> bool:
@@ -187,16 +187,6 @@ class PostgresLedger:
             for question, found, each in zip(questions, accounts, wanted, strict=True)
         ]
 
-    async def entries(self, environment: Environment, user_id: str, *, limit: int, before: int | None) -> list[Entry]:
-        """See the port."""
-
-        async def work(connection: Connection) -> list[Entry]:
-            user = await find_user(connection, environment, user_id)
-            bindings = (user.bucket, user.key, NUMBER_MAX if before is None else before, limit)
-            return [rows.entry_from(row) for row in await fetch(connection, SQL["list_entries"], *bindings)]
-
-        return await self._database.read_aside(work)
-
 
 def _wanted(question: _Question, catalog: Catalog, accounts: Mapping[str, Account]) -> dict[str, Wanted] | KanaError:
     """Return what a question wants of each account; what it raises is its own answer, and no other's."""
@@ -210,7 +200,7 @@ async def _load_totals(connection: Connection, counters: Iterable[CounterKey]) -
     wanted = list(counters)
     if not wanted:
         return {}
-    keys = columns([rows.counter_row(counter) for counter in wanted])
+    keys = columns([counter_row(counter) for counter in wanted])
     return {wanted[number - 1]: used for number, used in await fetch(connection, SQL["load_totals"], *keys)}
 
 
@@ -221,5 +211,5 @@ async def _load_earlier(
     wanted = [(users[who].bucket, users[who].key, digest) for who, digest in batch.keys if who in users]
     if not wanted:
         return {}
-    found = map(rows.entry_from, await fetch(connection, SQL["load_entries_by_key"], *columns(wanted)))
+    found = map(entry_from, await fetch(connection, SQL["load_entries_by_key"], *columns(wanted)))
     return {(entry.user_key, entry.key): entry for entry in found if entry.key is not None}

@@ -9,7 +9,7 @@ from typing import TypeAlias, cast
 
 import asyncpg
 
-from kana.store.rows import Row
+from kana.store.session import Row
 
 CONNECT_S = 1.0
 """How long a new connection may take."""

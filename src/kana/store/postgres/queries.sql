@@ -1,37 +1,7 @@
--- Every statement of the PostgreSQL store, by name; SQLite has the same names.
+-- The statements that PostgreSQL has in words of its own; SQLite has the same names.
 -- A batch comes as the text of one array for each column (columns.py), so that one of any size is one
 -- statement; its entries are copied in, which needs none.
 -- Joins keep to one bucket: on a sharded database they keep to one shard.
-
--- name: add_user_id
-insert into user_ids (bucket, environment, id, home_bucket, user_key) values ($1, $2, $3, $4, $5)
-on conflict (bucket, environment, id) do nothing returning 1;
-
--- name: delete_user_id
-delete from user_ids where bucket = $1 and environment = $2 and id = $3;
-
--- name: put_user
-insert into users (bucket, user_key, environment, id, billing_id, name, email, metadata, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-on conflict (bucket, user_key) do update set
-    id = excluded.id, billing_id = excluded.billing_id, name = excluded.name,
-    email = excluded.email, metadata = excluded.metadata;
-
--- name: lock_users_by_id
--- Nobody else writes them before the transaction ends.
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
-from users where environment = $1 and id = any($2::text[]) order by bucket, user_key for update;
-
--- name: raise_token_version
-update users set token_version = token_version + 1 where bucket = $1 and user_key = $2;
-
--- name: load_user_by_key
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
-from users where bucket = $1 and user_key = $2 and environment = $3;
-
--- name: list_users
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
-from users where environment = $1 and id > $2 order by id limit $3;
 
 -- name: load_accounts
 -- Where the data of each of these users is kept; those who do not exist are left out.
@@ -59,34 +29,11 @@ for update of i;
 
 -- name: load_held_subscriptions
 -- Of each account those that have not ended, or with its flag all of them; the oldest first.
-select w.number::integer, s.id, s.package_id, s.status, s.started_at, s.ends_at
+select w.number::integer, {subscription(s)}
 from unnest($1::text::smallint[], $2::text::bigint[], $3::text::boolean[]) with ordinality as w (bucket, user_key, history, number)
 join subscriptions as s on s.bucket = w.bucket and s.user_key = w.user_key
-    and (w.history or s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED'))
+    and (w.history or {may_stand(s)})
 order by w.number, s.id;
-
--- name: put_subscription
-insert into subscriptions (bucket, user_key, id, environment, package_id, status, started_at, ends_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
-on conflict (bucket, user_key, id) do update set status = excluded.status, ends_at = excluded.ends_at;
-
--- name: load_subscription
-select u.id, s.bucket, s.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
-from subscriptions as s
-join users as u on u.bucket = s.bucket and u.user_key = s.user_key
-where s.bucket = $1 and s.id = $2 and s.environment = $3;
-
--- name: list_subscriptions
-select u.id, s.bucket, s.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
-from subscriptions as s
-join users as u on u.bucket = s.bucket and u.user_key = s.user_key
-where s.environment = $1 and s.id > $2 order by s.id limit $3;
-
--- name: list_subscriptions_of
-select u.id, s.bucket, s.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
-from users as u
-join subscriptions as s on s.bucket = u.bucket and s.user_key = u.user_key
-where u.bucket = $1 and u.user_key = $2 and s.id > $3 order by s.id limit $4;
 
 -- name: load_totals
 select w.number::integer, c.used
@@ -98,21 +45,12 @@ join counters as c on c.bucket = w.bucket and c.subscription_id = w.subscription
 -- name: load_entries_by_key
 -- The user is compared so that no index helps: their key alone would look as good to the planner as
 -- entries_by_key, and read all that they ever used.
-select
-    e.bucket, e.user_key, e.id, e.environment, e.feature_id, e.action, e.delta, e.outcome, e.reason, e.change,
-    e.subscription_id, e.reset_period, e.period_start, e.used, e.budget, e.overage_enabled, e.key, e.timestamp,
-    e.metadata, e.recorded_at
+select {entry(e)}
 from unnest($1::text::smallint[], $2::text::bigint[], $3::text::bytea[]) as w (bucket, user_key, key)
 join entries as e on e.bucket = w.bucket and e.key = w.key and e.user_key - w.user_key = 0;
 
 -- name: has_entry
 select 1 from entries where bucket = $1 and user_key = $2 and id = $3;
-
--- name: list_entries
-select
-    bucket, user_key, id, environment, feature_id, action, delta, outcome, reason, change, subscription_id,
-    reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata, recorded_at
-from entries where bucket = $1 and user_key = $2 and id < $3 order by id desc limit $4;
 
 -- name: put_total
 insert into counters (bucket, subscription_id, feature_id, reset_period, period_start, used)
@@ -157,9 +95,7 @@ from (
     where d.environment = $1 and d.feature_id = any($5::text[]) and d.day >= $3 and d.day < $4 and d.entries > 0
         and exists (
             select 1 from subscriptions as s where s.bucket = d.bucket and s.user_key = d.user_key
-                and s.environment = $1 and s.package_id = any($2::text[])
-                and s.status in ('ACTIVE', 'TRIALING', 'CANCELLED') and s.started_at < $4
-                and (s.ends_at > $3 or (s.ends_at is null and s.status <> 'CANCELLED'))
+                and s.environment = $1 and s.package_id = any($2::text[]) and {gave_access_between(s, $3, $4)}
         )
 ) as used
 group by feature_id;
@@ -182,7 +118,7 @@ select u.id, s.started_at, c.feature_id, c.reset_period, c.period_start, c.used,
 from unnest($2::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[]) with ordinality
     as w (package_id, feature_id, reset_period, since, used, number)
 join subscriptions as s on s.environment = $1 and s.package_id = w.package_id
-    and s.status in ('ACTIVE', 'TRIALING') and (s.ends_at is null or s.ends_at > $3)
+    and {gives_access(s, $3)}
 join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.feature_id = w.feature_id
     and c.reset_period = w.reset_period and c.period_start >= w.since and c.used >= w.used
 join users as u on u.bucket = s.bucket and u.user_key = s.user_key;
@@ -208,8 +144,3 @@ select e.bucket, e.environment, e.message_id, e.id, e.type, e.user_id, e.event, 
     e.rule_id, e.delta, e.happened_at, e.received_at, e.raw
 from unnest($1::smallint[], $2::text[], $3::text[]) as w (bucket, environment, message_id)
 join segment_events as e on e.bucket = w.bucket and e.environment = w.environment and e.message_id = w.message_id;
-
--- name: load_users_by_email
--- Those that the billing provider knows, the oldest first.
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
-from users where environment = $1 and email = $2 and billing_id is not null order by created_at, user_key limit $3;

@@ -6,4 +6,3 @@ from kana.store.statements import read_all, read_statements
 
 SQL = read_all("kana.store.postgres")
 SESSION = read_statements("kana.store.postgres", "session.sql")
-DIRECTORY = read_statements("kana.store.postgres", "directory.sql")

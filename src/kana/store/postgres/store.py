@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from kana.errors import DatabaseRefused
+from kana.store.accounts import Accounts
 from kana.store.audit import Audits
 from kana.store.catalogs import Catalogs
 from kana.store.colleagues import Colleagues
 from kana.store.insights import Insights
 from kana.store.keys import Keys
-from kana.store.postgres.accounts import Accounts
 from kana.store.postgres.database import TRANSACTION_S, Database
 from kana.store.postgres.faults import Failure, refuse_for_good, translate
 from kana.store.postgres.ledger import PostgresLedger
@@ -36,7 +36,7 @@ class PostgresStore:
         self._database = database = Database(pool)
         transactions = PostgresTransactions(database)
         self.catalogs = catalogs = Catalogs(transactions, turns=asyncio.Lock)
-        self.users = Accounts(database, catalogs)
+        self.users = Accounts(transactions, catalogs)
         self.ledger = PostgresLedger(database, catalogs, lanes=lanes)
         self.insights = Insights(transactions)
         self.audits = Audits(transactions)

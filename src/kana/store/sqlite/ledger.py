@@ -12,17 +12,15 @@ from kana.engine.usage.batch import Batch, KeyUse, NamedUser
 from kana.model.account import Account
 from kana.model.entitlement import CounterKey
 from kana.model.environment import Environment
-from kana.model.text import NUMBER_MAX
 from kana.model.usage import Entry
-from kana.store import rows
 from kana.store.catalogs import Catalogs
-from kana.store.sqlite.accounts import load_accounts, load_user_ref
+from kana.store.entries import Entries, counter_row, day_rows, entry_from, entry_row, hour_rows
+from kana.store.sqlite.accounts import load_accounts
 from kana.store.sqlite.database import Database
-from kana.store.sqlite.session import SqliteSession, run
+from kana.store.sqlite.session import SqliteSession, SqliteTransactions, run
 from kana.store.sqlite.statements import SQL
 
 _Wanted = TypeVar("_Wanted", bound=Wanted)
-
 
 SMALL_BATCH = 64
 """Most usages that are decided on the thread that serves: some milliseconds, in which it does nothing else."""
@@ -31,10 +29,11 @@ _HOURS_BUCKET = 0
 """Where hours are added up: one writer adds to one row."""
 
 
-class SqliteLedger:
+class SqliteLedger(Entries):
     """Decides and writes batches on the writer thread, one after another."""
 
     def __init__(self, database: Database, catalogs: Catalogs) -> None:
+        super().__init__(SqliteTransactions(database))
         self._database = database
         self._catalogs = catalogs
 
@@ -52,11 +51,11 @@ class SqliteLedger:
         accounts = load_accounts(connection, list(batch.users), history=batch.late)
         earlier = _load_earlier(connection, batch, accounts)
         batch.decide(_load_totals(connection, batch.place(catalogs, accounts, earlier)))
-        connection.executemany(SQL["add_entry"], [rows.entry_row(entry) for entry in batch.entries])
-        totals = [(*rows.counter_row(counter), used) for counter, used in batch.totals.items()]
+        connection.executemany(SQL["add_entry"], [entry_row(entry) for entry in batch.entries])
+        totals = [(*counter_row(counter), used) for counter, used in batch.totals.items()]
         connection.executemany(SQL["put_total"], totals)
-        connection.executemany(SQL["add_usage_day"], rows.day_rows(batch.tallies))
-        connection.executemany(SQL["add_usage_hour"], rows.hour_rows(batch.tallies, bucket=_HOURS_BUCKET))
+        connection.executemany(SQL["add_usage_day"], day_rows(batch.tallies))
+        connection.executemany(SQL["add_usage_hour"], hour_rows(batch.tallies, bucket=_HOURS_BUCKET))
 
     async def snapshot(
         self,
@@ -79,21 +78,11 @@ class SqliteLedger:
 
         return self._database.read(work)
 
-    async def entries(self, environment: Environment, user_id: str, *, limit: int, before: int | None) -> list[Entry]:
-        """See the port."""
-
-        def work(connection: apsw.Connection) -> list[Entry]:
-            user = load_user_ref(connection, environment, user_id)
-            bindings = (user.bucket, user.key, NUMBER_MAX if before is None else before, limit)
-            return [rows.entry_from(row) for row in connection.execute(SQL["list_entries"], bindings)]
-
-        return await self._database.read_aside(work)
-
 
 def _load_totals(connection: apsw.Connection, counters: Iterable[CounterKey]) -> dict[CounterKey, int]:
     """Return the totals that there are of those asked for."""
     wanted = list(counters)
-    asked = [(*rows.counter_row(counter), number) for number, counter in enumerate(wanted)]
+    asked = [(*counter_row(counter), number) for number, counter in enumerate(wanted)]
     return {wanted[number]: used for number, used in connection.executemany(SQL["load_total"], asked)}
 
 
@@ -104,5 +93,5 @@ def _load_earlier(
     asked = [
         (accounts[user].user.bucket, accounts[user].user.key, digest) for user, digest in batch.keys if user in accounts
     ]
-    found = map(rows.entry_from, connection.executemany(SQL["load_entry_by_key"], asked))
+    found = map(entry_from, connection.executemany(SQL["load_entry_by_key"], asked))
     return {(entry.user_key, entry.key): entry for entry in found if entry.key is not None}

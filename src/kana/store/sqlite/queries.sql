@@ -1,89 +1,21 @@
--- Every statement of the SQLite store, by name. PostgreSQL has the same names; but what it reads for many
+-- The statements that SQLite has in words of its own. PostgreSQL has the same names; but what it reads for many
 -- users at once, to spare round trips, is read here for one after another: a look-up is a call in this process.
-
--- name: add_user_id
-insert into user_ids (bucket, environment, id, home_bucket, user_key) values (?1, ?2, ?3, ?4, ?5)
-on conflict (bucket, environment, id) do nothing;
-
--- name: delete_user_id
-delete from user_ids where bucket = ?1 and environment = ?2 and id = ?3;
-
--- name: put_user
-insert into users (bucket, user_key, environment, id, billing_id, name, email, metadata, created_at)
-values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-on conflict (bucket, user_key) do update set
-    id = excluded.id, billing_id = excluded.billing_id, name = excluded.name,
-    email = excluded.email, metadata = excluded.metadata;
-
--- name: lock_users_by_id
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
-from users where environment = ?1 and id in (select value from json_each(?2));
-
--- name: raise_token_version
-update users set token_version = token_version + 1 where bucket = ?1 and user_key = ?2;
-
--- name: load_user
-select u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at,
-    u.token_version
-from user_ids as i
-join users as u on u.bucket = i.home_bucket and u.user_key = i.user_key
-where i.bucket = ?1 and i.environment = ?2 and i.id = ?3;
-
--- name: load_user_by_key
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
-from users where bucket = ?1 and user_key = ?2 and environment = ?3;
-
--- name: list_users
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
-from users where environment = ?1 and id > ?2 order by id limit ?3;
 
 -- name: load_account
 -- ?1, ?2, ?3: bucket, environment, id; ?4: whether ended subscriptions are wanted too; ?5: its number among those asked.
-select ?5, i.home_bucket, i.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
+select ?5, i.home_bucket, i.user_key, {subscription(s)}
 from user_ids as i
 left join subscriptions as s on s.bucket = i.home_bucket and s.user_key = i.user_key
-    and (?4 or s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED'))
+    and (?4 or {may_stand(s)})
 where i.bucket = ?1 and i.environment = ?2 and i.id = ?3
 order by s.id;
-
--- name: put_subscription
-insert into subscriptions (bucket, user_key, id, environment, package_id, status, started_at, ends_at)
-values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-on conflict (bucket, user_key, id) do update set status = excluded.status, ends_at = excluded.ends_at;
-
--- name: load_subscription
-select u.id, s.bucket, s.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
-from subscriptions as s
-join users as u on u.bucket = s.bucket and u.user_key = s.user_key
-where s.bucket = ?1 and s.id = ?2 and s.environment = ?3;
-
--- name: list_subscriptions
-select u.id, s.bucket, s.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
-from subscriptions as s
-join users as u on u.bucket = s.bucket and u.user_key = s.user_key
-where s.environment = ?1 and s.id > ?2 order by s.id limit ?3;
-
--- name: list_subscriptions_of
-select u.id, s.bucket, s.user_key, s.id, s.package_id, s.status, s.started_at, s.ends_at
-from users as u
-join subscriptions as s on s.bucket = u.bucket and s.user_key = u.user_key
-where u.bucket = ?1 and u.user_key = ?2 and s.id > ?3 order by s.id limit ?4;
 
 -- name: load_total
 select ?6, used from counters
 where bucket = ?1 and subscription_id = ?2 and feature_id = ?3 and reset_period = ?4 and period_start = ?5;
 
 -- name: load_entry_by_key
-select
-    bucket, user_key, id, environment, feature_id, action, delta, outcome, reason, change, subscription_id,
-    reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata, recorded_at
-from entries where bucket = ?1 and user_key = ?2 and key = ?3;
-
--- name: list_entries
-select
-    bucket, user_key, id, environment, feature_id, action, delta, outcome, reason, change, subscription_id,
-    reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata, recorded_at
-from entries where bucket = ?1 and user_key = ?2 and id < ?3 order by id desc limit ?4;
+select {entry(e)} from entries as e where e.bucket = ?1 and e.user_key = ?2 and e.key = ?3;
 
 -- name: add_entry
 insert into entries (
@@ -137,10 +69,9 @@ select step, feature_id, package_id, sums from (
 -- none of those whom nobody used. Each is looked for by its key, however often it was used.
 select f.value, count(*)
 from (
-    select distinct bucket, user_key from subscriptions
-    where environment = ?1 and package_id in (select value from json_each(?2))
-        and status in ('ACTIVE', 'TRIALING', 'CANCELLED') and started_at < ?4
-        and (ends_at > ?3 or (ends_at is null and status <> 'CANCELLED'))
+    select distinct s.bucket, s.user_key from subscriptions as s
+    where s.environment = ?1 and s.package_id in (select value from json_each(?2))
+        and {gave_access_between(s, ?3, ?4)}
 ) as s
 cross join json_each(?5) as f
 where exists (
@@ -186,7 +117,7 @@ with wanted as materialized (
 select u.id, s.started_at, c.feature_id, c.reset_period, c.period_start, c.used, w.number
 from wanted as w
 cross join subscriptions as s on s.environment = ?1 and s.package_id = w.package_id
-    and s.status in ('ACTIVE', 'TRIALING') and (s.ends_at is null or s.ends_at > ?3)
+    and {gives_access(s, ?3)}
 cross join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.feature_id = w.feature_id
     and c.reset_period = w.reset_period and c.period_start >= w.since and c.used >= w.used
 cross join users as u on u.bucket = s.bucket and u.user_key = s.user_key;
@@ -215,8 +146,3 @@ from json_each(?1) as b
 cross join environments as n on n.key = b.key
 cross join messages as m on m.key = b.key
 cross join segment_events as e on e.bucket = b.value and e.environment = n.value and e.message_id = m.value;
-
--- name: load_users_by_email
--- Those that the billing provider knows, the oldest first.
-select bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, token_version
-from users where environment = ?1 and email = ?2 and billing_id is not null order by created_at, user_key limit ?3;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kana.store.statements import for_sqlite, read_all, read_statements
+from kana.store.statements import for_sqlite, read_all
 
 SQL = read_all("kana.store.sqlite", translate=for_sqlite)
-DIRECTORY = read_statements("kana.store.sqlite", "directory.sql")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kana.store.accounts import Accounts
 from kana.store.audit import Audits
 from kana.store.catalogs import Catalogs
 from kana.store.colleagues import Colleagues
@@ -11,7 +12,6 @@ from kana.store.insights import Insights
 from kana.store.keys import Keys
 from kana.store.sealing import UNSEALED, Seal
 from kana.store.segment import Segment
-from kana.store.sqlite.accounts import Accounts
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.ledger import SqliteLedger
 from kana.store.sqlite.session import SqliteTransactions
@@ -41,7 +41,7 @@ class SqliteStore:
         self._database = database = Database(path, exclusive=exclusive, synchronous=synchronous, on_lost=on_lost)
         transactions = SqliteTransactions(database)
         self.catalogs = catalogs = Catalogs(transactions)
-        self.users = Accounts(database, catalogs)
+        self.users = Accounts(transactions, catalogs)
         self.ledger = SqliteLedger(database, catalogs)
         self.insights = Insights(transactions)
         self.audits = Audits(transactions)

@@ -1,0 +1,135 @@
+"""Lines of the ledger and the totals derived from them, as rows, and the ledger read back."""
+
+from __future__ import annotations
+
+import json
+
+from kana.model.entitlement import Consumption, CounterKey, Outcome
+from kana.model.environment import Environment
+from kana.model.period import from_milliseconds, to_milliseconds
+from kana.model.tally import Tallies
+from kana.model.text import NUMBER_MAX
+from kana.model.usage import Action, Entry
+from kana.store.session import Row, Session, Transactions
+from kana.store.users import load_user_ref
+from kana.store.values import NO_RESET, RESETS, optional_milliseconds, optional_moment, to_json
+
+
+class Entries:
+    """What every ledger reads alike. What each call promises is said by ``Ledger``."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def entries(self, environment: Environment, user_id: str, *, limit: int, before: int | None) -> list[Entry]:
+        """Return entries of a user, the newest first."""
+
+        async def work(session: Session) -> list[Entry]:
+            user = await load_user_ref(session, environment, user_id)
+            start = NUMBER_MAX if before is None else before
+            return [entry_from(row) for row in await session.rows("list_entries", user.bucket, user.key, start, limit)]
+
+        return await self._transactions.read_aside(work)
+
+
+def counter_row(counter: CounterKey) -> Row:
+    """Write the key of a total, as ``load_totals`` and ``put_total`` take it."""
+    bucket, subscription_id, feature_id, reset_period, period_start = counter
+    return (bucket, subscription_id, feature_id, reset_period or NO_RESET, to_milliseconds(period_start))
+
+
+def counter_from(row: Row) -> CounterKey:
+    """Read the first five columns of ``audit``: the key of a total."""
+    return CounterKey(row[0], row[1], row[2], RESETS[row[3]], from_milliseconds(row[4]))
+
+
+def entry_from(row: Row) -> Entry:
+    """Read a row of the fragment ``entry``."""
+    bucket, feature_id, subscription_id, used = row[0], row[4], row[10], row[13]
+    recorded_at, timestamp = from_milliseconds(row[19]), optional_moment(row[17])
+    counter = consumption = None
+    if subscription_id is not None:
+        counter = counter_from((bucket, subscription_id, feature_id, row[11], row[12]))
+    if used is not None:
+        consumption = Consumption(used, row[14], bool(row[15]))
+    return Entry(
+        bucket=bucket,
+        user_key=row[1],
+        id=row[2],
+        environment=Environment(row[3]),
+        feature_id=feature_id,
+        action=Action(row[5]),
+        delta=row[6],
+        outcome=Outcome(row[7]),
+        reason=row[8],
+        change=row[9],
+        counter=counter,
+        consumption=consumption,
+        key=None if row[16] is None else bytes(row[16]),
+        timestamp=timestamp,
+        metadata=None if row[18] is None else json.loads(row[18]),
+        occurred_at=timestamp or recorded_at,
+        recorded_at=recorded_at,
+    )
+
+
+ENTRY_COLUMNS = (
+    "bucket",
+    "user_key",
+    "id",
+    "environment",
+    "feature_id",
+    "action",
+    "delta",
+    "outcome",
+    "reason",
+    "change",
+    "subscription_id",
+    "reset_period",
+    "period_start",
+    "used",
+    "budget",
+    "overage_enabled",
+    "key",
+    "timestamp",
+    "metadata",
+    "recorded_at",
+)
+"""The columns of the ledger, as ``entry_row`` has them."""
+
+
+def entry_row(entry: Entry) -> Row:
+    """Write a row of ``entries``."""
+    counter, consumption = entry.counter, entry.consumption
+    return (
+        entry.bucket,
+        entry.user_key,
+        entry.id,
+        entry.environment,
+        entry.feature_id,
+        entry.action,
+        entry.delta,
+        entry.outcome,
+        entry.reason,
+        entry.change,
+        None if counter is None else counter.subscription_id,
+        None if counter is None else counter.reset_period or NO_RESET,
+        None if counter is None else to_milliseconds(counter.period_start),
+        None if consumption is None else consumption.used,
+        None if consumption is None else consumption.budget,
+        None if consumption is None else int(consumption.overage_enabled),
+        entry.key,
+        optional_milliseconds(entry.timestamp),
+        None if entry.metadata is None else to_json(entry.metadata),
+        to_milliseconds(entry.recorded_at),
+    )
+
+
+def day_rows(tallies: Tallies) -> list[Row]:
+    """Write the rows of ``add_usage_day``."""
+    return [(*key, *tally) for key, tally in tallies.days.items()]
+
+
+def hour_rows(tallies: Tallies, *, bucket: int) -> list[Row]:
+    """Write the rows of ``add_usage_hour`` in one order, so that no two who add wait for each other in a circle."""
+    return [(*key, bucket, *tally) for key, tally in sorted(tallies.hours.items())]

@@ -1,0 +1,130 @@
+"""Users as rows, and where what belongs to each is kept: what every noun needs that reads what is theirs."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from kana.engine.ports.users import Signed
+from kana.errors import Conflict, UserNotFound
+from kana.model.environment import Actor, Environment, bucket_of
+from kana.model.period import from_milliseconds, to_milliseconds
+from kana.model.text import shown
+from kana.model.user import User, UserRef
+from kana.store.log import log_row, verb
+from kana.store.session import Row, Session
+from kana.store.values import to_json
+
+
+async def load_user_ref(session: Session, environment: Environment, user_id: str) -> UserRef:
+    """Return where a user's data is kept.
+
+    Raises:
+        UserNotFound: none has this id.
+    """
+    return await _user_ref(session, "load_user_ref", environment, user_id)
+
+
+async def lock_user_ref(session: Session, environment: Environment, user_id: str) -> UserRef:
+    """Return the same, and nobody else decides on what is theirs before the transaction ends.
+
+    Raises:
+        UserNotFound: none has this id.
+    """
+    return await _user_ref(session, "lock_user_ref", environment, user_id)
+
+
+async def _user_ref(session: Session, statement: str, environment: Environment, user_id: str) -> UserRef:
+    found = await session.row(statement, bucket_of(environment, user_id), environment.value, user_id)
+    if found is None:
+        raise UserNotFound(f"User not found: {shown(user_id)}")
+    return UserRef(environment, found[0], found[1], user_id)
+
+
+async def load_user(session: Session, ref: UserRef) -> User:
+    """Return the user whose data is kept there.
+
+    Raises:
+        UserNotFound: they were renamed since that was found, in a transaction that sees each commit.
+    """
+    row = await session.row("load_user_by_key", ref.bucket, ref.key, ref.environment.value)
+    if row is None:
+        raise UserNotFound(f"User not found: {shown(ref.id)}")
+    return user_from(row)
+
+
+async def load_users(session: Session, statement: str, *bindings: object) -> list[User]:
+    """Return the users that a statement finds."""
+    return [user_from(row) for row in await session.rows(statement, *bindings)]
+
+
+async def take_id(session: Session, user: User) -> None:
+    """Take an id for a user.
+
+    Raises:
+        Conflict: another has it.
+    """
+    if not await session.execute("add_user_id", *user_id_row(user)):
+        raise Conflict(f"User {shown(user.id)} exists already; a user's id is unique")
+
+
+def user_from(row: Row) -> User:
+    """Read a row that begins with the fragment ``user``."""
+    return User(
+        bucket=row[0],
+        key=row[1],
+        environment=Environment(row[2]),
+        id=row[3],
+        billing_id=row[4],
+        name=row[5],
+        email=row[6],
+        metadata=json.loads(row[7]),
+        created_at=from_milliseconds(row[8]),
+        token_version=row[9],
+    )
+
+
+def user_row(user: User) -> Row:
+    """Write a row of ``put_user``, which leaves the version of their tokens alone."""
+    return (
+        user.bucket,
+        user.key,
+        user.environment,
+        user.id,
+        user.billing_id,
+        user.name,
+        user.email,
+        to_json(user.metadata),
+        to_milliseconds(user.created_at),
+    )
+
+
+def user_id_row(user: User) -> Row:
+    """Write a row of ``add_user_id``."""
+    return (bucket_of(user.environment, user.id), user.environment.value, user.id, user.bucket, user.key)
+
+
+def user_log_row(old: User | None, new: User, signed: Signed) -> Row:
+    """Write the line for a user made or changed, under the id that they have now."""
+    before = None if old is None else _told_user(old)
+    after, subject = _told_user(new), ("user", new.id)
+    return log_row(
+        verb(before, after),
+        subject,
+        environment=new.environment,
+        before=before,
+        after=after,
+        by=signed.by,
+        now=signed.clock(),
+    )
+
+
+def _told_user(user: User) -> dict[str, object]:
+    told = ("id", "name", "email", "billing_id", "metadata")
+    return {name: getattr(user, name) for name in told}
+
+
+def tokens_log_row(user: User, *, by: Actor, now: datetime) -> Row:
+    """Write the line for a user's tokens revoked."""
+    subject = ("user tokens", user.id)
+    return log_row("revoked", subject, environment=user.environment, before=None, after=None, by=by, now=now)

@@ -1,0 +1,47 @@
+-- Users, and where what belongs to each is kept.
+
+-- fragment: user(u)
+u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at, u.token_version
+
+-- name: load_user_ref
+select home_bucket, user_key from user_ids where bucket = $1 and environment = $2 and id = $3;
+
+-- name: lock_user_ref
+-- Nobody else decides on what is theirs, or gives their id away, before the transaction ends.
+select home_bucket, user_key from user_ids where bucket = $1 and environment = $2 and id = $3 for update;
+
+-- name: add_user_id
+insert into user_ids (bucket, environment, id, home_bucket, user_key) values ($1, $2, $3, $4, $5)
+on conflict (bucket, environment, id) do nothing;
+
+-- name: delete_user_id
+delete from user_ids where bucket = $1 and environment = $2 and id = $3;
+
+-- name: put_user
+insert into users (bucket, user_key, environment, id, billing_id, name, email, metadata, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict (bucket, user_key) do update set
+    id = excluded.id, billing_id = excluded.billing_id, name = excluded.name,
+    email = excluded.email, metadata = excluded.metadata;
+
+-- name: raise_token_version
+update users set token_version = token_version + 1 where bucket = $1 and user_key = $2;
+
+-- name: load_user_by_key
+select {user(u)} from users as u where u.bucket = $1 and u.user_key = $2 and u.environment = $3;
+
+-- name: load_users_by_id
+select {user(u)} from users as u where u.environment = $1 and u.id = any($2::text[]);
+
+-- name: lock_users_by_id
+-- Nobody else writes them before the transaction ends.
+select {user(u)} from users as u where u.environment = $1 and u.id = any($2::text[])
+order by u.bucket, u.user_key for update;
+
+-- name: load_users_by_email
+-- Those that the billing provider knows, the oldest first.
+select {user(u)} from users as u where u.environment = $1 and u.email = $2 and u.billing_id is not null
+order by u.created_at, u.user_key limit $3;
+
+-- name: list_users
+select {user(u)} from users as u where u.environment = $1 and u.id > $2 order by u.id limit $3;
