@@ -11,7 +11,7 @@ from kana.model.catalog import Catalog
 from kana.model.change import Cap, Change, Verb, describe
 from kana.model.config import read_config
 from kana.model.package import PackageFeature, PackagePrice, PackageStatus
-from kana.model.plan import Plan, plan
+from kana.model.plan import PROBLEMS_MAX, Plan, plan
 from tests.support.world import (
     DAY,
     MILLISECOND,
@@ -364,3 +364,21 @@ def test_a_null_limit_on_a_binary_feature_says_nothing() -> None:
     """Kana's own server sent it so."""
     binary = {"id": "sso", "limit": None, "overage_enabled": False}
     assert lines(packages=of_free(held(), binary)) == []
+
+
+def test_of_many_problems_the_first_are_named_and_the_rest_counted() -> None:
+    """A file that is wrong in every line gets an answer that somebody can read, and is not held in memory twice."""
+    unknown = [{"id": f"unknown-{number}"} for number in range(PROBLEMS_MAX + 3)]
+
+    found = problems(packages={"draft": [PRO, {"id": "new", "features": unknown}], "published": [FREE]})
+
+    assert len(found) == PROBLEMS_MAX + 1
+    assert found[0][0] == "packages.draft[1].features[0]"
+    assert found[-2][0] == f"packages.draft[1].features[{PROBLEMS_MAX - 1}]"
+    assert found[-1] == (
+        f"packages.draft[1].features[{PROBLEMS_MAX}]",
+        f"There are 3 more problems; the first {PROBLEMS_MAX} are named.",
+    )
+    as_many = [{"id": f"unknown-{number}"} for number in range(PROBLEMS_MAX)]
+    found = problems(packages={"draft": [PRO, {"id": "new", "features": as_many}], "published": [FREE]})
+    assert len(found) == PROBLEMS_MAX

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -205,7 +206,7 @@ def test_amounts_outside_are_refused(value: int) -> None:
 def test_long_values_are_cut_in_messages() -> None:
     """A message shows at most 60 characters of what it refuses, and how long it was."""
     assert shown("x" * 58) == f"'{'x' * 58}'"
-    assert shown("x" * 59) == f"'{'x' * 59}… (61 characters)"
+    assert shown("x" * 59) == f"'{'x' * 59}… (59 characters)"
     assert shown("é\n") == "'\\xe9\\n'"
 
 
@@ -292,3 +293,34 @@ def test_a_whole_number_may_stand_for_a_text(value: object, text: object) -> Non
 def test_the_id_of_a_numbered_thing_is_its_decimal_digits(text: str, number: int | None) -> None:
     """As many as 63 bits have, of ASCII; anything else names nothing, however long it is."""
     assert number_in(text) == number
+
+
+class Watched(list[Any]):
+    """A list that counts what is looked at."""
+
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in super().__iter__():
+            Watched.looked_at += 1
+            yield item
+
+
+@pytest.mark.parametrize("item", [0, "text", [], {}, [[]], {"a": [1]}, None, 1.5])
+def test_no_more_of_a_value_is_looked_at_than_is_shown(item: Any) -> None:
+    """A value of megabytes costs no more than one of a line, in whatever it is packed; the control is all of it."""
+    for pack in (lambda value: value, lambda value: {"a": value}, lambda value: [[value]]):
+        Watched.looked_at = 0
+        value = pack(Watched([item] * 10_000))
+        assert shown(value) == f"{ascii(value)[:60]}…"
+        assert Watched.looked_at < 40
+    Watched.looked_at = 0
+    assert len(str([each for each in Watched([item] * 1_000)])) > Watched.looked_at == 1_000  # noqa: C416
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 7, 1.5, "it's", [], {}, [1, "a", {"b": [None]}], {"a": 1, "b": "c"}, (1,), b"x"]
+)
+def test_what_is_short_is_shown_as_it_is(value: object) -> None:
+    """As Python writes it in ASCII."""
+    assert shown(value) == ascii(value)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain, islice
 from typing import TypeVar, assert_never
 
 from kana.errors import InvalidValue, KanaError
@@ -17,6 +18,9 @@ from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.text import new_identifier
 from kana.model.value import value_object
+
+PROBLEMS_MAX = 100
+"""Most problems that are named; of more is said how many there are."""
 
 _Item = TypeVar("_Item")
 
@@ -44,21 +48,30 @@ def plan(catalog: Catalog, config: Config, *, now: datetime) -> Plan:
     packages archived; archived ones stay as they are. Without ``addons`` the add-ons stay. What a
     configuration cannot express (metadata, prices, unit labels, names within a package) is kept.
     """
-    problems = [*_repeats(config), *_name_problems(catalog, config), *_feature_problems(catalog, config)]
+    problems = _named(chain(_repeats(config), _name_problems(catalog, config), _feature_problems(catalog, config)))
     features = dict(catalog.features)
     for wanted in config.features:
         known = features.get(wanted.id)
         features[wanted.id] = _feature(wanted, known, now=now)
-    if not problems:
-        problems += _package_problems(catalog, config, features)
+    problems = problems or _named(_package_problems(catalog, config, features))
     if problems:
-        return Plan(catalog, tuple(problems))
+        return Plan(catalog, problems)
     packages = {package.id: package for package in _kept(catalog, config, now=now)}
     for package in config.all_packages:
         packages[package.id] = _package(package, catalog.packages.get(package.id), now=now)
     new = replace(catalog, features=features, packages=packages)
-    problems += _rule_problems(new, config)
-    return Plan(catalog if problems else new, tuple(problems))
+    problems = _named(_rule_problems(new, config))
+    return Plan(catalog if problems else new, problems)
+
+
+def _named(problems: Iterator[Problem]) -> tuple[Problem, ...]:
+    """Return the first problems, and of more than are named how many there are."""
+    named = tuple(islice(problems, PROBLEMS_MAX))
+    more = next(problems, None)
+    if more is None:
+        return named
+    count = 1 + sum(1 for _ in problems)
+    return (*named, Problem(more.path, f"There are {count} more problems; the first {PROBLEMS_MAX} are named."))
 
 
 def _repeats(config: Config) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
 from kana.errors import InvalidValue
@@ -42,9 +42,37 @@ _PRINTABLE = re.compile(f"[!-~]{{1,{TEXT_LENGTH_MAX}}}").fullmatch
 
 
 def shown(value: object) -> str:
-    """Return a value for an error message: quoted, escaped, and shortened if it is long."""
-    text = ascii(value)
-    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(text)} characters)"
+    """Return a value for an error message: quoted, escaped, and shortened if it is long.
+
+    It looks at no more of the value than it shows, however large the value is.
+    """
+    text = ""
+    for piece in _pieces(value):
+        text += piece
+        if len(text) > _SHOWN_MAX:
+            size = f" ({len(value)} characters)" if isinstance(value, str) else ""
+            return f"{text[:_SHOWN_MAX]}…{size}"
+    return text
+
+
+def _pieces(value: object) -> Iterator[str]:
+    """Yield the text of a value piece by piece, as far as it is asked for."""
+    if type(value) is str:
+        yield ascii(value[: _SHOWN_MAX + 1])
+    elif isinstance(value, list):
+        yield "["
+        for number, item in enumerate(value):
+            yield ", " * (number > 0)
+            yield from _pieces(item)
+        yield "]"
+    elif isinstance(value, dict):
+        yield "{"
+        for number, (key, item) in enumerate(value.items()):
+            yield f"{', ' * (number > 0)}{shown(key)}: "
+            yield from _pieces(item)
+        yield "}"
+    else:
+        yield ascii(value)
 
 
 def first_repeated(values: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ from tests.support.world import NOON
 
 TRACK = {"userId": "ada", "event": "Sent", "properties": {"featureId": "messages"}}
 KINDS = "identify, track, page, screen, group, alias"
-LONG = f"'{'x' * 59}… (258 characters)"
+LONG = f"'{'x' * 59}… (256 characters)"
 SEVEN = "message must be a JSON object, got 7"
 PATHS = [
     "/segment/events", "/v1/batch", "/v1/import",

@@ -39,7 +39,8 @@ class ConfigEndpoints:
     async def validate(self, caller: Caller, body: bytes) -> Any:
         """Return what publishing would do."""
         config = await aside(partial(_read, body))
-        return review_json(await self._config.review(caller.environment, config, app_id=await self._app_id(caller)))
+        review = await self._config.review(caller.environment, config, app_id=await self._app_id(caller))
+        return await aside(partial(review_json, review))
 
     async def publish(self, caller: Caller, body: bytes) -> Any:
         """Publish, and return the environment as it is then."""

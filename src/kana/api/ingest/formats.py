@@ -51,7 +51,14 @@ def read_plain(body: bytes, _headers: Mapping[bytes, bytes], environment: Enviro
 
 def _usages_of_events(parts: Parts, events: list[Any], environment: Environment) -> Usages:
     _check_count(len(events))
-    return read_each(events, lambda event: usage_of_event(parts.taken(event, "event"), environment))
+    return read_each(_let_go(events), lambda event: usage_of_event(parts.taken(event, "event"), environment))
+
+
+def _let_go(events: list[Any]) -> Iterator[Any]:
+    """Yield events out of their list: to free all of a long one at once would hold everybody up."""
+    events.reverse()
+    while events:
+        yield events.pop()
 
 
 def read_binary(body: bytes, headers: Mapping[bytes, bytes], environment: Environment) -> Usages:

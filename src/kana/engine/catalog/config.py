@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from kana.engine.pace import aside
 from kana.engine.ports.catalog import CatalogStore
 from kana.engine.ports.clock import Clock
+from kana.engine.turns import AT_ONCE
 from kana.errors import Conflict, InvalidValue
 from kana.model.catalog import Catalog
 from kana.model.change import Change, Verb, describe
@@ -109,8 +111,7 @@ class ConfigEngine:
         The counts are those of ``review``.
         """
         counted = await self._count(environment, await aside(partial(describe, old, new)))
-        warnings = [_warning(line) for line in counted if line.change is not None and _warns(line.change, line)]
-        return (*warnings, *counted)
+        return await aside(partial(_with_warnings, counted))
 
     async def publish(self, environment: Environment, config: Config, *, app_id: str, by: Actor) -> Catalog:
         """Make the catalogue what the configuration wants, in one transaction: all of it or nothing.
@@ -140,7 +141,9 @@ class ConfigEngine:
         if any(change.reaches_subscribers for change in changes):
             subscribers = await self._store.count_subscribers(environment, now=self._clock())
         lines, caps_left = [], CAPS_COUNTED_MAX
-        for change in changes:
+        for number, change in enumerate(changes, start=1):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
             reached = subscribers.get(change.id, 0) if change.reaches_subscribers else 0
             over = None
             if reached and change.cap is not None and caps_left:
@@ -195,6 +198,11 @@ def _line(change: Change, subscribers: int, over: int | None) -> ReviewLine:
         reach = f" ({_counted(subscribers)} {'keeps' if subscribers == 1 else 'keep'} it)"
     text = f"{change.subject} {change.what}{reach}."
     return ReviewLine(severity=Severity.CHANGE, text=text, change=change, subscribers=subscribers, over=over)
+
+
+def _with_warnings(lines: Sequence[ReviewLine]) -> tuple[ReviewLine, ...]:
+    warnings = [_warning(line) for line in lines if line.change is not None and _warns(line.change, line)]
+    return (*warnings, *lines)
 
 
 def _warns(change: Change, line: ReviewLine) -> bool:
