@@ -160,6 +160,33 @@ async def test_a_change_reads_only_what_changed(store: Store, place: Place, monk
     await another.close()
 
 
+async def test_a_check_after_another_process_s_change_makes_what_it_asks_for(
+    store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many packages were changed, the first question makes the one package that it is about, once."""
+    made: list[str] = []
+    make = catalog_store._package_from
+
+    def noted(row: Row) -> Package:
+        made.append(row[0])
+        return make(row)
+
+    another = await place.open()
+    monkeypatch.setattr(catalog_store, "_package_from", noted)
+    written = await put(store, a_feature("f"), *(a_package(f"p{number}", holds("f")) for number in range(50)))
+    read = await another.catalogs.catalog(TEST)
+    assert [read.held("p7", "f"), read.held("p7", "f"), "p8" in read.packages, len(read.packages)] == [
+        holds("f"), holds("f"), True, 50,
+    ]  # fmt: skip
+    assert made == ["p7"]
+    await put(store, a_package("p9", status=PackageStatus.DRAFT))
+    newer = await another.catalogs.catalog(TEST)
+    assert (newer.package("p7"), made) == (read.package("p7"), ["p7"])
+    assert read == written
+    assert sorted(made) == sorted(written.packages)
+    await another.close()
+
+
 async def test_what_is_known_is_what_is_kept(store: Store, place: Place) -> None:
     """After every kind of change, whoever made it: in the same order too, as who opens the database anew reads it."""
     another = await place.open()

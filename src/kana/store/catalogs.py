@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -195,16 +195,46 @@ def catalog_from(
 
     Reads the rows of ``load_features``, ``load_packages`` and ``list_package_ids``.
     """
-    changed = {row[0]: _package_from(row) for row in packages}
+    known = base.packages.kept if isinstance(base.packages, PackagesByRow) else base.packages
     there = {row[0] for row in package_ids}
-    return _in_order(
-        replace(
-            base,
-            version=version,
-            features={**base.features, **{row[0]: _feature_from(row) for row in features}},
-            packages={key: value for key, value in {**base.packages, **changed}.items() if key in there},
-        )
+    kept = {key: each for key, each in {**known, **{row[0]: row for row in packages}}.items() if key in there}
+    return replace(
+        base,
+        version=version,
+        features=_by_creation({**base.features, **{row[0]: _feature_from(row) for row in features}}),
+        packages=PackagesByRow(dict(sorted(kept.items(), key=lambda item: (_created(item[1]), item[0])))),
     )
+
+
+class PackagesByRow(Mapping[str, Package]):
+    """Packages by id, in order of creation; each is made of its row when it is first asked for.
+
+    A check asks for one or two. Making all of a large catalogue takes most of a second, which nobody should wait for
+    who asks first after another process has changed it.
+    """
+
+    def __init__(self, kept: dict[str, Package | Row]) -> None:
+        self.kept = kept
+
+    def __getitem__(self, package_id: str) -> Package:
+        found = self.kept[package_id]
+        if not isinstance(found, Package):
+            found = self.kept[package_id] = _package_from(found)
+        return found
+
+    def __contains__(self, package_id: object) -> bool:
+        return package_id in self.kept
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.kept)
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+
+def _created(kept: Package | Row) -> int:
+    """Return when a package was created, of itself or of its row."""
+    return to_milliseconds(kept.created_at) if isinstance(kept, Package) else int(kept[7])
 
 
 def _in_order(catalog: Catalog) -> Catalog:
