@@ -12,7 +12,7 @@ from kana.api.errors import Fault, fault_of
 from kana.engine.usage.recorder import TOGETHER_MAX
 from kana.engine.usage.usage import UsageEngine
 from kana.errors import KanaError
-from kana.model.entitlement import Consumption
+from kana.model.entitlement import Consumption, Outcome
 from kana.model.usage import Receipt, Usage
 
 BATCH_ITEMS_MAX = 1000
@@ -32,6 +32,7 @@ class UsageAnswer(NamedTuple):
     id: str | None
     duplicate: bool
     consumption: Consumption | None
+    outcome: Outcome | None = None
     error: UsageFault | None = None
 
 
@@ -96,7 +97,7 @@ def _answer(outcome: Receipt | KanaError, *, request_id: str) -> UsageAnswer:
 def answer_of(receipt: Receipt) -> UsageAnswer:
     """Return a receipt as it is answered: ids are decimal digits on the wire."""
     entry = receipt.entry
-    return UsageAnswer(entry.recorded, entry.reason, str(entry.id), receipt.duplicate, entry.consumption)
+    return UsageAnswer(entry.recorded, entry.reason, str(entry.id), receipt.duplicate, entry.consumption, entry.outcome)
 
 
 def _usage_fault(fault: Fault) -> UsageFault:

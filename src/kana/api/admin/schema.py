@@ -11,6 +11,7 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 from kana.api.admin import features, insights, packages, segment, settings, subscriptions, usage, users
 from kana.api.graphql.plan import attribute_of
 from kana.api.scalars import DATE_TIME, UNITS, UNITS_CHANGE, widen_ints
+from kana.model.entitlement import Outcome
 from kana.model.feature import FeatureType
 from kana.model.insights import Step
 from kana.model.package import PackageStatus
@@ -43,6 +44,7 @@ _BINDINGS = (
     UNITS,
     UNITS_CHANGE,
     EnumType("UsageStep", Step),
+    EnumType("Outcome", Outcome),
     EnumType("RefusalReason", insights.REASONS),
     EnumType("FeatureType", FeatureType),
     EnumType("PackageStatus", PackageStatus),

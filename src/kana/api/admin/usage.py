@@ -12,7 +12,7 @@ from kana.api.admin.inputs import Input, given_id, given_ids
 from kana.api.bulk import UsageAnswer, answer_of, read_each, record_each
 from kana.engine.usage.usage import PAST_PERIODS, Shown
 from kana.errors import KanaError
-from kana.model.entitlement import Decision
+from kana.model.entitlement import Decision, Outcome
 from kana.model.environment import Environment
 from kana.model.text import whole_number
 from kana.model.usage import Action, Usage
@@ -37,6 +37,11 @@ class DecisionRow:
     def reason(self) -> list[str]:
         """Why, for each."""
         return [decision.reason for decision in self.decisions]
+
+    @property
+    def outcome(self) -> list[Outcome]:
+        """The same for programs, for each."""
+        return [decision.outcome for decision in self.decisions]
 
     @property
     def used(self) -> list[int | None]:

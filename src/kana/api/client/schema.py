@@ -12,7 +12,7 @@ from graphql import GraphQLSchema
 from kana.api.client.context import ClientContext, Info
 from kana.api.scalars import UNITS
 from kana.engine.users.holdings import SubscribedFeature, SubscribedPackage
-from kana.model.entitlement import Decision
+from kana.model.entitlement import Decision, Outcome
 from kana.model.feature import FeatureType
 
 query = QueryType()
@@ -20,6 +20,7 @@ user_type = ObjectType("User")
 package_type = ObjectType("Package")
 feature_type = ObjectType("Feature")
 _TYPE = EnumType("FeatureType", FeatureType)
+_OUTCOME = EnumType("Outcome", Outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,9 @@ class CurrentUser:
 @cache
 def build_schema() -> GraphQLSchema:
     """Return the schema that is executed, which nobody changes: it is built once."""
-    return make_executable_schema(_read("schema.graphql"), query, user_type, package_type, feature_type, _TYPE, UNITS)
+    return make_executable_schema(
+        _read("schema.graphql"), query, user_type, package_type, feature_type, _TYPE, _OUTCOME, UNITS
+    )
 
 
 @cache
