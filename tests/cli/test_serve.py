@@ -75,8 +75,8 @@ def test_a_second_server_on_the_same_file_is_refused(server: KanaServer) -> None
 
     assert refused.value.code == 1
     assert refused.value.said == (
-        f"Error: the database {server.database} is served by process {server.pid} already;"
-        " SQLite takes one server, PostgreSQL many (KANA_DATABASE_URL=postgresql://…)\n"
+        f"Error: the database {server.database} is already served by process {server.pid};"
+        " SQLite allows one server, PostgreSQL many (KANA_DATABASE_URL=postgresql://…)\n"
     )
     assert ask(server, server.private_key) == {"data": {"features": []}}
 

@@ -99,7 +99,7 @@ async def test_a_sealed_secret_in_another_row_does_not_open(place: Place) -> Non
         "update signing_secrets set secret ="
         " (select secret from signing_secrets where environment = 'test') where environment = 'live'"
     )
-    with pytest.raises(DatabaseRefused, match="was changed in the database, or stands in another's place"):
+    with pytest.raises(DatabaseRefused, match="was changed in the database or moved to another row"):
         await sealed.keys.keyring()
     await sealed.close()
 

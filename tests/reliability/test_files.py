@@ -177,8 +177,8 @@ async def test_a_second_server_is_refused_by_whatever_name(kana: KanaServer, sec
         second.start()
     assert refused.value.code == 1
     [sentence] = refused.value.said.splitlines()
-    assert "is served by" in sentence
-    assert sentence.endswith(" already; SQLite takes one server, PostgreSQL many (KANA_DATABASE_URL=postgresql://…)")
+    assert "is already served by" in sentence
+    assert sentence.endswith("; SQLite allows one server, PostgreSQL many (KANA_DATABASE_URL=postgresql://…)")
     async with AdminClient(kana.address, kana.private_key) as client:
         assert (await client.get("/readyz")).status == 200
     assert kana.terminate() == 0
@@ -191,7 +191,7 @@ async def test_commands_beside_a_server_leave_its_lock_alone(kana: KanaServer, f
     assert kana.kana("keys", "list").returncode == 0
     assert kana.kana("audit").returncode == 0
     second = KanaServer(kana.folder, forge=forge)
-    with pytest.raises(ServerEnded, match="is served by"):
+    with pytest.raises(ServerEnded, match="is already served by"):
         second.start()
     second.close()
 
@@ -209,7 +209,7 @@ def test_what_is_kept_is_its_owners_alone(forge: Forge, tmp_path: Path, first: s
         assert _modes(tmp_path) == {"kana.db": 0o600}
     server.start()
     assert _modes(tmp_path) == dict.fromkeys(("kana.db", "kana.db-wal", "kana.db-shm", "kana.db.lock"), 0o600)
-    assert "can be read by others" not in server.output
+    assert "can be read by other users" not in server.output
     server.close()
 
 
@@ -220,6 +220,6 @@ def test_a_database_that_others_can_read_is_warned_of(kana: KanaServer) -> None:
     kana.start()
     files = " ".join(f"{kana.database}{suffix}" for suffix in ("", "-wal", "-shm"))
     assert (
-        f"Warning: {kana.database} can be read by others of this machine (mode 0644), and it holds secrets:"
+        f"Warning: {kana.database} can be read by other users of this machine (mode 0644), and it contains secrets:"
         f" chmod 600 {files}.\n"
     ) in kana.output

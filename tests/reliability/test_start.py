@@ -45,7 +45,7 @@ def test_a_second_server_on_the_same_file_is_refused(kana: KanaServer, forge: Fo
     """It names the process that has the file; the first one goes on, and when it has ended another may start."""
     second = KanaServer(kana.folder, forge=forge)
     assert _refusal(second) == (
-        f"Error: the database {kana.database} is served by process {kana.pid} already; SQLite takes one server,"
+        f"Error: the database {kana.database} is already served by process {kana.pid}; SQLite allows one server,"
         " PostgreSQL many (KANA_DATABASE_URL=postgresql://…)"
     )
     kana.kill()
@@ -70,10 +70,10 @@ def test_a_file_that_is_not_ours_is_refused(stopped: KanaServer, content: str) -
     """Another program's file is left as it is."""
     if content == "tables":
         _execute(stopped.database, "create table theirs (id integer)")
-        expected = "Error: the file is another program's database; Kana needs one of its own"
+        expected = "Error: the file is another program's database; Kana needs its own file"
     elif content == "version":
         _execute(stopped.database, "pragma user_version = 1")
-        expected = "Error: the file is another program's database; Kana needs one of its own"
+        expected = "Error: the file is another program's database; Kana needs its own file"
     else:
         stopped.database.write_text("not a database at all, " * 100)
         expected = f"Error: cannot open the database {stopped.database}: file is not a database"
@@ -89,7 +89,7 @@ def test_a_database_that_is_gone_is_not_made_anew_in_silence(kana: KanaServer) -
         if file.suffix != ".lock":
             file.unlink()
     sentence = _refusal(kana)
-    assert sentence.startswith(f"Error: the database {kana.database} is gone, though a server kept one here")
+    assert sentence.startswith(f"Error: the database {kana.database} is missing, though a server used one here")
     assert not kana.database.exists()
     kana.init()
     kana.start()

@@ -99,7 +99,7 @@ async def test_nothing_is_written_over(databases: dict[str, list[Settings]], kin
     before = await store.keys.keyring()
     await store.close()
 
-    with pytest.raises(Conflict, match="has a workspace already"):
+    with pytest.raises(Conflict, match="already has a workspace"):
         await copy_database(here, there)
     store = await open_store(there)
     assert await store.keys.keyring() == before
@@ -129,6 +129,6 @@ async def test_a_file_that_is_served_is_not_copied(databases: dict[str, list[Set
     """What its server records meanwhile would be missing, so the copy is refused while it runs."""
     here, there = databases["sqlite"]
     server = await open_store(here, exclusive=True)
-    with pytest.raises(DatabaseRefused, match="is served by process"):
+    with pytest.raises(DatabaseRefused, match="is already served by process"):
         await copy_database(here, there)
     await server.close()

@@ -63,7 +63,7 @@ async def test_work_on_sqlite_never_waits(tmp_path: Path) -> None:
         await session.execute("add_workspace", "acme", 0)
         await asyncio.sleep(0)
 
-    with pytest.raises(RuntimeError, match="waited for something else"):
+    with pytest.raises(RuntimeError, match="waited for something other"):
         await transactions.write(work)
 
     assert await transactions.read(lambda session: session.value("load_workspace")) is None

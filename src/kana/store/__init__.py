@@ -1,1 +1,1 @@
-"""Databases behind the engine's ports: ``sqlite`` and ``postgres``. Nobody else speaks SQL."""
+"""The databases behind the engine's ports: ``sqlite`` and ``postgres``. Only this package uses SQL."""

@@ -1,4 +1,4 @@
-"""The audit: what every total says against what its lines add up to."""
+"""The audit, which compares every total with the sum of its lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kana.store.values import whole
 
 
 class Audits:
-    """Recomputes totals. What a call promises is said by ``AuditStore``."""
+    """Recomputes totals. ``AuditStore`` says what a call promises."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions

@@ -1,4 +1,4 @@
-"""The catalogues that a process remembers, and by what it knows that they still hold."""
+"""The catalogues that a process remembers, and the marks that tell whether they are still current."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from kana.model.catalog import Catalog
 from kana.model.environment import Environment
 
 Mark: TypeAlias = tuple[int, int]
-"""Which catalogue is the newest one: its version, and the number of the change that made it.
+"""The mark of a catalogue: its version, and the number of the change that made it.
 
-A commit that failed leaves its version to another change, of another process maybe; the number, drawn at random,
-tells the two apart. A plain tuple, as every check compares one.
+After a failed commit another change, perhaps of another process, gets the same version; the random number
+distinguishes the two. A plain tuple, because every check compares one.
 """
 
 
@@ -23,17 +23,17 @@ class Marked(NamedTuple):
 
 
 class Memory:
-    """The catalogues of one environment that are asked for next, so that none of them is read again.
+    """The catalogues of one environment that are likely to be needed next, so that they are not read again.
 
-    The newest one; the one before, for transactions that began earlier; and the one whose commit is on its way:
-    whoever reads as soon as that is done finds it here. If it fails, nobody ever asks for its mark.
+    These are the newest one; the one before, for transactions that began earlier; and the one that is being
+    committed, for reads directly after the commit. If that fails, nobody ever asks for its mark.
     """
 
     def __init__(self, environment: Environment) -> None:
         self._newest = self._before = self.coming = Marked((-1, -1), Catalog(environment=environment, version=-1))
 
     def find(self, mark: Mark) -> Catalog | None:
-        """Return the catalogue of this mark, None where it is not known."""
+        """Return the catalogue with this mark; None if it is unknown."""
         newest, before, coming = self._newest, self._before, self.coming
         if newest.mark == mark:
             return newest.catalog
@@ -50,7 +50,7 @@ class Memory:
             self._before = read
 
     def base(self, version: int) -> Catalog:
-        """Return the newest catalogue older than a version; what was changed since then makes that one of it."""
+        """Return the newest known catalogue older than a version, to which the later changes can be applied."""
         older = (each for each in (self._newest, self._before) if each.catalog.version < version)
         found = max(older, key=lambda each: each.catalog.version, default=None)
         return Catalog(environment=self._newest.catalog.environment, version=-1) if found is None else found.catalog

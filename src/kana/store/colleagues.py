@@ -1,4 +1,4 @@
-"""Colleagues of the dashboard: who may sign in, whose browser it is, and who is invited."""
+"""Colleagues of the dashboard, their sessions and their invitations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kana.store.values import optional_milliseconds, optional_moment
 
 
 class Colleagues:
-    """Keeps who may sign in to the dashboard. What each call promises is said by ``ColleagueStore``.
+    """Stores who may sign in to the dashboard. ``ColleagueStore`` says what each call promises.
 
     Changes of colleagues and invitations are made one after the other, under one lock.
     """
@@ -26,13 +26,13 @@ class Colleagues:
         self._transactions = transactions
 
     async def colleagues(self) -> Mapping[str, Colleague]:
-        """Return everybody by address."""
+        """Return all colleagues by address."""
         return await self._transactions.read(_load_colleagues)
 
     async def change_colleague(
         self, change: Callable[[Mapping[str, Colleague]], Colleague], *, by: Actor, now: datetime
     ) -> Colleague:
-        """Change one colleague; what rested on how they were ends with it."""
+        """Change one colleague, and end what depended on their former state."""
 
         async def work(session: Session) -> Colleague:
             await session.lock(Lock.COLLEAGUES)
@@ -53,7 +53,7 @@ class Colleagues:
         await self._transactions.write(work)
 
     async def invitations(self) -> list[Invitation]:
-        """Return all invitations that were not used."""
+        """Return all unused invitations."""
         return await self._transactions.read(_load_invitations)
 
     async def withdraw_invitation(self, hashed: bytes, *, by: Actor, now: datetime) -> Invitation | None:
@@ -80,7 +80,7 @@ class Colleagues:
     async def accept_invitation(
         self, hashed: bytes, accept: Callable[[Invitation, Mapping[str, Colleague]], Colleague], *, now: datetime
     ) -> Colleague:
-        """Use up an invitation and write the colleague that it makes."""
+        """Use up an invitation and write its colleague."""
 
         async def work(session: Session) -> Colleague:
             await session.lock(Lock.COLLEAGUES)
@@ -94,7 +94,7 @@ class Colleagues:
         return await self._transactions.write(work)
 
     async def add_session(self, signed_in: SignedIn, colleague: Colleague) -> bool:
-        """Add a session of somebody who is still as they were read."""
+        """Add a session for a colleague who has not changed since they were read."""
 
         async def work(session: Session) -> bool:
             await session.lock(Lock.COLLEAGUES)
@@ -104,7 +104,7 @@ class Colleagues:
         return await self._transactions.write(work)
 
     async def session(self, hashed: bytes) -> tuple[SignedIn, Colleague] | None:
-        """Return a session and whose it is."""
+        """Return a session and its colleague."""
 
         async def work(session: Session) -> Row | None:
             return await session.row("load_session", hashed)
@@ -113,7 +113,7 @@ class Colleagues:
         return None if found is None else _session_from(found)
 
     async def touch_session(self, hashed: bytes, *, now: datetime) -> None:
-        """Note that a session was used."""
+        """Store that a session was used."""
         await self._execute("touch_session", hashed, to_milliseconds(now))
 
     async def end_session(self, hashed: bytes) -> None:
@@ -125,7 +125,7 @@ class Colleagues:
         await self._execute("delete_sessions_of", email)
 
     async def take_try(self, throttles: Sequence[Throttle], *, now: datetime) -> int:
-        """Count a try as failed, or return how long it has to wait."""
+        """Count a try as failed, or return how many seconds it has to wait."""
 
         async def work(session: Session) -> int:
             await session.lock(Lock.COLLEAGUES)
@@ -147,7 +147,7 @@ class Colleagues:
         return await self._transactions.write(work)
 
     async def return_try(self, throttles: Sequence[Throttle]) -> None:
-        """Take back a try that was right after all."""
+        """Take back a try that turned out to be right."""
 
         async def work(session: Session) -> None:
             await session.lock(Lock.COLLEAGUES)
@@ -261,13 +261,13 @@ def _session_from(row: Row) -> tuple[SignedIn, Colleague]:
 
 
 def _session_row(session: SignedIn, colleague: Colleague) -> Row:
-    """Write a row of ``add_session``, with the password that the colleague has as far as is known."""
+    """Write a row of ``add_session``, with the password hash that the colleague had when they were read."""
     times = (to_milliseconds(session.started_at), to_milliseconds(session.seen_at))
     return (session.hash, session.email, *times, colleague.password_hash or "")
 
 
 def _stale_sessions_row(now: datetime) -> Row:
-    """Write what ``delete_stale_sessions`` takes: last seen and begun before when."""
+    """Write the bindings of ``delete_stale_sessions``: last seen before, and begun before."""
     return (to_milliseconds(now - SESSION_IDLE), to_milliseconds(now - SESSION_AGE))
 
 
@@ -277,7 +277,7 @@ def _tries_from(row: Row) -> Tries:
 
 
 def _colleague_log_row(before: Colleague | None, after: Colleague, *, by: Actor, now: datetime) -> Row:
-    """Write the line for a colleague made or changed; the password is nowhere in it."""
+    """Write the line for a colleague who was created or changed, without the password."""
     return log_row(
         "created" if before is None else "updated",
         ("person", after.email),
@@ -290,7 +290,7 @@ def _colleague_log_row(before: Colleague | None, after: Colleague, *, by: Actor,
 
 
 def _invitation_log_row(action: str, invitation: Invitation, *, by: Actor, now: datetime) -> Row:
-    """Write the line for an invitation made or withdrawn; its link is nowhere in it."""
+    """Write the line for an invitation that was created or withdrawn, without its link."""
     role = {"role": invitation.role.value}
     before, after = (None, role) if action == "created" else (role, None)
     subject = ("invitation", invitation.email or "the first owner")

@@ -1,4 +1,4 @@
-"""Totals of usage and the administrative log: long reads of what other nouns wrote."""
+"""Reads totals of usage and the administrative log, which other nouns write."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Read = TypeVar("_Read")
 
 
 class Insights:
-    """Reads what others wrote. What each call promises is said by ``InsightStore``."""
+    """Reads totals and the log. ``InsightStore`` says what each call promises."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -96,7 +96,7 @@ class Insights:
     async def near_limits(
         self, environment: Environment, thresholds: Sequence[Threshold], *, now: datetime
     ) -> list[NearTotal]:
-        """Look for totals, and leave out those whose period is over."""
+        """Find totals, without those whose period is over."""
 
         async def work(session: Session) -> list[NearTotal]:
             packages, *others = map(session.array, _threshold_columns(thresholds, now=now))
@@ -154,7 +154,7 @@ def _by_packages(packages_of: Mapping[str, Sequence[str]]) -> dict[tuple[str, ..
 
 
 def _packages_row(package_ids: Iterable[str | None]) -> list[str]:
-    """Write package ids as the totals have them."""
+    """Write package ids in the form that the totals have."""
     return [NO_PACKAGE if package_id is None else package_id for package_id in package_ids]
 
 
@@ -189,7 +189,7 @@ def _top_user_from(row: Row) -> TopUser:
 
 
 def _threshold_columns(thresholds: Sequence[Threshold], *, now: datetime) -> Sequence[Row]:
-    """Write what ``load_near_limits`` looks for. No period that holds now starts before the fourth column."""
+    """Write the bindings of ``load_near_limits``. No current period starts before the fourth column."""
     return (
         [each.package_id for each in thresholds],
         [each.feature_id for each in thresholds],
@@ -200,7 +200,7 @@ def _threshold_columns(thresholds: Sequence[Threshold], *, now: datetime) -> Seq
 
 
 def _near_total_from(row: Row, thresholds: Sequence[Threshold], *, now: datetime) -> NearTotal | None:
-    """Read a row of ``load_near_limits``; None where its period is over."""
+    """Read a row of ``load_near_limits``; None if its period is over."""
     user_id, started_at, feature_id, reset_period, period_start, used, number = row
     anchor = from_milliseconds(started_at)
     current = period_start_at(anchor, RESETS[reset_period], max(anchor, now))

@@ -1,4 +1,4 @@
-"""Keys, settings of environments and signing secrets: who may come in."""
+"""Keys, the settings of environments, and signing secrets."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SECRET_LENGTH = 32
 
 
 class Keys:
-    """Keeps the keyring. What each call promises is said by ``KeyStore``."""
+    """Stores the keyring. ``KeyStore`` says what each call promises."""
 
     def __init__(
         self, transactions: Transactions, seal: Seal, *, erase: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """``erase`` takes what was written over out of the database's files, where it would stay for a while."""
+        """``erase`` removes overwritten data from the database's files, where it would otherwise stay for a while."""
         self._transactions = transactions
         self._seal = seal
         self._erase = erase
@@ -46,7 +46,7 @@ class Keys:
         return await self._transactions.write(work)
 
     async def keyring(self) -> Keyring | None:
-        """Return all of it, as last committed by any process."""
+        """Return the whole keyring, as last committed by any process."""
 
         async def work(session: Session) -> Keyring | None:
             return await _load_keyring(session, self._seal)
@@ -54,12 +54,12 @@ class Keys:
         return await self._transactions.read(work)
 
     async def address(self) -> str | None:
-        """Return where a server was last started."""
+        """Return the address where a server was last started."""
         found: str | None = await self._transactions.read(_load_address)
         return found
 
     async def change_address(self, address: str) -> None:
-        """Note where a server is started."""
+        """Store the address where a server is started."""
 
         async def work(session: Session) -> None:
             await session.execute("change_address", address)
@@ -85,7 +85,7 @@ class Keys:
         await self._transactions.write(work)
 
     async def use_keys(self, uses: Mapping[bytes, datetime]) -> None:
-        """Note when keys were last used."""
+        """Store when keys were last used."""
         used = _key_use_rows(uses)
 
         async def work(session: Session) -> None:
@@ -97,7 +97,7 @@ class Keys:
         """Replace the settings of one environment."""
 
         async def work(session: Session) -> None:
-            # Two changes at once would both tell of the same settings as those before.
+            # Otherwise two simultaneous changes would both log the same settings as those before.
             await session.value("lock_environment", settings.environment)
             kept = map(_settings_from, await session.rows("load_environments"))
             old = next((each for each in kept if each.environment is settings.environment), None)
@@ -107,7 +107,7 @@ class Keys:
         await self._transactions.write(work)
 
     async def add_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:
-        """Add a secret, which signs from now on."""
+        """Add a secret, which signs new tokens from now on."""
 
         async def work(session: Session) -> None:
             await self._check_seals(session)
@@ -126,7 +126,7 @@ class Keys:
         await self._transactions.write(work)
 
     async def seal_signing_secrets(self, *, plainly: bool = False) -> int:
-        """Seal what the newest key did not."""
+        """Seal every secret that is not sealed with the newest key."""
         seal = Seal() if plainly else self._seal
 
         async def work(session: Session) -> int:
@@ -144,7 +144,7 @@ class Keys:
         return changed
 
     async def replace_lost_secrets(self, new: Sequence[SigningSecret], *, by: Actor, now: datetime) -> list[str]:
-        """Forget what does not open, and add of the new ones those that are needed."""
+        """Delete secrets that do not open, and add those of the new ones that are needed."""
 
         async def work(session: Session) -> list[str]:
             await session.lock(Lock.WORKSPACE)
@@ -162,7 +162,7 @@ class Keys:
         return await self._transactions.write(work)
 
     async def _check_seals(self, session: Session) -> None:
-        """Refuse to add a secret that is not sealed, or with another key, beside those that are."""
+        """Refuse to add an unsealed secret, or one with another key, next to sealed ones."""
         for row in await session.rows("load_signing_secrets"):
             _opened(row, self._seal)
 
@@ -233,19 +233,19 @@ def _key_row(key: ApiKey) -> Row:
 
 
 def _key_use_rows(uses: Mapping[bytes, datetime]) -> list[Row]:
-    """Write rows of ``use_key``, in the order of hashes so that two processes cannot wait for each other."""
+    """Write rows of ``use_key``, in the order of hashes, so that two processes cannot deadlock."""
     return [(hashed, to_milliseconds(at)) for hashed, at in sorted(uses.items())]
 
 
 def _about(row: Row) -> str:
-    """Return what a secret is bound to, as messages name it too."""
+    """Return the name that a secret is bound to, which messages use too."""
     return f"signing secret {row[0]} of {Environment(row[1]).value}"
 
 
 def _opened(row: Row, seal: Seal) -> bytes:
     secret = seal.open(bytes(row[2]), about=_about(row))
     if len(secret) != SECRET_LENGTH:
-        raise DatabaseRefused(f"the {_about(row)} was changed in the database: it is no secret of ours")
+        raise DatabaseRefused(f"the {_about(row)} was changed in the database: it is not a valid secret")
     return secret
 
 
@@ -275,7 +275,7 @@ def _workspace_log_row(workspace: str, *, by: Actor, now: datetime) -> Row:
 
 
 def _key_log_row(action: str, key: ApiKey, *, by: Actor, now: datetime) -> Row:
-    """Write the line for a key made or revoked; the key itself is nowhere in it."""
+    """Write the line for a key that was created or revoked, without the key itself."""
     after = {"kind": key.kind, "name": key.name}
     return log_row(action, ("key", key.masked), environment=key.environment, before=None, after=after, by=by, now=now)
 
@@ -283,12 +283,12 @@ def _key_log_row(action: str, key: ApiKey, *, by: Actor, now: datetime) -> Row:
 def _settings_log_row(
     old: EnvironmentSettings | None, settings: EnvironmentSettings, *, by: Actor, now: datetime
 ) -> Row:
-    """Write the line for an environment's settings changed."""
+    """Write the line for changed settings of an environment."""
     subject = ("settings", settings.environment)
     return log_row("updated", subject, environment=settings.environment, before=old, after=settings, by=by, now=now)
 
 
 def _signing_secret_log_row(action: str, secret: SigningSecret, *, by: Actor, now: datetime) -> Row:
-    """Write the line for a signing secret made or revoked; the secret itself is nowhere in it."""
+    """Write the line for a signing secret that was created or revoked, without the secret itself."""
     subject = ("signing secret", secret.id)
     return log_row(action, subject, environment=secret.environment, before=None, after=None, by=by, now=now)

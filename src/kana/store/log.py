@@ -1,4 +1,4 @@
-"""Lines of the administrative log: every noun writes its own, in the transaction that they tell of."""
+"""Lines of the administrative log: every noun writes its own, in the transaction of the change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kana.model.period import from_milliseconds, to_milliseconds
 from kana.store.session import Row
 
 _LINES = count(secrets.randbits(21))
-"""Tells lines of one millisecond apart; at random to begin with, as other processes write lines too."""
+"""Distinguishes lines of one millisecond; it starts at random, as other processes write lines too."""
 
 
 def log_row(
@@ -58,7 +58,7 @@ def log_line_from(row: Row) -> LogLine:
 
 
 def verb(before: object, after: object) -> str:
-    """Return what happened to something that was ``before`` and is ``after``."""
+    """Return what happened between ``before`` and ``after``."""
     if before is None:
         return "created"
     return "deleted" if after is None else "updated"
@@ -71,6 +71,6 @@ def _described(value: Any) -> str | None:
 
 
 def _said(value: Any) -> dict[str, object]:
-    """Return the fields that somebody gave, without those that a value works out from them."""
+    """Return the fields that were given, without those that are derived from them."""
     given = {each.name for each in fields(value) if each.init}
     return {name: each for name, each in asdict(value).items() if name in given}

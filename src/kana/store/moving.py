@@ -1,6 +1,6 @@
-"""Moving all that one database holds into another, whatever kinds they are: table by table, row by row.
+"""Copying one database into another of any kind, table by table, row by row.
 
-The tables of all stores have the same names, the same columns, and values that both understand.
+The tables of both stores have the same names and columns, and values that both understand.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from kana.errors import Conflict
 
 ROWS = 10_000
-"""How many rows are read and written at a time, so that memory does not grow with the database."""
+"""How many rows are read and written at a time, so that memory use does not grow with the database."""
 
 
 class Rows(NamedTuple):
@@ -26,26 +26,26 @@ Put: TypeAlias = Callable[[Rows], Awaitable[None]]
 
 
 class Tables(Protocol):
-    """All that one database holds."""
+    """All tables of one database."""
 
     async def read(self, put: Put) -> None:
-        """Hand over every row, as all of them were at one moment."""
+        """Pass every row to ``put``, all as of the same moment."""
         ...
 
     async def write(self, fill: Callable[[Put], Awaitable[None]]) -> None:
         """Write what ``fill`` puts, all of it or nothing.
 
         Raises:
-            Conflict: there is a workspace in it already.
+            Conflict: it already has a workspace.
         """
         ...
 
 
 async def move(source: Tables, target: Tables, *, on_rows: Callable[[Rows], None] = lambda _: None) -> None:
-    """Copy all of ``source`` into ``target``, which is empty; ``on_rows`` is told what was written.
+    """Copy all of ``source`` into ``target``, which is empty; ``on_rows`` is called with what was written.
 
     Raises:
-        Conflict: there is a workspace in the target already; nothing was written.
+        Conflict: the target already has a workspace; nothing was written.
     """
 
     async def fill(put: Put) -> None:
@@ -59,6 +59,6 @@ async def move(source: Tables, target: Tables, *, on_rows: Callable[[Rows], None
 
 
 def refuse_full(*, is_full: bool) -> None:
-    """Refuse to write over what somebody keeps."""
+    """Refuse to overwrite an existing workspace."""
     if is_full:
-        raise Conflict("the database to copy into has a workspace already; copy into an empty one. Nothing was written")
+        raise Conflict("the database to copy into already has a workspace; copy into an empty one. Nothing was written")

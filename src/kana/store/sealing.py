@@ -1,8 +1,8 @@
-"""Sealing of what is secret at rest: whoever has a copy of the database, and not the key, has no secrets.
+"""Sealing of secrets in the database, so that a copy of it is useless without the key.
 
-A sealed secret says the form it has, which key sealed it and the nonce, then the secret itself under AES-256 in
-Galois/Counter Mode. What it is about (its table, its environment, its id) is authenticated with it, so that the
-secret of one row does not open in another's place.
+A sealed secret contains its format, the name of the key and the nonce, then the secret itself, encrypted with AES-256
+in Galois/Counter Mode. What it belongs to (its table, its environment, its id) is authenticated with it, so that the
+secret of one row does not open in another row.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _HEAD_LENGTH = len(_FORM) + _NAME_LENGTH + _NONCE_LENGTH
 
 
 class Seal:
-    """Seals with the first of its keys and opens with any; without a key what is kept is what it is.
+    """Seals with the first of its keys and opens with any; without a key secrets are stored unsealed.
 
-    A secret that is not sealed opens as it is, whatever the keys: it was written before there was one.
+    A secret that is not sealed always opens: it was written before there was a key.
     """
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:
@@ -36,32 +36,32 @@ class Seal:
         self._first = keys[0] if keys else None
 
     def close(self, secret: bytes, *, about: str) -> bytes:
-        """Return what is to be kept for a secret: sealed where there is a key, else the secret itself."""
+        """Return what to store for a secret: sealed if there is a key, otherwise the secret itself."""
         if self._first is None:
             return secret
         nonce = secrets.token_bytes(_NONCE_LENGTH)
         return _FORM + _name(self._first) + nonce + _cipher(self._first).encrypt(nonce, secret, about.encode())
 
     def open(self, kept: bytes, *, about: str) -> bytes:
-        """Return the secret that is kept.
+        """Return the secret of a stored value.
 
         Raises:
-            DatabaseRefused: none of the keys sealed it, or it was changed, or is in another's place.
+            DatabaseRefused: none of the keys opens it, or it was changed or moved to another row.
         """
         if not is_sealed(kept):
             return kept
         name = kept[len(_FORM) :][:_NAME_LENGTH]
         key = self._keys.get(name)
         if key is None:
-            has = "is not set" if self._first is None else f"holds {_listed(self._keys)}"
+            has = "is not set" if self._first is None else f"has {_listed(self._keys)}"
             raise DatabaseRefused(
                 f"the {about} is sealed with the key {name.hex()}, and KANA_SECRET_KEY {has}; set the key that sealed"
-                " it, or, if that is lost, make new secrets with `kana keys seal --forget`"
+                " it or, if it is lost, create new secrets with `kana keys seal --forget`"
             )
         return _opened(key, kept, about)
 
     def is_newest(self, kept: bytes) -> bool:
-        """Whether what is kept is what ``close`` would make of it now."""
+        """Whether the stored value is in the form that ``close`` would give it now."""
         if self._first is None:
             return not is_sealed(kept)
         return is_sealed(kept) and kept[len(_FORM) :].startswith(_name(self._first))
@@ -72,7 +72,7 @@ UNSEALED = Seal()
 
 
 def is_sealed(kept: bytes) -> bool:
-    """Whether this is a sealed secret; one of 32 bytes is too short to be taken for it."""
+    """Whether this is a sealed secret; a plain one of 32 bytes is too short to be mistaken for it."""
     return kept.startswith(_FORM) and len(kept) > _HEAD_LENGTH + _TAG_LENGTH
 
 
@@ -84,7 +84,7 @@ def _opened(key: bytes, kept: bytes, about: str) -> bytes:
         return _cipher(key).decrypt(nonce, kept[_HEAD_LENGTH:], about.encode())
     except InvalidTag:
         raise DatabaseRefused(
-            f"the {about} was changed in the database, or stands in another's place: it does not open"
+            f"the {about} was changed in the database or moved to another row: it does not open"
         ) from None
 
 
@@ -95,7 +95,7 @@ def _cipher(key: bytes) -> AESGCM:
 
 
 def _name(key: bytes) -> bytes:
-    """What tells a key from another and says nothing about it."""
+    """Return a name that identifies a key and reveals nothing about it."""
     return sha256(b"kana key name" + key).digest()[:_NAME_LENGTH]
 
 

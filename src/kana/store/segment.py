@@ -15,13 +15,13 @@ from kana.store.log import log_row, verb
 from kana.store.session import Lock, Row, Session, Transactions
 from kana.store.values import to_json
 
-"""Stands for no number to begin before, and no moment to end at."""
+"""Stands for an open end: no number to begin before, no moment to end at."""
 
 
 class Segment:
-    """Keeps events and rules. What each call promises is said by ``SegmentStore``.
+    """Stores events and rules. ``SegmentStore`` says what each call promises.
 
-    One lock orders them: shared by who keeps events, alone by who changes rules or maps.
+    One lock orders them: storing events shares it, changing rules and mapping hold it exclusively.
     """
 
     def __init__(self, transactions: Transactions) -> None:
@@ -30,7 +30,7 @@ class Segment:
     async def keep_events(
         self, environment: Environment, read: Callable[[Sequence[MappingRule]], Sequence[SegmentEvent]]
     ) -> list[SegmentEvent]:
-        """Keep events, each message once."""
+        """Store events, each message once."""
 
         async def work(session: Session) -> list[SegmentEvent]:
             await session.lock(Lock.RULES_SHARED)
@@ -67,7 +67,7 @@ class Segment:
         return await self._transactions.write(work)
 
     async def settle_events(self, events: Sequence[SegmentEvent]) -> None:
-        """Write what became of events."""
+        """Write what happened to events."""
         await self._write_many("settle_segment_event", _settled_rows(events))
 
     async def open_events(
@@ -137,7 +137,7 @@ class Segment:
         await self._transactions.write(work)
 
     async def mark_replayed(self, rules: Sequence[MappingRule]) -> None:
-        """Note that rules were held against all unmapped events."""
+        """Store that rules were compared with all unmapped events."""
         keys = [(rule.environment.value, rule.id, rule.revision) for rule in rules]
         await self._write_many("mark_rule_replayed", keys)
 
@@ -165,7 +165,7 @@ async def _load_rules(session: Session, environment: Environment) -> list[Mappin
 
 
 async def _load_events(session: Session, events: Sequence[SegmentEvent]) -> list[SegmentEvent]:
-    """Return events as they are kept, in the same order."""
+    """Return events as they are stored, in the same order."""
     if not events:
         return []
     keys = [_event_key(event) for event in events]
@@ -178,7 +178,7 @@ async def _load_events(session: Session, events: Sequence[SegmentEvent]) -> list
 async def _map(
     session: Session, environment: Environment, *bindings: str | int, map_event: EventMapper
 ) -> tuple[list[SegmentEvent], int | None]:
-    """Hold events of ``list_open_events`` against the rules; return those that one matches, and the last number."""
+    """Compare events of ``list_open_events`` with the rules; return those that match, and the last number."""
     await session.lock(Lock.RULES)
     events = [_event_from(row) for row in await session.rows("list_open_events", *bindings)]
     rules = await _load_rules(session, environment)
@@ -187,7 +187,7 @@ async def _map(
 
 
 def _in_order(events: Iterable[SegmentEvent]) -> list[SegmentEvent]:
-    """Return events in the order of their keys, so that no transactions wait for each other in a circle."""
+    """Return events in the order of their keys, so that transactions cannot deadlock."""
     return sorted(events, key=_event_key)
 
 
@@ -285,7 +285,7 @@ def _rule_row(rule: MappingRule) -> Row:
 def _rule_log_row(
     rule: MappingRule, before: MappingRule | None, after: MappingRule | None, *, by: Actor, now: datetime
 ) -> Row:
-    """Write the line for a rule made, changed or deleted."""
+    """Write the line for a rule that was created, changed or deleted."""
     subject = ("mapping rule", rule.id)
     return log_row(
         verb(before, after), subject, environment=rule.environment, before=before, after=after, by=by, now=now

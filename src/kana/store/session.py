@@ -1,7 +1,7 @@
-"""What a noun of the store needs of a database: statements in a transaction. SQLite and PostgreSQL each have theirs.
+"""The session, which runs statements in a transaction. SQLite and PostgreSQL each have their own.
 
 Work is written once, as a coroutine over a session. On PostgreSQL it waits for the server; on SQLite it runs to its
-end without ever waiting, so that no loop is needed and a statement costs a call.
+end without waiting, so no event loop is needed and a statement costs only a call.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from enum import Enum, auto
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 Row: TypeAlias = Sequence[Any]
-"""A row of a statement, or its bindings: columns in the order of the .sql file."""
+"""A row of a statement, or its bindings, in the order of the .sql file."""
 
 _Result = TypeVar("_Result")
 
 
 class Lock(Enum):
-    """What a transaction may have for itself to its end. Where one writes at a time, it has all of them anyway."""
+    """A lock that a transaction holds to its end. On SQLite, where one writes at a time, it needs none."""
 
     WORKSPACE = auto()
     """Setting the database up."""
@@ -26,7 +26,7 @@ class Lock(Enum):
     RULES = auto()
     """Changes of mapping rules, and mapping by them."""
     RULES_SHARED = auto()
-    """The rules may not change meanwhile; others may hold this one too."""
+    """The rules cannot change meanwhile; others may hold this lock at the same time."""
 
 
 class Session(Protocol):
@@ -37,11 +37,11 @@ class Session(Protocol):
         ...
 
     async def row(self, name: str, *bindings: object) -> Row | None:
-        """Return the first row of a statement, None where there is none."""
+        """Return the first row of a statement; None if there is none."""
         ...
 
     async def value(self, name: str, *bindings: object) -> Any:
-        """Return the first column of the first row, None where there is none."""
+        """Return the first column of the first row; None if there is none."""
         ...
 
     async def execute(self, name: str, *bindings: object) -> int:
@@ -49,7 +49,7 @@ class Session(Protocol):
         ...
 
     async def many(self, name: str, rows: Sequence[Row]) -> None:
-        """Run a statement that writes once for each of the rows, in their order."""
+        """Run a statement that writes once for each row, in order."""
         ...
 
     def array(self, values: Sequence[Any]) -> object:
@@ -62,14 +62,14 @@ class Session(Protocol):
 
 
 Work: TypeAlias = Callable[[Session], Coroutine[Any, Any, _Result]]
-"""What is done in one transaction. It may run several times: what it reads, it reads anew, and the last time counts."""
+"""What is done in one transaction. It may run several times, each time on new reads; the last time counts."""
 
 
 class Transactions(Protocol):
     """Runs work in transactions of one database."""
 
     async def read(self, work: Work[_Result]) -> _Result:
-        """Run short reads of one moment.
+        """Run short reads, all at the same moment.
 
         Raises:
             Unavailable: the database does not answer.
@@ -77,7 +77,7 @@ class Transactions(Protocol):
         ...
 
     async def read_aside(self, work: Work[_Result], *, unbounded: bool = False) -> _Result:
-        """Run long reads of one moment, which hold up no other call; ``unbounded`` ones may take longer than a minute.
+        """Run long reads, all at the same moment, that delay no other call; ``unbounded`` ones may exceed a minute.
 
         Raises:
             Unavailable: the database does not answer.
@@ -85,7 +85,7 @@ class Transactions(Protocol):
         ...
 
     async def write(self, work: Work[_Result]) -> _Result:
-        """Run work and commit; return its result when it is on disk. What work raises undoes all of it.
+        """Run work and commit; return its result when it is on disk. If work raises, everything is rolled back.
 
         Raises:
             Unavailable: nothing was written; try again.

@@ -1,8 +1,8 @@
 """Named SQL statements, read from .sql files: ``-- name: load_user_ref`` starts one.
 
-What both databases understand stands once, in the file of its noun beside this module, in PostgreSQL's words:
-``$1::text``, ``= any($1::text[])``. SQLite gets it in its own by the rules of ``for_sqlite``. What differs for
-a reason stands under one name in a file of either database's folder.
+Statements for both databases are written once, for PostgreSQL, in the file of their noun beside this module:
+``$1::text``, ``= any($1::text[])``. ``for_sqlite`` translates them for SQLite. Statements that have to differ have
+the same name in a file in each database's folder.
 
 What several statements have in common is a fragment, which stands in the file of its noun, once for both databases:
 ``-- fragment: stands(s, moment)`` starts one, and a statement takes it as ``{stands(s, $3)}``.
@@ -118,7 +118,7 @@ def _parts(package: str, file: str) -> Iterator[tuple[str, str, str, str]]:
 
 
 def read_migrations(package: str) -> list[str]:
-    """Return the scripts of a package's migrations/ folder in order: the first makes version 1."""
+    """Return the scripts of a package's migrations/ folder in order: the first creates version 1."""
     folder = files(package).joinpath("migrations")
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
     return [folder.joinpath(name).read_text(encoding="utf-8") for name in names]

@@ -18,12 +18,12 @@ from kana.store.session import Session, Transactions
 from kana.store.users import load_users, user_id_row, user_row
 from kana.store.values import to_json
 
-_DROPPED = "The import stood still for so long that it was given up; nothing was imported, try again"
-_TAKEN = "Somebody made one of these users meanwhile"
+_DROPPED = "The import was given up because it made no progress for too long; nothing was imported, try again"
+_TAKEN = "Somebody created one of these users meanwhile"
 
 
 class UserImports:
-    """Keeps imports. What each call promises is said by ``UserImportStore``."""
+    """Stores imports. ``UserImportStore`` says what each call promises."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -61,7 +61,7 @@ class UserImports:
 
         async def work(session: Session) -> int | None:
             if not await session.execute("move_import", import_id, to_milliseconds(now), 1):
-                return None  # Another process has ended it.
+                return None  # Another process has finished it.
             [row] = await session.rows("load_import", import_id)
             found = await session.row("load_import_page", import_id)
             if found is None:
@@ -78,7 +78,7 @@ class UserImports:
         return await self._transactions.write(work)
 
     async def drop_page(self, import_id: int) -> bool:
-        """Forget a page, or the user_import."""
+        """Delete a page, or the import."""
 
         async def work(session: Session) -> bool:
             row = await session.row("load_import", import_id)
@@ -103,7 +103,7 @@ class UserImports:
 
 
 async def _merge(session: Session, environment: Environment, rows: Sequence[Row], merge: RowMerge) -> tuple[int, int]:
-    """Write what rows make of users; return how many were made and how many changed."""
+    """Write the users of rows; return how many were created and how many changed."""
     there = await _lock(session, environment, [row.id for row in rows])
     merged = [(there.get(row.id), merge(environment, row, there.get(row.id))) for row in rows]
     made = [new for old, new in merged if old is None]
@@ -122,7 +122,7 @@ async def _lock(session: Session, environment: Environment, ids: Sequence[str]) 
 
 
 async def _count_ids(session: Session, environment: Environment, users: Sequence[User]) -> int:
-    """Return how many of new users have their ids: another process may have given one to its own user."""
+    """Return how many new users got their ids: another process may have used one for its own user."""
     lists = ({user.bucket for user in users}, {user.id for user in users}, {user.key for user in users})
     count: int = await session.value(
         "count_user_ids", environment.value, *(session.array(sorted(each)) for each in lists)
@@ -150,7 +150,7 @@ def _import_from(row: Columns) -> UserImport:
 
 
 def _log_row(row: Columns) -> Columns:
-    """Write the one line for a whole user_import, from its row of the journal."""
+    """Write the one line for a whole import, from its row in the journal."""
     user_import = _import_from(row)
     return log_row(
         "imported",

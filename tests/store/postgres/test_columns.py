@@ -55,5 +55,5 @@ def test_what_no_column_can_be_is_refused() -> None:
     """A list or a fraction would be read as something else, so it is an error here."""
     wrong: list[object] = [1.5, [1], {}]
     for value in wrong:
-        with pytest.raises(TypeError, match="no array of ours holds"):
+        with pytest.raises(TypeError, match="an array cannot contain"):
             columns([(value,)])

@@ -1,4 +1,4 @@
-"""The store on PostgreSQL: many processes, one database, sharded by Citus where that is installed."""
+"""The store on PostgreSQL: many processes, one database, sharded by Citus if that is installed."""
 
 from kana.store.postgres.store import PostgresStore
 

@@ -1,7 +1,7 @@
-"""Rows turned into columns, as statements over ``unnest`` take them: each the text of an array.
+"""Turns rows into columns for statements with ``unnest``: each column is the text of an array.
 
-The driver takes lists too, but asks of each item whether it is an array itself, which costs more than
-writing it; and the server reads the text sooner than the driver's binary form.
+The driver accepts lists too, but checks each item for being an array itself, which costs more than
+writing it; and the server reads the text faster than the driver's binary form.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 
 
 def columns(rows: Sequence[Sequence[object]]) -> list[str]:
-    """Return the columns of rows, of which there is at least one; a statement has ``$1::text::bigint[]`` for each.
+    """Return the columns of at least one row; a statement has ``$1::text::bigint[]`` for each.
 
     Raises:
-        TypeError: a row holds anything but None, numbers without a fraction, booleans, texts and bytes.
+        TypeError: a row contains anything but None, whole numbers, booleans, texts and bytes.
     """
     return [_array(column) for column in zip(*rows, strict=True)]
 
@@ -45,4 +45,4 @@ def _item(value: object) -> str:
         return f'"\\\\x{value.hex()}"'
     if isinstance(value, int):
         return str(value)
-    raise TypeError(f"no array of ours holds a {type(value).__name__}")
+    raise TypeError(f"an array cannot contain a {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""Transactions on one PostgreSQL: bounded in time, tried again where that helps, with errors in our words."""
+"""Transactions on one PostgreSQL: limited in time, repeated where that helps, with Kana's errors."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _Result = TypeVar("_Result")
 Work = Callable[[Connection], Awaitable[_Result]]
 
 TRANSACTION_S = 1.8
-"""How long one call may take, waiting and second tries included; a lost commit is looked into after that."""
+"""How long one call may take, waiting and repeats included; a lost commit is investigated after that."""
 
 CALL_S = 2.5
-"""How long one call may take when it loses its connection in COMMIT."""
+"""How long one call may take if it loses its connection in COMMIT."""
 
 ASIDE_S = 60.0
-"""The same for a list of up to 10,000 rows. An audit takes the time it takes."""
+"""The same for a list of up to 10,000 rows. An audit has no limit."""
 
 TRIES = 5
-"""How often a transaction is tried that was undone by another's."""
+"""How often a transaction is tried if it conflicts with another."""
 
 _PAUSE_S = 0.01
 
 
 class CommitLost(OutcomeUnknown):
-    """The connection went away between COMMIT and its answer."""
+    """The connection was lost between COMMIT and its answer."""
 
 
 class Database:
@@ -45,12 +45,12 @@ class Database:
     async def write(self, work: Work[_Result], *, until: float | None = None) -> _Result:
         """Run work in a transaction; return its result after the commit is on disk.
 
-        Work may run several times: what it reads, it reads anew, and only the last time is written.
+        Work may run several times, each time on new reads; only the last time is written.
         ``until`` is a time of the loop's clock.
 
         Raises:
             Unavailable: nothing was written.
-            CommitLost: it may have been.
+            CommitLost: it may have been written.
         """
         try:
             result = await self._write(work, until)
@@ -95,7 +95,7 @@ class Database:
             raise
 
     async def write_aside(self, work: Work[_Result]) -> _Result:
-        """Run long work in one transaction, once, under no limit of time.
+        """Run long work in one transaction, once, without a time limit.
 
         Raises:
             Unavailable: nothing was written.
@@ -112,11 +112,11 @@ class Database:
             raise translate(error) from error
 
     async def read(self, work: Work[_Result]) -> _Result:
-        """Run reads of one moment. Tried once more on a new connection when the one at hand is dead."""
+        """Run reads, all at the same moment, and once more on a new connection if the first one is dead."""
         return await self._read(work, seconds=TRANSACTION_S)
 
     async def read_aside(self, work: Work[_Result], *, unbounded: bool = False) -> _Result:
-        """Run long reads of one moment, under no limit of time but a minute, or none at all."""
+        """Run long reads, all at the same moment, with a limit of one minute, or none."""
 
         async def patiently(connection: Connection) -> _Result:
             await connection.execute(SESSION["take_time"])
@@ -145,7 +145,7 @@ class Database:
         raise AssertionError("every try returns or raises")
 
     async def probe(self) -> None:
-        """Return when the database can be read and, where a write was refused, takes one again.
+        """Return if the database can be read and, after a refused write, accepts one again.
 
         Raises:
             Unavailable: it cannot, or does not.
@@ -162,12 +162,12 @@ class Database:
             await self.write(change)
 
     async def close(self) -> None:
-        """Finish what is in flight and end every connection."""
+        """Finish what is running and close all connections."""
         await self._pool.close()
 
 
 async def _undo(connection: Connection, error: BaseException) -> None:
-    """Leave a connection outside of any transaction, or not at all."""
+    """Roll back the transaction of a connection, or close it."""
     if isinstance(error, Exception) and not is_connection_gone(error) and not connection.is_closed():
         with suppress(*Failure):
             await connection.execute("rollback", timeout=0.5)

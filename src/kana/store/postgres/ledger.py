@@ -28,10 +28,10 @@ from kana.store.postgres.session import PostgresSession, PostgresTransactions
 from kana.store.postgres.statements import SQL
 
 LANES = 2
-"""How many batches of one process commit side by side on a database that is not sharded.
+"""How many batches of one process commit at the same time on a database that is not sharded.
 
-While one waits for the disk the other is decided. More would make smaller batches, which cost
-the process more for each entry than waiting does.
+While one waits for the disk the other is decided. More would make the batches smaller, which costs
+the process more per entry than waiting does.
 """
 
 _Wanted = TypeVar("_Wanted", bound=Wanted)
@@ -41,7 +41,7 @@ _PAUSE_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What one call of ``snapshot`` asks."""
+    """The arguments of one call of ``snapshot``."""
 
     environment: Environment
     user_ids: Sequence[str]
@@ -54,11 +54,11 @@ class _Question:
 
 
 class PostgresLedger(Entries):
-    """Decides and writes batches, a lane at a time, each under the locks of its accounts.
+    """Decides and writes batches, separately for each lane, each under the locks of its accounts.
 
-    ``lanes`` says for each bucket which lane it is in: of a sharded database its shard. Hours are
-    added up over users: each lane of each process adds to rows of its own, under a bucket of that lane
-    drawn at random, so that none waits for another's commit.
+    ``lanes`` says for each bucket which lane it is in; in a sharded database that is its shard. Totals by
+    hour cover all users: each lane of each process adds to its own rows, in a random bucket of that lane,
+    so that none waits for another's commit.
     """
 
     def __init__(self, database: Database, catalogs: Catalogs, *, lanes: Sequence[int] | None = None) -> None:
@@ -114,10 +114,10 @@ class PostgresLedger(Entries):
             await connection.execute(SQL["add_usage_hour"], *columns(hours))
 
     async def _was_written(self, batch: Batch, lost: CommitLost, until: float) -> bool:
-        """Return whether a batch is in the ledger whose commit lost its connection.
+        """Return whether a batch is in the ledger after its commit lost the connection.
 
-        The lost transaction held the locks of its accounts: who has one of them after it knows that it
-        has ended, and then its entries are there or never will be.
+        The lost transaction held the locks of its accounts: once one of them can be taken, it has ended,
+        and its entries are there or never will be.
 
         Raises:
             OutcomeUnknown: the database could not be asked in time.
@@ -158,7 +158,7 @@ class PostgresLedger(Entries):
     async def _read_snapshots(
         self, connection: Connection, questions: Sequence[_Question]
     ) -> list[Snapshot[Any] | Exception]:
-        """Answer several questions of one moment, in as many round trips as one of them."""
+        """Answer several questions at the same moment, in as many round trips as for one."""
         catalogs = await self._catalogs.read(
             PostgresSession(connection), {question.environment for question in questions}
         )
@@ -189,7 +189,7 @@ class PostgresLedger(Entries):
 
 
 def _wanted(question: _Question, catalog: Catalog, accounts: Mapping[str, Account]) -> dict[str, Wanted] | KanaError:
-    """Return what a question wants of each account; what it raises is its own answer, and no other's."""
+    """Return what a question wants of each account; an error is the answer to this question only."""
     try:
         return {user_id: question.want(account, catalog) for user_id, account in accounts.items()}
     except KanaError as error:
@@ -207,7 +207,7 @@ async def _load_totals(connection: Connection, counters: Iterable[CounterKey]) -
 async def _load_earlier(
     connection: Connection, batch: Batch, users: Mapping[NamedUser, UserRef]
 ) -> dict[KeyUse, Entry]:
-    """Return the entries that hold the batch's idempotency keys already."""
+    """Return the earlier entries with the batch's idempotency keys."""
     wanted = [(users[who].bucket, users[who].key, digest) for who, digest in batch.keys if who in users]
     if not wanted:
         return {}

@@ -1,4 +1,4 @@
-"""Bring the database to the tables of this program: numbered scripts, forwards only, under one lock."""
+"""Updates the tables of the database to this release: numbered scripts, forward only, under one lock."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from kana.store.postgres.statements import SESSION
 from kana.store.statements import read_migrations
 
 SERVER_VERSION_MIN = 130_000
-"""PostgreSQL 13, the oldest that its makers kept alive when this was written."""
+"""PostgreSQL 13, the oldest release that was supported when this was written."""
 
 
 async def check_server(connection: Connection) -> bool:
     """Return whether the database is sharded by Citus.
 
     Raises:
-        DatabaseRefused: the server is too old, or its database cannot hold every identifier.
+        DatabaseRefused: the server is too old, or its database cannot store every id.
     """
     version, encoding, has_citus = await connection.fetchrow(SESSION["load_server"]) or (0, "", False)
     if version < SERVER_VERSION_MIN:
@@ -29,9 +29,9 @@ async def check_server(connection: Connection) -> bool:
 
 
 async def migrate(connection: Connection, *, sharded: bool) -> None:
-    """Apply the migrations that the database lacks, all in one transaction: interrupted, nothing has happened.
+    """Apply the missing migrations in one transaction; if it is interrupted, nothing has happened.
 
-    Of processes that start at once one migrates and the others find it done.
+    If several processes start together, one migrates and the others find it done.
 
     Raises:
         DatabaseRefused: the schema is another program's, or newer than this one.
@@ -49,10 +49,10 @@ async def migrate(connection: Connection, *, sharded: bool) -> None:
 
 
 async def _version(connection: Connection, *, newest: int) -> int:
-    """Return the version of the tables, 0 for none; makes the schema when it is not there."""
+    """Return the version of the tables, 0 for none; create the schema if it does not exist."""
     is_there, tables, is_ours = await connection.fetchrow(SESSION["schema_state"]) or (False, 0, False)
     if tables and not is_ours:
-        raise DatabaseRefused("the schema `kana` of this database is another program's; Kana needs it for itself")
+        raise DatabaseRefused("the schema `kana` of this database is another program's; Kana needs it")
     if not is_there:
         await connection.execute(SESSION["create_schema"])
     if not is_ours:
@@ -66,7 +66,7 @@ async def _version(connection: Connection, *, newest: int) -> int:
 
 
 async def read_lanes(connection: asyncpg.Connection[asyncpg.Record]) -> list[int]:
-    """Return for each bucket of a sharded database the number of its shard, from 0 on."""
+    """Return for each bucket of a sharded database the number of its shard, from 0."""
     shards = [shard for (shard,) in await connection.fetch(SESSION["load_shards"], BUCKETS)]
     numbers = {shard: number for number, shard in enumerate(sorted(set(shards)))}
     return [numbers[shard] for shard in shards]

@@ -1,4 +1,4 @@
-"""Whole tables in and out of PostgreSQL: a cursor reads them, COPY writes them."""
+"""Copying whole tables in and out of PostgreSQL: a cursor reads them, COPY writes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COPY = read_statements("kana.store.postgres", "copy.sql")
 
 
 class PostgresTables:
-    """The tables of a database that a store has opened before, and so brought to this program's shape."""
+    """The tables of a database that a store has opened before, so that they are up to date."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Connections to one PostgreSQL: kept open, replaced when they die, never more than so many."""
+"""A pool of connections to one PostgreSQL: kept open, replaced when they fail, limited in number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONNECT_S = 1.0
 """How long a new connection may take."""
 
 CONNECT_DOUBTED_S = 0.4
-"""The same, while the last thing that was heard of the server is that it failed."""
+"""The same while the last attempt to reach the server failed."""
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -26,15 +26,15 @@ async def fetch(connection: Connection, sql: str, *bindings: object) -> list[Row
 
 
 async def fetch_one(connection: Connection, sql: str, *bindings: object) -> Row | None:
-    """Return the first row of a statement, None when there is none."""
+    """Return the first row of a statement; None if there is none."""
     return cast(Row | None, await connection.fetchrow(sql, *bindings))
 
 
 class Pool:
-    """Hands out connections. A failed one takes all that lie idle with it: a restart of the server ended them too.
+    """Lends connections. If one fails, all idle ones are closed too: a restart of the server ended them as well.
 
-    The driver's own pool asks the server to forget each connection's state after each use, a round
-    trip that transactions as short as ours would feel.
+    The driver's own pool resets each connection's state on the server after each use, an extra round trip
+    that is significant for such short transactions.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[Connection]], *, size: int) -> None:
@@ -46,7 +46,7 @@ class Pool:
 
     @asynccontextmanager
     async def connection(self, *, fresh: bool = False) -> AsyncIterator[Connection]:
-        """Lend a connection; one that is left inside a transaction or in doubt is not used again."""
+        """Lend a connection; one that is returned inside a transaction is not used again."""
         async with self._slots:
             connection = await self._take(fresh=fresh)
             try:
@@ -55,13 +55,13 @@ class Pool:
                 self._give_back(connection)
 
     def doubt(self) -> None:
-        """Take note that the server failed: idle connections are ended, and new ones get less time to come up."""
+        """Note that the server failed: close idle connections, and give new ones less time to connect."""
         self._doubted = True
         while self._idle:
             self._idle.pop().terminate()
 
     async def close(self) -> None:
-        """End every connection, once those in use are given back."""
+        """Close all connections, once those in use are returned."""
         for _ in range(self._size):
             await self._slots.acquire()
         while self._idle:

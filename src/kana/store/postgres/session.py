@@ -41,7 +41,7 @@ class PostgresSession:
         return await self._connection.fetchval(SQL[name], *bindings)
 
     async def execute(self, name: str, *bindings: object) -> int:
-        """Run a statement that writes; the server's answer ends with how many rows it touched."""
+        """Run a statement that writes; return how many rows it touched, which ends the server's answer."""
         status = await self._connection.execute(SQL[name], *bindings)
         return int(status.rpartition(" ")[2])
 
@@ -50,11 +50,11 @@ class PostgresSession:
         await self._connection.executemany(SQL[name], rows)
 
     def array(self, values: Sequence[Any]) -> object:
-        """Return a list, which the driver takes as it is."""
+        """Return a list, which the driver accepts."""
         return list(values)
 
     async def lock(self, lock: Lock) -> None:
-        """Take an advisory lock of the database, which every process sees."""
+        """Take an advisory lock of the database, which applies to every process."""
         await self._connection.execute(_LOCKS[lock])
 
 
@@ -73,7 +73,7 @@ class PostgresTransactions:
         return await self._database.read_aside(_over_a_session(work), unbounded=unbounded)
 
     async def write(self, work: Work[_Result]) -> _Result:
-        """Run work and commit; a transaction undone by another's is tried again."""
+        """Run work and commit; a transaction that conflicts with another is tried again."""
         return await self._database.write(_over_a_session(work))
 
 

@@ -1,4 +1,4 @@
-"""The statements of this database by name: those that both share, and its own."""
+"""The statements of PostgreSQL by name: the shared ones and its own."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ POOL_SIZE = 10
 
 
 class PostgresStore:
-    """Everything the engine's ports ask for, on one PostgreSQL that many processes share."""
+    """All of the engine's ports, on one PostgreSQL that many processes share."""
 
     def __init__(self, pool: Pool, *, lanes: Sequence[int] | None = None, seal: Seal = UNSEALED) -> None:
         self._database = database = Database(pool)
@@ -55,9 +55,9 @@ class PostgresStore:
         size: int = POOL_SIZE,
         seal: Seal = UNSEALED,
     ) -> Self:
-        """Return the store on a database that was brought to this program's tables.
+        """Return the store on a database, after updating its tables to this release.
 
-        A server that is down is waited for, at most ``wait_s``; ``on_wait`` is told why, once for each reason.
+        If the server is down, wait at most ``wait_s`` and call ``on_wait`` once for each reason.
 
         Raises:
             DatabaseRefused: it cannot be opened, is another program's, or is newer than this one.
@@ -66,7 +66,7 @@ class PostgresStore:
         sessions = Sessions(url)
         connection = await _first(sessions, wait_s=wait_s, on_wait=on_wait)
         try:
-            another = await sessions.open(PATIENT)  # Beside the first one, whose mark it would see in a pooler.
+            another = await sessions.open(PATIENT)  # Beside the first, whose mark it would see behind a pooler.
             await another.close()
             sharded = await check_server(connection)
             await migrate(connection, sharded=sharded)
@@ -80,7 +80,7 @@ class PostgresStore:
 
     @property
     def tables(self) -> PostgresTables:
-        """All that it holds, to be moved as a whole."""
+        """All tables, to be copied as a whole."""
         return PostgresTables(self._database)
 
     async def probe(self) -> None:

@@ -1,4 +1,4 @@
-"""The store on one SQLite file: one writer, readers apart, every commit on disk before its answer."""
+"""The store on one SQLite file: one writer, separate readers, every commit on disk before its answer."""
 
 from kana.store.sqlite.store import SqliteStore
 

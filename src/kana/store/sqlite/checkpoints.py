@@ -1,10 +1,10 @@
-"""Bringing the write-ahead log into the file beside the writer, so that no commit waits for that.
+"""Checkpoints: copying the write-ahead log into the file on another thread, so that no commit waits for it.
 
-Left to itself SQLite has the commit that fills the log copy it: in a file of a million users to thousands of
+By default SQLite lets the commit that fills the log copy it: in a file of a million users to thousands of
 places, while everybody waits. What was committed is on disk before and after; a checkpoint only moves it.
 
-SQLite writes the log from its beginning again only when a transaction begins that finds nothing left to copy.
-Beside a busy writer something always is. So the last few pages are copied between two commits.
+SQLite starts the log over only when a transaction begins and nothing is left to copy. With a busy writer
+something always is. So the last few pages are copied between two commits.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from kana.store.sqlite.connection import StorageLost, translated
 from kana.store.sqlite.files import Files, room
 
 CHECKPOINT_PAGES = 4000
-"""How long the log grows before it is copied beside the writer: 16 MB."""
+"""At which length the log is copied, while the writer goes on: 16 MB."""
 
 LOG_BYTES = (CHECKPOINT_PAGES + 200) * (4096 + 24)
-"""How large a log becomes, with what is written while it is copied; each page has a head of 24 bytes."""
+"""How large a log becomes, with what is written while it is copied; each page has a header of 24 bytes."""
 
 TIGHT_PAGES = 100
-"""The same where the disk is nearly full: the log must not be what fills it, as copying it takes room too."""
+"""The same on a nearly full disk: the log must not fill it, as copying the log needs space too."""
 
 TIGHT_BYTES = 64 * 1024 * 1024
-"""A disk with less room than this is nearly full."""
+"""A disk with less free space than this is nearly full."""
 
 LOG_PAGES_MAX = 16_000
-"""From this length on, 64 MB, the writer waits for however much is left."""
+"""From this length on, 64 MB, the writer waits until everything is copied."""
 
 LEFT_MAX = 100
-"""Pages that the writer may be made to wait for: some milliseconds."""
+"""Most pages that the writer waits for, a few milliseconds."""
 
 _PASSES = 8
-_TRIES = 8  # While the log grows by as much again, where a reader of an old moment keeps it from beginning anew.
+_TRIES = 8  # Per doubling of the log, if a reader of an old state prevents it from starting over.
 
 Between = Callable[[Callable[[], None]], None]
 """Runs a job between two commits, when no transaction is open."""
 
 
 class Checkpointer:
-    """Watches the commits of ``writer`` and copies on ``connection``, which is its own.
+    """Watches the commits of ``writer`` and copies on its own ``connection``.
 
-    ``between`` runs a job between two commits; ``on_lost`` is told when the storage fails for good.
+    ``between`` runs a job between two commits; ``on_lost`` is called if the storage fails permanently.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class Checkpointer:
         writer.set_wal_hook(self._committed)
 
     def _committed(self, _writer: apsw.Connection, _name: str, pages: int) -> int:
-        """SQLite has committed, on whatever thread that was, and its log is so long now."""
-        if pages <= self._pages:  # It has begun anew.
+        """Handle a commit of SQLite, on any thread; the log now has ``pages``."""
+        if pages <= self._pages:  # It has started over.
             self._due = self._length = self._length_now()
         self._pages = pages
         if pages >= self._due and not self._under_way:
@@ -79,7 +79,7 @@ class Checkpointer:
         self._thread.submit(self._guarded, copy)
 
     def _copy(self) -> None:
-        """Copy the log, and what came meanwhile, until so little is left that the writer can wait for it."""
+        """Copy the log, and what was added meanwhile, until so little is left that the writer can wait for it."""
         for _ in range(_PASSES):
             pages, copied = self._connection.wal_checkpoint()
             if pages - copied <= LEFT_MAX or pages >= LOG_PAGES_MAX:
@@ -101,18 +101,18 @@ class Checkpointer:
         except apsw.Error as error:
             self._under_way = False
             reason = translated(error)
-            if isinstance(reason, StorageLost):  # All else, another process's checkpoint above all, passes.
+            if isinstance(reason, StorageLost):  # Anything else, mostly another process's checkpoint, is temporary.
                 self._on_lost(reason.message)
 
     def rescue(self, files: Files) -> None:
-        """Bring into the file what the log still holds, through what is open of both, if that can be done.
+        """Copy what is still in the log into the file, through the open descriptors, if that is possible.
 
-        For files that were taken away: what was acknowledged before would be gone with this process.
+        For files that were removed: what was acknowledged before would be lost with this process.
         """
         if not self._is_rescued:
             self._is_rescued = True
             self._thread.submit(self._guarded, lambda: files.is_log_ours() and self._connection.wal_checkpoint())
 
     def finish(self) -> None:
-        """Return when what is under way is done; no commit may follow."""
+        """Wait until the running checkpoint is done; no commit may follow."""
         self._thread.shutdown()

@@ -1,4 +1,4 @@
-"""One connection to the file, as safe as SQLite can be: WAL, ``synchronous=FULL``, and errors in our words."""
+"""A connection to the file, as safe as SQLite can be: WAL, ``synchronous=FULL``, and Kana's errors."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Source: sqlite.org/wal.html, "WAL-reset bug".
 """
 
 APPLICATION_ID = 0x4B414E41  # "KANA"
-"""Stands in the file's header, so that another program's database is not taken for ours."""
+"""A number in the file's header, so that another program's database is not mistaken for Kana's."""
 
 BUSY_TIMEOUT_MS = 2000
 """How long a connection waits for another process to finish writing."""
 
 _PAUSE_MS = 10
 
-_CACHE_KIB = 16_384  # For each connection: the system keeps the file too, and memory should not grow with it.
+_CACHE_KIB = 16_384  # For each connection; the system caches the file too, and memory should not grow with it.
 
 _LOST = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.ReadOnlyError)
 
@@ -34,25 +34,25 @@ _Result = TypeVar("_Result")
 
 
 class StorageLost(Internal):
-    """The storage lied or went away: after this nothing may be acknowledged any more."""
+    """The storage failed or is gone: after this nothing more may be acknowledged."""
 
 
 def connect(path: str, *, synchronous: str = "FULL") -> apsw.Connection:
-    """Open the file, creating it if it is not there.
+    """Open the file, creating it if it does not exist.
 
     Raises:
-        DatabaseRefused: it is no database or another program's, which is left as it is, or the SQLite
-            library is too old to be trusted with one.
+        DatabaseRefused: it is not a database or is another program's, which is left unchanged, or the SQLite
+            library is too old to be safe.
     """
     if apsw.SQLITE_VERSION_NUMBER < SQLITE_VERSION_MIN:
         raise DatabaseRefused(f"SQLite {apsw.sqlite_lib_version()} can corrupt a database; 3.51.3 or newer is needed")
     try:
         connection = apsw.Connection(path)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        # Or SQLite would plan a statement anew for each value bound to it: four fifths of the time of a look-up.
+        # Otherwise SQLite plans a statement again for each bound value: four fifths of the time of a look-up.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         if not _is_ours(connection):
-            raise DatabaseRefused("the file is another program's database; Kana needs one of its own")
+            raise DatabaseRefused("the file is another program's database; Kana needs its own file")
         _keep_a_log(connection)
         connection.execute(f"pragma synchronous = {synchronous}")
         connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
@@ -62,9 +62,9 @@ def connect(path: str, *, synchronous: str = "FULL") -> apsw.Connection:
 
 
 def _keep_a_log(connection: apsw.Connection) -> None:
-    """Have the file written by way of a log; of processes that say so of a new one at once, one goes first.
+    """Switch the file to a write-ahead log; if several processes do so at the same time, one goes first.
 
-    SQLite does not wait for that one: both hold a lock that the other would have to wait for.
+    SQLite does not wait for that one, since both hold a lock that the other would have to wait for.
     """
     for _ in range(BUSY_TIMEOUT_MS // _PAUSE_MS):
         with suppress(apsw.BusyError):
@@ -75,7 +75,7 @@ def _keep_a_log(connection: apsw.Connection) -> None:
 
 
 def _is_ours(connection: apsw.Connection) -> bool:
-    # In this order, another process may make our tables while we ask.
+    # In this order, since another process may create the tables meanwhile.
     is_new = number(connection, "schema_version") == 0 and number(connection, "user_version") == 0
     return is_new or number(connection, "application_id") == APPLICATION_ID
 
@@ -87,11 +87,11 @@ def number(connection: apsw.Connection, pragma: str) -> int:
 
 
 def in_transaction(connection: apsw.Connection, work: Callable[[apsw.Connection], _Result], *, begin: str) -> _Result:
-    """Run work in one transaction: committed and on disk when it ends well, undone when it does not.
+    """Run work in one transaction: committed and on disk if it succeeds, rolled back if it does not.
 
     Raises:
         Unavailable, StorageFull: nothing was written; try again.
-        StorageLost: nothing is acknowledged, and the store must not go on.
+        StorageLost: nothing is acknowledged, and the store must not continue.
     """
     with UndoneOnError(connection):
         connection.execute(begin)
@@ -101,7 +101,7 @@ def in_transaction(connection: apsw.Connection, work: Callable[[apsw.Connection]
 
 
 def begin_at_once(connection: apsw.Connection) -> bool:
-    """Begin a write transaction; False, and nothing begun, where that would mean to wait or fails."""
+    """Begin a write transaction; return False, with nothing begun, if that would have to wait or fails."""
     connection.set_busy_timeout(0)
     try:
         connection.execute("begin immediate")
@@ -123,7 +123,7 @@ def run_begun(connection: apsw.Connection, work: Callable[[apsw.Connection], _Re
 
 
 def commit(connection: apsw.Connection) -> None:
-    """Bring the open transaction to disk.
+    """Commit the open transaction to disk.
 
     Raises:
         Unavailable, StorageFull, StorageLost: as ``in_transaction``; the transaction is undone.
@@ -133,13 +133,13 @@ def commit(connection: apsw.Connection) -> None:
 
 
 def empty_log(connection: apsw.Connection) -> None:
-    """Bring the log into the file and give its room back to the disk, unless somebody reads an old moment.
+    """Copy the log into the file and free its space on the disk, unless somebody reads an old state.
 
-    On a full disk before anything else is written: what the file has to grow by is little, and the next
-    commit would take the last room for the log, which then could never be copied.
+    On a full disk this comes before any other write: the file grows only a little, and the next commit
+    would use the last space for the log, which then could never be copied.
 
     Raises:
-        StorageFull: there is not even room for that.
+        StorageFull: there is not even space for that.
         StorageLost: as ``in_transaction``.
     """
     try:
@@ -152,9 +152,9 @@ def empty_log(connection: apsw.Connection) -> None:
 
 
 class UndoneOnError:
-    """Undoes the open transaction when the block does not end well, and says why in our words.
+    """Rolls back the open transaction if the block fails, and raises Kana's error for it.
 
-    A class, as a generator would cost as much as a statement.
+    A class, because a generator would cost as much as a statement.
     """
 
     __slots__ = ("_connection",)
@@ -173,13 +173,13 @@ class UndoneOnError:
 
 def roll_back(connection: apsw.Connection) -> None:
     """Undo the open transaction, if there is one."""
-    with suppress(apsw.Error):  # What fails here has failed before, and that is what is told.
+    with suppress(apsw.Error):  # What fails here has failed before, and that error is reported.
         if connection.in_transaction:
             connection.execute("rollback")
 
 
 def translated(error: apsw.Error) -> KanaError:
-    """Return SQLite's error in our words."""
+    """Return Kana's error for one of SQLite's."""
     if isinstance(error, apsw.BusyError | apsw.LockedError):
         return Unavailable("the database is busy with another process; retry", retry_after_s=1)
     if isinstance(error, apsw.FullError):

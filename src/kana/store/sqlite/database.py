@@ -1,10 +1,10 @@
-"""The file with its one writer thread and its readers.
+"""The database file with its one writer thread and its readers.
 
-All writes are on one connection, one transaction after another, and commit on the writer thread,
-where nobody else waits for the disk. What is small is decided and written on the caller's thread
-before: handed over, each of its rows would wait for its turn with the interpreter, which costs more
-than writing it. Short reads run on the caller's thread too, on a connection of their own; long ones
-on a reader thread, so that nobody waits for them. ``checkpoints.py`` has a thread of its own.
+All writes use one connection, one transaction after another, and commit on the writer thread, so that
+nobody else waits for the disk. Small batches are decided and written on the caller's thread first: on the
+writer thread each row would have to wait for the interpreter, which costs more than writing it. Short
+reads run on the caller's thread too, on their own connection; long ones on a reader thread, so that nobody
+waits for them. ``checkpoints.py`` has another thread.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from kana.store.sqlite.files import Files, ServerLock, make_log, make_private
 from kana.store.sqlite.migrate import migrate
 
 WATCH_S = 0.5
-"""How often a server looks whether its files are still the same, when nobody writes."""
+"""How often a server checks whether its files are still the same while nobody writes."""
 
 ROOM_BYTES = 1024 * 1024
-"""The room that a disk which was full must have before its server is ready again."""
+"""How much free space a disk that was full needs before the server is ready again."""
 
 _PAUSE_S = 0.0005
 
@@ -53,7 +53,7 @@ class Database:
     """One SQLite file, open. ``exclusive`` is for a server: a second one on the same file is refused.
 
     Raises:
-        DatabaseRefused: it is no database of ours, is newer than this program, or has its server already.
+        DatabaseRefused: it is not Kana's, is newer than this program, or already has a server.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Database:
         self._lock = ServerLock(path) if exclusive else None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="kana-writer")
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="kana-reader")
-        self._outstanding: deque[None] = deque()  # One for each job that the writer thread has not done.
+        self._outstanding: deque[None] = deque()  # One for each job that the writer thread has not finished.
         self._process = os.getpid()
         try:
             self._open(path, synchronous)
@@ -89,7 +89,7 @@ class Database:
         if self._lock is not None:
             self._prepare(path, synchronous)
         self._write_connection = connect(path, synchronous=synchronous)
-        self._write_connection.execute("pragma secure_delete = on")  # What is taken away is written over.
+        self._write_connection.execute("pragma secure_delete = on")  # Deleted data is overwritten.
         migrate(self._write_connection)
         if self._lock is not None:
             self._lock.sign()
@@ -102,7 +102,7 @@ class Database:
         self._files = Files(path)
 
     def _prepare(self, path: str, synchronous: str) -> None:
-        """Bring what an earlier server left in its log into the file, and make a new log to its size."""
+        """Copy what an earlier server left in its log into the file, and create a new log in full size."""
         connection = connect(path, synchronous=synchronous)
         try:
             migrate(connection)
@@ -113,11 +113,11 @@ class Database:
     async def write(self, work: Callable[[apsw.Connection], _Result], *, is_small: bool = False) -> _Result:
         """Run work in a write transaction; return its result after the commit is on disk.
 
-        ``is_small`` is for work of some milliseconds at most: it runs here, where it need not wait for another's.
+        ``is_small`` is for work of a few milliseconds at most: it runs here, where it does not wait for other work.
 
         Raises:
-            Unavailable: nothing was written, or the storage failed before and nothing is acknowledged any more.
-            OutcomeUnknown: the storage failed under this write.
+            Unavailable: nothing was written, or the storage has failed and nothing more is acknowledged.
+            OutcomeUnknown: the storage failed during this write.
         """
         try:
             result = await self._write(work, is_small=is_small)
@@ -159,12 +159,12 @@ class Database:
             self._guarded(partial(commit, connection), answer=OutcomeUnknown)
             self._check_files(answer=OutcomeUnknown)
 
-        # Whoever goes away must not keep the commit from being made: the transaction would stay open.
+        # A caller that disconnects must not prevent the commit, or the transaction would stay open.
         await asyncio.shield(self._hand_over(end))
         return result
 
     def _hand_over(self, job: Callable[[], _Result]) -> asyncio.Future[_Result]:
-        """Have the writer thread do a job after those it has; until it is done nothing is written elsewhere."""
+        """Queue a job for the writer thread; until it is done nothing is written elsewhere."""
         return asyncio.wrap_future(self._queue(job))
 
     def _queue(self, job: Callable[[], _Result]) -> Future[_Result]:
@@ -174,10 +174,10 @@ class Database:
         return submitted
 
     def _run_between(self, job: Callable[[], None]) -> None:
-        """Have the writer thread do a job when no transaction is open, and no other begin until it is done."""
+        """Run a job on the writer thread when no transaction is open; none begins until it is done."""
 
         def run() -> None:
-            if self._is_writing():  # It began on the thread that serves, which hands it over next.
+            if self._is_writing():  # It began on the serving thread, which passes it on next.
                 time.sleep(_PAUSE_S)
                 self._run_between(job)
             else:
@@ -193,16 +193,16 @@ class Database:
             return True
 
     def read(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
-        """Run a short read of one moment, here and now."""
+        """Run a short read, all at the same moment, on this thread."""
         return self._guarded(partial(in_transaction, self._read_connection, work, begin="begin"))
 
     async def read_aside(self, work: Callable[[apsw.Connection], _Result]) -> _Result:
-        """Run a long read of one moment on a thread of its own."""
+        """Run a long read, all at the same moment, on the reader thread."""
         transaction = partial(in_transaction, self._aside_connection, work, begin="begin")
         return await asyncio.get_running_loop().run_in_executor(self._aside, self._guarded, transaction)
 
     def _guarded(self, step: Callable[[], _Result], *, answer: type[KanaError] = Unavailable) -> _Result:
-        """Take a step; once the storage has failed acknowledge nothing any more: wrong answers are worse than none."""
+        """Run a step; once the storage has failed acknowledge nothing more: a wrong answer is worse than none."""
         self._check_usable()
         try:
             return step()
@@ -217,9 +217,9 @@ class Database:
             raise Unavailable("this process was forked from the one that opened the database")
 
     def _check_files(self, *, answer: type[KanaError] = Unavailable) -> None:
-        """Notice that a file was taken away: what is written to it then is gone with this process.
+        """Detect that a file was removed: what is written to it is then lost with this process.
 
-        Looked at before a transaction and again before its answer, which must not tell of what has no name.
+        This is checked before a transaction and again before its answer, which must not confirm what is lost.
         """
         fault = None if self._is_moved else self._files.fault()
         if fault is not None:
@@ -230,7 +230,7 @@ class Database:
             raise answer(f"{self._lost}; nothing is acknowledged until a restart")
 
     def _keep_watch(self) -> None:
-        """Look at the files when nobody writes: what was acknowledged is in the log, and can still be saved."""
+        """Check the files while nobody writes: what was acknowledged is in the log, and can still be saved."""
         while not self._ending.wait(WATCH_S):
             with suppress(KanaError):
                 self._check_files()
@@ -240,9 +240,9 @@ class Database:
         self._on_lost(reason)
 
     async def probe(self) -> None:
-        """Return when the file can be read, is still the one that was opened, and can be written.
+        """Return if the file can be read, is still the one that was opened, and can be written.
 
-        Writing is tried only after a write was refused: until one is not, nobody need send us any.
+        Writing is tried only after a write was refused: until one succeeds, callers should not send any.
 
         Raises:
             Unavailable: it cannot, or is not.
@@ -251,20 +251,20 @@ class Database:
         self.read(lambda connection: number(connection, "schema_version"))
         if self._refuses_writes:
             await self.write(_write_a_page)
-            if self._files.room() < ROOM_BYTES:  # A page may find a place where a usage does not.
+            if self._files.room() < ROOM_BYTES:  # There may be space for a page but not for a usage.
                 self._refuses_writes = True
                 raise StorageFull("the disk is full; nothing was recorded", retry_after_s=5)
 
     async def empty_log(self) -> None:
-        """Bring the log into the file and cut it to nothing, unless somebody uses it: nothing of before is in it."""
+        """Copy the log into the file and truncate it, unless it is in use, so that no old data is left in it."""
         await self._hand_over(partial(self._guarded, partial(empty_log, self._write_connection)))
 
     async def close(self) -> None:
-        """Finish what is in flight, bring the log into the file, and let go of it.
+        """Finish what is running, copy the log into the file, and close it.
 
-        After the storage has failed the file is left as it is: what of the log reached the disk is
-        for the next process to find out. Files that were taken away hold what they held, and the log is
-        brought into the file it belongs to, whatever that is called now; it must not be taken for another's.
+        After the storage has failed the file is left as it is: the next process finds out what reached the
+        disk. If files were removed or renamed, the log is copied into the file it belongs to, whatever its name
+        is now; it must not be applied to another file.
         """
         self._ending.set()
         if self._watch.ident is not None:
@@ -285,5 +285,5 @@ class Database:
 
 
 def _write_a_page(connection: apsw.Connection) -> None:
-    """Write what stands there: a statement that changes nothing would write nothing."""
+    """Write the present value: a statement that changes nothing would not write."""
     connection.execute(f"pragma user_version = {number(connection, 'user_version')}")

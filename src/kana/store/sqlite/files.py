@@ -1,7 +1,7 @@
-"""The files that a database is made of: who may read them, whose they are, and whether they are still the same.
+"""The files of a database: who may read them, which server has them, and whether they are still the same.
 
-What counts is the file, by device and number, and never its name: a name can be given to another file, taken
-away from one that is open, and one file can have several.
+A file is identified by device and inode and never by its name: a name can be given to another file or removed
+from an open one, and one file can have several names.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import TypeAlias
 from kana.errors import DatabaseRefused
 
 MODE = 0o600
-"""What a new database may be read and written by: its owner. SQLite gives its log and its index the same."""
+"""The mode of a new database, for its owner only. SQLite gives its log and its index the same mode."""
 
 Identity: TypeAlias = tuple[int, int]
 
 _LOG, _INDEX = "-wal", "-shm"
 _LOG_MAGIC, _LOG_MAGIC_SWAPPED = bytes.fromhex("377f0682"), bytes.fromhex("377f0683")  # sqlite.org/fileformat2.html
 _LOCK_BYTE = 1 << 62
-"""Far beyond what SQLite locks, which is at 1 GiB: its locks and ours never meet."""
+"""Far beyond the bytes that SQLite locks, which are at 1 GiB, so its locks and this one never collide."""
 
 _held: set[Identity] = set()
-"""Databases that this process serves: closing one more descriptor of them would drop SQLite's locks."""
+"""Databases that this process serves: closing another descriptor of them would drop SQLite's locks."""
 
 
 class Files:
@@ -43,7 +43,7 @@ class Files:
         self._has_begun = False
 
     def fault(self) -> str | None:
-        """Return what became of the files since they were opened, in words; None while they are the same."""
+        """Return a sentence about what happened to the files since they were opened; None while they are the same."""
         now = self._look()
         if now != self._known:
             [path, *_] = (path for path, was in self._known.items() if now[path] != was)
@@ -53,23 +53,23 @@ class Files:
         return None
 
     def is_log_ours(self) -> bool:
-        """Whether the log can still be brought into the file it belongs to: it is whole, and nobody made another."""
+        """Whether the log can still be copied into its file: it is complete, and nobody created another."""
         now = self._look()
         return self._is_log_whole() and all(now[path] in (None, self._known[path]) for path in (self._log, self._index))
 
     def room(self) -> int:
-        """Return the bytes that the disk still takes."""
+        """Return the free space on the disk in bytes."""
         return room(self._main)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         os.close(self._open_log)
 
     def _look(self) -> dict[str, Identity | None]:
         return {path: identity(path) for path in (self._path, self._main, self._log, self._index)}
 
     def _is_log_whole(self) -> bool:
-        """Whether it begins as a log does, is empty as after another program's checkpoint, or nothing was in it yet."""
+        """Whether it begins like a log, is empty as after another program's checkpoint, or nothing was in it yet."""
         head = os.pread(self._open_log, len(_LOG_MAGIC), 0)
         if head in (_LOG_MAGIC, _LOG_MAGIC_SWAPPED):
             self._has_begun = True
@@ -85,22 +85,22 @@ class Files:
 
 
 def identity(path: str) -> Identity | None:
-    """Return what tells a file from every other one, whatever it is called; None when there is none."""
+    """Return what identifies a file, whatever its name; None if it does not exist."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - for every transaction, and a Path costs more than asking
+        status = os.stat(path)  # noqa: PTH116 - for every transaction, and a Path costs more than the call
     except OSError:
         return None
     return status.st_dev, status.st_ino
 
 
 def room(path: str) -> int:
-    """Return the bytes that the disk of a file still takes."""
+    """Return the free space on the disk of a file in bytes."""
     disk = os.statvfs(path)
     return disk.f_bavail * disk.f_frsize
 
 
 def make_private(path: str) -> None:
-    """Make the file unless it is there, for its owner alone from the first byte."""
+    """Create the file unless it exists, readable only by its owner from the first byte."""
     try:
         os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
     except FileExistsError:
@@ -110,16 +110,16 @@ def make_private(path: str) -> None:
 
 
 def make_log(path: str, *, size: int) -> None:
-    """Make the log to its size before it is needed, unless there is one or the disk has little room.
+    """Create the log in full size before it is needed, unless there is one or the disk has little space.
 
-    To write within a file takes the disk half as long as to make the file longer. SQLite takes one that holds
-    nothing but zeros for empty. It gets its name whole, so that nobody opens half of it.
+    Writing within a file takes the disk half as long as extending it. SQLite treats a log of zeros as empty.
+    It gets its name only when it is complete, so that nobody opens half of it.
     """
     main = os.path.realpath(path)
     draft = f"{main}{_LOG}-new"
     if Path(main + _LOG).exists() or room(main) < size * 64:
         return
-    with suppress(OSError):  # Without it all goes on as well, and somewhat slower.
+    with suppress(OSError):  # It also works without, slightly slower.
         try:
             made = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _mode(main))
             with os.fdopen(made, "wb") as log:
@@ -132,15 +132,15 @@ def make_log(path: str, *, size: int) -> None:
 
 
 def readable_by_others(path: str) -> str | None:
-    """Return a sentence on files of the database that others of the machine may read or write; None for none."""
+    """Return a warning about files of the database that other users of the machine may access, or None."""
     main = os.path.realpath(path)
     modes = {each: _mode(each) for each in (main, main + _LOG, main + _INDEX)}
     open_ones = [each for each, mode in modes.items() if mode & 0o077]
     if not open_ones:
         return None
     return (
-        f"{open_ones[0]} can be read by others of this machine (mode {modes[open_ones[0]]:04o}), and it holds secrets:"
-        f" chmod 600 {' '.join(open_ones)}"
+        f"{open_ones[0]} can be read by other users of this machine (mode {modes[open_ones[0]]:04o}),"
+        f" and it contains secrets: chmod 600 {' '.join(open_ones)}"
     )
 
 
@@ -152,14 +152,14 @@ def _mode(path: str) -> int:
 
 
 class ServerLock:
-    """Held by the one server of a database, until it is closed: by its lock file, and on the file itself.
+    """The lock of the one server of a database, until it is closed: a lock file, and a lock on the file itself.
 
-    The lock file says which process it is, and that there was a database here, and it guards the making of one.
-    The lock on the database holds whatever name it is found by, and whatever becomes of the lock file.
+    The lock file says which process it is and that there was a database here, and protects its creation. The
+    lock on the database works whatever name is used for it, and whatever happens to the lock file.
 
     Raises:
-        DatabaseRefused: another server has it, the folder cannot be written, or a server kept a database
-            here before and it is gone: an empty one in its place would look like data lost.
+        DatabaseRefused: another server has it, the folder cannot be written, or a server had a database here
+            before and it is missing: an empty one in its place would look like lost data.
     """
 
     def __init__(self, path: str) -> None:
@@ -168,7 +168,7 @@ class ServerLock:
         self._file = self._database = -1
         self._identity: Identity | None = None
         try:
-            self._take_database()  # First, so that a server that is refused leaves no lock file beside another name.
+            self._take_database()  # First, so that a refused server leaves no lock file next to another name.
             self._take_file()
             if self._database < 0:
                 self._make_database()
@@ -177,10 +177,10 @@ class ServerLock:
             raise
 
     def sign(self) -> None:
-        """Write into the lock file who serves the database, which is there by now.
+        """Write into the lock file which process serves the database, which exists by now.
 
         Raises:
-            DatabaseRefused: the name was given to another file since the lock was taken.
+            DatabaseRefused: the name was given to another file after the lock was taken.
         """
         if identity(self._main) != self._identity:
             raise DatabaseRefused(f"the database {self._path} was replaced while it was opened")
@@ -188,7 +188,7 @@ class ServerLock:
         os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
     def close(self) -> None:
-        """Let go. Only when no connection to the database is open: SQLite's locks go too."""
+        """Release the lock. Call it only when no connection to the database is open: SQLite's locks go too."""
         for descriptor in (self._file, self._database):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -210,8 +210,8 @@ class ServerLock:
     def _make_database(self) -> None:
         if os.fstat(self._file).st_size and not Path(self._main).exists():
             raise DatabaseRefused(
-                f"the database {self._path} is gone, though a server kept one here; restore it,"
-                " or begin anew with `kana init`"
+                f"the database {self._path} is missing, though a server used one here; restore it,"
+                " or start over with `kana init`"
             )
         make_private(self._main)
         self._take_database()
@@ -241,7 +241,7 @@ class ServerLock:
             holder = ""
         by = f"process {holder}" if holder else "another process"
         return DatabaseRefused(
-            f"the database {self._path} is served by {by} already; SQLite takes one server,"
+            f"the database {self._path} is already served by {by}; SQLite allows one server,"
             " PostgreSQL many (KANA_DATABASE_URL=postgresql://…)"
         )
 
@@ -249,8 +249,8 @@ class ServerLock:
 def _lock_for_itself(descriptor: int) -> None:
     """Lock one byte of the file for this descriptor, if no other has it.
 
-    A lock of the open file and not of the process, which SQLite's own are: those end when any descriptor of
-    the file is closed. Where the system has none, the lock file must do.
+    This lock belongs to the open file and not to the process, as SQLite's do: those end when any descriptor of
+    the file is closed. If the system has no such locks, the lock file has to be enough.
     """
     command = getattr(fcntl, "F_OFD_SETLK", None)
     if command is None:

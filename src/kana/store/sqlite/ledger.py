@@ -23,13 +23,13 @@ from kana.store.sqlite.statements import SQL
 _Wanted = TypeVar("_Wanted", bound=Wanted)
 
 SMALL_BATCH = 64
-"""Most usages that are decided on the thread that serves: some milliseconds, in which it does nothing else."""
+"""Most usages that are decided on the serving thread: a few milliseconds, in which it does nothing else."""
 
 SMALL_BATCH_DESCRIBED = 10
 """Most of them that have metadata: to write 16 KB of it takes as long as to decide many without."""
 
 _HOURS_BUCKET = 0
-"""Where hours are added up: one writer adds to one row."""
+"""The bucket of the totals by hour: one writer adds to one row."""
 
 
 class SqliteLedger(Entries):
@@ -84,7 +84,7 @@ class SqliteLedger(Entries):
 
 
 def _load_totals(connection: apsw.Connection, counters: Iterable[CounterKey]) -> dict[CounterKey, int]:
-    """Return the totals that there are of those asked for."""
+    """Return those of the totals that exist."""
     wanted = list(counters)
     asked = [(*counter_row(counter), number) for number, counter in enumerate(wanted)]
     return {wanted[number]: used for number, used in connection.executemany(SQL["load_total"], asked)}
@@ -93,7 +93,7 @@ def _load_totals(connection: apsw.Connection, counters: Iterable[CounterKey]) ->
 def _load_earlier(
     connection: apsw.Connection, batch: Batch, accounts: Mapping[NamedUser, Account]
 ) -> dict[KeyUse, Entry]:
-    """Return the entries that hold the batch's idempotency keys already."""
+    """Return the earlier entries with the batch's idempotency keys."""
     asked = [
         (accounts[user].user.bucket, accounts[user].user.key, digest) for user, digest in batch.keys if user in accounts
     ]

@@ -1,4 +1,4 @@
-"""Bring the file to the tables of this program: numbered scripts, forwards only, under the write lock."""
+"""Updates the tables of the file to this release: numbered scripts, forward only, under the write lock."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from kana.store.statements import read_migrations
 
 
 def migrate(connection: apsw.Connection) -> None:
-    """Apply the migrations that the file lacks, all in one transaction: interrupted, nothing has happened.
+    """Apply the missing migrations in one transaction; if it is interrupted, nothing has happened.
 
-    Of two processes that start at once one migrates and the other finds it done.
+    If two processes start together, one migrates and the other finds it done.
 
     Raises:
         DatabaseRefused: the file is newer than this program.

@@ -1,4 +1,4 @@
-"""Whole tables in and out of a SQLite file, on a connection of their own."""
+"""Copying whole tables in and out of a SQLite file, on a separate connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Result = TypeVar("_Result")
 
 
 class SqliteTables:
-    """The tables of a file that a store has opened before, and so brought to this program's shape."""
+    """The tables of a file that a store has opened before, so that they are up to date."""
 
     def __init__(self, path: str) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""Sessions on SQLite: statements run as they are called, and never wait."""
+"""Sessions on SQLite: statements run when they are called, and never wait."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SqliteSession:
         return self._connection.execute(SQL[name], bindings).fetchall()
 
     async def row(self, name: str, *bindings: Any) -> Row | None:
-        """Return the first row of a statement; it runs to its end all the same."""
+        """Return the first row of a statement, which still runs to its end."""
         found = self._connection.execute(SQL[name], bindings).fetchall()
         return found[0] if found else None
 
@@ -47,7 +47,7 @@ class SqliteSession:
         self._connection.executemany(SQL[name], rows).fetchall()
 
     def array(self, values: Sequence[Any]) -> object:
-        """Return a list as JSON, which is how SQLite takes one."""
+        """Return a list as JSON, as SQLite has no arrays."""
         return to_json(values)
 
     async def lock(self, lock: Lock) -> None:
@@ -61,11 +61,11 @@ class SqliteTransactions:
         self._database = database
 
     async def read(self, work: Work[_Result]) -> _Result:
-        """Run a short read here and now."""
+        """Run a short read on this thread."""
         return self._database.read(_to_its_end(work))
 
     async def read_aside(self, work: Work[_Result], *, unbounded: bool = False) -> _Result:  # noqa: ARG002 - none is bounded
-        """Run a long read on a thread of its own."""
+        """Run a long read on the reader thread."""
         return await self._database.read_aside(_to_its_end(work))
 
     async def write(self, work: Work[_Result]) -> _Result:
@@ -81,7 +81,7 @@ def run(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
     """Return the result of a coroutine that never waits.
 
     Raises:
-        RuntimeError: it did wait, for something that is no statement.
+        RuntimeError: it did wait, for something other than a statement.
     """
     try:
         coroutine.send(None)
@@ -89,4 +89,4 @@ def run(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
         result: _Result = end.value
         return result
     coroutine.close()
-    raise RuntimeError("work in a transaction waited for something else than the database")
+    raise RuntimeError("work in a transaction waited for something other than the database")

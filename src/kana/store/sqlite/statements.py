@@ -1,4 +1,4 @@
-"""The statements of this database by name: those that both share, in SQLite's words, and its own."""
+"""The statements of SQLite by name: the shared ones, translated, and its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole store on one file."""
+"""The whole store on one SQLite file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from kana.store.user_imports import UserImports
 
 
 class SqliteStore:
-    """Everything the engine's ports ask for, on one SQLite file.
+    """All of the engine's ports, on one SQLite file.
 
-    ``exclusive`` is for a server. ``synchronous`` other than FULL loses what was acknowledged at a
-    power cut and exists for the tests that prove it. ``on_lost`` is told once when the storage fails.
-    ``seal`` is for the secrets that it keeps.
+    ``exclusive`` is for a server. With a ``synchronous`` other than FULL a power cut loses acknowledged
+    entries; it exists for the tests that prove this. ``on_lost`` is called once if the storage fails.
+    ``seal`` seals the stored secrets.
 
     Raises:
-        DatabaseRefused: it is no database of ours, is newer than this program, or has its server already.
+        DatabaseRefused: it is not Kana's, is newer than this program, or already has a server.
     """
 
     def __init__(
