@@ -88,7 +88,7 @@ async def test_an_id_is_taken_once_an_environment(store: Store) -> None:
     """The second user with an id is refused and the first one stays; another environment has its own."""
     first = new_user("ada", name="first")
     await store.users.create_user(first)
-    with pytest.raises(Conflict, match="User 'ada' exists already"):
+    with pytest.raises(Conflict, match="User 'ada' already exists"):
         await store.users.create_user(new_user("ada", 2, name="second"))
     assert await store.users.user(TEST, "ada") == first
     await store.users.create_user(new_user("ada", 3, LIVE))
@@ -220,7 +220,7 @@ async def test_nobody_is_renamed_onto_another(store: Store) -> None:
     ada, bob = new_user("ada", 1), new_user("bob", 2)
     await store.users.create_user(ada)
     await store.users.create_user(bob)
-    with pytest.raises(Conflict, match="User 'bob' exists already"):
+    with pytest.raises(Conflict, match="User 'bob' already exists"):
         await store.users.update_user(TEST, "ada", lambda user: replace(user, id="bob", name="lost"))
     assert [await store.users.user(TEST, user_id) for user_id in ("ada", "bob")] == [ada, bob]
     assert await store.users.update_user(TEST, "ada", lambda user: replace(user, id="ada")) == ada

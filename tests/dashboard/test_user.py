@@ -218,7 +218,7 @@ def test_a_user_is_made_and_changed(desk: Desk, editor: Visitor) -> None:
     """All that is kept of one but the id; what is wrong stands at its field, and nothing is saved."""
     typed = {"name": "Ada", "email": "ada@example.com", "billing_id": "cus_1", "metadata": '{"a": [1]}'}
     assert editor.post("/test/user/new", id="ada/1", **typed).status_code == 303
-    assert "exists already" in editor.post("/test/user/new", id="ada/1", **typed).text
+    assert "already exists" in editor.post("/test/user/new", id="ada/1", **typed).text
     assert editor.post("/test/user/edit?id=ada/1", **{**typed, "email": "", "name": HOSTILE}).status_code == 303
     user = desk.served.run(desk.served.store.users.user(TEST, "ada/1"))
     assert (user.name, user.email, user.billing_id, user.metadata) == (HOSTILE, None, "cus_1", {"a": [1]})

@@ -1,4 +1,4 @@
-"""Users and what they are subscribed to."""
+"""Users and their subscriptions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from kana.store.users import (
 
 
 class Accounts:
-    """Keeps users and what they are subscribed to. What each call promises is said by ``AccountStore``."""
+    """Stores users and their subscriptions. ``AccountStore`` says what each call promises."""
 
     def __init__(self, transactions: Transactions, catalogs: Catalogs) -> None:
         self._transactions = transactions
@@ -60,7 +60,7 @@ class Accounts:
         return await self._transactions.read(work)
 
     async def user_by_key(self, environment: Environment, bucket: int, key: int) -> User | None:
-        """Return the user whose data is kept there."""
+        """Return the user whose data is stored there."""
 
         async def work(session: Session) -> User | None:
             found = await session.row("load_user_by_key", bucket, key, environment.value)
@@ -168,6 +168,6 @@ class Accounts:
 
 
 async def _load_account(session: Session, user: UserRef) -> Account:
-    """Return an account with ended subscriptions too."""
+    """Return an account with its ended subscriptions."""
     found = await session.rows("load_subscriptions_of", user.bucket, user.key)
     return Account(user, tuple(subscription_from(user.bucket, user.key, *row) for row in found))

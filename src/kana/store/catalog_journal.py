@@ -1,7 +1,7 @@
-"""Changes of a catalogue that are too large for one transaction: kept in pages, decided by one row, then merged.
+"""Changes of a catalogue that are too large for one transaction: stored in pages, decided by one row, then merged.
 
-A record waits for one page at most. Before the decision nobody sees anything of a change; after it everybody sees
-all of it, as whoever reads features and packages reads the pages of what was decided with them.
+A record waits for one page at most. Before the decision nobody sees anything of a change; afterwards everybody sees
+all of it, because reading features and packages includes the pages of decided changes.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from kana.store.session import Row, Session, Transactions
 from kana.store.values import to_json
 
 PAGE_CHARACTERS = 300_000
-"""How much of a change is written in one transaction: some milliseconds, most of them the disk's."""
+"""How much of a change is written in one transaction: a few milliseconds, most of them waiting for the disk."""
 
 LINES = 50
-"""How many lines of the log are forgotten in one transaction."""
+"""How many lines of the log are deleted in one transaction."""
 
 LEFT_BEHIND = timedelta(minutes=10)
-"""A change that is not decided after so long is given up: it belongs to a process that is gone, or is told so."""
+"""A change that is undecided for this long is given up; if its process still runs, it gets an error."""
 
 _LOG = "add_log_lines"
 _GIVEN_UP = "the change of the catalogue took so long that it was given up; nothing was changed, try again"
@@ -40,9 +40,9 @@ class Page(NamedTuple):
 
 
 def pages_of(lists: Mapping[str, Sequence[Row]]) -> Iterator[Page]:
-    """Yield the rows of each statement in pages of which none is much longer than its longest row.
+    """Yield the rows of each statement in pages that are never much longer than their longest row.
 
-    Each row is written by itself: the encoder lets nobody else run before it is done.
+    Rows are encoded one by one, because other threads cannot run during an encoding.
     """
     for statement, rows in lists.items():
         kept: list[str] = []
@@ -58,18 +58,18 @@ def pages_of(lists: Mapping[str, Sequence[Row]]) -> Iterator[Page]:
 
 
 def is_small(pages: Sequence[Page]) -> bool:
-    """Whether a change is written in one transaction after all."""
+    """Whether a change is small enough for one transaction."""
     return sum(len(page.listed) for page in pages) <= PAGE_CHARACTERS
 
 
 class CatalogJournal:
-    """Keeps changes on their way, each in many short transactions."""
+    """Stores changes in progress, each in many short transactions."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
     async def keep(self, change: int, environment: Environment, pages: Sequence[Page], *, now: datetime) -> None:
-        """Keep a change that is not decided yet. Lines of the log are written where they belong, and not shown yet.
+        """Store an undecided change. Lines of the log are written to the log, but not shown yet.
 
         Raises:
             Conflict: it took so long that it was taken for left behind.
@@ -85,7 +85,7 @@ class CatalogJournal:
             await pace.rest()
 
     async def settle(self, environment: Environment, *, now: datetime) -> None:
-        """Finish what was decided, by whichever process, and what was left behind."""
+        """Merge decided changes of any process, and drop abandoned ones."""
 
         async def find(session: Session) -> Sequence[Row]:
             return await session.rows("list_catalog_changes", environment.value, to_milliseconds(now - LEFT_BEHIND))
@@ -94,7 +94,7 @@ class CatalogJournal:
             await self.finish(change)
 
     async def finish(self, change: int) -> None:
-        """Merge a change if it was decided, else forget it; after each page leave others as much time as it took."""
+        """Merge a change if it was decided, otherwise delete it; after each page pause for as long as it took."""
         pace = Pace()
         while await self._transactions.write(partial(_finish_page, change)):
             await pace.rest()
@@ -111,9 +111,9 @@ async def decide(session: Session, change: int, *, version: int) -> None:
 
 
 async def load_decided(session: Session, environment: Environment, *, since: int) -> Mapping[str, Sequence[Row]]:
-    """Return the rows of what was decided and is not merged yet, by the statement that writes them.
+    """Return the rows of changes that are decided and not merged yet, by the statement that writes them.
 
-    Read before the tables that they are merged into: what is merged in between is then found in both, and not in none.
+    They are read before the tables that they are merged into, so what is merged in between is found in both.
     """
     pages = await session.rows("load_catalog_pages", environment.value, since)
     rows: dict[str, list[Row]] = {statement: [] for statement in ("put_features", "put_packages", "delete_packages")}
@@ -132,7 +132,7 @@ async def _keep_page(change: int, number: int, page: Page, session: Session) -> 
 
 
 async def _finish_page(change: int, session: Session) -> bool:
-    """Merge or forget the next page; False where nothing is left. Several processes may be at it: each page is once."""
+    """Merge or delete the next page; False if nothing is left. Several processes may do so: each page is done once."""
     version = await session.value("lock_catalog_change", change)
     if version is None:
         return False

@@ -1,4 +1,4 @@
-"""Features and packages: what was changed since a version read into what is known, and changes written."""
+"""Features and packages: reading what changed since a known version, and writing changes."""
 
 from __future__ import annotations
 
@@ -38,15 +38,14 @@ class _Written(NamedTuple):
 
 
 class Catalogs:
-    """Keeps features and packages. What each call promises is said by ``CatalogStore``.
+    """Stores features and packages. ``CatalogStore`` says what each call promises.
 
-    Catalogues stay in memory, and which one is the newest is read in the transaction that needs it, so that what any
-    process changed holds in all of them at once. Of what another process changed just that is read; what this one
-    changed it knows. A change is worked out aside and then written, if the catalogue is still the one that it was
-    worked out on: by few statements, or where it is large in many transactions of which one decides
-    (catalog_journal.py).
+    Catalogues stay in memory, and each transaction reads which one is the newest, so that a change in any process
+    applies to all of them at once. Only what another process changed is read again. A change is computed on another
+    thread and then written, if the catalogue has not changed meanwhile: by a few statements, or if it is large in
+    many transactions, one of which decides (catalog_journal.py).
 
-    ``turns`` makes what is held while one reads, where a read waits for a server: it is read once for all who ask.
+    ``turns`` creates a lock that is held during a read if reads wait for a server: one read serves all who ask.
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class Catalogs:
         return await self._transactions.read(work)
 
     async def read(self, session: Session, environments: Iterable[Environment]) -> dict[Environment, Catalog]:
-        """Return the newest catalogues within a transaction; reads only what was changed in another process."""
+        """Return the newest catalogues within a transaction; read only what another process has changed."""
         marks = await _load_marks(session)
         return {
             each: self._memories[each].find(mark := marks[each]) or await self._learn(session, each, mark)
@@ -81,7 +80,7 @@ class Catalogs:
             while (known := memory.find(mark)) is None:
                 base = await _load(session, base, mark[0])
                 loaded, mark = Marked(mark, base), (await _load_marks(session))[environment.value]
-                # Of a change that commits between these statements the parts may differ: it is read again then.
+                # If a change commits between these statements, the parts may not fit together; then it is read again.
                 if loaded.mark == mark:
                     memory.learn(loaded)
             return known
@@ -89,7 +88,7 @@ class Catalogs:
     async def change_catalog(
         self, environment: Environment, change: Callable[[Catalog], Catalog], *, by: Actor, now: datetime
     ) -> Catalog:
-        """Apply a change, again if another process was first."""
+        """Apply a change; repeat it if another process was first."""
         async with self._changing[environment]:
             while True:
                 await self._journal.settle(environment, now=now)
@@ -101,11 +100,11 @@ class Catalogs:
                     return written.catalog
 
     async def settle(self, environment: Environment, *, now: datetime) -> None:
-        """Finish what another process was cut off from."""
+        """Finish interrupted changes of other processes."""
         await self._journal.settle(environment, now=now)
 
     async def _write(self, old: Catalog, written: _Written, *, now: datetime) -> bool:
-        """Write a change, unless it was worked out on a catalogue that is no longer the newest."""
+        """Write a change, unless it was computed on a catalogue that is no longer the newest."""
         work = partial(self._decide, old, written)
         if is_small(written.pages):
             return await self._transactions.write(work)
@@ -113,11 +112,11 @@ class Catalogs:
             await self._journal.keep(written.change, old.environment, written.pages, now=now)
             return await self._transactions.write(work)
         finally:
-            with suppress(KanaError):  # What was decided holds, and whoever changes the catalogue next finishes it.
+            with suppress(KanaError):  # A decided change is valid, and the next change of the catalogue finishes it.
                 await self._journal.finish(written.change)
 
     async def _decide(self, old: Catalog, written: _Written, session: Session) -> bool:
-        """Make a catalogue the newest one; where it is small, write it too."""
+        """Make a catalogue the newest one; if the change is small, write it too."""
         environment, version = old.environment, written.catalog.version
         if await session.value("lock_environment", environment.value) != old.version:
             return False
@@ -133,7 +132,7 @@ class Catalogs:
         return True
 
     async def count_subscribers(self, environment: Environment, *, now: datetime) -> Mapping[str, int]:
-        """Count the subscriptions that stand to each package."""
+        """Count the subscriptions to each package that have not ended."""
 
         async def work(session: Session) -> dict[str, int]:
             found = await session.rows("count_subscribers", environment.value, to_milliseconds(now))
@@ -191,7 +190,7 @@ def catalog_from(
     packages: Sequence[Row],
     package_ids: Sequence[Row],
 ) -> Catalog:
-    """Return a catalogue with what was changed since.
+    """Return a catalogue with the changes since.
 
     Reads the rows of ``load_features``, ``load_packages`` and ``list_package_ids``.
     """
@@ -207,10 +206,10 @@ def catalog_from(
 
 
 class PackagesByRow(Mapping[str, Package]):
-    """Packages by id, in order of creation; each is made of its row when it is first asked for.
+    """Packages by id, in order of creation; each is created from its row when it is first needed.
 
-    A check asks for one or two. Making all of a large catalogue takes most of a second, which nobody should wait for
-    who asks first after another process has changed it.
+    A check needs one or two. Creating all packages of a large catalogue takes most of a second, for which the first
+    call after a change in another process should not wait.
     """
 
     def __init__(self, kept: dict[str, Package | Row]) -> None:
@@ -233,12 +232,12 @@ class PackagesByRow(Mapping[str, Package]):
 
 
 def _created(kept: Package | Row) -> int:
-    """Return when a package was created, of itself or of its row."""
+    """Return when a package was created, from the package or its row."""
     return to_milliseconds(kept.created_at) if isinstance(kept, Package) else int(kept[7])
 
 
 def _in_order(catalog: Catalog) -> Catalog:
-    """Return a catalogue in the order of creation, whichever way it came about."""
+    """Return items in order of creation, however they were collected."""
     return replace(catalog, features=_by_creation(catalog.features), packages=_by_creation(catalog.packages))
 
 
@@ -247,7 +246,7 @@ def _by_creation(nouns: Mapping[str, _Noun]) -> dict[str, _Noun]:
 
 
 def _written(old: Catalog, change: Callable[[Catalog], Catalog], *, by: Actor, now: datetime) -> _Written | None:
-    """Apply a change and write the rows of it; None where it changes nothing."""
+    """Apply a change and write its rows; None if it changes nothing."""
     new = change(old)
     changes = difference(old, new)
     if changes.is_empty:
@@ -275,7 +274,7 @@ def _feature_from(row: Row) -> Feature:
 
 
 def _feature_row(environment: Environment, feature: Feature) -> Row:
-    """Write a row of ``put_features``, but for the version."""
+    """Write a row of ``put_features``, without the version."""
     return (
         environment,
         feature.id,
@@ -304,7 +303,7 @@ def _package_from(row: Row) -> Package:
 
 
 def _package_row(environment: Environment, package: Package) -> Row:
-    """Write a row of ``put_packages``, but for the version."""
+    """Write a row of ``put_packages``, without the version."""
     return (
         environment,
         package.id,
@@ -332,7 +331,7 @@ def _held(feature: PackageFeature) -> Row:
 
 
 def _log_rows(old: Catalog, new: Catalog, change: CatalogChange, *, by: Actor, now: datetime) -> list[Row]:
-    """Write a line of the administrative log for each feature and package that a change touches."""
+    """Write a line of the administrative log for each feature and package that changes."""
     touched = [("feature", item.id, old.features.get(item.id), item) for item in change.features]
     touched += [("package", item.id, old.packages.get(item.id), item) for item in change.packages]  # type: ignore[misc]
     touched += [("package", key, old.packages[key], None) for key in change.deleted_package_ids]  # type: ignore[misc]

@@ -1,7 +1,7 @@
-"""How users are found among very many: what a search binds, and the order in which its answers stand.
+"""Searching users among very many: the statements of a search, and the order of its results.
 
-Few that match are gathered by the index of what they match, and put in order here. Where many match,
-the order's own index is walked, and soon meets enough of them. So a page is quick either way.
+If few users match, they are collected by the index of the filter and sorted here. If many match, the index of
+the order is read until enough are found. So a page is quick either way.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kana.store.session import Row, Session
 from kana.store.users import user_from, user_row
 
 GATHERED_MAX = 1_000
-"""Most users that are gathered; beyond, the order is walked."""
+"""Most users that are collected; with more, the index of the order is used."""
 
 _LAST = "\U0010ffff"
 _LATEST = 2**62
@@ -33,7 +33,7 @@ async def search(session: Session, wanted: UserSearch) -> list[User]:
 
 
 def _walk(search: UserSearch) -> tuple[str, Row]:
-    """Return the statement that walks the order of a search, and its bindings."""
+    """Return the statement that reads in the order of a search, and its bindings."""
     after = search.after
     value: str | int = _LATEST if search.order is UserOrder.AGE else ""
     if after is not None and search.order is not UserOrder.ID:
@@ -51,7 +51,7 @@ def _walk(search: UserSearch) -> tuple[str, Row]:
 
 
 def _gatherings(search: UserSearch) -> Iterator[tuple[str, Row]]:
-    """Yield the statements that gather what matches, with their bindings; of each the rows are too many, or all."""
+    """Yield the statements that collect all matches, with their bindings; each finds all of them or too many."""
     text, moment, most = without_case(search.text), to_milliseconds(search.now), GATHERED_MAX + 1
     environment, package = search.environment.value, search.package_id
     if text:
@@ -61,7 +61,7 @@ def _gatherings(search: UserSearch) -> Iterator[tuple[str, Row]]:
 
 
 def _page_of(found: Iterable[Row], search: UserSearch) -> list[User]:
-    """Return the page that a search asks for of all that was gathered: rows of users, and whether each fits."""
+    """Return the page of a search from all collected rows of users, which say whether each one fits."""
     is_down = search.order is UserOrder.AGE
     fitting = [(_value(row, search.order), row[3], row) for row in found if row[-1]]
     if search.after is not None:
@@ -73,7 +73,7 @@ def _page_of(found: Iterable[Row], search: UserSearch) -> list[User]:
 
 
 def _value(row: Row, order: UserOrder) -> str | int:
-    """Return what a row of a user is ordered by."""
+    """Return the value by which a row of a user is sorted."""
     match order:
         case UserOrder.ID:
             return str(row[3])

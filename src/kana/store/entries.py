@@ -1,4 +1,4 @@
-"""Lines of the ledger and the totals derived from them, as rows, and the ledger read back."""
+"""Rows of the ledger and of the totals derived from it, and reading the ledger."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kana.store.values import NO_RESET, RESETS, optional_milliseconds, optional_
 
 
 class Entries:
-    """What every ledger reads alike. What each call promises is said by ``Ledger``."""
+    """The part of a ledger that is the same on every database. ``Ledger`` says what each call promises."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -33,7 +33,7 @@ class Entries:
 
 
 def counter_row(counter: CounterKey) -> Row:
-    """Write the key of a total, as ``load_totals`` and ``put_total`` take it."""
+    """Write the key of a total for ``load_totals`` and ``put_total``."""
     bucket, subscription_id, feature_id, reset_period, period_start = counter
     return (bucket, subscription_id, feature_id, reset_period or NO_RESET, to_milliseconds(period_start))
 
@@ -95,7 +95,7 @@ ENTRY_COLUMNS = (
     "metadata",
     "recorded_at",
 )
-"""The columns of the ledger, as ``entry_row`` has them."""
+"""The columns of the ledger, in the order of ``entry_row``."""
 
 
 def entry_row(entry: Entry) -> Row:
@@ -131,5 +131,5 @@ def day_rows(tallies: Tallies) -> list[Row]:
 
 
 def hour_rows(tallies: Tallies, *, bucket: int) -> list[Row]:
-    """Write the rows of ``add_usage_hour`` in one order, so that no two who add wait for each other in a circle."""
+    """Write the rows of ``add_usage_hour`` in a fixed order, so that transactions cannot deadlock."""
     return [(*key, bucket, *tally) for key, tally in sorted(tallies.hours.items())]

@@ -1,4 +1,4 @@
-"""Subscriptions as rows."""
+"""Rows of subscriptions."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def subscription_row(environment: Environment, subscription: Subscription) -> Ro
 def subscription_log_rows(
     environment: Environment, old: Account, changed: Sequence[Subscription], signed: Signed
 ) -> list[Row]:
-    """Write a line for each subscription begun, changed or ended, under the id of the user."""
+    """Write a line for each subscription that began, changed or ended, under the id of the user."""
     held = {subscription.id: _told_subscription(subscription) for subscription in old.subscriptions}
     subject, now = ("subscription", old.user.id), signed.clock()
     return [

@@ -1,4 +1,4 @@
-"""Users as rows, and where what belongs to each is kept: what every noun needs that reads what is theirs."""
+"""Rows of users, and looking up where a user's data is stored, for every noun that reads it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kana.store.values import to_json
 
 
 async def load_user_ref(session: Session, environment: Environment, user_id: str) -> UserRef:
-    """Return where a user's data is kept.
+    """Return where a user's data is stored.
 
     Raises:
         UserNotFound: none has this id.
@@ -26,7 +26,7 @@ async def load_user_ref(session: Session, environment: Environment, user_id: str
 
 
 async def lock_user_ref(session: Session, environment: Environment, user_id: str) -> UserRef:
-    """Return the same, and nobody else decides on what is theirs before the transaction ends.
+    """Return the same and lock it, so that nobody else decides on the user before the transaction ends.
 
     Raises:
         UserNotFound: none has this id.
@@ -42,10 +42,10 @@ async def _user_ref(session: Session, statement: str, environment: Environment, 
 
 
 async def load_user(session: Session, ref: UserRef) -> User:
-    """Return the user whose data is kept there.
+    """Return the user whose data is stored there.
 
     Raises:
-        UserNotFound: they were renamed since that was found, in a transaction that sees each commit.
+        UserNotFound: they were renamed in between, in a transaction that sees each commit.
     """
     row = await session.row("load_user_by_key", ref.bucket, ref.key, ref.environment.value)
     if row is None:
@@ -62,10 +62,10 @@ async def take_id(session: Session, user: User) -> None:
     """Take an id for a user.
 
     Raises:
-        Conflict: another has it.
+        Conflict: another user has it.
     """
     if not await session.execute("add_user_id", *user_id_row(user)):
-        raise Conflict(f"User {shown(user.id)} exists already; a user's id is unique")
+        raise Conflict(f"User {shown(user.id)} already exists; a user's id is unique")
 
 
 def user_from(row: Row) -> User:
@@ -85,7 +85,7 @@ def user_from(row: Row) -> User:
 
 
 def user_row(user: User) -> Row:
-    """Write a row of ``put_user``, which leaves the version of their tokens alone."""
+    """Write a row of ``put_user``, which does not change the version of their tokens."""
     return (
         user.bucket,
         user.key,
@@ -105,7 +105,7 @@ def user_id_row(user: User) -> Row:
 
 
 def user_log_row(old: User | None, new: User, signed: Signed) -> Row:
-    """Write the line for a user made or changed, under the id that they have now."""
+    """Write the line for a user who was created or changed, under the id that they have now."""
     before = None if old is None else _told_user(old)
     after, subject = _told_user(new), ("user", new.id)
     return log_row(
@@ -125,6 +125,6 @@ def _told_user(user: User) -> dict[str, object]:
 
 
 def tokens_log_row(user: User, *, by: Actor, now: datetime) -> Row:
-    """Write the line for a user's tokens revoked."""
+    """Write the line for revoked tokens of a user."""
     subject = ("user tokens", user.id)
     return log_row("revoked", subject, environment=user.environment, before=None, after=None, by=by, now=now)

@@ -65,12 +65,12 @@ def test_a_rename_takes_everything_along(served: Served) -> None:
 @pytest.mark.parametrize(
     ("query", "variables", "name", "message"),
     [
-        (CREATE_USER, {"input": {"id": "ada"}}, "ConflictError", "User 'ada' exists already; a user's id is unique"),
+        (CREATE_USER, {"input": {"id": "ada"}}, "ConflictError", "User 'ada' already exists; a user's id is unique"),
         (
             UPDATE_USER,
             {"id": "ada", "input": {"id": "bob"}},
             "ConflictError",
-            "User 'bob' exists already; a user's id is unique",
+            "User 'bob' already exists; a user's id is unique",
         ),
         (UPDATE_USER, {"id": "x", "input": {"id": "y"}}, "UserNotFoundError", "User not found: 'x'"),
         (

@@ -175,7 +175,7 @@ async def test_a_server_that_stops_goes_on_when_it_starts_again(world: World) ->
         merging = asyncio.create_task(engine.merge(TEST, rows(), on_rows=stop, by=TESTER))
         await stopping.wait()
     assert merging.done(), "it was waited for"
-    with pytest.raises(Unavailable, match="goes on with this by itself"):
+    with pytest.raises(Unavailable, match="continues automatically"):
         await merging
     assert 0 < await count(world) < COUNT
     with pytest.raises(Unavailable, match="nothing was imported"):

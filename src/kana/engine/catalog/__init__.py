@@ -1,1 +1,1 @@
-"""Features and packages, changed one by one or as a whole file."""
+"""Changing features and packages, one by one or as a whole file."""

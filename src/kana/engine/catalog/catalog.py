@@ -17,7 +17,7 @@ from kana.model.package import Package, PackageFeature, PackagePrice, PackageSta
 
 
 class FeatureChanges(TypedDict, total=False):
-    """What of a feature may change. A field left out stays; ``name=None`` goes back to the id."""
+    """The fields of a feature that may change. A field that is left out stays; ``name=None`` resets to the id."""
 
     name: str | None
     unit_label: str | None
@@ -26,7 +26,7 @@ class FeatureChanges(TypedDict, total=False):
 
 
 class PackageChanges(TypedDict, total=False):
-    """What of a package may change. A field left out stays; ``name=None`` goes back to the id."""
+    """The fields of a package that may change. A field that is left out stays; ``name=None`` resets to the id."""
 
     name: str | None
     is_addon: bool
@@ -48,11 +48,11 @@ class CatalogEngine:
         return await self._store.catalog(environment)
 
     async def settle(self, environment: Environment) -> None:
-        """Finish large changes that a process which is gone was cut off from; nobody sees a difference but in room."""
+        """Finish large changes of processes that have ended; the only visible difference is the space they free."""
         await self._store.settle(environment, now=self._clock())
 
     async def count_subscribers(self, environment: Environment) -> Mapping[str, int]:
-        """Return how many subscriptions stand to each package that has any."""
+        """Return how many subscriptions that have not ended each package has, if any."""
         return await self._store.count_subscribers(environment, now=self._clock())
 
     async def apply(
@@ -74,7 +74,7 @@ class CatalogEngine:
         metadata: object = None,
         by: Actor,
     ) -> Feature:
-        """Create a feature; its name is its id unless given.
+        """Create a feature; its name is its id by default.
 
         Raises:
             Conflict: the id is taken.
@@ -125,11 +125,11 @@ class CatalogEngine:
         metadata: object = None,
         by: Actor,
     ) -> Package:
-        """Create a package, a DRAFT to begin with; its name is its id unless given.
+        """Create a package as a DRAFT; its name is its id by default.
 
         Raises:
             Conflict: the id is taken.
-            FeatureNotFound, PackageNotFound: it names what does not exist.
+            FeatureNotFound, PackageNotFound: it names one that does not exist.
             InvalidValue: a field is not allowed.
 
         Source: docs.usekana.com/reference, mutations "createPackage".
@@ -159,14 +159,14 @@ class CatalogEngine:
         confirm_impact: bool = False,
         by: Actor,
     ) -> Package:
-        """Change a draft freely, and of any package the metadata.
+        """Change anything in a draft, and the metadata of any package.
 
-        More of a PUBLISHED package changes only with ``confirm_impact``, at once for all who subscribe to it.
-        ``seen`` is the fingerprint of the package as the caller saw it: nobody changes what they have not seen.
+        Anything else in a PUBLISHED package needs ``confirm_impact`` and changes at once for all its subscribers.
+        ``seen`` is the fingerprint of the package as the caller saw it: if it has changed since, nothing is saved.
 
         Raises:
             PackageNotFound: no package has this id.
-            Conflict: the package's status forbids the change, or somebody has changed the package since it was seen.
+            Conflict: the package's status does not allow the change, or the package has changed since it was seen.
             InvalidValue: a field is not allowed.
 
         Source: docs.usekana.com/reference, mutations "updatePackage"; drafts and confirmation are ours.
@@ -192,7 +192,7 @@ class CatalogEngine:
         return await self._move(environment, package_id, Catalog.published, by=by)
 
     async def archive_package(self, environment: Environment, package_id: str, *, by: Actor) -> Package:
-        """Retire a published package: subscribers keep it, nobody new may have it. Again changes nothing.
+        """Archive a published package: subscribers keep it, nobody new can subscribe. Archiving again changes nothing.
 
         Raises:
             PackageNotFound: no package has this id.
@@ -209,7 +209,7 @@ class CatalogEngine:
     async def duplicate_package(
         self, environment: Environment, package_id: str, *, new_id: str, name: str | None = None, by: Actor
     ) -> Package:
-        """Create a draft with a new id that equals a package in all else.
+        """Create a draft that is a copy of a package with a new id.
 
         Raises:
             PackageNotFound: no package has this id.
@@ -235,21 +235,21 @@ class CatalogEngine:
 
         Raises:
             PackageNotFound: no package has this id.
-            Conflict: it is no draft, or an add-on names it.
+            Conflict: it is not a draft, or an add-on names it.
         """
         await self.apply(environment, lambda catalog, _: catalog.without_package(package_id), by=by)
 
 
 def changed_package(package: Package, changes: PackageChanges) -> Package:
-    """Return a package with these changes, whatever its status allows."""
+    """Return a package with these changes, without checking its status."""
     return replace(package, **_with_default_name(changes, package.id))
 
 
 def check_seen(package: Package, fingerprint: str) -> None:
-    """Refuse a change made from another state of a package.
+    """Refuse a change that was made from an older state of a package.
 
     Raises:
-        Conflict: somebody has changed the package since it had this fingerprint.
+        Conflict: the package has changed since it had this fingerprint.
     """
     if package.fingerprint != fingerprint:
         raise Conflict(
@@ -258,10 +258,10 @@ def check_seen(package: Package, fingerprint: str) -> None:
 
 
 def check_changeable(package: Package, changes: PackageChanges, *, confirm_impact: bool) -> None:
-    """Refuse changes that the package's status forbids.
+    """Refuse changes that the package's status does not allow.
 
     Raises:
-        Conflict: more than metadata of a package that is no draft, without confirmation where that helps.
+        Conflict: the package is not a draft, more than its metadata changes, and there is no confirmation.
     """
     if not changes.keys() - {"metadata", "prices"}:
         return

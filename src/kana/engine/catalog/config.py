@@ -1,4 +1,4 @@
-"""The configuration as a file: what publishing it would do and to whom, and publishing it."""
+"""The configuration as a file: reviewing what publishing it would do, and publishing it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from kana.model.value import value_object
 from kana.model.word import Word
 
 CAPS_COUNTED_MAX = 20
-"""Of how many lowered limits it is counted who is above them: each is one look at all who subscribe to a package."""
+"""For how many lowered limits subscribers above them are counted: each count reads all subscribers of a package."""
 
 _MARK = re.compile(r"\[(ERROR|WARNING)\]")
 
 
 class Severity(Word):
-    """What a line is: something that forbids publishing, something to think over, or a change."""
+    """What a line is: something that prevents publishing, something to consider, or a change."""
 
     ERROR = "ERROR"
     WARNING = "WARNING"
@@ -36,10 +36,10 @@ class Severity(Word):
 
 @value_object(kw_only=True)
 class ReviewLine:
-    """One line of a review. ``path`` is set for an error; the change and whom it reaches for all others.
+    """One line of a review. Errors have ``path``; other lines have the change and the number of subscribers.
 
     ``over`` counts subscribers that have used more in their current period than a new limit
-    allows; None where no limit falls, or was not counted (see ``CAPS_COUNTED_MAX``).
+    allows; None if no limit is lowered, or it was not counted (see ``CAPS_COUNTED_MAX``).
     """
 
     severity: Severity
@@ -51,21 +51,21 @@ class ReviewLine:
 
     @property
     def marked(self) -> str:
-        """The line as it is on the wire. A name that looks like a mark must not pass for one."""
+        """The line in published form. A name that looks like a mark must not count as one."""
         text = _MARK.sub(r"(\1)", self.text)
         return text if self.severity is Severity.CHANGE else f"[{self.severity}] {text}"
 
 
 @value_object()
 class Review:
-    """What publishing a configuration would do to the catalogue at ``revision``; no lines: nothing."""
+    """What publishing a configuration would do to the catalogue at ``revision``; without lines, nothing."""
 
     revision: str
     lines: tuple[ReviewLine, ...]
 
 
 class ConfigRefused(InvalidValue):
-    """The configuration holds errors; nothing was changed."""
+    """The configuration has errors; nothing was changed."""
 
     name = "ConfigError"
 
@@ -92,10 +92,10 @@ class ConfigEngine:
         return await self._store.catalog(environment)
 
     async def review(self, environment: Environment, config: Config, *, app_id: str) -> Review:
-        """Return what publishing would do: what forbids it, else warnings, then a line for each change.
+        """Return what publishing would do: the errors, or warnings followed by a line for each change.
 
-        The counts are of this moment, and of no one moment with each other: they inform, nothing is
-        decided by them. Their cost grows with the subscribers of the packages whose limits fall.
+        The counts are read one after another; they are for information, and nothing is decided by them. Their
+        cost grows with the subscribers of the packages whose limits are lowered.
         """
         now = self._clock()
         catalog = await self.read(environment)
@@ -106,7 +106,7 @@ class ConfigEngine:
         return Review(revision_of(catalog, app_id), await self.impact(environment, catalog, planned.catalog))
 
     async def impact(self, environment: Environment, old: Catalog, new: Catalog) -> tuple[ReviewLine, ...]:
-        """Return what going from one catalogue to the next does, and to how many: warnings, then every change.
+        """Return what changing one catalogue to another does, and to how many subscribers: warnings, then every change.
 
         The counts are those of ``review``.
         """
@@ -114,13 +114,13 @@ class ConfigEngine:
         return await aside(partial(_with_warnings, counted))
 
     async def publish(self, environment: Environment, config: Config, *, app_id: str, by: Actor) -> Catalog:
-        """Make the catalogue what the configuration wants, in one transaction: all of it or nothing.
+        """Change the catalogue to the configuration, in one transaction: all of it or nothing.
 
-        Everything is checked again on the newest catalogue. Publishing what is there already changes nothing.
+        Everything is checked again on the newest catalogue. Publishing the same again changes nothing.
 
         Raises:
             ConfigStale: the configuration names a revision of this catalogue that is no longer the newest.
-            ConfigRefused: it holds errors, which no force overrides: there is no such catalogue.
+            ConfigRefused: it has errors, which cannot be forced: no such catalogue can exist.
         """
         now = self._clock()
 
@@ -136,7 +136,7 @@ class ConfigEngine:
         return await self._store.change_catalog(environment, change, by=by, now=now)
 
     async def _count(self, environment: Environment, changes: list[Change]) -> list[ReviewLine]:
-        """Find out whom each change reaches."""
+        """Count the subscribers that each change affects."""
         subscribers: Mapping[str, int] = {}
         if any(change.reaches_subscribers for change in changes):
             subscribers = await self._store.count_subscribers(environment, now=self._clock())
@@ -167,21 +167,21 @@ class ConfigEngine:
 
 
 def revision_of(catalog: Catalog, app_id: str) -> str:
-    """Return the name of this state of this catalogue; another environment's is never like it."""
+    """Return the name of this state of this catalogue, which no other environment has."""
     return f"{app_id}@{catalog.version}"
 
 
 def stale_words(catalog: Catalog, config: Config, app_id: str) -> str | None:
-    """Return what to tell of a configuration made from an older state; None where it says nothing of this catalogue.
+    """Return a message if a configuration was made from an older state of this catalogue, otherwise None.
 
-    A file made from another environment is none of an older state: it may be published here.
+    A file made from another environment is not from an older state, so it may be published here.
     """
     newest = revision_of(catalog, app_id)
     if config.revision is None or config.revision == newest or not config.revision.startswith(f"{app_id}@"):
         return None
     return (
         f"The file was made from revision {config.revision}, and the server is at {newest}:"
-        " someone has changed it since. Pull again, or take the revision out of the file to publish over it."
+        " somebody has changed it since. Pull again, or remove the revision from the file to overwrite the changes."
     )
 
 
@@ -206,7 +206,7 @@ def _with_warnings(lines: Sequence[ReviewLine]) -> tuple[ReviewLine, ...]:
 
 
 def _warns(change: Change, line: ReviewLine) -> bool:
-    """A warning is for what people lose, where there are any; archiving always warns, as it is for good."""
+    """Whether a change needs a warning: subscribers lose something, or it archives, which cannot be undone."""
     return change.takes and (line.subscribers > 0 or change.verb is Verb.ARCHIVE)
 
 

@@ -1,1 +1,1 @@
-"""Users, what they are subscribed to, and what they hold."""
+"""Users, their subscriptions, and what they may use."""

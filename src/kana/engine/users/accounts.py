@@ -29,7 +29,7 @@ _TRIES = 5
 
 
 class UserChanges(TypedDict, total=False):
-    """What of a user may change. A field left out stays. ``id`` renames; subscriptions and usage follow."""
+    """The fields of a user that may change. A field that is left out stays. ``id`` renames the user."""
 
     id: str
     billing_id: str | None
@@ -39,10 +39,10 @@ class UserChanges(TypedDict, total=False):
 
 
 class AccountEngine:
-    """Keeps users, and what they are subscribed to.
+    """Manages users and their subscriptions.
 
-    ``by`` says who makes a change: it stands in the administrative log, with what was before and after. A product
-    that calls the API in its own course, as when somebody signs up, has none, and fills no log.
+    ``by`` says who makes a change, for the administrative log. A product that calls the API in normal operation,
+    for example when somebody signs up, passes none, and nothing is logged.
     """
 
     def __init__(self, store: AccountStore, *, clock: Clock, ids: IdMaker) -> None:
@@ -121,7 +121,7 @@ class AccountEngine:
         return await self._store.update_user(environment, user_id, change, signed=self._signed(by))
 
     async def revoke_tokens(self, environment: Environment, user_id: str, *, by: Actor) -> User:
-        """Revoke every token that was made for a user until now; at once, and in every process.
+        """Revoke all existing tokens of a user, immediately and in every process.
 
         Raises:
             UserNotFound: none has this id.
@@ -131,7 +131,7 @@ class AccountEngine:
     async def subscribe(
         self, environment: Environment, user_id: str, package_ids: Sequence[str], *, by: Actor | None = None
     ) -> list[Subscribed]:
-        """Subscribe a user to packages, all or nothing; answer in the order of the ids.
+        """Subscribe a user to packages, all or nothing; return the subscriptions in the order of the ids.
 
         Raises:
             UserNotFound: none has this id.
@@ -153,7 +153,7 @@ class AccountEngine:
 
         Raises:
             UserNotFound: none has this id.
-            SubscriptionRefused: there is nothing to change from, or nothing to change to.
+            SubscriptionRefused: the user has no base package, or the new package cannot be subscribed to.
         """
 
         def change(account: Account, catalog: Catalog, now: datetime) -> list[Subscription]:
@@ -165,9 +165,9 @@ class AccountEngine:
     async def cancel_subscription(
         self, environment: Environment, subscription_id: int, *, at_period_end: bool = False, by: Actor | None = None
     ) -> Subscribed:
-        """Cancel a subscription now or at the end of its longest current period; a base takes its add-ons along.
+        """Cancel a subscription now or at the end of its longest current period, for a base package with its add-ons.
 
-        Cancelling what has ended already changes nothing and answers with it.
+        Cancelling a subscription that has ended changes nothing and returns it.
 
         Raises:
             SubscriptionNotFound: none has this id.
@@ -181,14 +181,14 @@ class AccountEngine:
             held = await self.subscription(environment, subscription_id)
             if not held.subscription.stands(self._clock()):
                 return held
-            # Meanwhile another call may end it, or give its user another id: then it is looked at anew.
+            # Another call may end it meanwhile, or rename its user; then it is read again.
             with suppress(SubscriptionNotFound, UserNotFound):
                 changed = await self._change(environment, held.user_id, change, by)
                 return changed[0] if changed else await self.subscription(environment, subscription_id)
         raise Unavailable("the user is being renamed by others; cancel again", retry_after_s=1)
 
     async def subscription(self, environment: Environment, subscription_id: int) -> Subscribed:
-        """Return a subscription as it stands now.
+        """Return a subscription with its status now.
 
         Raises:
             SubscriptionNotFound: none has this id.
@@ -226,7 +226,7 @@ class AccountEngine:
     async def _change(
         self, environment: Environment, user_id: str, change: _Change, by: Actor | None
     ) -> list[Subscribed]:
-        """Change an account at its own time, which is read under its lock."""
+        """Change an account at a time that is read under its lock."""
 
         def change_now(account: Account, catalog: Catalog) -> Sequence[Subscription]:
             return change(account, catalog, account.time(self._clock()))
@@ -236,10 +236,10 @@ class AccountEngine:
 
 
 def parse_subscription_id(text: str) -> int:
-    """Return the number that a subscription's id is on the wire: decimal digits.
+    """Return the number of a subscription's published id, which is decimal digits.
 
     Raises:
-        SubscriptionNotFound: it cannot be one, so none has it.
+        SubscriptionNotFound: it is not a number, so no subscription has it.
     """
     number = number_in(text)
     if number is None:

@@ -1,4 +1,4 @@
-"""The directory of users, for those who look after them: found among very many, and held against a table of theirs."""
+"""The directory of users: searching among very many, and comparing them with the rows of an import."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from kana.model.user_import import Row, RowOutcome, WrongRow, merged, row_outcom
 from kana.model.value import value_object
 
 CHUNK = 50
-"""How many rows of an import are looked at in one go: some milliseconds, after which everybody else has a turn."""
+"""How many rows of an import are checked at once: a few milliseconds, after which others get a turn."""
 
 
 @value_object()
 class Listed:
-    """A user as a list shows them: with what they are subscribed to and has not ended, the oldest first."""
+    """A user in a list, with their subscriptions that have not ended, the oldest first."""
 
     user: User
     holds: Sequence[tuple[Subscription, Package]]
@@ -31,7 +31,7 @@ class Listed:
 
 @value_object()
 class CheckedRow:
-    """What becomes of one row, and why where it is wrong."""
+    """The outcome of one row, and the reason if it is wrong."""
 
     number: int
     id: str
@@ -40,7 +40,7 @@ class CheckedRow:
 
 
 class DirectoryEngine:
-    """Finds users, and says what an import would make of them."""
+    """Finds users, and says what an import would do to them."""
 
     def __init__(self, store: AccountStore, ledger: Ledger, *, clock: Clock) -> None:
         self._store = store
@@ -57,9 +57,9 @@ class DirectoryEngine:
         after: str | None = None,
         first: int = 50,
     ) -> list[Listed]:
-        """Return users of whom id, name or e-mail begins with a text, at most ``first``, from behind the id ``after``.
+        """Return at most ``first`` users whose id, name or e-mail begins with a text, after the user with id ``after``.
 
-        An ``after`` that no user has, renamed meanwhile, begins anew.
+        If no user has the id ``after``, because of a rename, the list starts over.
         """
         now = self._clock()
         search = UserSearch(
@@ -92,7 +92,7 @@ class DirectoryEngine:
             return None
 
     async def rule(self, environment: Environment, rows: Sequence[Row | WrongRow]) -> list[CheckedRow]:
-        """Return what merging these rows would do to each, and do none of it."""
+        """Return what merging would do with each of these rows, without doing it."""
         ids = [row.id for row in rows if isinstance(row, Row)]
         there = await self._store.users_by_id(environment, ids)
         return [self._rule(environment, row, there.get(row.id)) for row in rows]
@@ -109,7 +109,7 @@ class DirectoryEngine:
 
 
 def in_chunks(rows: Iterable[Row | WrongRow]) -> Iterator[list[Row | WrongRow]]:
-    """Yield rows so many at a time."""
+    """Yield rows in chunks."""
     chunk: list[Row | WrongRow] = []
     for row in rows:
         chunk.append(row)

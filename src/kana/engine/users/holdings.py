@@ -1,4 +1,4 @@
-"""What a user holds: the packages they are subscribed to, and what each feature in them lets them do now."""
+"""What a user has: the packages they are subscribed to, and what they may do with each feature now."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TRIES = 5
 
 @value_object()
 class SubscribedFeature:
-    """A feature as it sits in a package of the user's, and the decision that holds in whichever package."""
+    """A feature in one of the user's packages, and the decision, which is the same in each of their packages."""
 
     feature: Feature
     held: PackageFeature
@@ -45,7 +45,7 @@ class SubscribedPackage:
 
 
 class HoldingEngine:
-    """Reads what users hold, all of one moment."""
+    """Reads what users have, all at the same moment."""
 
     def __init__(self, accounts: AccountStore, ledger: Ledger, *, clock: Clock) -> None:
         self._accounts = accounts
@@ -53,17 +53,17 @@ class HoldingEngine:
         self._clock = clock
 
     async def user(self, environment: Environment, bucket: int, key: int) -> User | None:
-        """Return the user whose data is kept there, whatever their id is now; None where there is none."""
+        """Return the user whose data is stored there, whatever their id is now; None if there is none."""
         return await self._accounts.user_by_key(environment, bucket, key)
 
     async def of(self, environment: Environment, user_id: str, *, owner: User | None = None) -> list[SubscribedPackage]:
         """Return the packages that give the user access now, the oldest subscription first.
 
-        A user who does not exist holds nothing: the Client API may not tell the two apart. With an ``owner``
-        it is they who are asked about, though they are given another id meanwhile, and somebody else theirs.
+        A user who does not exist has nothing, so that the Client API does not reveal who exists. With an ``owner``
+        the result is about them, even if they get another id meanwhile and somebody else gets theirs.
 
         Raises:
-            Unavailable: the owner is given one id after the other.
+            Unavailable: the owner is being renamed again and again.
         """
         for _ in range(_TRIES):
             whose, holdings = await self._of(environment, user_id)
@@ -76,7 +76,7 @@ class HoldingEngine:
         raise Unavailable("the user is being renamed by others; ask again", retry_after_s=1)
 
     async def _of(self, environment: Environment, user_id: str) -> tuple[UserRef | None, list[SubscribedPackage]]:
-        """Return whose data is kept under an id now, and what they hold."""
+        """Return who has an id now, and what they have."""
         now = self._clock()
 
         def want(account: Account, catalog: Catalog) -> _Held:
@@ -96,7 +96,7 @@ class HoldingEngine:
 
 @value_object()
 class _Held:
-    """The packages that give a user access now, and what answers for each feature in them."""
+    """The packages that give a user access now, and the entitlement that answers for each feature in them."""
 
     packages: Sequence[Package]
     features: CountedFeatures

@@ -1,7 +1,7 @@
-"""UserImports merged into the users by the thousand, a page at a time, so that nobody else waits for the whole.
+"""Merges imports of users, page by page, so that nobody else waits for the whole import.
 
-All or nothing, and the moment that decides is one row of a journal. Before it every row was read, found right and
-kept there; after it nothing can fail for good, and whoever starts next goes on where a process ended.
+An import is all or nothing, and one row of a journal decides. Before that every row is read, checked and stored;
+afterwards nothing can fail permanently, and if the process ends, the next one continues.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from kana.model.user import User
 from kana.model.user_import import Row, UserImport, WrongRow, merged
 
 PAUSE_S = 5.0
-"""How long after one look for imports that were left behind the next one is had."""
+"""Pause between two checks for abandoned imports."""
 
 LEFT_BEHIND = timedelta(seconds=60)
-"""An import that has not got on for so long belongs to a process that is gone."""
+"""An import without progress for this long belongs to a process that has ended."""
 
 _AGAIN_S = 0.2
 
@@ -35,7 +35,7 @@ _log = logging.getLogger("kana.imports")
 
 
 class ImportEngine:
-    """Merges imports, and takes up those that a crash left behind.
+    """Merges imports, and continues those that a crash interrupted.
 
     Several processes may merge one at the same time: each page is merged once.
     """
@@ -59,13 +59,13 @@ class ImportEngine:
     ) -> None:
         """Merge an import into the users, all of it or nothing; doing it again changes nothing.
 
-        Once it is decided, those who look meanwhile find some of its users merged and others not yet, and a
-        record never waits for more than one page. ``on_rows`` is told how many rows are merged so far. It stands
-        in the administrative log in one line, with counts, by and ``source``, less its control characters.
+        Once it is decided, other readers see some of its users merged and others not yet, and a record never waits
+        for more than one page. ``on_rows`` is called with how many rows are merged so far. The administrative log
+        gets one line, with counts, ``by`` and ``source`` without its control characters.
 
         Raises:
             InvalidValue: a row is wrong; the message says which, and nothing was merged.
-            Unavailable: nothing was merged; or the process ends, and the next one goes on.
+            Unavailable: nothing was merged; or the process ends, and the next one continues.
         """
         now = self._clock()
         user_import = UserImport(
@@ -79,7 +79,7 @@ class ImportEngine:
             self._ours.pop(user_import.id).set()
 
     async def _decide(self, user_import: UserImport, rows: Iterable[Row | WrongRow]) -> None:
-        """Keep all rows in the journal, each found right, and decide; where one is wrong, keep none."""
+        """Check all rows, store them in the journal, and decide; if one is wrong, store none."""
         await self._store.begin_import(user_import)
         pace = Pace()
         try:
@@ -90,7 +90,7 @@ class ImportEngine:
                 await pace.rest()
             await self._store.decide_import(user_import.id, now=self._clock())
         except Exception:
-            # One that was decided after all, where that could not be told, is not dropped by this.
+            # If it was decided although the answer was lost, this does not drop it.
             with suppress(KanaError):
                 await self._drop(user_import.id)
             raise
@@ -102,15 +102,15 @@ class ImportEngine:
         return row
 
     async def _carry_out(self, import_id: int, on_rows: Callable[[int], None]) -> None:
-        """Merge what was decided, and after each page leave everybody else as much time as it took."""
+        """Merge what was decided, and after each page leave others as much time as it took."""
         done, told, pace = 0, "", Pace()
         while True:
-            self._check_goes_on("it goes on with this by itself when it starts again")
+            self._check_goes_on("it continues automatically when it starts again")
             try:
                 rows = await self._store.merge_page(import_id, self._merged, now=self._clock())
             except (Conflict, Unavailable, OutcomeUnknown) as error:
                 if error.message != told:
-                    _log.warning("users are merged a little later: %s", error.message)
+                    _log.warning("users will be merged slightly later: %s", error.message)
                 told = error.message
                 await asyncio.sleep(_AGAIN_S)
                 continue
@@ -122,7 +122,7 @@ class ImportEngine:
 
     def _check_goes_on(self, else_: str) -> None:
         if self._ending.is_set():
-            raise Unavailable(f"the server stops; {else_}", retry_after_s=5)
+            raise Unavailable(f"the server is stopping; {else_}", retry_after_s=5)
 
     def _merged(self, environment: Environment, row: Row, old: User | None) -> User:
         return merged(row, old, environment=environment, key=self._ids(), now=self._clock())
@@ -133,7 +133,7 @@ class ImportEngine:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Look in the background for imports that were left behind; ends, and what is merged, between two pages."""
+        """Continue abandoned imports in the background; stop, also running merges, between two pages."""
         self._ending.clear()
         task = asyncio.create_task(self._run())
         try:
@@ -149,20 +149,20 @@ class ImportEngine:
             try:
                 await self.take_up()
             except KanaError as error:
-                _log.warning("imports are not taken up yet: %s", error.message)
-            except Exception:  # noqa: BLE001 - the next look may find it mended
-                _log.exception("imports could not be taken up")
+                _log.warning("abandoned imports are not continued yet: %s", error.message)
+            except Exception:  # noqa: BLE001 - the next check may succeed
+                _log.exception("abandoned imports could not be continued")
             with suppress(TimeoutError):
                 async with asyncio.timeout(PAUSE_S):
                     await self._ending.wait()
 
     async def take_up(self) -> None:
-        """Merge the imports that were decided and left behind, and drop those that were not decided.
+        """Merge abandoned imports that were decided, and drop those that were not.
 
-        What was decided goes on at the first look after a start; another process may be at it too.
+        Decided ones continue directly after a start; another process may work on them at the same time.
 
         Raises:
-            KanaError: the store cannot answer; what was not taken up stays as it is.
+            KanaError: the store cannot answer; what was not done stays as it is.
         """
         first, self._is_first_look = self._is_first_look, False
         for user_import in await self._store.imports():
@@ -176,5 +176,5 @@ class ImportEngine:
 
 
 def _plain(name: str) -> str:
-    """Leave out what a file's name may hold and no database keeps."""
+    """Return a file's name without characters that no database can store."""
     return "".join(each for each in name if unicodedata.category(each) not in ("Cc", "Cs"))

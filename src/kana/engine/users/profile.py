@@ -1,4 +1,4 @@
-"""All that is to know of one user, of one moment: what they hold, what answers for each feature, and why."""
+"""Everything about one user at one moment: what they have, which subscription answers, and why."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from kana.model.value import value_object
 
 @value_object()
 class ProfileSubscription:
-    """A subscription of the user's as it stands now, ended or not, and its package."""
+    """One of the user's subscriptions with its status now, ended or not, and its package."""
 
     subscription: Subscription
     package: Package
@@ -36,7 +36,7 @@ class ProfileSubscription:
 
 @value_object()
 class FeatureState:
-    """One feature: what may be done with it now, in which period, and which subscription says so."""
+    """One feature: what the user may do with it now, in which period, and which subscription answers."""
 
     feature: Feature
     entitlement: Entitlement
@@ -57,7 +57,7 @@ class Profile:
 
 
 class ProfileEngine:
-    """Reads what is to know of one user."""
+    """Reads the profile of one user."""
 
     def __init__(self, accounts: AccountStore, ledger: Ledger, *, clock: Clock) -> None:
         self._accounts = accounts
@@ -65,7 +65,7 @@ class ProfileEngine:
         self._clock = clock
 
     async def of(self, environment: Environment, user_id: str) -> Profile:
-        """Return a user's profile. Features are in the order of the catalogue, as far as a subscription gives them.
+        """Return a user's profile, with the features that a subscription gives them, in the order of the catalogue.
 
         Raises:
             UserNotFound: none has this id.
@@ -103,7 +103,7 @@ class ProfileEngine:
     async def entries(
         self, environment: Environment, user_id: str, *, before: int | None = None, first: int = 50
     ) -> list[Entry]:
-        """Return lines of the user's ledger, refusals included, the newest first, from before an entry's id.
+        """Return lines of the user's ledger before an entry's id, refusals included, the newest first.
 
         Raises:
             UserNotFound: none has this id.
@@ -113,7 +113,7 @@ class ProfileEngine:
 
 @value_object()
 class _Usable:
-    """Each feature that a user may use: what answers for it, and all that could."""
+    """Each feature that a user may use: the entitlement that answers for it, and all that could."""
 
     features: Sequence[tuple[Counted, Sequence[RankedSubscription]]]
 

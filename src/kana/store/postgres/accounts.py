@@ -1,4 +1,4 @@
-"""Accounts of a batch or a snapshot on PostgreSQL: found, locked and read, a round trip for all of them."""
+"""Finding, locking and reading the accounts of a batch or a snapshot on PostgreSQL, in one round trip each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kana.store.subscriptions import subscription_from
 
 
 async def find_users(connection: Connection, users: Sequence[NamedUser]) -> dict[NamedUser, UserRef]:
-    """Return where the data of these users is kept; those who do not exist are left out."""
+    """Return where the data of these users is stored; those who do not exist are left out."""
     if not users:
         return {}
     found = await fetch(connection, SQL["load_accounts"], *columns([(bucket_of(*who), *who) for who in users]))
@@ -25,10 +25,10 @@ async def find_users(connection: Connection, users: Sequence[NamedUser]) -> dict
 
 
 async def lock_users(connection: Connection, users: Iterable[NamedUser], *, sharded: bool) -> dict[NamedUser, UserRef]:
-    """The same, and nobody else decides on them before the transaction ends.
+    """Return the same and lock them, so that nobody else decides on them before the transaction ends.
 
-    Locks are taken in the order of the users' keys. A sharded database takes one statement for
-    each bucket, and so the buckets are in order too.
+    Locks are taken in the order of the users' keys. A sharded database needs one statement for
+    each bucket, so the buckets are in order too.
     """
     ordered = sorted((bucket_of(*who), *who) for who in users)
     if ordered and not sharded:
@@ -52,9 +52,9 @@ def _refs(users: Sequence[NamedUser], found: Iterable[Any]) -> dict[NamedUser, U
 async def load_accounts(
     connection: Connection, users: Sequence[UserRef], *, history: Sequence[bool] = ()
 ) -> list[Account]:
-    """Return the accounts of users that were found, in their order.
+    """Return the accounts of users that were found, in the same order.
 
-    ``history`` says for each of them whether ended subscriptions are wanted too.
+    ``history`` says for each of them whether ended subscriptions are included.
     """
     if not users:
         return []

@@ -1,4 +1,4 @@
-"""Accounts of a batch or a snapshot on SQLite."""
+"""Reading the accounts of a batch or a snapshot on SQLite."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from kana.store.subscriptions import subscription_from
 def load_accounts(
     connection: apsw.Connection, users: Sequence[NamedUser], *, history: Collection[NamedUser] = ()
 ) -> dict[NamedUser, Account]:
-    """Return the accounts of those of the users who exist; for those in ``history`` with ended subscriptions too.
+    """Return the accounts of the users who exist; for those in ``history`` with ended subscriptions.
 
-    One look-up after another: in this process they cost less than JSON for all of them would.
+    They are looked up one after another, which costs less than JSON for all of them.
     """
     asked = [(bucket_of(*user), user[0].value, user[1], user in history, number) for number, user in enumerate(users)]
     accounts: dict[NamedUser, Account] = {}
