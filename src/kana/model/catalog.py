@@ -37,7 +37,7 @@ class Catalog:
         """Return the feature.
 
         Raises:
-            FeatureNotFound: none has this id.
+            FeatureNotFound: no feature has this id.
         """
         try:
             return self.features[feature_id]
@@ -48,7 +48,7 @@ class Catalog:
         """Return the package, whatever its status.
 
         Raises:
-            PackageNotFound: none has this id.
+            PackageNotFound: no package has this id.
         """
         try:
             return self.packages[package_id]
@@ -113,7 +113,7 @@ class Catalog:
         """Return the catalogue without a draft, which nobody can have subscribed to.
 
         Raises:
-            PackageNotFound: none has this id.
+            PackageNotFound: no package has this id.
             Conflict: it is not a draft, or an add-on names it as a base package.
         """
         package = self.package(package_id)
@@ -128,7 +128,7 @@ class Catalog:
         """Return the catalogue with a draft published. Published packages stay as they are.
 
         Raises:
-            PackageNotFound: none has this id.
+            PackageNotFound: no package has this id.
             Conflict: the package is archived.
         """
         package = self.package(package_id)
@@ -140,7 +140,7 @@ class Catalog:
         """Return the catalogue with a package retired: subscribers keep it, nobody new can subscribe.
 
         Raises:
-            PackageNotFound: none has this id.
+            PackageNotFound: no package has this id.
             Conflict: the package is a draft.
         """
         package = self.package(package_id)

@@ -1,4 +1,4 @@
-"""How many rows of a list are asked for at once: the rule of ``first`` on every face."""
+"""The size of a page of a list: the rule for ``first`` in every API."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TypeVar
 from kana.errors import InvalidValue
 
 LIST_MAX = 10_000
-"""Most rows of a list, by ``first`` or whole."""
+"""Most rows of a list, with ``first`` or without."""
 
 _Row = TypeVar("_Row")
 
 
 def page_size(first: int, *, most: int) -> int:
-    """Return ``first`` when a page may have so many rows: 1 to ``most``.
+    """Return ``first`` if a page may have that many rows: 1 to ``most``.
 
     Raises:
         InvalidValue: it may not.
@@ -24,7 +24,7 @@ def page_size(first: int, *, most: int) -> int:
 
 
 def rows_to_read(first: int | None) -> int:
-    """Return how many rows to read for a page, or for a whole list: one more than that may have.
+    """Return how many rows to read for a page, or for a whole list: one more than it may have.
 
     Raises:
         InvalidValue: ``first`` is given and not 1 to 10,000.
@@ -36,7 +36,7 @@ def page_of(rows: list[_Row], first: int | None, *, noun: str) -> list[_Row]:
     """Return the rows that were read for ``first``; without it they are the whole list.
 
     Raises:
-        InvalidValue: it is longer than one may be.
+        InvalidValue: the list is too long to return without ``first``.
     """
     if first is None and len(rows) > LIST_MAX:
         raise InvalidValue(f"there are more than {LIST_MAX} {noun}; page with first and after", field="first")

@@ -1,13 +1,13 @@
 """Reset periods: half-open ``[start, end)``, in UTC, one after the other from a subscription's start.
 
-They are anchored at that start, at another instant, or at the calendar of a time zone. From an instant
-MONTH, QUARTER and YEAR step from the anchor and never from the last period, so an anchor on the 31st
-gives 28 or 29 February and then 31 March; DAY is 24 hours and WEEK seven times that. By the calendar a
-period begins when the clock of the zone first shows its beginning, so that a day has 23 or 25 hours
-where the clock is changed. No reset period is one period without an end.
+They are anchored at that start, at another instant, or at the calendar of a time zone. From an instant,
+MONTH, QUARTER and YEAR are counted from the anchor and never from the last period, so an anchor on the
+31st gives 28 or 29 February and then 31 March; DAY is 24 hours and WEEK seven times that. By the calendar,
+a period begins when the local clock first shows its beginning, so a day has 23 or 25 hours when the clock
+changes. Without a reset period there is one period without an end.
 
-Source: docs.usekana.com/reference, enums "ResetPeriod"; end of month and all but DAY, MONTH and YEAR
-from the start settled by us.
+Source: docs.usekana.com/reference, enums "ResetPeriod"; the end of a month, and everything except DAY,
+MONTH and YEAR from the start, settled by us.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from kana.model.word import Word
 from kana.model.zone import clock_at, first_shown, full_hour, zone_named
 
 CLOCKS_APART = timedelta(minutes=5)
-"""How far a caller's clock may be from ours, either way: what they say beyond that is refused."""
+"""How far a caller's clock may differ from ours, in either direction; times beyond that are refused."""
 
 _EXAMPLE = "2026-11-25T16:57:42.778Z"
 _RFC_3339 = re.compile(
@@ -56,18 +56,18 @@ class ResetPeriod(Word):
 
 _MONTH = ResetPeriod.MONTH
 _Step: TypeAlias = timedelta | int
-"""How long a period is, or of how many months."""
+"""The length of a period, as a duration or a number of months."""
 
 
 def longest(reset: ResetPeriod) -> timedelta:
-    """Return a time that no period from an instant lasts longer than."""
+    """Return the longest that a period from an instant can last."""
     step = _step(reset)
     return step if isinstance(step, timedelta) else step * 31 * _DAY
 
 
 @value_object()
 class Calendar:
-    """Anchors periods at full hours, midnights, Mondays and firsts by the clock of a zone with an IANA name."""
+    """Anchors periods at full hours, midnights, Mondays and first days, in the local time of an IANA zone."""
 
     zone: str
 
@@ -76,7 +76,7 @@ class Calendar:
 
 
 Anchor: TypeAlias = datetime | Calendar
-"""What periods are counted from, where it is not the subscription's start: an instant in UTC, or the calendar."""
+"""What periods are counted from if not the subscription's start: an instant in UTC, or the calendar."""
 
 
 @value_object()
@@ -92,7 +92,7 @@ class Period:
 
 
 def to_milliseconds(moment: datetime) -> int:
-    """Return whole milliseconds since 1970, the precision in which all times are kept."""
+    """Return whole milliseconds since 1970, the precision in which all times are stored."""
     return (moment - _EPOCH) // _MILLISECOND
 
 
@@ -104,10 +104,10 @@ def from_milliseconds(milliseconds: int) -> datetime:
 def time_in(value: object, *, field: str) -> datetime:
     """Return the time of an RFC 3339 text with seconds and zone, in UTC and cut to the millisecond.
 
-    Python alone would take more: week dates, times without a zone, and in some releases 24:00.
+    Python alone accepts more: week dates, times without a zone, and in some releases 24:00.
 
     Raises:
-        InvalidValue: it is anything else, or no time that exists.
+        InvalidValue: it is anything else, or not an existing time.
     """
     if isinstance(value, str) and _RFC_3339(value):
         with suppress(ValueError, OverflowError):  # The 30th of February, or year 0.
@@ -140,7 +140,7 @@ def period_at(start: datetime, reset: ResetPeriod | None, moment: datetime, anch
 def period_start_at(
     start: datetime, reset: ResetPeriod | None, moment: datetime, anchor: Anchor | None = None
 ) -> datetime:
-    """Return only the start of ``period_at``, which is all that a running total is kept by."""
+    """Return only the start of ``period_at``, which identifies a running total."""
     if reset is _MONTH and anchor is None and start.day <= _DAYS_OF_EVERY_MONTH:
         # Nearly all there are: no month need be counted, and most often one date is made.
         begin = start.replace(moment.year, moment.month)

@@ -1,6 +1,6 @@
-"""Time zones by IANA's rules: what a zone's clock shows at an instant, and when it first shows what.
+"""Time zones by IANA's rules: the local time at an instant, and the first instant of a local time.
 
-What a clock shows is written as a time in UTC that would be shown so there: it is no instant.
+A local time is written as if it were UTC; it is not an instant.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ def zone_named(name: str) -> ZoneInfo:
 
 
 def clock_at(zone: ZoneInfo, moment: datetime) -> datetime:
-    """Return what the zone's clock shows at an instant."""
+    """Return the local time of a zone at an instant."""
     return moment.astimezone(zone).replace(tzinfo=UTC, fold=0)
 
 
 def first_shown(zone: ZoneInfo, clock: datetime) -> datetime:
-    """Return the first instant at which the clock shows this.
+    """Return the first instant with this local time.
 
-    Where it is put forward over this it never does: then the instant at which it is put forward.
+    If the clock is put forward over it, there is none; then return the instant of that change.
     """
     moment = clock.replace(tzinfo=zone).astimezone(UTC)
     if clock_at(zone, moment) == clock:
         return moment
-    # Read by the offset of after the change it lies before the change, read by that of before it lies after.
+    # With the offset after the change it is before the change; with the offset before, it is after.
     return _changed_at(zone, clock.replace(tzinfo=zone, fold=1).astimezone(UTC), moment)
 
 
 def full_hour(zone: ZoneInfo, moment: datetime) -> tuple[datetime, datetime]:
-    """Return the hour that the clock runs through at an instant, or the part of it until or after a change."""
+    """Return the local hour that contains an instant, or its part before or after a change of the clock."""
     clock = clock_at(zone, moment)
     start = moment - timedelta(minutes=clock.minute, seconds=clock.second, microseconds=clock.microsecond)
     end = start + _HOUR

@@ -20,7 +20,7 @@ async def load_user_ref(session: Session, environment: Environment, user_id: str
     """Return where a user's data is stored.
 
     Raises:
-        UserNotFound: none has this id.
+        UserNotFound: no user has this id.
     """
     return await _user_ref(session, "load_user_ref", environment, user_id)
 
@@ -29,7 +29,7 @@ async def lock_user_ref(session: Session, environment: Environment, user_id: str
     """Return the same and lock it, so that nobody else decides on the user before the transaction ends.
 
     Raises:
-        UserNotFound: none has this id.
+        UserNotFound: no user has this id.
     """
     return await _user_ref(session, "lock_user_ref", environment, user_id)
 

@@ -1,4 +1,4 @@
-"""Where users and their subscriptions are kept."""
+"""Storage of users and their subscriptions."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from kana.model.user import User
 
 
 class Subscribed(NamedTuple):
-    """A subscription with the id its user has now."""
+    """A subscription with the present id of its user."""
 
     user_id: str
     subscription: Subscription
 
 
 class Signed(NamedTuple):
-    """Who makes a change, as the administrative log tells it, and the clock that says when: asked under the lock."""
+    """Who makes a change, for the administrative log, and the clock for its time, which is read under the lock."""
 
     by: Actor
     clock: Clock
 
 
 class AccountStore(Protocol):
-    """Where users and their subscriptions are kept. A change that is signed is logged in the same transaction."""
+    """Stores users and their subscriptions. A signed change is logged in the same transaction."""
 
     async def create_user(self, user: User, *, signed: Signed | None = None) -> User:
         """Add a user.
@@ -44,12 +44,12 @@ class AccountStore(Protocol):
         """Return the user.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
         """
         ...
 
     async def user_by_key(self, environment: Environment, bucket: int, key: int) -> User | None:
-        """Return the user whose data is kept under this bucket and key, renamed or not; None where there is none."""
+        """Return the user whose data is stored under this bucket and key, renamed or not; None if there is none."""
         ...
 
     async def users(self, environment: Environment, *, limit: int, after: str | None) -> list[User]:
@@ -62,7 +62,7 @@ class AccountStore(Protocol):
         """Apply a pure change to a user under its lock. The id may change; subscriptions and usage follow.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
             Conflict: the new id is taken.
         """
         ...
@@ -71,7 +71,7 @@ class AccountStore(Protocol):
         """Raise the version of a user's tokens under their lock, and log it.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
         """
         ...
 
@@ -85,11 +85,11 @@ class AccountStore(Protocol):
     ) -> list[Subscription]:
         """Apply a change to an account under its lock: new and changed subscriptions are written and returned.
 
-        The account holds ended subscriptions too. ``change`` may be called again on a newer one; whatever asks
-        for the time in it asks under the lock.
+        The account includes ended subscriptions. ``change`` may be called again on a newer one; it reads the
+        time under the lock.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
         """
         ...
 
@@ -97,7 +97,7 @@ class AccountStore(Protocol):
         """Return the subscription, ended or not.
 
         Raises:
-            SubscriptionNotFound: none has this id.
+            SubscriptionNotFound: no subscription has this id.
         """
         ...
 

@@ -86,7 +86,7 @@ class AccountEngine:
         """Return the user.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
         """
         return await self._store.user(environment, user_id)
 
@@ -107,7 +107,7 @@ class AccountEngine:
         """Change a user, the id included; subscriptions, usage and tokens follow.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
             Conflict: the new id is taken.
             InvalidValue: a field is not allowed.
 
@@ -124,7 +124,7 @@ class AccountEngine:
         """Revoke all existing tokens of a user, immediately and in every process.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
         """
         return await self._store.revoke_tokens(environment, user_id, by=by, now=self._clock())
 
@@ -134,7 +134,7 @@ class AccountEngine:
         """Subscribe a user to packages, all or nothing; return the subscriptions in the order of the ids.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
             SubscriptionRefused: a rule of subscribing is broken.
 
         Source: docs.usekana.com/reference, mutations "subscribe".
@@ -152,7 +152,7 @@ class AccountEngine:
         """Move a user from one base package to another in one step: the old one ends as the new one starts.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
             SubscriptionRefused: the user has no base package, or the new package cannot be subscribed to.
         """
 
@@ -170,7 +170,7 @@ class AccountEngine:
         Cancelling a subscription that has ended changes nothing and returns it.
 
         Raises:
-            SubscriptionNotFound: none has this id.
+            SubscriptionNotFound: no subscription has this id.
             Conflict: there is no period end to wait for.
         """
 
@@ -191,7 +191,7 @@ class AccountEngine:
         """Return a subscription with its status now.
 
         Raises:
-            SubscriptionNotFound: none has this id.
+            SubscriptionNotFound: no subscription has this id.
         """
         user_id, subscription = await self._store.subscription(environment, subscription_id)
         return Subscribed(user_id, subscription.at(self._clock()))
@@ -207,7 +207,7 @@ class AccountEngine:
         """Return subscriptions of any status, the oldest first: of one user or of all.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
             InvalidValue: there are more than 10,000 and ``first`` is not given, or it is out of range.
         """
         found = await self._store.subscriptions(environment, user_id=user_id, limit=rows_to_read(first), after=after)

@@ -68,7 +68,7 @@ class ProfileEngine:
         """Return a user's profile, with the features that a subscription gives them, in the order of the catalogue.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
         """
         now = self._clock()
         user = await self._accounts.user(environment, user_id)
@@ -106,7 +106,7 @@ class ProfileEngine:
         """Return lines of the user's ledger before an entry's id, refusals included, the newest first.
 
         Raises:
-            UserNotFound: none has this id.
+            UserNotFound: no user has this id.
         """
         return await self._ledger.entries(environment, user_id, limit=first, before=before)
 
