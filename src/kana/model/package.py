@@ -91,7 +91,7 @@ class Package:
 
     @property
     def fingerprint(self) -> str:
-        """What tells this state of the package from any other, in every process alike."""
+        """A text that identifies this state of the package, the same in every process."""
         return sha256(json.dumps(asdict(self), default=str, sort_keys=True).encode()).hexdigest()[:32]
 
     def feature(self, feature_id: str) -> PackageFeature | None:

@@ -1,4 +1,4 @@
--- Every total held against the lines that it sums up. Each statement reads every table once, whatever its size.
+-- Compares every total with the lines that it sums up. Each statement reads every table once, whatever its size.
 -- Sums of units come in two halves, the upper 32 bits and the lower 32: 64 bits may not hold a whole one, and
 -- both databases shift and mask numbers below zero alike. Division is not alike: it cuts towards zero, where the
 -- model rounds down, so that days and hours are found by what is left over.

@@ -4,14 +4,14 @@
 select environment, catalog_version, catalog_change from environments;
 
 -- name: lock_environment
--- Nobody else changes the catalogue or the settings before the transaction ends.
+-- Locks the catalogue and the settings to the end of the transaction.
 select catalog_version from environments where environment = $1 for update;
 
 -- name: raise_catalog_version
 update environments set catalog_version = catalog_version + 1, catalog_change = $2 where environment = $1;
 
 -- name: load_features
--- Those that were changed since a version ($2).
+-- Those that have changed since a version ($2).
 select id, name, type, unit_label, unit_label_plural, metadata, created_at
 from features where environment = $1 and changed_in > $2 order by created_at, id;
 
@@ -23,7 +23,7 @@ from packages where environment = $1 and changed_in > $2 order by created_at, id
 select id from packages where environment = $1;
 
 -- name: put_features
--- All of a change in one statement: none of its rows waits for its turn with the interpreter.
+-- A whole change in one statement, so that its rows do not wait for the interpreter one by one.
 insert into features (
     environment, id, name, type, unit_label, unit_label_plural, metadata, created_at, changed_in
 )
@@ -65,11 +65,11 @@ join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.fea
 where s.environment = $1 and s.package_id = $2 and {stands(s, $3)} and c.used > $6;
 
 -- name: add_catalog_change
--- A change on its way; version 0 until it is decided.
+-- A change in progress; version 0 until it is decided.
 insert into catalog_changes (id, environment, begun_at, version) values ($1, $2, $3, 0);
 
 -- name: lock_catalog_change
--- Whoever keeps, merges or drops a page has the change for itself to the end of the transaction.
+-- Storing, merging or dropping a page locks the change to the end of the transaction.
 select version from catalog_changes where id = $1 for update;
 
 -- name: decide_catalog_change
@@ -79,7 +79,7 @@ update catalog_changes set version = $2 where id = $1;
 delete from catalog_changes where id = $1;
 
 -- name: list_catalog_changes
--- Those that are decided or were left behind.
+-- Those that are decided or abandoned.
 select id from catalog_changes where environment = $1 and (version > 0 or begun_at < $2) order by version;
 
 -- name: has_decided_change
@@ -92,7 +92,7 @@ insert into catalog_pages (change_id, page, statement, listed) values ($1, $2, $
 select page, statement, listed from catalog_pages where change_id = $1 order by page limit 1;
 
 -- name: load_catalog_pages
--- Of what was decided since a version ($2) and is not merged yet.
+-- Pages of changes that were decided since a version ($2) and are not merged yet.
 select p.statement, p.listed
 from catalog_changes as c join catalog_pages as p on p.change_id = c.id
 where c.environment = $1 and c.version > $2 and c.version > 0 order by p.page;

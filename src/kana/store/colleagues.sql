@@ -1,4 +1,4 @@
--- People of the dashboard, their sessions and invitations, and tries to sign in.
+-- Colleagues of the dashboard, their sessions and invitations, and tries to sign in.
 
 -- name: load_colleagues
 select email, role, password_hash, created_at, disabled_at from people order by created_at, email;
@@ -30,7 +30,7 @@ delete from invitations where hash = $1 returning hash, email, role, expires_at,
 delete from sessions where seen_at <= $1 or started_at <= $2;
 
 -- name: add_session
--- Only for who is as they were when they proved who they are: enabled, and with the same password.
+-- Only if the colleague is still enabled and has the password that was checked.
 insert into sessions (hash, email, started_at, seen_at)
 select $1::bytea, email, $3::bigint, $4::bigint from people
 where email = $2 and disabled_at is null and coalesce(password_hash, '') = $5::text;

@@ -1,11 +1,11 @@
--- Statements over many users at once, for those who look after them.
+-- Statements that search among many users.
 
 -- fragment: folded(text)
--- As the indexes have it.
+-- In the form that the indexes have.
 lower(coalesce(text, '') collate "C")
 
 -- fragment: begins(u, prefix)
--- Something of a user begins with a text.
+-- A field of a user begins with a text.
 (
     substr(lower(u.id), 1, length(prefix)) = prefix
     or substr({folded(u.name)}, 1, length(prefix)) = prefix
@@ -13,7 +13,7 @@ lower(coalesce(text, '') collate "C")
 )
 
 -- fragment: holds(u, package, moment)
--- A user holds a package at a moment, if one is named.
+-- A user has a package at a moment, if one is named.
 (
     package is null or exists (
         select 1 from subscriptions as s
@@ -68,7 +68,7 @@ select {user(u)}, {holds(u, $4::text, $5)} as fits
 from found as f join users as u on u.bucket = f.bucket and u.user_key = f.user_key;
 
 -- name: find_users_of_package
--- So many of those who hold a package, and whether something of each begins with a text.
+-- At most so many users with a package, and whether a field of each begins with a text.
 with found as (
     select s.bucket, s.user_key from subscriptions as s
     where s.environment = $1 and s.package_id = $2 and {stands(s, $3)} limit $5

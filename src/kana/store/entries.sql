@@ -1,4 +1,4 @@
--- The ledger, read back.
+-- Reading the ledger.
 
 -- fragment: entry(e)
 e.bucket, e.user_key, e.id, e.environment, e.feature_id, e.action, e.delta, e.outcome, e.reason, e.change,

@@ -1,4 +1,4 @@
--- Totals of usage. Those for which the databases need plans of their own stand with either of them.
+-- Totals of usage. Statements for which the databases need different plans are in their own files.
 
 -- name: load_usage_days_of
 select day, feature_id, package_id, units, entries, refusals from usage_days
@@ -18,7 +18,7 @@ where e.bucket = $1 and e.user_key = $2 and e.id >= $7 and e.feature_id = any($3
 group by 1, 2, 3;
 
 -- name: count_entitled
--- $2: packages. Who had one of them in these days.
+-- $2: packages. The users who had one of them in these days.
 select count(*) from (
     select distinct s.bucket, s.user_key from subscriptions as s
     where s.environment = $1 and s.package_id = any($2::text[]) and {gave_access_between(s, $3, $4)}

@@ -35,7 +35,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8);
 update keys set revoked_at = $2 where hash = $1 and revoked_at is null;
 
 -- name: use_key
--- Of several processes the latest use stands.
+-- With several processes the latest use is kept.
 update keys set used_at = case when used_at > $2 then used_at else $2 end where hash = $1;
 
 -- name: add_signing_secret
@@ -45,7 +45,7 @@ insert into signing_secrets (id, environment, secret, created_at, revoked_at) va
 update signing_secrets set revoked_at = $2 where id = $1 and revoked_at is null;
 
 -- name: change_signing_secret
--- The same secret, sealed anew.
+-- The same secret, sealed again.
 update signing_secrets set secret = $2 where id = $1;
 
 -- name: forget_signing_secret

@@ -17,7 +17,7 @@ on conflict (environment, id) do update set
 delete from segment_rules where environment = $1 and id = $2;
 
 -- name: mark_rule_replayed
--- Unless it was changed again meanwhile.
+-- Unless it has been changed again.
 update segment_rules set is_replayed = 1 where environment = $1 and id = $2 and revision = $3;
 
 -- name: add_segment_event
@@ -28,18 +28,18 @@ insert into segment_events (
 on conflict (bucket, environment, message_id) do nothing;
 
 -- name: settle_segment_event
--- What has been settled stays as it is.
+-- Events that are already settled do not change.
 update segment_events set status = $4, reason = $5, feature_id = $6, rule_id = $7
 where bucket = $1 and environment = $2 and message_id = $3 and status in ('PENDING', 'UNMAPPED', 'WAITING');
 
 -- name: reopen_segment_event
--- Of two who try it again at once the second finds it tried.
+-- If two try it again at the same time, the second one finds it already tried.
 update segment_events
 set status = $4, reason = $5, feature_id = $6, rule_id = $7, delta = $8, happened_at = $9
 where bucket = $1 and environment = $2 and message_id = $3 and status = 'FAILED';
 
 -- name: count_failed_events
--- No further than the limit.
+-- Counts up to the limit.
 select count(*) from (
     select 1 from segment_events where environment = $1 and status = 'FAILED' limit $2
 ) as failed;

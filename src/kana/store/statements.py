@@ -29,7 +29,7 @@ _BINDING = re.compile(r"\$(\d+)")
 
 
 class Fragment(NamedTuple):
-    """A piece of SQL that statements have in common, and the words in it that stand for what each puts there."""
+    """A piece of SQL that several statements share, with the names of its parameters."""
 
     parameters: tuple[str, ...]
     sql: str

@@ -1,8 +1,8 @@
 -- Subscriptions. The rules of model/subscription.py by which statements look for them stand here, each once;
--- a test holds every one of them against the model.
+-- a test compares every one of them with the model.
 
 -- fragment: may_stand(s)
--- It stands for ever, or until its end.
+-- It has no end, or ends later.
 s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED')
 
 -- fragment: stands(s, moment)
@@ -39,7 +39,7 @@ join users as u on u.bucket = s.bucket and u.user_key = s.user_key
 where s.bucket = $1 and s.id = $2 and s.environment = $3;
 
 -- name: load_subscriptions_of
--- All of an account, ended or not; the oldest first.
+-- All subscriptions of an account, ended or not; the oldest first.
 select {subscription(s)} from subscriptions as s where s.bucket = $1 and s.user_key = $2 order by s.id;
 
 -- name: list_subscriptions

@@ -1,4 +1,4 @@
--- The journal of imports on their way into the users.
+-- The journal of imports of users that are in progress.
 
 -- name: add_import
 insert into user_imports (
@@ -6,7 +6,7 @@ insert into user_imports (
 ) values ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0);
 
 -- name: move_import
--- Whoever keeps or merges a page has the import for itself to the end of the transaction.
+-- Storing or merging a page locks the import to the end of the transaction.
 update user_imports set moved_at = $2 where id = $1 and is_decided = $3;
 
 -- name: decide_import
@@ -36,6 +36,6 @@ select page, listed from user_import_pages where import_id = $1 order by page li
 delete from user_import_pages where import_id = $1 and page = $2;
 
 -- name: count_user_ids
--- How many of these ids are those of these users.
+-- How many of these ids belong to these users.
 select count(*) from user_ids
 where environment = $1 and bucket = any($2::smallint[]) and id = any($3::text[]) and user_key = any($4::bigint[]);

@@ -1,4 +1,4 @@
--- Users, and where what belongs to each is kept.
+-- Users, and where the data of each is stored.
 
 -- fragment: user(u)
 u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at, u.token_version
@@ -7,7 +7,7 @@ u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.meta
 select home_bucket, user_key from user_ids where bucket = $1 and environment = $2 and id = $3;
 
 -- name: lock_user_ref
--- Nobody else decides on what is theirs, or gives their id away, before the transaction ends.
+-- Locks the user: nobody else decides on their data or changes their id before the transaction ends.
 select home_bucket, user_key from user_ids where bucket = $1 and environment = $2 and id = $3 for update;
 
 -- name: add_user_id
@@ -34,7 +34,7 @@ select {user(u)} from users as u where u.bucket = $1 and u.user_key = $2 and u.e
 select {user(u)} from users as u where u.environment = $1 and u.id = any($2::text[]);
 
 -- name: lock_users_by_id
--- Nobody else writes them before the transaction ends.
+-- Locked to the end of the transaction.
 select {user(u)} from users as u where u.environment = $1 and u.id = any($2::text[])
 order by u.bucket, u.user_key for update;
 

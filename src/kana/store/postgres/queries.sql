@@ -1,17 +1,17 @@
--- The statements that PostgreSQL has in words of its own; SQLite has the same names.
+-- The statements that differ on PostgreSQL; SQLite has the same names.
 -- A batch comes as the text of one array for each column (columns.py), so that one of any size is one
 -- statement; its entries are copied in, which needs none.
--- Joins keep to one bucket: on a sharded database they keep to one shard.
+-- Joins stay in one bucket, so on a sharded database they stay on one shard.
 
 -- name: load_accounts
--- Where the data of each of these users is kept; those who do not exist are left out.
+-- Where the data of each of these users is stored; those who do not exist are left out.
 select w.number::integer, i.home_bucket, i.user_key
 from unnest($1::text::smallint[], $2::text::text[], $3::text::text[]) with ordinality as w (bucket, environment, id, number)
 join user_ids as i on i.bucket = w.bucket and i.environment = w.environment and i.id = w.id;
 
 -- name: lock_accounts
--- The same, and nobody else decides on them before the transaction ends. Every process takes the
--- locks in this one order, so that none waits for another in a circle.
+-- The same, locked to the end of the transaction. Every process takes the locks in this order, so
+-- that they cannot deadlock.
 select w.number::integer, i.home_bucket, i.user_key
 from unnest($1::text::smallint[], $2::text::text[], $3::text::text[]) with ordinality as w (bucket, environment, id, number)
 join user_ids as i on i.bucket = w.bucket and i.environment = w.environment and i.id = w.id
@@ -19,7 +19,7 @@ order by i.bucket, i.environment, i.id
 for update of i;
 
 -- name: lock_accounts_of_bucket
--- The same for users of one bucket: a sharded database takes locks on one shard a statement.
+-- The same for users of one bucket: a sharded database takes locks on one shard per statement.
 select w.number::integer, i.home_bucket, i.user_key
 from unnest($2::text::text[], $3::text::text[]) with ordinality as w (environment, id, number)
 join user_ids as i on i.bucket = $1 and i.environment = w.environment and i.id = w.id
@@ -28,7 +28,7 @@ order by i.bucket, i.environment, i.id
 for update of i;
 
 -- name: load_held_subscriptions
--- Of each account those that have not ended, or with its flag all of them; the oldest first.
+-- For each account the subscriptions that have not ended, or with its flag all of them; the oldest first.
 select w.number::integer, {subscription(s)}
 from unnest($1::text::smallint[], $2::text::bigint[], $3::text::boolean[]) with ordinality as w (bucket, user_key, history, number)
 join subscriptions as s on s.bucket = w.bucket and s.user_key = w.user_key
@@ -58,7 +58,7 @@ select * from unnest($1::text::smallint[], $2::text::bigint[], $3::text::text[],
 on conflict (bucket, subscription_id, feature_id, reset_period, period_start) do update set used = excluded.used;
 
 -- name: add_usage_day
--- A sum that 64 bits cannot hold stays at the bound: no total may ever refuse a usage.
+-- A sum that exceeds 64 bits stays at the limit: a total may never refuse a usage.
 insert into usage_days as t (bucket, user_key, feature_id, day, package_id, environment, units, entries, refusals)
 select * from unnest(
     $1::text::smallint[], $2::text::bigint[], $3::text::text[], $4::text::bigint[], $5::text::text[], $6::text::text[], $7::text::bigint[], $8::text::bigint[],
@@ -88,7 +88,7 @@ group by 1, 2, 3 limit $7;
 
 -- name: count_users_of
 -- $2: packages; $5: features. How many of those who had one of the packages in these days used each of the features;
--- none of those whom nobody used. In one pass over the days: a look for each user and feature costs it far more.
+-- features that nobody used are left out. In one pass over the days: a look-up per user and feature costs far more.
 select feature_id, count(*)
 from (
     select distinct d.bucket, d.user_key, d.feature_id from usage_days as d
@@ -139,7 +139,7 @@ join users as u on u.bucket = r.bucket and u.user_key = r.user_key
 order by r.refused desc, r.last_at desc, u.id, r.feature_id, r.outcome;
 
 -- name: load_segment_events
--- As many as came at once: a list for each column of the key.
+-- All keys of the call: a list for each column of the key.
 select e.bucket, e.environment, e.message_id, e.id, e.type, e.user_id, e.event, e.status, e.reason, e.feature_id,
     e.rule_id, e.delta, e.happened_at, e.received_at, e.raw
 from unnest($1::smallint[], $2::text[], $3::text[]) as w (bucket, environment, message_id)

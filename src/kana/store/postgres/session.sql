@@ -1,15 +1,15 @@
--- What the store says to PostgreSQL about itself: versions, locks, sharding. No user's data here.
+-- Versions, locks and sharding of PostgreSQL. No user's data is read here.
 
 -- name: load_server
 select current_setting('server_version_num')::integer, current_setting('server_encoding'),
     exists (select from pg_extension where extname = 'citus');
 
 -- name: lock_migrations
--- Held to the end of the transaction: of processes that start at once one migrates, the others wait for it.
+-- Held to the end of the transaction: if several processes start together, one migrates and the others wait.
 select pg_advisory_xact_lock(1262570049);
 
 -- name: schema_state
--- Whether our schema is there, how many tables it has, and whether one says which version they are.
+-- Whether Kana's schema exists, how many tables it has, and whether one of them has their version.
 select to_regnamespace('kana') is not null,
     (select count(*) from pg_class where relnamespace = to_regnamespace('kana')::oid and relkind in ('r', 'p', 'v')),
     to_regclass('kana.schema_version') is not null;
@@ -44,19 +44,19 @@ select get_shard_id_for_distribution_column('kana.entries', bucket::smallint)
 from generate_series(0, $1::integer - 1) as bucket order by bucket;
 
 -- name: lock_colleagues
--- Held to the end of the transaction: a change of people sees all that came before it.
+-- Held to the end of the transaction: a change of colleagues sees all earlier ones.
 select pg_advisory_xact_lock(1262570050);
 
 -- name: share_rules
--- Held to the end of the transaction: events that are kept meanwhile were held against the rules of this moment.
+-- Held to the end of the transaction: events that are stored meanwhile were compared with the present rules.
 select pg_advisory_xact_lock_shared(1262570051);
 
 -- name: lock_rules
--- The same, alone: after it every event was kept by the rules of before or will be by those of after.
+-- The same, exclusively: every event is stored either by the rules before the change or by those after it.
 select pg_advisory_xact_lock(1262570051);
 
 -- name: take_time
--- For work over whole tables: no time limit, and every kind of plan.
+-- For work on whole tables: no time limit, and every kind of plan.
 set local statement_timeout = 0;
 set local idle_in_transaction_session_timeout = 0;
 set local enable_seqscan = on;
@@ -68,16 +68,16 @@ set local plan_cache_mode = force_custom_plan;
 select 1 from kana.schema_version limit 1;
 
 -- name: try_to_write
--- Changes nothing, and takes a place on the disk as everything does.
+-- Changes nothing, but needs space on the disk like any write.
 update kana.workspace set name = name;
 
 -- name: load_setting
--- What a setting of the session is; null where it was never set.
+-- The value of a session setting; null if it was never set.
 select current_setting($1, true);
 
 -- name: load_settings
 select name, current_setting(name, true) from unnest($1::text[]) as name;
 
 -- name: set_settings
--- For the session, by statement and not while connecting, which a pooler would refuse or forget.
+-- Set by a statement and not while connecting, which a pooler would refuse or drop.
 select set_config(name, value, false) from unnest($1::text[], $2::text[]) as wanted (name, value);

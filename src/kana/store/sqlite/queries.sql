@@ -29,7 +29,7 @@ values (?1, ?2, ?3, ?4, ?5, ?6)
 on conflict (bucket, subscription_id, feature_id, reset_period, period_start) do update set used = excluded.used;
 
 -- name: add_usage_day
--- A sum that 64 bits cannot hold stays at the bound: no total may ever refuse a usage.
+-- A sum that exceeds 64 bits stays at the limit: a total may never refuse a usage.
 insert into usage_days (bucket, user_key, feature_id, day, package_id, environment, units, entries, refusals)
 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 on conflict (bucket, user_key, feature_id, day, package_id) do update set
@@ -45,7 +45,7 @@ on conflict (environment, feature_id, package_id, hour, bucket) do update set
 
 -- name: load_usage
 -- ?2: features; ?3: packages; ?4: where each step begins, the first of them at ?5; ?6: where the last one ends.
--- A look-up for each step reads the hours in the order in which they lie: a group by would sort them all.
+-- A look-up for each step reads the hours in the order of the index: a group by would sort all of them.
 with pairs as materialized (
     select f.value as feature_id, p.value as package_id from json_each(?2) as f cross join json_each(?3) as p
     where exists (
@@ -66,7 +66,7 @@ select step, feature_id, package_id, sums from (
 
 -- name: count_users_of
 -- ?2: packages; ?5: features. How many of those who had one of the packages in these days used each of the features;
--- none of those whom nobody used. Each is looked for by its key, however often it was used.
+-- features that nobody used are left out. Each is looked up by its key, however often it was used.
 select f.value, count(*)
 from (
     select distinct s.bucket, s.user_key from subscriptions as s
@@ -81,7 +81,7 @@ where exists (
 group by f.value;
 
 -- name: load_top_users
--- User by user in the order of their ids, so that nothing is sorted but what comes out.
+-- User by user in the order of their ids, so that only the result is sorted.
 select id, high, low,
     (select sum(entries) from usage_days as d
         where d.bucket = t.bucket and d.user_key = t.user_key and feature_id = ?2 and day >= ?3 and day < ?4),
@@ -100,8 +100,8 @@ from (
 -- name: load_near_limits
 -- ?2: of each entitlement package, ?4: feature, ?5: reset period, ?6: first moment that a current period can
 -- start at, ?7: used at least.
--- Laid side by side once. Each entitlement goes through the subscriptions of its own package: for each subscription
--- to look through all that is wanted would be subscriptions times entitlements.
+-- Expanded once. Each entitlement reads the subscriptions of its own package; searching all entitlements for each
+-- subscription would cost subscriptions times entitlements.
 with wanted as materialized (
     select key as number, max(value) filter (where list = 2) as package_id, max(value) filter (where list = 4) as feature_id,
         max(value) filter (where list = 5) as reset_period, max(value) filter (where list = 6) as since,
@@ -137,7 +137,7 @@ cross join users as u on u.bucket = r.bucket and u.user_key = r.user_key
 order by r.refused desc, r.last_at desc, u.id, r.feature_id, r.outcome;
 
 -- name: load_segment_events
--- As many as came at once: a list for each column of the key, taken out of JSON once.
+-- All keys of the call: a list for each column of the key, read from JSON once.
 with environments as materialized (select key, value from json_each(?2)),
     messages as materialized (select key, value from json_each(?3))
 select e.bucket, e.environment, e.message_id, e.id, e.type, e.user_id, e.event, e.status, e.reason, e.feature_id,
