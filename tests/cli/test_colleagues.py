@@ -37,7 +37,7 @@ def test_people_are_invited_listed_and_disabled_beside_a_server() -> None:
             ]
             refused = server.kana("colleagues", "disable", "ada@example.com")
             assert (refused.returncode, refused.stderr) == (
-                1, "Error: ada@example.com is the only owner; invite another one first\n",
+                1, "Error: the only owner is ada@example.com; invite another one first\n",
             )  # fmt: skip
             unknown = server.kana("colleagues", "disable", "who@example.com")
             assert unknown.stderr == "Error: nobody has the e-mail address 'who@example.com'\n"

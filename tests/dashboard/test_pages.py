@@ -188,7 +188,7 @@ def test_colleagues_are_for_owners_to_invite_and_the_last_owner_stays(desk: Desk
     assert "new@example.com" in desk.guest().get(link[1])
     refused = owner.post("/people/disable", email="owner@example.com")
     assert refused.status_code == 409
-    assert "Nobody but owner@example.com is an owner" in text_of(refused.text)
+    assert "The only owner is owner@example.com" in text_of(refused.text)
     assert owner.post("/people/role", email="owner@example.com", role="viewer").status_code == 409
     assert owner.post("/people/role", email="owner@example.com", role="king").status_code == 400
     assert owner.post("/people/invite", email="no address", role="viewer").status_code == 400

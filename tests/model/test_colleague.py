@@ -79,7 +79,7 @@ def test_somebody_can_always_invite() -> None:
     bob = Colleague(email="bob@example.com", role=Role.OWNER, password_hash=None, created_at=NOON, disabled_at=NOON)
     colleagues = {ADA.email: ADA, bob.email: bob}
     for how in ({"role": Role.EDITOR}, {"disabled_at": NOON}):
-        with pytest.raises(Conflict, match=r"ada@example\.com is the only owner; invite another one first"):
+        with pytest.raises(Conflict, match=r"the only owner is ada@example\.com; invite another one first"):
             changed_colleague(colleagues, ADA.email, **how)
     eve = Colleague(email="eve@example.com", role=Role.OWNER, password_hash=None, created_at=NOON)
     both = {**colleagues, eve.email: eve}

@@ -166,7 +166,7 @@ def changed_colleague(
     changed = replace(colleague, role=role or colleague.role, disabled_at=disabled_at or colleague.disabled_at)
     after = {**colleagues, email: changed}
     if _has_owner(colleagues) and not _has_owner(after):
-        raise Conflict(f"{email} is the only owner; invite another one first")
+        raise Conflict(f"the only owner is {email}; invite another one first")
     return changed
 
 
