@@ -133,7 +133,7 @@ def test_a_method_that_an_address_does_not_have_is_405(served: Served, name: str
         return
     answer = ask(served, name, method=method, key="")
     assert (answer.status_code, answer.headers["allow"]) == (405, FACES[name].allow)
-    assert answer.json()["detail"] == f"{method} is not possible here; allowed: {FACES[name].allow}"
+    assert answer.json()["detail"] == f"{method} is not allowed here; allowed: {FACES[name].allow}"
 
 
 @pytest.mark.parametrize("name", FACES)

@@ -98,25 +98,25 @@ def test_reading_a_body_takes_memory_in_proportion_to_its_length(body: str) -> N
     [
         (
             keys_of_which_the_last_stands_twice(3),
-            "body must be JSON: the key 'k2' stands twice in one object",
+            "body must be JSON: the key 'k2' is repeated in one object",
         ),
         (
             b'{"a": 1, "b": 2, "b": 3, "a": 4}',
-            "body must be JSON: the key 'b' stands twice in one object",
+            "body must be JSON: the key 'b' is repeated in one object",
         ),
         (
             b'{"%s": 1, "%s": 1}' % (b"x" * 1_000, b"x" * 1_000),
-            f"body must be JSON: the key '{'x' * 63} stands twice in one object",
+            f"body must be JSON: the key '{'x' * 63} is repeated in one object",
         ),
         (
             b'{"a": [1, {"b": ["x", "\\uDFFF"]}]}',
-            "body.a[1].b[1] holds half of a surrogate pair, which is no character",
+            "body.a[1].b[1] contains half of a surrogate pair, which is not a character",
         ),
-        (b'{"a": {"\\ud800": 1}}', "a key in body.a holds half of a surrogate pair"),
-        (b'"\\ud800"', "body holds half of a surrogate pair, which is no character"),
+        (b'{"a": {"\\ud800": 1}}', "a key in body.a contains half of a surrogate pair"),
+        (b'"\\ud800"', "body contains half of a surrogate pair, which is not a character"),
         (
             b'{"%s": ["\\ud800"]}' % (b"k" * 50_000),
-            f"body.{'k' * 95}…{'k' * 97}[0] holds half of a surrogate pair, which is no character",
+            f"body.{'k' * 95}…{'k' * 97}[0] contains half of a surrogate pair, which is not a character",
         ),
     ],
 )

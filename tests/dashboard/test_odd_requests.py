@@ -174,7 +174,7 @@ def test_a_program_is_told_in_json_what_is_not_there(desk: Desk, path: str) -> N
     url = f"{desk.served.url}{path}"
     for answer in (httpx.post(url, json={}), httpx.delete(url), httpx.get(url, headers={"Accept": "application/json"})):
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
-        assert answer.json()["detail"].startswith("there is nothing at this address; the Admin API is /graphql")
+        assert answer.json()["detail"].startswith("there is nothing at this address; the Admin API is at /graphql")
     for answer in (httpx.get(url), httpx.post(url, headers={"Accept": "text/html"})):
         assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
 

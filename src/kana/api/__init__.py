@@ -1,4 +1,4 @@
-"""What Kana publishes over HTTP, a folder per face; what the faces share stands beside them."""
+"""Kana's HTTP APIs: a folder for each, and beside them what they share."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Reading a request's body: bounded while it arrives, and JSON taken strictly. For every face."""
+"""Reading a request's body, bounded while it arrives, and strict JSON, for every API."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from kana.errors import BodyTooLarge, InvalidValue, UnsupportedMediaType
 from kana.model.text import first_repeated
 
 BYTES_MAX = 102_400
-"""What a request may send, in bytes, unless its route says otherwise: 100 KB."""
+"""The longest body by default, in bytes: 100 KB."""
 
 LONG_BYTES = 65_536
-"""From how many bytes on a body is read aside."""
+"""From this size in bytes, a body is read on another thread."""
 
 _SHOWN_MAX = 64
 _PATH_MAX = 200
@@ -28,7 +28,7 @@ _Made = TypeVar("_Made")
 
 
 class ClientGone(Exception):
-    """The client hung up before its request was complete: there is nobody to answer."""
+    """The client closed the connection before its request was complete, so there is nobody to answer."""
 
 
 def too_large(bytes_max: int) -> BodyTooLarge:
@@ -37,17 +37,17 @@ def too_large(bytes_max: int) -> BodyTooLarge:
 
 
 def declared_length(headers: dict[bytes, bytes]) -> int:
-    """The length the client announces, in bytes; 0 where it announces none (chunked)."""
+    """Return the length that the client announces, in bytes; 0 if it announces none (chunked)."""
     announced = headers.get(b"content-length", b"0")
     return int(announced) if announced.isdigit() else 0
 
 
 async def read_body(receive: Receive, headers: dict[bytes, bytes], *, bytes_max: int = BYTES_MAX) -> bytes:
-    """The whole body, refused as soon as it announces or brings more than ``bytes_max``.
+    """Return the whole body, refused as soon as it announces or has more than ``bytes_max``.
 
     Raises:
-        BodyTooLarge: no more than ``bytes_max`` and one chunk was ever held.
-        ClientGone: the client hung up in the middle.
+        BodyTooLarge: the body is too large; at most ``bytes_max`` and one chunk were in memory.
+        ClientGone: the client closed the connection in the middle.
     """
     if declared_length(headers) > bytes_max:
         raise too_large(bytes_max)
@@ -72,36 +72,36 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], *, bytes_max:
 
 
 def refuse_packed(headers: dict[bytes, bytes]) -> None:
-    """Refuse a body that comes packed: a few bytes could become gigabytes.
+    """Refuse a compressed body, of which a few bytes could become gigabytes.
 
     Raises:
-        UnsupportedMediaType: it does.
+        UnsupportedMediaType: the body is compressed.
     """
     if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise UnsupportedMediaType("Content-Encoding is not supported: send the body as it is")
+        raise UnsupportedMediaType("Content-Encoding is not supported: send the body uncompressed")
 
 
 async def made_of(body: bytes, read: Callable[[bytes], _Made]) -> _Made:
-    """Return what ``read`` makes of a body; of a long one aside, where nobody waits for it."""
+    """Return the result of ``read`` for a body; a long one is read on another thread."""
     return read(body) if len(body) <= LONG_BYTES else await aside(partial(read, body))
 
 
 def read_json(text: bytes | str, *, what: str = "body") -> Any:
-    """The JSON value of ``text``, taken strictly; ``what`` names it in messages.
+    """Return the JSON value of ``text``, read strictly; messages call it ``what``.
 
-    Refused, and never echoed: what is not UTF-8, a byte order mark, trailing text, the same key
+    Refused, and never echoed: text that is not UTF-8, a byte order mark, trailing text, the same key
     twice in one object, NaN and Infinity, numbers too large for a double or of thousands of digits,
     nesting that exhausts the parser, and half of a surrogate pair, which no database stores.
 
     Raises:
-        InvalidValue: with line and column where there is one.
+        InvalidValue: the text is refused; the message has the line and the column, if known.
     """
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
         value = decode(text, what=what)
     except UnicodeDecodeError as error:
-        raise InvalidValue(f"{what} must be UTF-8; byte {error.start} is not") from None
+        raise InvalidValue(f"{what} must be in UTF-8; byte {error.start} is not valid") from None
     except Refused as error:
         raise InvalidValue(f"{what} must be JSON: {error}") from None
     if holds_half_surrogate(text):
@@ -110,22 +110,22 @@ def read_json(text: bytes | str, *, what: str = "body") -> Any:
 
 
 class Refused(Exception):
-    """What JSON's grammar, or ours, does not allow of one value. Not a ValueError, whose meaning here is taken."""
+    """One value is not allowed by JSON or by us. Not a ValueError, which means something else here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Stands in JSON that is read in parts for a value that is refused, and says why."""
+    """Takes the place of a refused value in JSON that is read in parts, and says why it was refused."""
 
     why: str
 
 
 def decode(text: str, *, what: str, decoder: Callable[[str], Any] | None = None) -> Any:
-    """The JSON value of ``text``, by the strict decoder unless another is given.
+    """Return the JSON value of ``text``, by default with the strict decoder.
 
     Raises:
-        InvalidValue: it is no JSON at all, or nested too deeply.
-        Refused: one value of it cannot be taken.
+        InvalidValue: it is not JSON, or nested too deeply.
+        Refused: one of its values is refused.
     """
     try:
         return (decoder or _decode)(text)
@@ -134,21 +134,21 @@ def decode(text: str, *, what: str, decoder: Callable[[str], Any] | None = None)
     except RecursionError:
         raise InvalidValue(f"{what} is nested too deeply") from None
     except ValueError:
-        # Python says so, in a plain ValueError, of an integer with more than 4,300 digits.
+        # Python raises a plain ValueError for an integer with more than 4,300 digits.
         raise Refused("a number has too many digits") from None
 
 
 def read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of these pairs, in which each key stands once."""
+    """Return the object of these pairs, each of whose keys must be unique."""
     value = dict(pairs)
     if len(value) != len(pairs):
         twice = first_repeated(key for key, _ in pairs)
-        raise Refused(f"the key {ascii(twice[:_SHOWN_MAX])[:_SHOWN_MAX]} stands twice in one object")
+        raise Refused(f"the key {ascii(twice[:_SHOWN_MAX])[:_SHOWN_MAX]} is repeated in one object")
     return value
 
 
 def read_float(digits: str) -> float:
-    """The number, which a double can hold."""
+    """Return the number, which must fit a double."""
     number = float(digits)
     if not math.isfinite(number):
         raise Refused("a number is too large")
@@ -156,8 +156,8 @@ def read_float(digits: str) -> float:
 
 
 def read_constant(name: str) -> NoReturn:
-    """Refuse NaN and the infinities, which are Python's and not JSON's."""
-    raise Refused(f"{name} is no JSON number")
+    """Refuse NaN and the infinities, which Python reads but JSON does not have."""
+    raise Refused(f"{name} is not a JSON number")
 
 
 _decode = json.JSONDecoder(object_pairs_hook=read_object, parse_float=read_float, parse_constant=read_constant).decode
@@ -170,9 +170,9 @@ holds_half_surrogate = re.compile(
 
 
 def refuse_flaws(value: Any, what: str) -> None:
-    """Walk ``value`` and name the place of the first flaw, or string that UTF-8 cannot carry.
+    """Return a message on the first value of ``value`` that is refused or that UTF-8 cannot encode.
 
-    A place is put into words for that one alone: words for every element would take a multiple of the body.
+    Only that value's place is put into words: words for every value would take a multiple of the body.
     """
     inside: list[tuple[str | int, Iterator[tuple[str | int, Any]]]] = [("", iter([(what, value)]))]
     while inside:
@@ -182,27 +182,27 @@ def refuse_flaws(value: Any, what: str) -> None:
         elif isinstance(item, str):
             if not _is_utf8(item):
                 path = _path(inside, key)
-                raise InvalidValue(f"{path} holds {_what_is_no_text(item)}, which is no character", field=path)
+                raise InvalidValue(f"{path} contains {_what_is_no_text(item)}, which is not a character", field=path)
         elif isinstance(item, Flaw):
             raise InvalidValue(f"{_path(inside, key)} must be JSON: {item.why}", field=_path(inside, key))
         elif isinstance(item, dict):
             if not all(map(_is_utf8, item)):
                 path = _path(inside, key)
                 wrong = next(_what_is_no_text(name) for name in item if not _is_utf8(name))
-                raise InvalidValue(f"a key in {path} holds {wrong}", field=path)
+                raise InvalidValue(f"a key in {path} contains {wrong}", field=path)
             inside.append((key, iter(item.items())))
         elif isinstance(item, list):
             inside.append((key, enumerate(item)))
 
 
 def _what_is_no_text(text: str) -> str:
-    """Return what of a text is none; bytes that are not UTF-8 are read as halves from U+DC80 on."""
+    """Return what is wrong with a text; bytes that are not UTF-8 are read as halves from U+DC80 on."""
     half = next(character for character in text if "\ud800" <= character <= "\udfff")
     return "a byte that is not UTF-8" if "\udc80" <= half <= "\udcff" else "half of a surrogate pair"
 
 
 def _path(inside: Iterable[tuple[str | int, object]], last: str | int) -> str:
-    """Return the place of a value as ``body.items[3].name``, cut in the middle where it is long."""
+    """Return the place of a value as ``body.items[3].name``, shortened in the middle if it is long."""
     keys = [*[key for key, _ in inside][1:], last]
     path = "".join(f"[{key}]" if isinstance(key, int) else f".{key[:_PATH_MAX]}" for key in keys)[1:]
     return path if len(path) <= _PATH_MAX else f"{path[: _PATH_MAX // 2]}…{path[-_PATH_MAX // 2 :]}"

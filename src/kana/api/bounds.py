@@ -1,4 +1,4 @@
-"""What one connection may take, and all of a process together."""
+"""The bounds of one connection, and of all connections of a process together."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _QUIET_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What a connection may take, in seconds, bytes and numbers.
+    """The bounds of a connection, in seconds, bytes and numbers.
 
     ``head_s`` runs from the first byte of a request to the end of its headers, ``body_s`` from there
-    to the end of its body, ``idle_s`` between requests, ``drain_s`` from SIGTERM to the end. Of an
-    answer that waits to be read, ``write_bytes_min`` must be taken every ``write_s``. What is not body
-    (request line, headers, chunk sizes, trailers) is ``head_bytes_max`` at most, and once more what the
-    body is: tiny chunks are no crime. ``unread_bytes_max`` is how much of a body is thrown away after
-    an early answer before the connection is closed: more than any address takes, or clients that send
-    first would miss their 413. Beyond ``connections_max`` connections, ``requests_max`` requests being
-    served, or so many open files that ``files_spare`` are left, the answer is 503 with Retry-After.
-    What clients have sent ahead of their turn is ``held_bytes_max`` at most, of all connections
-    together; the one that brings more is closed.
+    to the end of its body, ``idle_s`` between requests, ``drain_s`` from SIGTERM to the end. A client
+    must read at least ``write_bytes_min`` of a waiting answer every ``write_s``. Everything but the body
+    (request line, headers, chunk sizes, trailers) may be ``head_bytes_max`` plus the size of the body,
+    because tiny chunks are allowed. ``unread_bytes_max`` is how much of a body is discarded after an
+    early answer before the connection is closed: more than any address accepts, as clients that send
+    first would otherwise miss their 413. Beyond ``connections_max`` connections, ``requests_max``
+    requests in progress, or when only ``files_spare`` open files are left, the answer is 503 with
+    Retry-After. What clients send ahead of their turn is ``held_bytes_max`` at most for all connections
+    together; a connection that sends more is closed.
     """
 
     head_s: float = 10.0
@@ -45,7 +45,7 @@ class Bounds:
 
 @dataclass(slots=True)
 class Load:
-    """What the connections of one process hold together.
+    """The load of all connections of one process.
 
     ``files_max`` is how many files the process may have open, connections among them.
     """
@@ -55,7 +55,7 @@ class Load:
     _noted: float = -inf
 
     def note_refusal(self, reason: str, now: float) -> None:
-        """Log that connections are refused, and why: once a minute, however many there are."""
+        """Log that connections are refused and why, at most once a minute."""
         if now - self._noted >= _QUIET_S:
             self._noted = now
             log.warning("connections are refused", reason=reason)

@@ -1,4 +1,4 @@
-"""Many usages in one request, on any face: each is read, recorded and answered for itself."""
+"""Many usages in one request, in any API: each is read, recorded and answered separately."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kana.model.entitlement import Consumption, Outcome
 from kana.model.usage import Receipt, Usage
 
 BATCH_ITEMS_MAX = 1000
-"""Most usages of one `recordUsageBatch`."""
+"""The most usages of one `recordUsageBatch`."""
 
 READ_AT_ONCE = 10
 """How many usages are read before others have their turn: one with 16 KB of metadata takes a millisecond or two."""
@@ -25,7 +25,7 @@ _Given = TypeVar("_Given")
 
 
 class UsageAnswer(NamedTuple):
-    """What a usage is answered: what was decided, or among many its error."""
+    """The answer to a usage: its result, or among many its error."""
 
     recorded: bool
     reason: str | None
@@ -38,7 +38,7 @@ class UsageAnswer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UsageFault:
-    """What was wrong with one usage; ``retry_after`` in seconds, None where a retry cannot help."""
+    """The error of one usage; ``retry_after`` is in seconds, None if a retry cannot help."""
 
     code: str
     name: str
@@ -47,9 +47,9 @@ class UsageFault:
 
 
 def read_each(given: Iterable[_Given | KanaError], read: Callable[[_Given], Usage]) -> Iterator[Usage | KanaError]:
-    """Yield the usage that ``read`` makes of each, or what it says is wrong with it, as it is asked for.
+    """Yield the usage that ``read`` returns for each item, or its error, one at a time.
 
-    What is an error already stays one.
+    Items that are errors stay errors.
     """
     return (each if isinstance(each, KanaError) else _read(each, read) for each in given)
 
@@ -64,9 +64,9 @@ def _read(given: _Given, read: Callable[[_Given], Usage]) -> Usage | KanaError:
 async def record_each(
     engine: UsageEngine, usages: Iterator[Usage | KanaError], *, request_id: str
 ) -> list[UsageAnswer]:
-    """Record those that could be read; answer all in their order.
+    """Record the usages that could be read, and answer all in their order.
 
-    Some at a time, from reading them to their answers: nobody else waits for one sender's thousands.
+    They are read, recorded and answered in parts, so that nobody else waits for one sender's thousands.
     """
     answers: list[UsageAnswer] = []
     while some := await _read_some(usages):
@@ -74,7 +74,7 @@ async def record_each(
         for usage in some:
             outcome = next(receipts) if isinstance(usage, Usage) else usage
             answers.append(_answer(outcome, request_id=request_id))
-        await asyncio.sleep(0)  # Where none could be read, recording did not wait for anything.
+        await asyncio.sleep(0)  # If none could be read, recording did not wait for anything.
     return answers
 
 
@@ -95,7 +95,7 @@ def _answer(outcome: Receipt | KanaError, *, request_id: str) -> UsageAnswer:
 
 
 def answer_of(receipt: Receipt) -> UsageAnswer:
-    """Return a receipt as it is answered: ids are decimal digits on the wire."""
+    """Return a receipt as the API answers it, with ids as text."""
     entry = receipt.entry
     return UsageAnswer(entry.recorded, entry.reason, str(entry.id), receipt.duplicate, entry.consumption, entry.outcome)
 

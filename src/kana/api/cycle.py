@@ -1,4 +1,4 @@
-"""The answer to one request: uvicorn's cycle, but what comes in one piece is written as one piece."""
+"""The answer to one request: uvicorn's cycle, but an answer in one piece is written in one piece."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 
 class Cycle(RequestResponseCycle):
-    """Uvicorn's cycle of one request, but an answer that comes in one piece is written as one piece."""
+    """Uvicorn's cycle of one request, but an answer in one piece is written in one piece."""
 
     _head: Any = None
 
     async def send(self, message: Any) -> None:
-        """Keep the head until its body is there; whatever is out of the ordinary is uvicorn's to write."""
+        """Hold the head until its body is there; unusual answers are left to uvicorn."""
         if message["type"] == "http.response.start" and not self.response_started:
             self._head = message
             if self.waiting_for_100_continue and self.more_body:
-                # A client that asked whether to send, and is answered, may leave out the body that it announced.
+                # A client that asked whether to send and is answered may omit the body that it announced.
                 self.keep_alive = False
             return
         head, self._head = self._head, None
@@ -28,12 +28,12 @@ class Cycle(RequestResponseCycle):
             await super().send(message)
 
     def drop(self) -> None:
-        """Write nothing more: the connection has ended, or was told why it will."""
+        """Write nothing more: the connection has ended, or the client was told why it will."""
         self.disconnected = True
         self.message_event.set()
 
     def _write_whole(self, head: Any, message: Any) -> bool:
-        """Write head and body together; False, with nothing written, where that is not possible."""
+        """Write head and body together; return False, with nothing written, if that is not possible."""
         if message.get("more_body") or self.disconnected or self.flow.write_paused:
             return False
         body: bytes = message.get("body", b"")
@@ -51,7 +51,7 @@ class Cycle(RequestResponseCycle):
             return False
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
         self.response_started = self.response_complete = True
-        # Closed before the rest of a body is read, the connection would be reset, and the answer lost on its way.
+        # If it closed before the rest of a body is read, the connection would be reset and the answer lost.
         may_close = not self.more_body or self.waiting_for_100_continue
         self.waiting_for_100_continue = False
         self.transport.write(text + end + body)

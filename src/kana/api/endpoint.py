@@ -1,7 +1,7 @@
-"""The skeleton of every address that programs call: its method, its work, and its errors in the words of its protocol.
+"""The skeleton of every endpoint for programs: its method, its work, and its errors in the format of its protocol.
 
-What is left to a face is its work: who asks (``Door``), the body (``read_body``, ``made_of``), the call of one verb,
-and the answer. What it raises is turned into an answer here and nowhere else.
+What is left to an API is the work: the caller (``Door``), the body (``read_body``, ``made_of``), the call of one verb,
+and the answer. Errors that it raises become answers here and nowhere else.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from kana.api.body import ClientGone
 from kana.api.http import Answer, answer_method_not_allowed, fault_answer, send_answer, told
 
 Work = Callable[[Scope, Receive], Awaitable[Answer]]
-"""What an address does: it returns the answer, or raises what is wrong."""
+"""The work of an endpoint: it returns the answer or raises an error."""
 
 Explain = Callable[[Scope, Exception], Answer]
-"""How the protocol of an address tells of an error that its work raised."""
+"""The answer of an endpoint's protocol to an error that its work raised."""
 
 
 def json_answer(value: Any) -> Answer:
-    """Return the answer of a call that went well."""
+    """Return the answer to a successful call."""
     return Answer(200, orjson.dumps(value))
 
 
@@ -33,7 +33,7 @@ def explain(scope: Scope, error: Exception) -> Answer:
 
 
 def endpoint(method: str, work: Work, *, explain: Explain = explain) -> ASGIApp:
-    """Return the application of an address that has one method."""
+    """Return the application of an endpoint with one method."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await serve(scope, receive, send, method=method, work=work, explain=explain)
@@ -44,7 +44,7 @@ def endpoint(method: str, work: Work, *, explain: Explain = explain) -> ASGIApp:
 async def serve(
     scope: Scope, receive: Receive, send: Send, *, method: str, work: Work, explain: Explain = explain
 ) -> bool:
-    """Answer one request; return whether its work was asked for and whoever asked is still there."""
+    """Answer one request; return whether its work was done and the client is still there."""
     if scope["method"] != method:
         await answer_method_not_allowed(scope, send, method.encode())
         return False
@@ -52,7 +52,7 @@ async def serve(
         made = await work(scope, receive)
     except ClientGone:
         return False
-    except Exception as error:  # noqa: BLE001 - whatever it is has its answer
+    except Exception as error:  # noqa: BLE001 - every error has an answer
         made = explain(scope, error)
     await send_answer(send, made)
     return True

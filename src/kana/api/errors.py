@@ -1,4 +1,4 @@
-"""How an error of Kana looks over HTTP: which code, which words. Which status, kana.status says."""
+"""Errors of Kana over HTTP: their codes and messages. ``kana.status`` has their statuses."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ INTERNAL_MESSAGE = "internal error"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What a caller is told of an error, on any face.
+    """An error as a caller sees it, in any API.
 
-    ``request_id`` is set for a defect of ours alone: it is what the caller can report
-    and what the log can be searched for. ``retry_after_s`` counts whole seconds.
+    ``request_id`` is set only for an internal error: the caller can report it, and the log can be
+    searched for it. ``retry_after_s`` is in whole seconds.
     """
 
     code: str
@@ -40,12 +40,12 @@ class Fault:
 
 
 def is_ours(error: BaseException | None) -> bool:
-    """Whether ``error`` may be shown as it is: one of Kana's, and not a defect."""
+    """Whether ``error`` may be shown as it is: an error of Kana that is not an internal one."""
     return isinstance(error, KanaError) and not isinstance(error, Internal) and type(error) is not KanaError
 
 
 def fault_of(error: BaseException, *, request_id: str) -> Fault:
-    """What to tell of ``error``. Whatever is not Kana's own is "internal error" and the request id."""
+    """Return ``error`` as a caller sees it. Any error that is not Kana's is "internal error" with the request id."""
     if isinstance(error, KanaError) and is_ours(error):
         return Fault(
             code=error.code,
@@ -58,10 +58,10 @@ def fault_of(error: BaseException, *, request_id: str) -> Fault:
 
 
 def problem(fault: Fault) -> dict[str, object]:
-    """The RFC 9457 problem details of ``fault``, for the faces that are not GraphQL.
+    """Return the RFC 9457 problem details of ``fault``, for the APIs that are not GraphQL.
 
-    ``error`` and ``message`` repeat the detail for clients that look there: Kana's command line, and
-    Segment's and RudderStack's libraries, of which the latter take an answer without it for a lost one.
+    ``error`` and ``message`` repeat the detail for clients that look there: Kana's command line, and the
+    libraries of Segment and RudderStack. The latter take an answer without it for a lost one.
     """
     body: dict[str, object] = {
         "type": "about:blank",

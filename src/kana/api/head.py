@@ -1,4 +1,4 @@
-"""The head of a request: which ones two programs could read in two ways, and are therefore refused."""
+"""The head of a request: heads that two programs could read differently are refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOST = re.compile(
 
 
 def fault(status: int, name: str, message: str, *, retry_after_s: int | None = None) -> Fault:
-    """Return what a request is told that never reaches the application."""
+    """Return the error of a request that never reaches the application."""
     code = "BAD_USER_INPUT" if retry_after_s is None else "UNAVAILABLE"
     return Fault(code=code, name=name, message=message, status=status, retry_after_s=retry_after_s)
 
@@ -29,27 +29,27 @@ def _malformed(message: str) -> Fault:
     return fault(400, "MalformedRequestError", message)
 
 
-BUSY = fault(503, "OverloadedError", "the server is at its limit, try again", retry_after_s=1)
-TOO_LARGE = fault(431, "HeadersTooLargeError", "the request's headers, or what frames its body, are too large")
+BUSY = fault(503, "OverloadedError", "the server is at its limit, try again later", retry_after_s=1)
+TOO_LARGE = fault(431, "HeadersTooLargeError", "the request's headers, or the framing of its body, are too large")
 TOO_SLOW = fault(408, "RequestTimeoutError", "the request did not arrive in time")
 MALFORMED = _malformed("the request is not well-formed HTTP/1.1")
 
 _NO_VERSION = _malformed("the request line must name HTTP/1.1")
-_VERSION = fault(505, "VersionNotSupportedError", "HTTP/1.1 is spoken here")
-_TUNNEL = fault(501, "MethodNotSupportedError", "CONNECT is not possible here")
-_NO_HOST = _malformed("a request of HTTP/1.1 must have a Host header")
-_HOST_WRONG = _malformed("the Host header must be a name or an address, with a port or without")
-_CODING = _malformed("the only Transfer-Encoding taken is chunked")
-_CODING_1_0 = _malformed("Transfer-Encoding takes HTTP/1.1")
+_VERSION = fault(505, "VersionNotSupportedError", "only HTTP/1.1 is supported")
+_TUNNEL = fault(501, "MethodNotSupportedError", "CONNECT is not supported")
+_NO_HOST = _malformed("an HTTP/1.1 request must have a Host header")
+_HOST_WRONG = _malformed("the Host header must be a name or an address, with or without a port")
+_CODING = _malformed("the only supported Transfer-Encoding is chunked")
+_CODING_1_0 = _malformed("Transfer-Encoding needs HTTP/1.1")
 _ONCE = (b"host", b"authorization", b"transfer-encoding", b"content-length")
-_TWICE = {name: _malformed(f"the header {name.decode().title()} stands twice") for name in _ONCE}
+_TWICE = {name: _malformed(f"the header {name.decode().title()} is repeated") for name in _ONCE}
 
 
 def fault_in(method: bytes, version: str, headers: Sequence[Header], *, by_name: Mapping[bytes, bytes]) -> Fault | None:
-    """Return what is wrong with a head whose lines are well-formed; None where nothing is.
+    """Return the error of a head whose lines are well-formed; None if there is none.
 
-    Who is asked, who asks and where the body ends stand once at most. Any other header may be
-    repeated. Names are in lower case, and ``by_name`` has the last of each.
+    Headers that say who is called, who calls and where the body ends must not be repeated. All others
+    may be. Names are in lower case, and ``by_name`` has the last of each.
     """
     if version not in ("1.1", "1.0"):
         return _NO_VERSION if version == "0.9" else _VERSION
@@ -79,7 +79,7 @@ def _fault_in_coding(coding: bytes | None, version: str) -> Fault | None:
 
 @lru_cache(maxsize=1024)
 def is_host(value: bytes) -> bool:
-    """Whether ``value`` is what a Host header may hold: a name, an IPv4 or [IPv6] address, or nothing; and a port."""
+    """Whether ``value`` is a valid Host header: a name, an IPv4 or [IPv6] address, or nothing, and maybe a port."""
     match = _HOST(value)
     if match is None or int(match["port"] or 0) > 65_535:
         return False
@@ -93,7 +93,7 @@ def is_host(value: bytes) -> bool:
 
 
 def last_answer(fault: Fault, *, has_body: bool = True) -> bytes:
-    """Return the bytes of an answer that the router never sees and that ends the connection."""
+    """Return the bytes of an answer that bypasses the router and ends the connection."""
     body = orjson.dumps(problem(fault))
     headers: list[Header] = [
         (b"content-type", b"application/problem+json"),

@@ -1,4 +1,4 @@
-"""Is the process alive, can it answer, what does it count: three addresses for whoever runs it."""
+"""Three endpoints for operators: whether the process is alive, whether it is ready, and its metrics."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from kana.api.http import answer, answer_fault, answer_json, answer_method_not_a
 from kana.api.proxies import is_local
 from kana.errors import Unauthenticated
 
-_METRICS = "/metrics is for this machine, and for others with the token of KANA_METRICS_TOKEN, as Authorization: Bearer"
+_METRICS = "/metrics is for this machine, and for others with the token of KANA_METRICS_TOKEN as Authorization: Bearer"
 
 Probe = Callable[[], Awaitable[None]]
 
 
 def healthz() -> ASGIApp:
-    """Answers 200 while the process can answer at all. Asks nothing of the store."""
+    """Answers 200 while the process can answer at all. It does not use the store."""
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         if _reads(scope):
@@ -55,10 +55,10 @@ def readyz(probe: Probe) -> ASGIApp:
 
 
 def metrics_page(registry: CollectorRegistry, *, token: str = "") -> ASGIApp:
-    """Answers with what ``registry`` has counted, in Prometheus' text format.
+    """Answers with the metrics of ``registry``, in Prometheus' text format.
 
-    To who connects from this machine, and to others who show ``token``: how much is asked and refused is
-    not for everybody who finds the address. "" lets in nobody else.
+    They are for clients on this machine, and for others with ``token``, because not everyone who finds the
+    address should see them. With "" there are no others.
     """
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:

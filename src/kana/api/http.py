@@ -1,4 +1,4 @@
-"""What every answer has in common, and the way from a path to what answers it."""
+"""What all answers have in common, and the router from a path to its application."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_STORE: Header = (b"cache-control", b"no-store")
 COMMON_HEADERS: tuple[Header, ...] = (*SECURITY_HEADERS, NO_STORE)
 
 PIECE_BYTES = 262_144
-"""How much of a long answer is handed to a connection at once."""
+"""How much of a long answer is passed to a connection at once."""
 
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}").fullmatch
 _ids = map(f"{secrets.token_hex(6)}-{{:x}}".format, itertools.count(1))
@@ -41,12 +41,12 @@ log = structlog.get_logger("kana.http")
 
 
 def new_request_id() -> str:
-    """An id of ours: what is random for the process, then a count. Unique, and cheap."""
+    """Return a new request id, unique and cheap: a random part for the process, and a count."""
     return next(_ids)
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """The request's headers by lower-case name, the last of a name winning; read once for a request."""
+    """Return the headers by lower-case name, the last one of each name; they are read once for a request."""
     headers: dict[bytes, bytes] | None = scope.get("kana.headers")
     if headers is None:
         headers = scope["kana.headers"] = dict(scope["headers"])
@@ -54,9 +54,9 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
 
 
 def request_id_of(scope: Scope) -> str:
-    """The id of this request: the caller's own where it is well formed, else one of ours.
+    """Return the id of this request: the caller's own if it is well-formed, or else a new one.
 
-    Well formed are at most 128 letters, digits and ``. _ : -``.
+    A well-formed id has at most 128 letters, digits and ``. _ : -``.
     """
     request_id: str | None = scope.get("kana.request_id")
     if request_id is None:
@@ -67,7 +67,7 @@ def request_id_of(scope: Scope) -> str:
 
 
 class Answer(NamedTuple):
-    """A whole answer, not sent yet; the headers that every answer has come by themselves."""
+    """A whole answer, not sent yet; the headers that every answer has are added by the router."""
 
     status: int
     body: bytes
@@ -76,7 +76,7 @@ class Answer(NamedTuple):
 
 
 async def answer(send: Send, status: int, body: bytes, *, content_type: bytes, headers: Sequence[Header] = ()) -> None:
-    """Send a whole answer, a long one in pieces: the next when the client has taken the one before."""
+    """Send a whole answer; of a long one the next piece is sent when the client has read the one before."""
     await send(
         {
             "type": "http.response.start",
@@ -95,7 +95,7 @@ async def answer(send: Send, status: int, body: bytes, *, content_type: bytes, h
 
 
 async def send_answer(send: Send, made: Answer) -> None:
-    """Send an answer that was made before."""
+    """Send a prepared answer."""
     await answer(send, made.status, made.body, content_type=made.content_type, headers=made.headers)
 
 
@@ -105,7 +105,7 @@ async def answer_json(send: Send, status: int, value: Any, *, headers: Sequence[
 
 
 def headers_with(status: int, retry_after_s: int | None) -> list[Header]:
-    """Return the headers that go with an error: when the same call may succeed, and how to say who asks."""
+    """Return the headers of an error: when the same call may succeed, and how to authenticate."""
     headers: list[Header] = []
     if retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % retry_after_s))
@@ -115,7 +115,7 @@ def headers_with(status: int, retry_after_s: int | None) -> list[Header]:
 
 
 def fault_answer(fault: Fault, *, more: Mapping[str, object] | None = None) -> Answer:
-    """Return ``fault`` as problem details, and what a face says ``more`` of it."""
+    """Return ``fault`` as problem details, with the fields in ``more``."""
     body = orjson.dumps({**problem(fault), **(more or {})})
     return Answer(fault.status, body, b"application/problem+json", headers_with(fault.status, fault.retry_after_s))
 
@@ -127,32 +127,32 @@ async def answer_fault(send: Send, fault: Fault, *, headers: Sequence[Header] = 
 
 
 def told(scope: Scope, error: Exception) -> Fault:
-    """Return what the caller is told of an error; what is a defect of ours is logged whole."""
+    """Return the error as the caller sees it; an internal error is logged with its traceback."""
     if not is_ours(error):
         log.error("request failed", method=scope["method"], path=scope["path"], exc_info=error)
     return fault_of(error, request_id=request_id_of(scope))
 
 
 async def answer_method_not_allowed(scope: Scope, send: Send, allow: bytes) -> None:
-    """Answer a method that the address does not have: OPTIONS is told which, all others 405."""
+    """Answer a method that the address does not have: OPTIONS with those it has, all others with 405."""
     headers = ((b"allow", allow),)
     if scope["method"] == "OPTIONS":
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
         return
-    message = f"{scope['method']} is not possible here; allowed: {allow.decode()}"
+    message = f"{scope['method']} is not allowed here; allowed: {allow.decode()}"
     fault = Fault(code="BAD_USER_INPUT", name="MethodNotAllowedError", message=message, status=405)
     await answer_fault(send, fault, headers=headers)
 
 
 class Router:
-    """From a path to the ASGI application that answers it, and the headers that every answer has.
+    """Passes a request to the application at its path, and adds the headers that every answer has.
 
     ``routes`` are whole paths, looked up in one step; ``prefixes`` are tried in order after them;
-    what is left goes to ``fallback``, or is answered 404. ``methods_of`` tells the methods that the fallback
-    has at a path: where it has none a program gets an answer that programs read. ``lifespan`` is entered
-    before the first request and left after the last. What an application raises is logged whole and answered
-    "internal error" with the request id. Who asks, and by which scheme, is what ``proxies`` make of it.
+    all others go to ``fallback``, or get 404. ``methods_of`` returns the methods that the fallback has at a
+    path: if it has none, a program gets an answer for programs. ``lifespan`` is entered before the first
+    request and left after the last. An exception of an application is logged with its traceback and answered
+    with "internal error" and the request id. ``proxies`` decide the client's address and the scheme.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class Router:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The whole paths that are answered here; the fallback has its own."""
+        """The paths of this router, without those of the fallback."""
         return tuple(self._routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -222,7 +222,7 @@ class Router:
         return None
 
     def _page(self, scope: Scope) -> ASGIApp:
-        """Return the fallback, for people and for what it has; a program that asks for what is not there is told so."""
+        """Return the fallback for its own paths and for people; a program gets a 404 for all other paths."""
         accept = headers_of(scope).get(b"accept", b"")
         is_get = scope["method"] in ("GET", "HEAD")
         if b"text/html" in accept or (is_get and b"json" not in accept):
@@ -235,7 +235,7 @@ class Router:
 
 
 def _complete(headers: Sequence[Header], request_id: str) -> list[Header]:
-    """The headers of an answer and those every answer has; where an answer has its own, that stands."""
+    """Return the headers of an answer plus those of every answer; an answer's own take precedence."""
     own = {name for name, _ in headers}
     common = [header for header in COMMON_HEADERS if header[0] not in own]
     return [*headers, *common, (b"x-request-id", request_id.encode())]
@@ -246,8 +246,10 @@ async def _not_allowed(allow: bytes, scope: Scope, _receive: Receive, send: Send
 
 
 async def _not_found(scope: Scope, _receive: Receive, send: Send) -> None:
-    """There is nothing at this address; the address is not repeated, it may hold anything."""
-    error = NotFound("there is nothing at this address; the Admin API is /graphql, the Client API /client/graphql")
+    """Answer 404, without repeating the address, which may contain anything."""
+    error = NotFound(
+        "there is nothing at this address; the Admin API is at /graphql, the Client API at /client/graphql"
+    )
     await answer_fault(send, fault_of(error, request_id=request_id_of(scope)))
 
 
@@ -257,7 +259,7 @@ async def _no_lifespan() -> AsyncIterator[None]:
 
 
 async def _live(lifespan: Lifespan, receive: Receive, send: Send) -> None:
-    """The lifespan protocol: enter at start-up, leave at shutdown, say so when either fails."""
+    """Run the lifespan protocol: enter at start-up, leave at shutdown, and report failures."""
     stage = "startup"
     await receive()
     try:

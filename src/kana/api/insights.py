@@ -1,4 +1,4 @@
-"""``GET /v1/insights.csv`` and ``.parquet``: usage as a file, for whoever holds a private key."""
+"""``GET /v1/insights.csv`` and ``.parquet``: usage as a file, with a private key."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from kana.model.period import time_in
 from kana.model.text import identifier, shown
 
 IDS_MAX = 100
-"""Most features, and most packages, that one download may name."""
+"""The most features, and the most packages, that one download may name."""
 
 
 def routes(insights: InsightEngine, door: Door) -> dict[str, ASGIApp]:
-    """Return an address for each kind of file."""
+    """Return an endpoint for each file format."""
     return {f"/v1/insights.{name}": _download(insights, door, format_) for name, format_ in FORMATS.items()}
 
 
@@ -45,7 +45,7 @@ async def _rows(insights: InsightEngine, environment: Environment, query_string:
     given = _arguments(query_string)
     user_ids = _ids(given, "userId")
     if user_ids is not None and len(user_ids) > 1:
-        raise InvalidValue("userId must be named once", field="userId")
+        raise InvalidValue("userId must be given once", field="userId")
     return await insights.usage(
         environment,
         start=_time(given, "from"),
@@ -64,10 +64,12 @@ def _arguments(query_string: bytes) -> dict[str, list[str]]:
             query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=3 * IDS_MAX
         )
     except ValueError:
-        raise InvalidValue("the address' arguments must be UTF-8 in percent-encoding, at most 300 of them") from None
+        raise InvalidValue("the query must be percent-encoded UTF-8 with at most 300 arguments") from None
     for name in given:
         if name not in ("from", "to", "by", "featureId", "packageId", "userId"):
-            raise InvalidValue(f"there is no argument {shown(name)}; from, to, by, featureId, packageId, userId are")
+            raise InvalidValue(
+                f"unknown argument {shown(name)}: the arguments are from, to, by, featureId, packageId and userId"
+            )
     return given
 
 

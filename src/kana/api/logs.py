@@ -1,4 +1,4 @@
-"""Logs for machines: one JSON object a line on standard error, with request ids and without secrets."""
+"""Logs for programs: one JSON object per line on standard error, with request ids and without secrets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, TextIO, cast
 import structlog
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("kana_request_id", default=None)
-"""The id of the request that this task serves; the router sets it, every line of log carries it."""
+"""The id of the request that this task serves. The router sets it, and every log line has it."""
 
 _SECRET = re.compile(
     r"(?P<prefix>\b(?:(?:prv|pub)_(?:[a-z]+_)?|whsec_)|\bBearer\s+(?:(?:prv|pub)_(?:[a-z]+_)?|whsec_)?|\beyJ)"
@@ -24,9 +24,9 @@ _LAST_FOUR_FROM = 12
 
 
 def mask(text: str) -> str:
-    """``text`` with every key, webhook secret and token cut to its prefix and last four characters.
+    """Return ``text`` with every key, webhook secret and token reduced to its prefix and last four characters.
 
-    A secret too short to spare four characters keeps none of them.
+    A secret that is too short for that keeps none of its characters.
     """
     return _SECRET.sub(_masked, text)
 
@@ -50,12 +50,12 @@ def _mask_value(value: Any) -> Any:
 
 
 def mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: every value of the line, tracebacks included, passes through ``mask``."""
+    """Mask every value of a line, including tracebacks. This is a structlog processor."""
     return {key: _mask_value(value) for key, value in event.items() if not key.startswith("_")}
 
 
 def add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: the line names the request it belongs to, if any."""
+    """Add the id of the request to a line, if there is one. This is a structlog processor."""
     request_id = REQUEST_ID.get()
     if request_id is not None:
         event.setdefault("request_id", request_id)
@@ -63,7 +63,7 @@ def add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) 
 
 
 class _Tolerant:
-    """A stream whose failures harm nobody: a line that cannot be written must not fail the request it tells of."""
+    """A stream that ignores failures, so that a line that cannot be written does not fail its request."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -80,7 +80,7 @@ class _Tolerant:
 def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
     """Send structlog and the standard library's loggers to ``stream`` (standard error), from ``level`` on.
 
-    Uvicorn and every library then speak the same format. May be called again; the last call counts.
+    Uvicorn and all libraries then use the same format. It may be called again; the last call counts.
     """
     stream = cast(TextIO, _Tolerant(stream or sys.stderr))
     threshold = logging.getLevelNamesMapping()[level.upper()]

@@ -1,4 +1,4 @@
-"""What the process counts of itself, for Prometheus. Labels come from the schema, never from a client."""
+"""The metrics of the process, for Prometheus. Labels come from the schema, never from a client."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 class Metrics:
     """The counters of one process, in a registry that is passed in, so that tests have their own.
 
-    The children of a metric are looked up once and kept: on the way of a request, counting is
-    one dictionary look-up and one addition.
+    The children of a metric are looked up once and cached, so that counting takes one dictionary
+    look-up and one addition per request.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -33,7 +33,7 @@ class Metrics:
             "kana_decisions", "Checks and records by reason.", ("operation", "reason"), registry=registry
         )
         self._segment_events = Counter(
-            "kana_segment_events", "Segment's events by what became of them.", ("status",), registry=registry
+            "kana_segment_events", "Segment's events by status.", ("status",), registry=registry
         )
         self._batch_size = Histogram(
             "kana_batch_size", "Entries in one transaction.", buckets=_SIZES, registry=registry
@@ -70,7 +70,7 @@ class Metrics:
             counter.inc(count)
 
     def segment(self, statuses: Iterable[str]) -> None:
-        """Count what became of Segment's events; a status is a name of the model's enum."""
+        """Count Segment's events by status; a status is a name of the model's enum."""
         for status, count in collections.Counter(statuses).items():
             self._segment_events.labels(status).inc(count)
 

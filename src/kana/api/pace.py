@@ -1,4 +1,4 @@
-"""How much of what costs everybody one caller may ask for: a little at once, and then so much a second."""
+"""A rate limit for expensive work: a caller may request a little at once, and then a fixed rate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from kana.engine.ports.clock import Clock
 
 NAMES_MAX = 10_000
-"""How many callers are remembered; the one that asked longest ago is forgotten first, and has all of its share."""
+"""How many callers are remembered; the one whose last request is the oldest goes first, with its full share."""
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class _Share:
 
 
 class Pace:
-    """Shares of something by the name of who takes it. Each process counts for itself."""
+    """Shares by the name of the caller. Each process counts for itself."""
 
     def __init__(self, *, at_once: int, per_second: float, clock: Clock) -> None:
         self._at_once = at_once
@@ -31,13 +31,13 @@ class Pace:
         return len(self._shares)
 
     def wait_s(self, name: str) -> int:
-        """Take one for ``name`` and return 0; or take none, and return in how many whole seconds there is one."""
+        """Take one for ``name`` and return 0, or take none and return the whole seconds until there is one."""
         now = self._clock()
         share = self._shares.pop(name, None) or _Share(self._at_once, now)
         self._shares[name] = share
         if len(self._shares) > NAMES_MAX:
             self._shares.popitem(last=False)
-        # A clock that was set back gives nothing and takes nothing.
+        # A clock that was set back changes nothing.
         passed_s = max(0.0, (now - share.at).total_seconds())
         share.left, share.at = min(self._at_once, share.left + passed_s * self._per_second), now
         if share.left < 1:

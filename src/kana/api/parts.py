@@ -1,4 +1,4 @@
-"""JSON that holds several items, each of which is taken or refused for itself."""
+"""JSON with several items, each of which is accepted or refused separately."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from kana.model.text import shown
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A JSON value in parts, of which one that cannot be taken fails none of the others.
+    """A JSON value in parts, of which a refused one never fails the others.
 
-    Nothing of ``value`` may be used before ``taken`` has returned it.
+    No part of ``value`` may be used before ``taken`` has returned it.
     """
 
     value: Any
@@ -44,10 +44,10 @@ class Parts:
         return part
 
     def all_but(self, *names: str) -> dict[str, Any]:
-        """Return what an object holds beside its items.
+        """Return the fields of an object besides its items.
 
         Raises:
-            InvalidValue: it is no object, or something beside the items cannot be taken.
+            InvalidValue: it is no object, or a field besides the items is refused.
         """
         if not isinstance(self.value, dict):
             raise InvalidValue(f"{self.what} must be a JSON object, got {shown(self.taken(self.value))}")
@@ -55,13 +55,13 @@ class Parts:
 
 
 def read_parts(text: bytes | str, *, what: str = "body") -> Parts:
-    """Return the JSON value of ``text``; what ``read_json`` refuses of one value is left to who takes the part.
+    """Return the JSON value of ``text``; a value that ``read_json`` refuses is refused only when its part is used.
 
-    So one that stands in a batch with half of a surrogate pair, a byte that is not UTF-8, a key twice, or a
-    number that nothing holds, is refused alone.
+    So an item of a batch with half of a surrogate pair, a byte that is not UTF-8, a repeated key or a number
+    that is too large is refused alone.
 
     Raises:
-        InvalidValue: it is no JSON at all, or nested too deeply: nobody can tell where its items are.
+        InvalidValue: it is not JSON, or nested too deeply, so that its items cannot be found.
     """
     try:
         decoded = text if isinstance(text, str) else text.decode("utf-8")
@@ -71,7 +71,7 @@ def read_parts(text: bytes | str, *, what: str = "body") -> Parts:
     except UnicodeDecodeError as error:
         with suppress(InvalidValue):
             return Parts(_read_flawed(error.object.decode("utf-8", "surrogateescape"), what), is_flawed=True, what=what)
-        raise InvalidValue(f"{what} must be UTF-8; byte {error.start} is not") from None
+        raise InvalidValue(f"{what} must be in UTF-8; byte {error.start} is not valid") from None
 
 
 def _read_flawed(text: str, what: str) -> Any:

@@ -1,11 +1,11 @@
-"""The protocol of one connection: uvicorn's HTTP/1.1, with deadlines and bounds that it lacks.
+"""The protocol of one connection: uvicorn's HTTP/1.1, plus the deadlines and bounds that it lacks.
 
-Uvicorn waits for ever for headers and bodies that drip and for answers that nobody reads; middleware
-would come too late, since it is called when the headers are complete. So the protocol notes when its
-present step is due, and the server asks it to close a few times a second: no timer for each request.
+Uvicorn waits for ever for slow headers and bodies and for answers that nobody reads; middleware would be
+too late, because it is called when the headers are complete. So the protocol stores when its current step
+is due, and the server checks it a few times a second, without a timer for each request.
 
-One request is worked on at a time. What a client sends ahead is kept as bytes, unread beyond one
-segment, until its turn comes.
+One request is processed at a time. What a client sends ahead is stored as bytes, at most one segment,
+until its turn.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _WORK_MAX = 1000
 """How many pieces and chunks of a segment are parsed in one turn of the loop: about a millisecond."""
 
 _PIECE_BYTES = 4096
-"""How much is parsed before the work is looked at, where the length is not known: some hundred tiny chunks."""
+"""How much is parsed before the work is checked, if the length is unknown: a hundred tiny chunks or so."""
 
 _BLANK_LINE = b"\r\n\r\n"
 _LINE_END = 13
 
 
 class _Step(Enum):
-    """What the connection waits for: a request, the rest of its head, the rest of its body, our answer."""
+    """What the connection waits for: a request, the rest of its head or of its body, or our answer."""
 
     IDLE = auto()
     HEAD = auto()
@@ -47,12 +47,12 @@ class _Step(Enum):
 
 
 class _Flow(FlowControl):
-    """Uvicorn's flow control, by which nothing is read while something that was read waits for its turn."""
+    """Uvicorn's flow control, which reads nothing while something already read waits for its turn."""
 
     is_holding = False
 
     def resume_reading(self) -> None:
-        """Read on, unless something is held or the connection ends."""
+        """Read on, unless something is waiting or the connection ends."""
         if not self.is_holding and not self._transport.is_closing():
             super().resume_reading()
 
@@ -96,29 +96,29 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._surplus:
             self._load.note_refusal(f"{self._bounds.connections_max} connections are open", self.loop.time())
         if self._file_number() >= self._load.files_max - self._bounds.files_spare:
-            # It would wait for a request while the files that the database needs run out.
+            # It would wait for a request while the database runs out of files.
             self._load.note_refusal(f"nearly {self._load.files_max} files are open, the limit", self.loop.time())
             self._refuse(BUSY)
 
     def _file_number(self) -> int:
-        """The number of the connection's file: the system gives out the lowest that is free."""
+        """The number of the connection's file; the system uses the lowest free one."""
         connection = self.transport.get_extra_info("socket")
         return -1 if connection is None else cast(int, connection.fileno())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone: nothing is read, kept or written any more."""
+        """The client has disconnected: stop reading, storing and writing."""
         self._stop_reading()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have arrived. What is not well-formed HTTP is answered 400 and ends the connection."""
+        """Bytes have arrived. Malformed HTTP is answered with 400 and ends the connection."""
         if self._held:
             self._hold(self._held + data)
         elif not self._ended:
             self._feed(data)
 
     def _feed(self, data: bytes) -> None:
-        """Parse up to the end of one request, and keep the rest for when it is answered."""
+        """Parse up to the end of one request, and store the rest until it is answered."""
         start, length = 0, len(data)
         self._work = 0
         while start < length and not self._ended:
@@ -139,10 +139,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._tail = b"" if self._step is _Step.ANSWER else (self._tail + data[-3:])[-3:]
 
     def _end_of_piece(self, data: bytes, start: int) -> int:
-        """Return where to stop and look: no piece goes on behind the end of a head or of a body."""
+        """Return where to stop: no piece extends beyond the end of a head or of a body."""
         if self._body_left:
             return min(start + self._body_left, len(data))
-        if start == 0 and self._tail:  # The blank line may have begun before.
+        if start == 0 and self._tail:  # The blank line may have started in an earlier piece.
             across = (self._tail + data[:3]).find(_BLANK_LINE)
             if across >= 0:
                 return across + 4 - len(self._tail)
@@ -151,7 +151,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return most if found < 0 else found + 4
 
     def _feed_piece(self, piece: bytes) -> None:
-        """Parse a piece, without the upgrades that nobody here speaks, and count what of it is not body."""
+        """Parse a piece without upgrades, which are not supported, and count the bytes that are not body."""
         self._work += 1
         self._piece_bytes = len(piece)
         if piece[0] <= _LINE_END and self._step is _Step.IDLE and not self._begins_well(piece):
@@ -170,16 +170,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(TOO_LARGE)
 
     def _begins_well(self, piece: bytes) -> bool:
-        """Whether nothing but whole line ends, which some clients send after a body, stands before a request."""
+        """Whether there are only line ends before a request, which some clients send after a body."""
         blank = piece[: len(piece) - len(piece.lstrip(b"\r\n"))]
         whole = b"\r" + blank if self._tail.endswith(b"\r") else blank
         return whole.replace(b"\r\n", b"") in (b"", b"\r" if blank == piece else b"")
 
     def _read_again(self) -> None:
-        """Have a new parser read the headers without the wish for an upgrade, and then the body by its length.
+        """Let a new parser read the headers without the upgrade, and then the body by its length.
 
-        The parser ends a request that asks for an upgrade with its headers, which end the piece, and
-        would take what follows for something else.
+        The parser ends a request for an upgrade after its headers, where the piece ends, and would take
+        what follows for something else.
         """
         if self._ended:
             return
@@ -194,7 +194,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.parser.get_http_version().encode()
 
     def _hold(self, data: bytes) -> None:
-        """Keep what came ahead of its turn, and read nothing more meanwhile; nothing to keep reads on."""
+        """Store what arrived ahead of its turn and stop reading; if there is nothing to store, read on."""
         self._load.held_bytes += len(data) - len(self._held)
         self._held = data
         self.flow.is_holding = bool(data)
@@ -209,7 +209,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end()
 
     def _go_on(self) -> None:
-        """Parse what was kept, if its turn has come."""
+        """Parse what was stored, if it is its turn."""
         data = self._held
         if data and not self._ended:
             self._hold(b"")
@@ -224,12 +224,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._begin(_Step.HEAD, self._bounds.head_s)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header has arrived; what comes behind the body is nobody's, and forgotten."""
+        """A header has arrived; trailers after the body are ignored."""
         if self._step is _Step.HEAD:
             self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """The headers are there: the application is called, or the request refused in its place."""
+        """The headers are complete: call the application, or refuse the request."""
         method = self.parser.get_method()
         version = self.parser.get_http_version()
         headers = headers_of(cast(Scope, self.scope))
@@ -238,7 +238,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(wrong, has_body=method != b"HEAD")
             return
         if self.parser.should_upgrade():
-            return  # It is read again without.
+            return  # It is read again without the upgrade.
         self._complete_scope(method, version)
         self._unread_bytes = 0
         self._body_left = int(headers.get(b"content-length", 0))
@@ -266,9 +266,9 @@ class BoundedProtocol(HttpToolsProtocol):
         return fault_in(method, version, self.headers, by_name=headers)
 
     def _complete_scope(self, method: bytes, version: str) -> None:
-        """What uvicorn's scope has, without the upgrades that nobody here speaks."""
+        """Return uvicorn's scope without upgrades, which are not supported."""
         raw_path, query = b"*", None
-        if self.url != b"*":  # Which stands for the server as a whole.
+        if self.url != b"*":  # It means the server as a whole.
             url = httptools.parse_url(self.url)
             raw_path, query = url.path or b"/", url.query
         path = raw_path.decode("ascii")
@@ -279,7 +279,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.scope["query_string"] = query or b""
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body has arrived; after an early answer it is thrown away, up to a bound."""
+        """A part of the body has arrived; after an early answer it is discarded, up to a bound."""
         if self._ended:
             return
         self._work += 1
@@ -295,9 +295,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end()
 
     def on_message_complete(self) -> None:
-        """The request is there as a whole: from here on the time is ours, not the client's."""
+        """The request is complete: from now on the time is ours, not the client's."""
         if self._ended or self._step is not _Step.BODY:
-            return  # It was refused, or is read again.
+            return  # It was refused, or is being read again.
         super().on_message_complete()
         self._tail = b""
         if not self.cycle.response_complete:
@@ -308,7 +308,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end()
 
     def on_response_complete(self) -> None:
-        """An answer is sent: the next request has its turn, if it is here, or is waited for."""
+        """An answer was sent: process the next request if it is here, or wait for it."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             self._end()
@@ -321,12 +321,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def pause_writing(self) -> None:
-        """The client does not read as fast as it is answered: from here on it has to."""
+        """The client reads more slowly than it is answered: from now on it has a deadline."""
         super().pause_writing()
         self._watch_writing()
 
     def resume_writing(self) -> None:
-        """The client has read: what it asked meanwhile has its turn."""
+        """The client has caught up: process what it sent in the meantime."""
         super().resume_writing()
         self._write_due = inf
         if self._step is _Step.IDLE:
@@ -338,7 +338,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unwritten = self.transport.get_write_buffer_size()
 
     def expire(self, now: float) -> None:
-        """Close the connection if its present step is overdue; a request in the middle is told so."""
+        """Close the connection if its current step is overdue; an unfinished request gets an error."""
         if self._write_due == inf and self.transport.is_closing():
             self._watch_writing()
         if now >= self._write_due:
@@ -354,7 +354,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refuse(TOO_SLOW)
 
     def _refuse(self, fault: Fault, *, has_body: bool = True) -> None:
-        """End the connection; a request that has no answer yet is told why."""
+        """End the connection; a request without an answer gets the reason."""
         if self._step is not _Step.BODY:
             self.transport.write(last_answer(fault, has_body=has_body))
         elif not self.cycle.response_started:
@@ -363,7 +363,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._end()
 
     def _end(self) -> None:
-        """Read no further, and close when what was written is read."""
+        """Stop reading, and close when the client has read what was written."""
         self._stop_reading()
         self.transport.close()
 

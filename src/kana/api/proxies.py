@@ -1,4 +1,4 @@
-"""Where a request comes from when a proxy brings it, told by proxies that are trusted and by nobody else."""
+"""Where a request behind a proxy comes from, according to trusted proxies only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.types import Scope
 Network = IPv4Network | IPv6Network
 
 HOPS_MAX = 16
-"""How many proxies in a row are looked at; what stands to the left of them, nobody reads."""
+"""How many proxies in a row are read; entries further to the left are ignored."""
 
 _NAMES = (b"x-forwarded-for", b"forwarded", b"x-forwarded-proto")
 _SCHEMES = ("http", "https")
@@ -22,17 +22,17 @@ log = structlog.get_logger("kana.http")
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What a proxy says of whoever spoke to it; empty where it does not say, or nothing that can be read."""
+    """What a proxy says about its client; empty if it does not say, or cannot be read."""
 
     address: str
     scheme: str = ""
 
 
 class Proxies:
-    """Puts the address and the scheme that people really use in place of those of the proxy that brings them.
+    """Replaces the address and the scheme of a proxy by those of its client.
 
-    Source: RFC 7239. Each proxy adds to the right whom it was spoken to by, so what stands there is looked at first,
-    and no further than proxies are trusted: what stands to the left of it, anybody may have written.
+    Source: RFC 7239. Each proxy adds its client on the right, so entries are read from the right, and only as far
+    as proxies are trusted: anybody may have written the entries further to the left.
     """
 
     def __init__(self, trusted: Iterable[Network]) -> None:
@@ -40,7 +40,7 @@ class Proxies:
         self._told = False
 
     def apply(self, scope: Scope) -> None:
-        """Correct ``client`` and ``scheme`` of a request, where they come by a trusted proxy."""
+        """Correct ``client`` and ``scheme`` of a request that comes through a trusted proxy."""
         given = _given(scope["headers"])
         if not given:
             return
@@ -67,16 +67,16 @@ class Proxies:
         return any(found in network for network in self._trusted)
 
     def _tell(self, peer: str) -> None:
-        """Say once that somebody is there who may be a proxy: without the setting everybody behind it is one place."""
+        """Warn once about a possible proxy: without the setting everybody behind it has one address."""
         if not self._told:
             self._told = True
-            log.warning("a forwarded address is not believed; is this a proxy of KANA_TRUSTED_PROXIES?", address=peer)
+            log.warning("a forwarded address is ignored; should this proxy be in KANA_TRUSTED_PROXIES?", address=peer)
 
 
 def is_local(scope: Scope) -> bool:
-    """Whether a request comes from this machine: from a program here, and not by way of a proxy that nobody named.
+    """Whether a request comes from a program on this machine, and not through an unknown proxy.
 
-    To be asked after ``Proxies.apply``, which puts whom a trusted proxy was spoken to by in its place.
+    Call it after ``Proxies.apply``, which replaces a trusted proxy by its client.
     """
     host, port = scope.get("client") or ("", 0)
     try:
@@ -90,7 +90,7 @@ def is_local(scope: Scope) -> bool:
 
 
 def _given(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[bytes, str]:
-    """Return the headers that proxies write, those of several lines as one."""
+    """Return the headers that proxies write; repeated ones are joined."""
     given: dict[bytes, str] = {}
     for name, value in headers:
         if name in _NAMES:
@@ -100,9 +100,9 @@ def _given(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[bytes, str]:
 
 
 def _hops(given: Mapping[bytes, str]) -> Sequence[Hop]:
-    """Return what proxies say, in the order they were passed; nothing where two headers say it differently.
+    """Return what proxies say, in order; nothing if the two kinds of header disagree.
 
-    A proxy writes one of the two kinds of header and passes the other on as it comes, from anybody.
+    A proxy writes one of the two kinds of header and passes on the other one, which anybody may have written.
     """
     listed = [_address(item) for item in _items(given, b"x-forwarded-for")]
     schemes = [item.lower() for item in _items(given, b"x-forwarded-proto")]
@@ -110,7 +110,7 @@ def _hops(given: Mapping[bytes, str]) -> Sequence[Hop]:
     if listed and told and listed != [hop.address for hop in told]:
         return (Hop(""),)
     if listed or schemes:
-        # One scheme for all is the newest proxy's; a list as long as that of addresses goes with it.
+        # A single scheme is that of the newest proxy; a list as long as the addresses belongs to them.
         each = schemes if len(schemes) == len(listed) else [*schemes[-1:]] * len(listed)
         hops = [Hop(*pair) for pair in zip(listed, each, strict=True)] if each else [Hop(address) for address in listed]
         return hops or (Hop("", schemes[-1]),)
@@ -132,7 +132,7 @@ def _read_element(element: str) -> Hop:
 
 
 def _address(text: str) -> str:
-    """Return an address without its port; "" for what is none, as ``unknown`` or a name that hides it."""
+    """Return an address without its port; "" for other values, such as ``unknown`` or a hidden name."""
     bare = text.strip().strip('"')
     if bare.startswith("["):
         bare = bare[1:].partition("]")[0]

@@ -27,15 +27,15 @@ from kana.model.text import UNITS_MAX, shown, whole_number
 
 
 def write_time(moment: datetime) -> str:
-    """Return an aware UTC time as the wire has it, with milliseconds and Z."""
+    """Return a UTC time as text for the API, with milliseconds and Z."""
     return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def read_time(value: object) -> datetime:
-    """Return an argument that is a time, by the one rule of every face.
+    """Return an argument that is a time, by the same rule as in every API.
 
     Raises:
-        GraphQLError: it is none.
+        GraphQLError: it is not a time.
     """
     try:
         return time_in(value, field="DateTime")
@@ -44,10 +44,10 @@ def read_time(value: object) -> datetime:
 
 
 def write_units(value: object) -> int:
-    """Return an amount as the wire has it.
+    """Return an amount for the API.
 
     Raises:
-        GraphQLError: it is no whole number from 0 to 2^53-1.
+        GraphQLError: it is not a whole number from 0 to 2^53-1.
     """
     if type(value) is int and 0 <= value <= UNITS_MAX:
         return value
@@ -55,10 +55,10 @@ def write_units(value: object) -> int:
 
 
 def write_change(value: object) -> int:
-    """Return units less those given back, as JSON has numbers: a sum that passes 2^53-1 is told as that.
+    """Return units minus those given back; a sum beyond 2^53-1 is shown as this bound.
 
     Raises:
-        GraphQLError: it is no whole number.
+        GraphQLError: it is not a whole number.
     """
     if type(value) is int:
         return max(-UNITS_MAX, min(UNITS_MAX, value))
@@ -66,10 +66,10 @@ def write_change(value: object) -> int:
 
 
 def read_whole(value: object) -> int:
-    """Return an argument that is a whole number, by the one rule of every face.
+    """Return an argument that is a whole number, by the same rule as in every API.
 
     Raises:
-        GraphQLError: it is none, or beyond 2^53-1 either way.
+        GraphQLError: it is not a whole number, or beyond 2^53-1 in either direction.
     """
     try:
         return whole_number(value, field="Int")
@@ -78,22 +78,22 @@ def read_whole(value: object) -> int:
 
 
 class _Int(GraphQLScalarType):
-    """A scalar that may bear the name of GraphQL's own."""
+    """A scalar that may have the name of one of GraphQL's own."""
 
     reserved_types: Mapping[str, GraphQLNamedType] = {}
 
 
 INT = _Int(
     "Int",
-    description="A whole number. Ours: to 2^53-1 either way, where GraphQL's own has 32 bits; taken as its digits too.",
+    description="A whole number, or its digits as text. Ours: up to 2^53-1 either way, where GraphQL's has 32 bits.",
     coerce_input_value=read_whole,
     coerce_output_value=write_change,
 )
-"""Int as our schemas have it. The name is Kana's and stands in every client's documents, so that it cannot be Units."""
+"""The Int of our schemas. It cannot be called Units, because Kana's clients use the name Int in their documents."""
 
 
 def widen_ints(schema: GraphQLSchema) -> None:
-    """Put our Int in the place of GraphQL's own, which a schema that is built of text always has."""
+    """Replace GraphQL's own Int, which a schema built from text always has, by ours."""
     schema.type_map[INT.name] = INT
     for named in schema.type_map.values():
         if isinstance(named, GraphQLInputObjectType | GraphQLObjectType) and not named.name.startswith("__"):

@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn that closes what is overdue, says where it listens, and ends well."""
+"""The HTTP server: uvicorn, plus closing overdue connections, reporting its address, and a clean exit."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _FILES_BESIDE = 256  # The database, the log, the connections to PostgreSQL.
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server that closes what is overdue, says where it listens, and exits 0 after SIGTERM."""
+    """Uvicorn's server that closes overdue connections, reports its address, and exits 0 after SIGTERM."""
 
     def __init__(self, config: uvicorn.Config, *, ready: Callable[[str, int], None] | None = None) -> None:
         super().__init__(config)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to listen, and say where."""
+        """Start to listen, and report the address."""
         await super().startup(sockets=sockets)
         if self.started and self._ready is not None:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._ready(host, port)
 
     async def on_tick(self, counter: int) -> bool:
-        """Called ten times a second: close what is overdue every other time."""
+        """Close overdue connections, at every second of ten calls a second."""
         if counter % 2 == 0:
             for connection in list(self.server_state.connections):
                 protocol = cast(BoundedProtocol, connection)
@@ -45,10 +45,10 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGTERM and SIGINT without dying of them afterwards."""
+        """Stop at SIGTERM and SIGINT, without being killed by them afterwards."""
         with super().capture_signals():
             yield
-            # Uvicorn would raise the signal again and die of it; having answered everything is success.
+            # Uvicorn would raise the signal again and be killed by it; but having answered everything is success.
             self._captured_signals.clear()
 
 
@@ -60,7 +60,7 @@ def server(
     bounds: Bounds | None = None,
     ready: Callable[[str, int], None] | None = None,
 ) -> Server:
-    """A server of ``app`` that is not yet running; port 0 takes a free one, told to ``ready``."""
+    """Return a server of ``app`` that does not run yet; port 0 is any free port, which ``ready`` gets."""
     bounds = bounds or Bounds()
     config = uvicorn.Config(
         cast(Any, app),
@@ -82,7 +82,7 @@ def server(
 
 
 def _files_for(bounds: Bounds) -> int:
-    """Return how many files the process may have open: more than it was given, where the system allows that."""
+    """Return how many files the process may have open, after raising the number as far as the system allows."""
     limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = bounds.connections_max + bounds.files_spare + _FILES_BESIDE
     allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
@@ -101,10 +101,10 @@ def serve(
     ready: Callable[[str, int], None] | None = None,
     sockets: list[socket.socket] | None = None,
 ) -> int:
-    """Serve ``app`` until SIGTERM or SIGINT; answer what is in flight, for ``bounds.drain_s`` at most.
+    """Serve ``app`` until SIGTERM or SIGINT, then finish open requests for at most ``bounds.drain_s``.
 
-    ``sockets`` are sockets that already listen, for several processes on one address. Returns what
-    the process should exit with: 0 after a signal, 3 where the application or its address did not start.
+    ``sockets`` are sockets that already listen, for several processes on one address. Return the exit
+    status: 0 after a signal, 3 if the application did not start or the address cannot be used.
     """
     running = server(app, host=host, port=port, bounds=bounds, ready=ready)
     try:

@@ -1,10 +1,9 @@
-"""User tokens: what one user's browser shows the Client API in secure mode.
+"""User tokens: the credential of one user's browser for the Client API in secure mode.
 
-A token is a JWT signed with HS256 and nothing else. Its ``kid`` names one of our own secrets,
-which alone says which environment it is for; whatever else a header names is ignored.
-``userId`` is the id that the user had; ``sub`` is what never changes of them, so that a
-token follows a user who is renamed and never passes to the next one with the old id.
-``ver`` is the version of the user's tokens: whoever lets a token in compares it with the user's own.
+A token is a JWT signed with HS256 and nothing else. Its ``kid`` names one of our own secrets, which
+alone decides the environment; everything else in the header is ignored. ``userId`` is the id that the
+user had; ``sub`` never changes, so that a token follows a renamed user and is never valid for a later
+user with the old id. ``ver`` is the version of the user's tokens, which is compared with the current one.
 
 Source: docs.usekana.com, "Secure mode"; ``kid``, ``sub`` and ``ver`` are ours.
 """
@@ -31,28 +30,28 @@ AUDIENCE = "kana-client"
 ISSUER = "usekana.com"
 
 LIFETIME = timedelta(days=30)
-"""How long a token is good for; one that claims to be good for longer is refused."""
+"""How long a token is valid; one that claims to be valid for longer is refused."""
 
 LEEWAY = timedelta(seconds=30)
-"""How far two machines' clocks may lie apart."""
+"""How far the clocks of two machines may differ."""
 
 BYTES_MAX = 4096
-"""Longest token that is looked at."""
+"""The longest token that is read."""
 
 _ALGORITHM = "HS256"
-# What every database can look up: a bucket, and a key of 64 bits.
+# A bucket and a key of 64 bits, which every database can look up.
 _PLACE = re.compile(r"([0-9]{1,4})\.([0-9]{1,19})")
 _REQUIRED = ["exp", "iat", "aud", "iss", "appId", "userId", "sub"]
-# What depends on the time is checked below, on our clock.
+# Times are checked below, by our clock.
 _OPTIONS = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
 
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
-    """What a token that was verified says: the environment, and who its user is.
+    """The content of a verified token: the environment and the user.
 
     ``bucket`` and ``user_key`` find the user whatever their id is now; ``user_id`` is the id they had.
-    It holds only while ``version`` is their ``token_version``.
+    The token is valid only while ``version`` is their ``token_version``.
     """
 
     environment: Environment
@@ -63,7 +62,7 @@ class TokenClaims:
 
 
 def issue(user: User, keyring: Keyring, *, now: datetime, lifetime: timedelta = LIFETIME) -> str:
-    """Return a token for a user, signed with the newest secret of their environment, good for ``lifetime``.
+    """Return a token for a user, signed with the newest secret of their environment, valid for ``lifetime``.
 
     ``lifetime`` is at most 30 days.
     """
@@ -79,16 +78,16 @@ def issue(user: User, keyring: Keyring, *, now: datetime, lifetime: timedelta = 
         "aud": AUDIENCE,
         "iss": ISSUER,
     }
-    # Written here and not by PyJWT, which escapes what is not ASCII: the longest ids would pass 4 KB.
+    # Not written by PyJWT, which escapes non-ASCII characters: with the longest ids it would exceed 4 KB.
     payload = json.dumps(claims, ensure_ascii=False, separators=(",", ":")).encode()
     return jwt.PyJWS().encode(payload, secret.secret, _ALGORITHM, {"kid": secret.id})
 
 
 def verify(token: str, keyring: Keyring, *, now: datetime) -> TokenClaims:
-    """Return what a token says.
+    """Return the content of a token.
 
     Raises:
-        Unauthenticated: it is not one of ours, not of this time, or too long; all read the same.
+        Unauthenticated: it is not one of ours, not valid now, or too long; the message is always the same.
     """
     if len(token) > BYTES_MAX or not token.isascii():
         raise Unauthenticated
@@ -130,7 +129,7 @@ def _read(claims: Mapping[str, Any], environment: Environment, keyring: Keyring)
     if claims["appId"] != keyring.environments[environment].app_id or not isinstance(claims["userId"], str):
         raise Unauthenticated
     place = _PLACE.fullmatch(claims["sub"])
-    version = claims.get("ver", 0)  # Tokens from before there were versions say none.
+    version = claims.get("ver", 0)  # Tokens from before there were versions have none.
     if place is None or int(place[2]) > NUMBER_MAX or type(version) is not int:
         raise Unauthenticated
     return TokenClaims(environment, int(place[1]), int(place[2]), claims["userId"], version)

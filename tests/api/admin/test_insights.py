@@ -200,8 +200,8 @@ def test_a_parquet_file(busy: Served) -> None:
     [
         ({"from": "yesterday"}, "from must be RFC 3339 with seconds and zone"),
         ({"by": "YEAR"}, "by must be one of HOUR, DAY, WEEK, MONTH, got 'YEAR'"),
-        ({"userId": ["ada", "eve"]}, "userId must be named once"),
-        ({"feature": "message"}, "there is no argument 'feature'"),
+        ({"userId": ["ada", "eve"]}, "userId must be given once"),
+        ({"feature": "message"}, "unknown argument 'feature'"),
         ({"featureId": "nothing"}, "Feature not found: 'nothing'"),
         ({"userId": "nobody"}, "User not found: 'nobody'"),
         ({"featureId": [f"f{number}" for number in range(101)]}, "featureId must be given at most 100 times"),

@@ -134,7 +134,7 @@ def test_an_addon_tied_to_base_packages_needs_one_of_them(served: Served) -> Non
             SUBSCRIBE,
             {"userId": "bob", "packageIds": []},
             "InvalidValueError",
-            "packageIds must hold 1 to 100 ids, got 0",
+            "packageIds must contain 1 to 100 ids, got 0",
         ),
         (
             SUBSCRIBE,
@@ -204,7 +204,7 @@ def test_a_link_leads_to_web_addresses_only(shared: Served, field: str, url: str
     """A checkout must not send people where a browser would run code or show a password."""
     error = shared.error(LINK, {**LINK_OK, field: url})
     assert name_of(error) == ("BAD_USER_INPUT", "InvalidValueError")
-    assert error["message"].startswith(f"{field} must be an http or https address")
+    assert error["message"].startswith(f"{field} must be an http or https URL")
 
 
 def test_pages_follow_the_order_of_creation(served: Served) -> None:

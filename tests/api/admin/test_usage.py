@@ -184,7 +184,7 @@ def test_checking_many_is_checking_each(served: Served) -> None:
     [
         ({"userIds": ["ada", "x"]}, "UserNotFoundError", "User not found: 'x'"),
         ({"featureIds": ["x"]}, "FeatureNotFoundError", "Feature not found: 'x'"),
-        ({"userIds": []}, "InvalidValueError", "userIds must hold 1 to 100 ids, got 0"),
+        ({"userIds": []}, "InvalidValueError", "userIds must contain 1 to 100 ids, got 0"),
         (
             {"featureIds": ["message", "message"]},
             "InvalidValueError",

@@ -189,7 +189,7 @@ def test_a_stale_file_is_a_conflict(served: Served) -> None:
     [
         (b"", "body must be JSON: Expecting value at line 1 column 1", None),
         (b"{", "body must be JSON: Expecting property name enclosed in double quotes at line 1 column 2", None),
-        (b'{"features": [], "features": []}', "body must be JSON: the key 'features' stands twice in one object", None),
+        (b'{"features": [], "features": []}', "body must be JSON: the key 'features' is repeated in one object", None),
         (b"[]", "the configuration must be a mapping with version, revision, app, project, updated, features,"
          " packages, addons, got a list", ""),
         ({"features": []}, "the configuration must have packages", ""),
@@ -228,7 +228,7 @@ def test_a_body_is_bounded(shared: Served) -> None:
     answer = call(shared, "validate", b" " * (BYTES_MAX + 1))
     assert (answer.status_code, answer.json()["error"]) == (413, f"body must be at most {BYTES_MAX} bytes")
     answer = call(shared, "validate", b"[" + b"{}," * (VALUES_MAX // 2) + b"{}]")
-    assert answer.json()["error"] == f"the configuration must hold at most {VALUES_MAX} values"
+    assert answer.json()["error"] == f"the configuration must have at most {VALUES_MAX} values"
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def refusal(answer: Any) -> str:
     return str(error["message"])
 
 
-OBJECTS = "the answer holds more than 1000 objects; page with first and after, or ask for fewer fields"
+OBJECTS = "the answer has more than 1000 objects; page with first and after, or ask for fewer fields"
 BYTES = "the answer is longer than 10000 bytes; page with first and after, or ask for fewer fields"
 
 

@@ -79,7 +79,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "digits without end": (f'"delta": {"9" * 5000}', "too many digits"),
     "no amount": ('"delta": "many"', "delta: Int must be a whole number"),
     "null": ('"delta": null', "delta must be a whole number"),
-    "NaN": ('"delta": NaN', "NaN is no JSON number"),
+    "NaN": ('"delta": NaN', "NaN is not a JSON number"),
     "a user that is a number": ('"userId": 5', "userId: String cannot represent"),
     "no user": ('"userId": null', "userId: Expected value of non-null type"),
     "a bad time": ('"timestamp": "now"', "timestamp: DateTime must be"),
@@ -91,7 +91,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "half a pair in metadata": ('"metadata": {"\\ud83d": 1}', "half of a surrogate pair"),
     "half a pair in the key": ('"idempotencyKey": "\\udb40"', "half of a surrogate pair"),
     "not UTF-8": ('"featureId": "\xff"', "a byte that is not UTF-8"),
-    "a key twice": ('"action": "ADD", "action": "ADD"', "stands twice"),
+    "a key twice": ('"action": "ADD", "action": "ADD"', "is repeated"),
     "metadata too deep": (f'"metadata": {"[" * 20}{"]" * 20}', "depth of $inputs[1]"),
     "a text too long": (f'"metadata": "{"x" * 20_000}"', "bytes of $inputs[1]"),
 }

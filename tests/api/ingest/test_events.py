@@ -136,8 +136,8 @@ def test_lines_are_usages_in_our_own_fields(served: Served) -> None:
         "",
         "BAD_USER_INPUT: line 4 must be JSON: Expecting property name enclosed in double quotes at line 1 column 2",
         "",
-        "BAD_USER_INPUT: line 6 holds unknown fields: 'amount'",
-        "BAD_USER_INPUT: featureId must be a text that is not empty, got None",
+        "BAD_USER_INPUT: line 6 has unknown fields: 'amount'",
+        "BAD_USER_INPUT: featureId must be a non-empty text, got None",
         "",
     ]
     assert [each["duplicate"] for each in found[:2]] == [False, True]
@@ -146,10 +146,10 @@ def test_lines_are_usages_in_our_own_fields(served: Served) -> None:
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "another version": ({"specversion": "0.3"}, "specversion must be '1.0', got '0.3'"),
-    "no id": ({"id": None}, "id must be a text that is not empty, got None"),
-    "an empty source": ({"source": ""}, "source must be a text that is not empty, got ''"),
-    "no subject": ({"subject": None}, "subject must be a text that is not empty, got None"),
-    "neither type nor feature": ({"type": None}, "type must be a text that is not empty, got None"),
+    "no id": ({"id": None}, "id must be a non-empty text, got None"),
+    "an empty source": ({"source": ""}, "source must be a non-empty text, got ''"),
+    "no subject": ({"subject": None}, "subject must be a non-empty text, got None"),
+    "neither type nor feature": ({"type": None}, "type must be a non-empty text, got None"),
     "an unknown feature": ({"type": "fax"}, "Feature not found: 'fax'"),
     "a subject too long": ({"subject": "x" * 256}, "userId must be 1 to 255 characters, got 256: "),
     "data that is no object": ({"data": [1]}, "data must be a JSON object, got [1]"),
@@ -161,7 +161,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "delta must be a whole number from ",
     ),
     "an unknown action": ({"data": {"action": "MUL"}}, "action must be ADD or SET, got 'MUL'"),
-    "a feature that is a number": ({"data": {"featureId": 5}}, "data.featureId must be a text"),
+    "a feature that is a number": ({"data": {"featureId": 5}}, "data.featureId must be a non-empty text"),
     "a time without a zone": ({"time": "2026-03-10T12:00:00"}, "timestamp must be RFC 3339 with seconds and zone"),
     "a time far ahead": ({"time": "2026-03-10T12:06:00Z"}, "timestamp "),
     "a time before the subscription": ({"time": "2025-03-10T12:00:00Z"}, "timestamp "),
@@ -184,12 +184,17 @@ BODIES: dict[str, tuple[bytes, str | None, int, str]] = {
     "text": (b"{}", "text/plain", 415, "Content-Type must be "),
     "a form": (b"a=1", "application/x-www-form-urlencoded", 415, "Content-Type must be "),
     "a batch that is no list": (b"{}", BATCH, 400, "body must be a JSON array of events, got {}"),
-    "a batch of nothing": (b"[]", BATCH, 400, f"body must hold 1 to {EVENTS_MAX} events, got 0"),
-    "no lines": (b"\n\n", LINES, 400, f"body must hold 1 to {EVENTS_MAX} events, got 0"),
+    "a batch of nothing": (b"[]", BATCH, 400, f"body must contain 1 to {EVENTS_MAX} events, got 0"),
+    "no lines": (b"\n\n", LINES, 400, f"body must contain 1 to {EVENTS_MAX} events, got 0"),
     "a batch that is no JSON": (b"[", BATCH, 400, "body must be JSON: "),
-    "a key of the body twice": (b'{"id": "1", "id": "2"}', BATCH, 400, "body must be JSON: the key 'id' stands twice"),
-    "not UTF-8": (b"\xff", BATCH, 400, "body must be UTF-8; byte 0 is not"),
-    "too many lines": (b"{}\n" * (EVENTS_MAX + 1), LINES, 400, f"body must hold 1 to {EVENTS_MAX} events, got 10001"),
+    "a key of the body twice": (b'{"id": "1", "id": "2"}', BATCH, 400, "body must be JSON: the key 'id' is repeated"),
+    "not UTF-8": (b"\xff", BATCH, 400, "body must be in UTF-8; byte 0 is not valid"),
+    "too many lines": (
+        b"{}\n" * (EVENTS_MAX + 1),
+        LINES,
+        400,
+        f"body must contain 1 to {EVENTS_MAX} events, got 10001",
+    ),
     "too large": (b" " * (BODY_BYTES_MAX + 1), BATCH, 413, f"body must be at most {BODY_BYTES_MAX} bytes"),
 }
 

@@ -295,8 +295,8 @@ DATA: dict[str, tuple[object, int | str]] = {
     "what we know": ({"featureId": "message", "metadata": {"a": 1}}, 1),
     "an amount beside other fields": ({"delta": 3, "path": "/a"}, 3),
     "an amount by another name beside them": ({"quantity": "3", "path": "/a"}, 3),
-    "other fields only": ({"tokens": 500}, "data must say how much, as delta, value or quantity, 1 for one unit; "),
-    "two amounts": ({"delta": 3, "value": 4}, "data must say how much once, got delta and value"),
+    "other fields only": ({"tokens": 500}, "data must have an amount as delta, value or quantity, 1 for one unit; "),
+    "two amounts": ({"delta": 3, "value": 4}, "data must have one amount, got delta and value"),
     "a number": (5, "data must be a JSON object, got 5"),
     "a text": ("5", "data must be a JSON object, got '5'"),
     "a list": ([5], "data must be a JSON object, got [5]"),
@@ -325,12 +325,12 @@ BASE64: dict[str, tuple[dict[str, Any], int | str]] = {
     "nothing": ({"data_base64": ""}, 1),
     "something else": (
         {"data_base64": "eyJkZWx0YSI6IDV9", "datacontenttype": "application/protobuf"},
-        "data_base64 must hold JSON, and datacontenttype says 'application/protobuf'",
+        "data_base64 must contain JSON, but datacontenttype is 'application/protobuf'",
     ),
     "no JSON": ({"data_base64": "eyJk"}, "data_base64 must be JSON: "),
     "no base64": ({"data_base64": "{}"}, "data_base64 must be base64, got '{}'"),
     "no text": ({"data_base64": 5}, "data_base64 must be base64, got 5"),
-    "both": ({"data_base64": "eyJkZWx0YSI6IDV9", "data": {}}, "an event holds data or data_base64, and not both"),
+    "both": ({"data_base64": "eyJkZWx0YSI6IDV9", "data": {}}, "an event must not have both data and data_base64"),
 }
 
 
@@ -349,4 +349,4 @@ def test_data_in_base64_are_read(served: Served, attributes: dict[str, Any], exp
 def test_lines_hold_what_we_know_only(served: Served) -> None:
     """A line is in our own fields: what another meter calls the amount is an unknown field, and not one unit."""
     [found] = results(post(served, lines(line(value=5)), LINES))
-    assert found["error"]["message"] == "line 1 holds unknown fields: 'value'"
+    assert found["error"]["message"] == "line 1 has unknown fields: 'value'"

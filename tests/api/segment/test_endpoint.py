@@ -183,9 +183,9 @@ def nested(depth: int) -> Any:
     [
         (b"", 400, None),
         (b"{", 400, None),
-        (b'{"type":"track","type":"page"}', 400, "body must be JSON: the key 'type' stands twice in one object"),
-        (b'{"type":"track","n":NaN}', 400, "body.n must be JSON: NaN is no JSON number"),
-        (b"\xff", 400, "body must be UTF-8; byte 0 is not"),
+        (b'{"type":"track","type":"page"}', 400, "body must be JSON: the key 'type' is repeated in one object"),
+        (b'{"type":"track","n":NaN}', 400, "body.n must be JSON: NaN is not a JSON number"),
+        (b"\xff", 400, "body must be in UTF-8; byte 0 is not valid"),
         (b'{"a":"\\ud800"}', 400, None),
         (b"[" * 100_000, 400, "body is nested too deeply"),
         (b"7", 400, "body must be a JSON object, got 7"),
@@ -215,7 +215,7 @@ def test_what_is_no_message_is_refused(
         ("/v1/batch", {"batch": {}}, "batch must be an array of 1 to 2500 messages"),
         ("/v1/batch", {"batch": []}, "batch must be an array of 1 to 2500 messages"),
         ("/v1/batch", {"batch": [{}] * 2501}, "batch must be an array of 1 to 2500 messages"),
-        ("/v1/batch", {"batch": [7]}, f"no message of the batch can be kept; the first: {SEVEN}"),
+        ("/v1/batch", {"batch": [7]}, f"no message of the batch can be stored; the first: {SEVEN}"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_kept_is_refused(shared: Served, path: str, value: Any, message: str) -> None:
@@ -286,13 +286,18 @@ def test_a_packed_body_is_taken(served: Served) -> None:
 @pytest.mark.parametrize(
     ("encoding", "body", "status", "message"),
     [
-        ("gzip", b"{}", 400, "body is not packed with gzip, as Content-Encoding says"),
-        ("gzip", gzip.compress(b'{"a":1}', mtime=0)[:-9], 400, "body ends before what is packed in it does"),
-        ("br", b"{}", 415, "Content-Encoding must be gzip or left out"),
+        ("gzip", b"{}", 400, "body is not compressed with gzip, as Content-Encoding says"),
+        ("gzip", gzip.compress(b'{"a":1}', mtime=0)[:-9], 400, "body ends before its compressed content does"),
+        ("br", b"{}", 415, "Content-Encoding must be gzip or omitted"),
         ("gzip", gzip.compress(b" " * 50_000_000, mtime=0), 413, "body must be at most 512000 bytes"),
         ("gzip", gzip.compress(b" " * 400_000, mtime=0) * 2, 413, "body must be at most 512000 bytes"),
-        ("gzip", gzip.compress(b"{}", mtime=0) + b"{}", 400, "body is not packed with gzip, as Content-Encoding says"),
-        ("gzip", gzip.compress(b"", mtime=0) * 17, 400, "body is packed in more than 16 members of gzip"),
+        (
+            "gzip",
+            gzip.compress(b"{}", mtime=0) + b"{}",
+            400,
+            "body is not compressed with gzip, as Content-Encoding says",
+        ),
+        ("gzip", gzip.compress(b"", mtime=0) * 17, 400, "body has more than 16 members of gzip"),
     ],
 )
 def test_a_body_that_is_not_what_it_says_is_refused(

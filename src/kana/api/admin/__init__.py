@@ -1,4 +1,4 @@
-"""The Admin API: what Kana published for back ends, and what we added."""
+"""The Admin API: what Kana published for back ends, and our additions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["LIMITS", "build_schema", "endpoint", "read_definitions"]
 LIMITS = Limits(
     variable_keys=2000, string_bytes=METADATA_BYTES_MAX, list_items_of={"recordUsageBatch.inputs": BATCH_ITEMS_MAX}
 )
-"""What one request may ask for: a package of a hundred features, metadata of any allowed size, a batch of usages."""
+"""The bounds of a request: enough for a package of a hundred features, the largest metadata, a batch of usages."""
 
 
 def endpoint(engine: Engine, door: Door, *, observe: Observer | None = None) -> GraphQLEndpoint:

@@ -1,4 +1,4 @@
-"""Who asks, settled once for a request, and what its resolvers share."""
+"""The caller of a request, found once, and what its resolvers share."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from kana.model.key import KeyKind
 class AdminContext:
     """One request of a caller with a private key.
 
-    The catalogue is read once, when a field first needs it; again after a change, and where
-    something names a package that was made in between.
+    The catalogue is read once, when a field first needs it, and again after a change or if something
+    names a package that was created in between.
     """
 
     __slots__ = ("_catalog", "_reading", "caller", "decisions", "engine", "environment", "request_id")
@@ -39,25 +39,25 @@ class AdminContext:
 
     @property
     def actor(self) -> Actor:
-        """The caller as the audit log names them."""
+        """The caller, as the log of changes names them."""
         return self.caller.actor
 
     @property
     def catalog(self) -> Catalog:
-        """The catalogue as last read: whoever answers packages or features has read it before."""
-        assert self._catalog is not None, "a resolver answered packages or features without reading the catalogue"
+        """The catalogue as last read. Every resolver that returns packages or features has read it."""
+        assert self._catalog is not None, "a resolver returned packages or features without reading the catalogue"
         return self._catalog
 
     async def read_catalog(self, *, holding: Iterable[str] = ()) -> Catalog:
-        """Return the catalogue, read anew only where it lacks a package that ``holding`` names."""
+        """Return the catalogue, read again only if it lacks a package that ``holding`` names."""
         if self._catalog is None and self._reading is not None:
-            self._catalog = await self._reading  # Perhaps just done, and whoever waits for it not yet awake.
+            self._catalog = await self._reading  # It may have just finished, before those who wait for it are awake.
         if self._catalog is None or any(package_id not in self._catalog.packages for package_id in holding):
             return await self.refresh_catalog()
         return self._catalog
 
     async def refresh_catalog(self) -> Catalog:
-        """Read the catalogue anew. Fields that ask at the same time share one reading."""
+        """Read the catalogue again. Fields that need it at the same time share one reading."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(self.engine.catalog.read(self.environment))
         self._catalog = await self._reading
@@ -68,10 +68,10 @@ Info: TypeAlias = GraphQLResolveInfo[AdminContext]
 
 
 def context_factory(engine: Engine, door: Door) -> Callable[[Scope], Awaitable[AdminContext]]:
-    """Return what makes the context of a request: it lets in private keys, bare or as Bearer.
+    """Return the function that creates the context of a request. It accepts private keys, bare or as Bearer.
 
     Raises (when called):
-        Unauthenticated: there is no key, or none that opens this door; all read the same.
+        Unauthenticated: there is no key, or it is not valid here; the message is always the same.
         RateLimited: the same, too often.
     """
 

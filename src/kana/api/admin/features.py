@@ -1,4 +1,4 @@
-"""Features: what could be billed."""
+"""The resolvers of features."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ feature_type = ObjectType("Feature")
 
 @query.field("feature")
 async def feature(_root: object, info: Info, *, id: str) -> Feature:  # noqa: A002 - Kana's word
-    """One feature by its id."""
+    """Return one feature by its id."""
     return (await info.context.read_catalog()).feature(given_id(id))
 
 
 @query.field("features")
 async def features(_root: object, info: Info, *, first: int | None = None, after: str | None = None) -> list[Feature]:
-    """Features in order of creation."""
+    """Return features in order of creation."""
     catalog = await info.context.read_catalog()
     return page(catalog.features, first=first, after=after, noun="feature")
 
@@ -52,11 +52,11 @@ async def update_feature(_root: object, info: Info, *, id: str, input: Input) ->
 
 @feature_type.field("packages")
 def packages_with(feature: Feature, info: Info) -> list[Package]:
-    """Return the packages that hold a feature."""
+    """Return the packages that contain a feature."""
     return info.context.catalog.packages_with(feature.id)
 
 
 @feature_type.field("entitlement")
 async def entitlement(feature: Feature, info: Info, *, user_id: str) -> Decision:
-    """What a user may do with a feature now, for one unit."""
+    """Return what a user may do with a feature now, for one unit."""
     return await info.context.decisions.load(given_id(user_id, field="userId"), feature.id)

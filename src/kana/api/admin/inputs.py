@@ -1,4 +1,4 @@
-"""What every noun's input has in common: ids, pages, and fields that were left out."""
+"""Reading inputs: ids, pages, and omitted fields."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kana.model.page import page_of, rows_to_read
 from kana.model.text import first_repeated, identifier, shown
 
 Input = dict[str, Any]
-"""An input object: fields in snake case, those left out are missing."""
+"""An input object, with fields in snake case; omitted fields are missing."""
 
 _Row = TypeVar("_Row")
 
@@ -19,7 +19,7 @@ def given_id(value: str, *, field: str = "id") -> str:
     """Return an id that a store can look up.
 
     Raises:
-        InvalidValue: no id can be like this; databases differ in what they make of it.
+        InvalidValue: no id can be like this; databases would treat it differently.
     """
     return identifier(value, field=field)
 
@@ -28,10 +28,10 @@ def given_ids(values: list[str], *, field: str, most: int = 100) -> list[str]:
     """Return ids, each named once.
 
     Raises:
-        InvalidValue: there are none, too many, one twice, or one that no id can be like.
+        InvalidValue: there are none, too many, one twice, or one that is not valid.
     """
     if not 1 <= len(values) <= most:
-        raise InvalidValue(f"{field} must hold 1 to {most} ids, got {len(values)}", field=field)
+        raise InvalidValue(f"{field} must contain 1 to {most} ids, got {len(values)}", field=field)
     if len(set(values)) < len(values):
         repeated = shown(first_repeated(values))
         raise InvalidValue(f"{field} must name each id once, got {repeated} more than once", field=field)
@@ -39,7 +39,7 @@ def given_ids(values: list[str], *, field: str, most: int = 100) -> list[str]:
 
 
 def fields_of(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return those of the fields that were given. Null metadata is the default again: an empty object."""
+    """Return the fields that were given. Null metadata resets it to the default, an empty object."""
     fields = {name: given[name] for name in names if name in given}
     if "metadata" in fields and fields["metadata"] is None:
         fields["metadata"] = {}
@@ -47,7 +47,7 @@ def fields_of(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 def page(rows: Mapping[str, _Row], *, first: int | None, after: str | None, noun: str) -> list[_Row]:
-    """Return rows by id in their order: all of them, or the ``first`` so many after an id.
+    """Return rows by id in their order: all of them, or only the ``first`` ones after an id.
 
     Raises:
         InvalidValue: there are more than 10,000 and ``first`` is not given, it is out of range,

@@ -1,4 +1,4 @@
-"""Insights: what was used, by whom, and who runs into limits; and the log of administrative changes."""
+"""The resolvers of insights, and of the log of administrative changes."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ query = QueryType()
 log_type = ObjectType("AdminLogLine")
 
 REASONS = {outcome.name: outcome for outcome in Outcome if outcome is not Outcome.RECORDED}
-"""Why a usage is refused, by the words of the schema."""
+"""The reasons for a refusal, by their names in the schema."""
 
 
 class Range(TypedDict):
-    """A range as the engine takes it."""
+    """A time range, as arguments of the engine."""
 
     start: datetime
     end: datetime
 
 
-# Arguments come as a mapping: one of them is called `from`, which is no name in Python.
+# The arguments are a mapping, because `from` cannot be a name in Python.
 
 
 @query.field("usageInsights")
 async def usage_insights(_root: object, info: Info, **given: Any) -> list[UsageRow]:
-    """What was used, step by step."""
+    """Return usage step by step."""
     return await info.context.engine.insights.usage(
         info.context.environment,
         **_range(given),
@@ -47,7 +47,7 @@ async def usage_insights(_root: object, info: Info, **given: Any) -> list[UsageR
 
 @query.field("adoption")
 async def adoption(_root: object, info: Info, **given: Any) -> list[Adoption]:
-    """Who could use each feature, and who did."""
+    """Return how many could use each feature, and how many did."""
     return await info.context.engine.insights.adoption(
         info.context.environment, **_range(given), feature_ids=_ids(given.get("feature_ids"), field="featureIds")
     )
@@ -55,7 +55,7 @@ async def adoption(_root: object, info: Info, **given: Any) -> list[Adoption]:
 
 @query.field("topUsers")
 async def top_users(_root: object, info: Info, **given: Any) -> list[TopUser]:
-    """Who used most of a feature."""
+    """Return the users who used a feature most."""
     return await info.context.engine.insights.top_users(
         info.context.environment,
         given_id(given["feature_id"], field="featureId"),
@@ -66,19 +66,19 @@ async def top_users(_root: object, info: Info, **given: Any) -> list[TopUser]:
 
 @query.field("nearLimit")
 async def near_limit(_root: object, info: Info, *, first: int | None = None) -> list[Outlook]:
-    """Who is about to be stopped."""
+    """Return the users near a limit."""
     return await info.context.engine.insights.near_limit(info.context.environment, first=_or(first, 100))
 
 
 @query.field("limitOutlook")
 async def limit_outlook(_root: object, info: Info, *, user_id: str) -> list[Outlook]:
-    """How one user stands with their limits."""
+    """Return how much of each limit a user has used."""
     return await info.context.engine.insights.outlook(info.context.environment, given_id(user_id, field="userId"))
 
 
 @query.field("refusals")
 async def refusals(_root: object, info: Info, **given: Any) -> list[Refusals]:
-    """Who was stopped, how often and why."""
+    """Return refusals by user, feature and reason."""
     return await info.context.engine.insights.refusals(
         info.context.environment,
         **_range(given),
@@ -92,7 +92,7 @@ async def refusals(_root: object, info: Info, **given: Any) -> list[Refusals]:
 async def admin_log(
     _root: object, info: Info, *, first: int | None = None, after: str | None = None, subject: str | None = None
 ) -> list[LogLine]:
-    """Who changed what."""
+    """Return administrative changes."""
     return await info.context.engine.insights.log(
         info.context.environment,
         first=_or(first, 100),
@@ -103,19 +103,19 @@ async def admin_log(
 
 @log_type.field("id")
 def line_id(line: LogLine, _info: Info) -> str:
-    """Return the line's id as the wire has ids."""
+    """Return the id of the line as text."""
     return str(line.id)
 
 
 @log_type.field("actorKind")
 def actor_kind(line: LogLine, _info: Info) -> str:
-    """What kind of caller it was."""
+    """Return the kind of the actor."""
     return line.actor.kind
 
 
 @log_type.field("actorName")
 def actor_name(line: LogLine, _info: Info) -> str:
-    """Who it was."""
+    """Return the name of the actor."""
     return line.actor.name
 
 

@@ -1,4 +1,4 @@
-"""Decisions for many features of one user, asked field by field and read at once."""
+"""Decisions for many features of one user, requested field by field and read together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kana.model.environment import Environment
 
 
 class DecisionLoader:
-    """Gathers what fields ask in one turn of the loop: one reading a user, not one a field."""
+    """Collects what fields request in one turn of the loop, to read once for each user and not for each field."""
 
     __slots__ = ("_asked", "_environment", "_usage")
 
@@ -23,7 +23,7 @@ class DecisionLoader:
         """Return what a user may do with a feature now, for one unit.
 
         Raises:
-            UserNotFound, FeatureNotFound: no such id.
+            UserNotFound, FeatureNotFound: there is no such user or feature.
         """
         if user_id not in self._asked:
             self._asked[user_id] = ([], asyncio.ensure_future(self._read(user_id)))

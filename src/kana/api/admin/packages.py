@@ -1,4 +1,4 @@
-"""Packages: collections of features that users subscribe to."""
+"""The resolvers of packages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STATUSES = (*PackageStatus, _ALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageFeatureView:
-    """A feature as it sits in one package, with what the feature itself says."""
+    """A feature in one package, together with the feature itself."""
 
     id: str
     name: str
@@ -43,7 +43,7 @@ class PackageFeatureView:
 
 @query.field("package")
 async def package(_root: object, info: Info, *, id: str, include_features: bool | None = None) -> Package:  # noqa: A002, ARG001
-    """One package by its id."""
+    """Return one package by its id."""
     return (await info.context.read_catalog()).package(given_id(id))
 
 
@@ -53,11 +53,11 @@ async def packages(
     info: Info,
     *,
     status: str | None = None,
-    include_features: bool | None = None,  # noqa: ARG001 - Kana's examples pass it; a query takes what it selects
+    include_features: bool | None = None,  # noqa: ARG001 - Kana's examples pass it; a query returns what it selects
     first: int | None = None,
     after: str | None = None,
 ) -> list[Package]:
-    """Packages of one status, or of all, in order of creation."""
+    """Return packages of one status, or of all, in order of creation."""
     wanted = _status(status)
     catalog = await info.context.read_catalog()
     found = {
@@ -83,7 +83,7 @@ async def create_package(_root: object, info: Info, *, input: Input) -> Package:
 
 @mutation.field("updatePackage")
 async def update_package(_root: object, info: Info, *, id: str, input: Input) -> Package:  # noqa: A002 - Kana's words
-    """Change a package: its metadata, and of a draft all else."""
+    """Change the metadata of a package, or every field of a draft."""
     context = info.context
     changes = fields_of(input, "name", "metadata")
     if input.get("is_addon") is not None:
@@ -108,7 +108,7 @@ async def publish_package(_root: object, info: Info, *, id: str) -> Package:  # 
 
 @mutation.field("archivePackage")
 async def archive_package(_root: object, info: Info, *, id: str) -> Package:  # noqa: A002 - Kana's word
-    """Retire a published package."""
+    """Archive a published package."""
     context = info.context
     archived = await context.engine.catalog.archive_package(context.environment, given_id(id), by=context.actor)
     return await _answer(context, archived)
@@ -123,7 +123,7 @@ async def duplicate_package(
     new_id: str,
     name: str | None = None,
 ) -> Package:
-    """Create a draft that equals a package."""
+    """Create a draft copy of a package."""
     context = info.context
     copy = await context.engine.catalog.duplicate_package(
         context.environment, given_id(id), new_id=given_id(new_id, field="newId"), name=name, by=context.actor
@@ -133,7 +133,7 @@ async def duplicate_package(
 
 @mutation.field("deletePackage")
 async def delete_package(_root: object, info: Info, *, id: str) -> Package:  # noqa: A002 - Kana's word
-    """Delete a draft; answer it as it was."""
+    """Delete a draft and return it."""
     context = info.context
     deleted = (await context.refresh_catalog()).package(given_id(id))
     await context.engine.catalog.delete_package(context.environment, id, by=context.actor)

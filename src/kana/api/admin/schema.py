@@ -1,4 +1,4 @@
-"""The schema: the reviewed SDL in the files beside this one, bound to the resolvers."""
+"""The executable schema: the SDL in the files beside this one, with its resolvers."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ _BINDINGS = (
 )
 
 
-_PARTS = ("schema", "types", "inputs")  # What may be asked for, what is answered, and what is handed in.
+_PARTS = ("schema", "types", "inputs")  # Queries and mutations, types, and inputs.
 
 
 def read_definitions() -> str:
-    """Return the SDL as one text, in the order in which people read it."""
+    """Return the SDL as one text, in the order of reading."""
     folder = files(__package__)
     return "\n".join(folder.joinpath(f"{part}.graphql").read_text(encoding="utf-8") for part in _PARTS)
 
 
 @cache
 def build_schema() -> GraphQLSchema:
-    """Return the executable schema, which nobody changes: it is built once.
+    """Return the executable schema, which is built once and never changed.
 
-    Fields without a resolver of their own are read off what they stand on.
+    Fields without a resolver are read from their object.
     """
     schema = make_executable_schema(read_definitions(), *_BINDINGS)
     widen_ints(schema)
@@ -77,7 +77,7 @@ def build_schema() -> GraphQLSchema:
 
 
 def _name_arguments(schema: GraphQLSchema) -> None:
-    """Hand arguments and input fields to resolvers in snake case."""
+    """Pass arguments and input fields to resolvers in snake case."""
     for named in schema.type_map.values():
         if isinstance(named, GraphQLInputObjectType):
             for name, field in named.fields.items():

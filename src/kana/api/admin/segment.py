@@ -1,4 +1,4 @@
-"""What Segment sent, and the rules that map it to features."""
+"""The resolvers of Segment events and mapping rules."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ mutation = MutationType()
 event_type = ObjectType("SegmentEvent")
 
 FIRST = 100
-"""How many are listed unless asked otherwise."""
+"""How many items a list has by default."""
 
 
 @query.field("mappingRules")
 async def mapping_rules(_root: object, info: Info) -> list[MappingRule]:
-    """All rules."""
+    """Return all rules."""
     return await info.context.engine.mapping.rules(info.context.environment)
 
 
@@ -36,7 +36,7 @@ async def segment_events(
     first: int | None = None,
     after: str | None = None,
 ) -> list[SegmentEvent]:
-    """Events, the newest first."""
+    """Return events, the newest first."""
     return await info.context.engine.mapping.events(
         info.context.environment,
         status=status,
@@ -47,20 +47,20 @@ async def segment_events(
 
 @query.field("segmentEventCounts")
 async def segment_event_counts(_root: object, info: Info) -> EventCounts:
-    """How many there are."""
+    """Return the number of events by status."""
     return await info.context.engine.mapping.counts(info.context.environment)
 
 
 @query.field("unmappedEventNames")
 async def unmapped_event_names(_root: object, info: Info, *, first: int | None = None) -> list[UnmappedEventName]:
-    """Names of unmapped events."""
+    """Return the names of unmapped events."""
     mapping = info.context.engine.mapping
     return await mapping.unmapped_names(info.context.environment, first=FIRST if first is None else first)
 
 
 @query.field("unmappedEventProperties")
 async def unmapped_event_properties(_root: object, info: Info, *, first: int | None = None) -> list[UnmappedProperty]:
-    """Properties of unmapped events."""
+    """Return the properties of unmapped events."""
     mapping = info.context.engine.mapping
     return await mapping.unmapped_properties(info.context.environment, first=FIRST if first is None else first)
 
@@ -84,7 +84,7 @@ async def update_mapping_rule(_root: object, info: Info, *, id: str, input: Inpu
     """Change a rule."""
     context = info.context
     changes = fields_of(input, "name", "event_name", "conditions", "feature_id")
-    for name in ("name", "conditions", "feature_id"):  # There is no null to be had.
+    for name in ("name", "conditions", "feature_id"):  # Null is not allowed here.
         if changes.get(name) is None:
             changes.pop(name, None)
     if "conditions" in changes:
@@ -103,14 +103,14 @@ async def delete_mapping_rule(_root: object, info: Info, *, id: str) -> MappingR
 
 @mutation.field("retrySegmentEvent")
 async def retry_segment_event(_root: object, info: Info, *, id: str) -> SegmentEvent:  # noqa: A002 - as elsewhere
-    """Try an event again."""
+    """Try a failed event again."""
     context = info.context
     return await context.engine.segment.retry(context.environment, _number(id, field="id"))
 
 
 @mutation.field("retryFailedSegmentEvents")
 async def retry_failed_segment_events(_root: object, info: Info) -> int:
-    """Have all that failed tried again."""
+    """Try all failed events again."""
     context = info.context
     count = await context.engine.mapping.failed(context.environment)
     context.engine.replayer.retry_failed(context.environment)
@@ -119,13 +119,13 @@ async def retry_failed_segment_events(_root: object, info: Info) -> int:
 
 @event_type.field("id")
 def event_id(event: SegmentEvent, _info: Info) -> str:
-    """Return the event's number as the wire has ids."""
+    """Return the number of the event as text."""
     return str(event.number)
 
 
 @event_type.field("timestamp")
 def timestamp(event: SegmentEvent, _info: Info) -> object:
-    """When it happened."""
+    """Return when the event happened."""
     return event.happened_at
 
 

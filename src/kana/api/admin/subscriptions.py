@@ -1,4 +1,4 @@
-"""Subscriptions: which users hold which packages."""
+"""The resolvers of subscriptions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _URL_LENGTH_MAX = 2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageSubscription:
-    """A subscription as the API shows it: with its user's id and its whole package."""
+    """A subscription as the API returns it, with the id of its user and its package."""
 
     id: str
     user_id: str
@@ -39,7 +39,7 @@ class PackageSubscription:
 
 @query.field("subscription")
 async def subscription(_root: object, info: Info, *, id: str) -> PackageSubscription:  # noqa: A002 - Kana's word
-    """One subscription by its id."""
+    """Return one subscription by its id."""
     context = info.context
     held = await context.engine.accounts.subscription(context.environment, parse_subscription_id(id))
     return await _shown_one(context, held)
@@ -49,7 +49,7 @@ async def subscription(_root: object, info: Info, *, id: str) -> PackageSubscrip
 async def subscriptions(
     _root: object, info: Info, *, user_id: str | None = None, first: int | None = None, after: str | None = None
 ) -> list[PackageSubscription]:
-    """Subscriptions of any status, the oldest first."""
+    """Return subscriptions of any status, the oldest first."""
     context = info.context
     held = await context.engine.accounts.subscriptions(
         context.environment,
@@ -88,7 +88,7 @@ async def cancel_subscription(
     id: str,  # noqa: A002 - Kana's word
     at_period_end: bool | None = None,
 ) -> PackageSubscription:
-    """End a subscription, now or at the end of its period."""
+    """Cancel a subscription, now or at the end of its period."""
     context = info.context
     held = await context.engine.accounts.cancel_subscription(
         context.environment, parse_subscription_id(id), at_period_end=bool(at_period_end)
@@ -100,7 +100,7 @@ async def cancel_subscription(
 async def generate_subscription_link(
     _root: object, info: Info, *, template_id: str, success_url: str, cancel_url: str, user_id: str | None = None
 ) -> None:
-    """Check what is asked for, and say that there is nobody to ask."""
+    """Check the arguments, and refuse because no billing provider is connected."""
     context = info.context
     given_id(template_id, field="templateId")
     _check_url(success_url, field="successUrl")
@@ -133,10 +133,10 @@ async def _shown_one(context: AdminContext, held: Subscribed) -> PackageSubscrip
 
 
 def _check_url(url: str, *, field: str) -> None:
-    """Refuse an address that a checkout must not send people to."""
+    """Refuse a URL to which a checkout must not send users."""
     if not _is_web_address(url):
         raise InvalidValue(
-            f"{field} must be an http or https address without user name or password,"
+            f"{field} must be an http or https URL without a user name or password,"
             f" at most {_URL_LENGTH_MAX} characters, got {shown(url)}",
             field=field,
         )
@@ -147,7 +147,7 @@ def _is_web_address(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - reading it refuses a port that is none
+        parts.port  # noqa: B018 - reading it refuses a port that is not valid
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc

@@ -1,4 +1,4 @@
-"""Usage: may this user, this user has, and what was used."""
+"""The resolvers of usage: check, record and show."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ mutation = MutationType()
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """What one user may do with each feature asked for, as lists in that order: cheap to write out by the thousand."""
+    """The decisions for one user as lists in the order of the features, which are fast to write by the thousand."""
 
     user_id: str
     decisions: list[Decision]
 
     @property
     def access(self) -> list[bool]:
-        """Whether each may be used."""
+        """Whether the user may use each feature."""
         return [decision.access for decision in self.decisions]
 
     @property
     def reason(self) -> list[str]:
-        """Why, for each."""
+        """The reason for each feature."""
         return [decision.reason for decision in self.decisions]
 
     @property
@@ -45,17 +45,17 @@ class DecisionRow:
 
     @property
     def used(self) -> list[int | None]:
-        """What is used of each; None where it is not counted."""
+        """The used units of each feature; None if it is not counted."""
         return [None if (c := decision.consumption) is None else c.used for decision in self.decisions]
 
     @property
     def budget(self) -> list[int | None]:
-        """How much of each there is; None also where it is unlimited."""
+        """The budget of each feature; None if it is not counted or unlimited."""
         return [None if (c := decision.consumption) is None else c.budget for decision in self.decisions]
 
     @property
     def overage_enabled(self) -> list[bool | None]:
-        """Whether each may go over its budget; None where it is not counted."""
+        """Whether the user may exceed each budget; None if the feature is not counted."""
         return [None if (c := decision.consumption) is None else c.overage_enabled for decision in self.decisions]
 
 
@@ -63,7 +63,7 @@ class DecisionRow:
 def can_use_feature(
     _root: object, info: Info, *, user_id: str, feature_id: str, delta: int | None
 ) -> Awaitable[Decision]:
-    """Translate, ask the engine, hand back its answer. A refusal is data, with its reason."""
+    """Return whether a user may use a feature now. A refusal is an answer with a reason."""
     context = info.context
     return context.engine.usage.check(
         context.environment,
@@ -77,7 +77,7 @@ def can_use_feature(
 async def can_use_features(
     _root: object, info: Info, *, user_ids: list[str], feature_ids: list[str], delta: int | None
 ) -> list[DecisionRow]:
-    """Ask for all users and features at once."""
+    """Return the decisions for all users and features at one moment."""
     context = info.context
     rows = await context.engine.usage.check_many(
         context.environment,
@@ -90,7 +90,7 @@ async def can_use_features(
 
 @query.field("showUsage")
 async def show_usage(_root: object, info: Info, *, user_id: str, feature_id: str, past: int | None = None) -> Shown:
-    """What was used, now and before."""
+    """Return usage in the current period and in finished ones."""
     context = info.context
     return await context.engine.usage.show(
         context.environment,
@@ -102,14 +102,14 @@ async def show_usage(_root: object, info: Info, *, user_id: str, feature_id: str
 
 @mutation.field("recordUsage")
 async def record_usage(_root: object, info: Info, *, input: Input) -> UsageAnswer:  # noqa: A002 - Kana's word
-    """Record, and answer when it is on disk."""
+    """Record a usage, and answer when it is on disk."""
     context = info.context
     return answer_of(await context.engine.usage.record(_usage(context.environment, input)))
 
 
 @mutation.field("recordUsageBatch")
 async def record_usage_batch(_root: object, info: Info, *, inputs: list[Input | KanaError]) -> list[UsageAnswer]:
-    """Record all that can be, and answer each in its place."""
+    """Record the valid usages, and answer all in their order."""
     context = info.context
     usages = read_each(inputs, lambda given: _usage(context.environment, given))
     return await record_each(context.engine.usage, usages, request_id=context.request_id)

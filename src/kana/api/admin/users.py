@@ -1,4 +1,4 @@
-"""Users, and the tokens that their browsers show."""
+"""The resolvers of users and their tokens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ mutation = MutationType()
 
 @query.field("user")
 async def user(_root: object, info: Info, *, id: str) -> User:  # noqa: A002 - Kana's word
-    """One user by their id."""
+    """Return one user by their id."""
     return await info.context.engine.accounts.user(info.context.environment, given_id(id))
 
 
@@ -31,7 +31,7 @@ async def users(
     first: int | None = None,
     after: str | None = None,
 ) -> list[User]:
-    """Users in the order of their ids."""
+    """Return users in the order of their ids."""
     after = None if after is None else given_id(after, field="after")
     return await info.context.engine.accounts.users(info.context.environment, first=first, after=after)
 
@@ -55,7 +55,7 @@ async def update_user(_root: object, info: Info, *, id: str, input: Input) -> Us
 
 @mutation.field("revokeUserTokens")
 async def revoke_user_tokens(_root: object, info: Info, *, user_id: str) -> User:
-    """Revoke every token that was made for a user until now."""
+    """Revoke all existing tokens of a user."""
     context = info.context
     return await context.engine.accounts.revoke_tokens(
         context.environment, given_id(user_id, field="userId"), by=context.actor
@@ -64,7 +64,7 @@ async def revoke_user_tokens(_root: object, info: Info, *, user_id: str) -> User
 
 @mutation.field("generateUserToken")
 async def generate_user_token(_root: object, info: Info, *, user_id: str) -> dict[str, str]:
-    """Make a token for a user who exists."""
+    """Return a token for a user who exists."""
     engine = info.context.engine
     user = await engine.accounts.user(info.context.environment, given_id(user_id, field="userId"))
     return {"token": tokens.issue(user, await engine.access.keyring(), now=engine.clock())}

@@ -1,4 +1,4 @@
-"""The Client API: what Kana published for browsers. Nothing but reading one's own entitlements."""
+"""The Client API, which Kana published for browsers: a user's own entitlements, read-only."""
 
 from kana.api.client.endpoint import endpoint
 

@@ -1,4 +1,4 @@
-"""Who asks, settled once: a user by their token, or in simple mode anyone with the public key, for a user's id."""
+"""The caller of a request: a user with a token, or in simple mode anyone with a public key and a user's id."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from kana.model.user import User
 
 @dataclass(frozen=True, slots=True)
 class ClientContext:
-    """One request of one user. ``secure``: a token proves who they are, the ``owner``; else someone names them."""
+    """One request about one user. If ``secure``, a token proves that the caller is this user, the ``owner``."""
 
     engine: Engine
     environment: Environment
@@ -40,12 +40,12 @@ Info: TypeAlias = GraphQLResolveInfo[ClientContext]
 
 
 def context_factory(engine: Engine, door: Door) -> Callable[[Scope], Awaitable[ClientContext]]:
-    """Return what makes the context of a request.
+    """Return the function that creates the context of a request.
 
-    With a token, the token alone decides and X-User-ID is not looked at.
+    With a token, the token alone decides and X-User-ID is ignored.
 
     Raises (when called):
-        Unauthenticated: no credential, or none that opens this door, or a public key where tokens are required.
+        Unauthenticated: there is no valid credential, or a public key although tokens are required.
         RateLimited: the same, too often.
     """
 
@@ -82,17 +82,17 @@ def _user_id(header: bytes) -> str:
     """Return the id of the X-User-ID header.
 
     Raises:
-        InvalidValue: it is missing or no id can be like this.
+        InvalidValue: it is missing or is not a valid id.
     """
     return identifier(id_in(header), field="X-User-ID")
 
 
 def id_in(header: bytes) -> str:
-    """Return the text of a header that is percent-encoded by clients that encode, and stands as it is of others.
+    """Return the text of a header, which some clients percent-encode and others send as it is.
 
-    What an encoder makes is ASCII in which each ``%`` begins the escape of a byte that needs one: so ``zo%C3%AB``
-    is ``zoë``, and ``100%`` or ``a%41``, in which nothing needed it, are what they are. What is encoded comes back
-    as it was, whatever it is. As it is a header is UTF-8, or else Latin-1, which browsers send.
+    An encoder's output is ASCII in which each ``%`` begins the escape of a byte that needs one. So ``zo%C3%AB``
+    is ``zoë``, but ``100%`` and ``a%41`` stay as they are, because nothing in them needed an escape. Every encoded
+    text is decoded correctly. A header that is not encoded is UTF-8, or else Latin-1, which browsers send.
     """
     if b"%" in header and _ENCODED(header):
         with suppress(UnicodeDecodeError):
@@ -103,7 +103,7 @@ def id_in(header: bytes) -> str:
         return header.decode("latin-1")
 
 
-# No escape of a letter, a digit or one of - . _ ~, which no encoder makes.
+# No escapes of letters, digits or - . _ ~, which no encoder escapes.
 _ENCODED = re.compile(
     rb"(?:[!-$&-~]|%(?!2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])[0-9A-F]{2})+", re.IGNORECASE
 ).fullmatch

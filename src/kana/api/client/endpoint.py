@@ -21,13 +21,13 @@ from kana.errors import RateLimited
 LIMITS = Limits(
     body_bytes=16_384, depth=8, tokens=240, operations=5, fields=250, overlaps=60, aliases=10, root_fields=5
 )
-"""What one request may ask for: the whole of the schema, once, or what explorers ask of it."""
+"""The bounds of a request: enough for the whole schema once, or for introspection."""
 
 DOCUMENTS_AT_ONCE = 30
-"""How many documents that were never seen one address may send before it is slowed down to one in two seconds."""
+"""How many new documents one address may send before it is slowed down to one in two seconds."""
 
 ALL_DOCUMENTS_AT_ONCE = 300
-"""The same for all addresses together in one environment, which then have five a second."""
+"""The same for all addresses of one environment together, which are then slowed down to five a second."""
 
 _ORIGIN = (b"access-control-allow-origin", b"*")
 _HEADERS = b"content-type, authorization, x-api-version, x-user-id"
@@ -43,9 +43,9 @@ _READABLE = (b"access-control-expose-headers", b"retry-after, x-request-id")
 
 
 class Newcomers:
-    """Lets in documents that were never seen: few of one address, and no flood of many.
+    """Limits new documents, of one address and of all together.
 
-    A page sends the same document again and again, so only who makes up documents is ever told to wait.
+    A page sends the same document again and again, so only callers who make up documents ever have to wait.
     """
 
     def __init__(self, *, clock: Clock) -> None:
@@ -56,27 +56,27 @@ class Newcomers:
         """Count a document.
 
         Raises:
-            RateLimited: it is one too many for now.
+            RateLimited: it is one too many at the moment.
         """
         wait_s = self._of_address.wait_s(network(scope)) or self._of_environment.wait_s(context.environment)
         if wait_s:
             raise RateLimited(
-                f"too many documents that were never seen before; send one again that was, or wait {wait_s} s",
+                f"too many new documents: send one that was sent before, or wait {wait_s} s",
                 retry_after_s=wait_s,
             )
 
 
 def _allowed(headers: Mapping[bytes, bytes]) -> bytes:
-    """Return the headers that a page may send: those it asks for, since tracing in browsers adds its own to every call.
+    """Return the headers that a page may send: all that it asks for, because tracing in browsers adds its own.
 
-    A header that we do not know is not read, so it can do no harm.
+    Unknown headers are not read, so they do no harm.
     """
     asked = headers.get(b"access-control-request-headers", b"").strip()
     return asked if len(asked) <= _HEADERS_BYTES_MAX and _NAMES(asked) else _HEADERS
 
 
 def endpoint(engine: Engine, door: Door, *, observe: Observer | None = None) -> ASGIApp:
-    """Return the Client API over an engine. Cookies mean nothing here, so any origin may ask."""
+    """Return the Client API over an engine. It ignores cookies, so any origin may call it."""
     graphql = GraphQLEndpoint(
         build_schema(),
         context_factory(engine, door),

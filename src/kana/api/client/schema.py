@@ -1,4 +1,4 @@
-"""The two schemas, published and executed, bound to the same resolvers."""
+"""The two schemas, the published and the executed one, with the same resolvers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OUTCOME = EnumType("Outcome", Outcome)
 
 @dataclass(frozen=True, slots=True)
 class CurrentUser:
-    """Who asks, as they may see themselves."""
+    """The calling user, as they may see themselves."""
 
     id: str
     name: str | None
@@ -34,7 +34,7 @@ class CurrentUser:
 
 @cache
 def build_schema() -> GraphQLSchema:
-    """Return the schema that is executed, which nobody changes: it is built once."""
+    """Return the executed schema, which is built once and never changed."""
     return make_executable_schema(
         _read("schema.graphql"), query, user_type, package_type, feature_type, _TYPE, _OUTCOME, UNITS
     )
@@ -42,7 +42,7 @@ def build_schema() -> GraphQLSchema:
 
 @cache
 def build_published_schema() -> GraphQLSchema:
-    """Return the schema that introspection answers, exactly as published; it is built once too."""
+    """Return the schema for introspection, exactly as published, which is also built once."""
     return make_executable_schema(_read("published.graphql"), query, user_type, _TYPE)
 
 
@@ -52,33 +52,33 @@ def _read(name: str) -> str:
 
 @query.field("currentUser")
 def current_user(_root: object, info: Info) -> CurrentUser:
-    """Answer who asks."""
+    """Return the calling user."""
     context = info.context
     return CurrentUser(context.user_id, context.name, context.email)
 
 
 @user_type.field("subscribedPackages")
 async def subscribed_packages(user: CurrentUser, info: Info) -> list[SubscribedPackage]:
-    """Answer what they hold."""
+    """Return the packages that give them access."""
     context = info.context
     return await context.engine.holdings.of(context.environment, user.id, owner=context.owner)
 
 
 @package_type.field("id")
 def package_id(holding: SubscribedPackage, _info: Info) -> str:
-    """Answer the package's id."""
+    """Return the package's id."""
     return holding.package.id
 
 
 @package_type.field("name")
 def package_name(holding: SubscribedPackage, _info: Info) -> str:
-    """Answer the package's name."""
+    """Return the package's name."""
     return holding.package.name
 
 
 @package_type.field("isAddon")
 def package_is_addon(holding: SubscribedPackage, _info: Info) -> bool:
-    """Answer whether it is an add-on."""
+    """Return whether the package is an add-on."""
     return holding.package.is_addon
 
 
@@ -90,25 +90,25 @@ def package_metadata(holding: SubscribedPackage, info: Info) -> object:
 
 @feature_type.field("id")
 def feature_id(held: SubscribedFeature, _info: Info) -> str:
-    """Answer the feature's id."""
+    """Return the feature's id."""
     return held.feature.id
 
 
 @feature_type.field("type")
 def feature_kind(held: SubscribedFeature, _info: Info) -> FeatureType:
-    """Answer the feature's type."""
+    """Return the feature's type."""
     return held.feature.type
 
 
 @feature_type.field("unitLabel")
 def unit_label(held: SubscribedFeature, _info: Info) -> str | None:
-    """Answer the name of one unit."""
+    """Return the label of one unit."""
     return held.feature.unit_label
 
 
 @feature_type.field("unitLabelPlural")
 def unit_label_plural(held: SubscribedFeature, _info: Info) -> str | None:
-    """Answer the name of several units."""
+    """Return the label of several units."""
     return held.feature.unit_label_plural
 
 
@@ -120,7 +120,7 @@ def feature_metadata(held: SubscribedFeature, info: Info) -> object:
 
 @feature_type.field("entitlement")
 def entitlement(held: SubscribedFeature, _info: Info) -> Decision:
-    """Answer what holds for the feature."""
+    """Return what the user may do with the feature."""
     return held.decision
 
 

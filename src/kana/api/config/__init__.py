@@ -1,4 +1,4 @@
-"""The addresses of Kana's command line: an environment's features and packages as one configuration."""
+"""The API of Kana's command line: an environment's features and packages as one configuration."""
 
 from kana.api.config.endpoints import routes
 

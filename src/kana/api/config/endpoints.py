@@ -26,7 +26,7 @@ _Verb = Callable[[Caller, bytes], Awaitable[Any]]
 
 
 class ConfigEndpoints:
-    """What the three addresses do for a caller with a private key, whose environment it is about."""
+    """The work of the three endpoints for a caller with a private key, in the environment of the key."""
 
     def __init__(self, config: ConfigEngine, access: AccessEngine) -> None:
         self._config = config
@@ -37,13 +37,13 @@ class ConfigEndpoints:
         return await self._as_config(caller, await self._config.read(caller.environment))
 
     async def validate(self, caller: Caller, body: bytes) -> Any:
-        """Return what publishing would do."""
+        """Return the review of publishing a configuration."""
         config = await aside(partial(_read, body))
         review = await self._config.review(caller.environment, config, app_id=await self._app_id(caller))
         return await aside(partial(review_json, review))
 
     async def publish(self, caller: Caller, body: bytes) -> Any:
-        """Publish, and return the environment as it is then."""
+        """Publish a configuration and return the environment as it is then."""
         config = await aside(partial(_read, body))
         app_id = await self._app_id(caller)
         catalog = await self._config.publish(caller.environment, config, app_id=app_id, by=caller.actor)
@@ -59,14 +59,14 @@ class ConfigEndpoints:
 
 
 def _read(body: bytes) -> Config:
-    """Return the configuration of a body; of one with too many values nothing is made."""
+    """Return the configuration in a body, which is refused at once if it has too many values."""
     if sum(map(body.count, (b"{", b"[", b","))) > VALUES_MAX:
-        raise InvalidValue(f"the configuration must hold at most {VALUES_MAX} values")
+        raise InvalidValue(f"the configuration must have at most {VALUES_MAX} values")
     return read_config(read_json(body))
 
 
 def routes(config: ConfigEngine, access: AccessEngine, door: Door) -> dict[str, ASGIApp]:
-    """Return the addresses of Kana's command line, and of the schema that editors load."""
+    """Return the endpoints of Kana's command line, and of the schema for editors."""
     endpoints = ConfigEndpoints(config, access)
     return {
         "/cli/pull": _endpoint(door, "GET", endpoints.pull),
@@ -88,7 +88,7 @@ def _endpoint(door: Door, method: str, verb: _Verb) -> ASGIApp:
 
 
 def _explain(scope: Scope, error: Exception) -> Answer:
-    """Return problem details that hold ``data`` too: Kana's command line looks at nothing else when it validates."""
+    """Return problem details that include ``data``: Kana's command line reads nothing else when it validates."""
     fault = told(scope, error)
     data = [line.marked for line in error.lines] if isinstance(error, ConfigRefused) else [f"[ERROR] {fault.message}"]
     field = getattr(error, "field", None)
@@ -96,7 +96,7 @@ def _explain(scope: Scope, error: Exception) -> Answer:
 
 
 def _schema() -> ASGIApp:
-    """Answer with the schema that editors check a file against; it is nobody's secret and may be kept for an hour."""
+    """Answer with the schema that editors check a file against; it is public and may be cached for an hour."""
     schema = files("kana.api.config").joinpath("kana.schema.json").read_bytes()
     headers = ((b"access-control-allow-origin", b"*"), (b"cache-control", b"public, max-age=3600"))
 

@@ -1,4 +1,4 @@
-"""What a catalogue and a review look like to Kana's command line.
+"""A catalogue and a review in the format of Kana's command line.
 
 Source: github.com/usekana/cli, type KanaConfig; ``revision`` and ``lines`` are ours.
 """
@@ -13,11 +13,11 @@ from kana.model.feature import FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus
 
 VERSION = "1.0.0"
-"""The version of the format, as Kana's own files say it."""
+"""The version of the format, as in Kana's own files."""
 
 
 def config_json(catalog: Catalog, *, app: str, revision: str) -> dict[str, Any]:
-    """Return a catalogue as a KanaConfig. Archived packages are not in it, nor what only we know of a feature."""
+    """Return a catalogue as a KanaConfig, without archived packages and without our own fields of features."""
     return {
         "app": app,
         "version": VERSION,
@@ -31,7 +31,7 @@ def config_json(catalog: Catalog, *, app: str, revision: str) -> dict[str, Any]:
 
 
 def review_json(review: Review) -> dict[str, Any]:
-    """Return a review: ``data`` as Kana's command line reads it, ``lines`` with all that is known of each."""
+    """Return a review: ``data`` as Kana's command line reads it, and ``lines`` with all details."""
     return {
         "data": [line.marked for line in review.lines],
         "revision": review.revision,
@@ -57,7 +57,7 @@ def _package(package: Package, catalog: Catalog) -> dict[str, Any]:
 
 
 def _held(held: PackageFeature, catalog: Catalog) -> dict[str, Any]:
-    """Return a feature as a package holds it. A limit of null is unlimited; a BINARY feature has none at all."""
+    """Return a feature of a package. A limit of null is unlimited; a BINARY feature has no limit field."""
     if catalog.feature(held.feature_id).type is FeatureType.BINARY:
         return {"id": held.feature_id}
     allowance = held.allowance

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP, once, for any schema."""
+"""GraphQL over HTTP, for any schema."""
 
 from kana.api.graphql.endpoint import GraphQLEndpoint
 from kana.api.graphql.limits import Limits

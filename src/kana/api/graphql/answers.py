@@ -1,4 +1,4 @@
-"""The words and the status of an answer: errors as decisions of Kana's clients expect them."""
+"""The errors and the status of an answer, as Kana's clients expect them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RETRYABLE = ("RATE_LIMITED", "UNAVAILABLE", "OUTCOME_UNKNOWN")
 
 
 def fault_as_error(fault: Fault) -> dict[str, Any]:
-    """The GraphQL error of ``fault``, without a place in a document."""
+    """Return the GraphQL error of ``fault``, without a place in a document."""
     extensions: dict[str, Any] = {
         "code": fault.code,
         "exception": {"name": fault.name, "message": fault.message},
@@ -29,7 +29,7 @@ def fault_as_error(fault: Fault) -> dict[str, Any]:
 
 
 def error_of(error: GraphQLError, *, request_id: str) -> dict[str, Any]:
-    """One error for the wire: its message, its place, and a code to branch on."""
+    """Return one error for the answer: its message, its place, and a code for programs."""
     fault = _fault(error, request_id)
     if fault.message is INTERNAL_MESSAGE:
         cause = error.original_error or error
@@ -50,13 +50,13 @@ def _fault(error: GraphQLError, request_id: str) -> Fault:
         assert cause is not None
         return fault_of(cause, request_id=request_id)
     if cause is None or error.path is None:
-        # The document, a variable or an argument is wrong: words of graphql-core, meant for the caller.
+        # The document, a variable or an argument is wrong: a message of graphql-core for the caller.
         return Fault(code="BAD_USER_INPUT", name="GraphQLError", message=error.message, status=400)
     return fault_of(cause, request_id=request_id)
 
 
 def retry_after_of(data: Any, errors: Sequence[dict[str, Any]]) -> int | None:
-    """Seconds until a retry, where the whole answer is "not now": no value in it, every error retryable."""
+    """Return the seconds until a retry if the whole answer is "not now": no value, and only retryable errors."""
     if not errors or (data is not None and any(value is not None for value in data.values())):
         return None
     if any(error["extensions"]["code"] not in _RETRYABLE for error in errors):

@@ -1,4 +1,4 @@
-"""What an answer may hold, and how much of one is written before others have their turn."""
+"""The size of an answer, and how much of it is written before other requests get a turn."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from graphql import (
 from kana.errors import QueryTooComplex
 
 OBJECTS_MAX = 100_000
-"""Most objects of one answer, the items of lists above all."""
+"""The most objects of one answer, most of which are items of lists."""
 
 BYTES_MAX = 16 * 1024 * 1024
-"""Longest answer, in bytes of JSON: 16 MB."""
+"""The longest answer, in bytes of JSON: 16 MB."""
 
 OBJECTS_AT_ONCE = 100
-"""How many objects are written before others have their turn: some milliseconds of work."""
+"""How many objects are written before other requests get a turn: a few milliseconds of work."""
 
 _PAGE = "page with first and after, or ask for fewer fields"
 
 
 class OverBudget(QueryTooComplex):
-    """An answer is, or would be, larger than it may be: no field is null instead, it is refused as a whole."""
+    """An answer is or would be too large: it is refused as a whole, and no field becomes null instead."""
 
 
 def too_many_objects() -> OverBudget:
-    """The refusal of an answer of too many objects."""
-    return OverBudget(f"the answer holds more than {OBJECTS_MAX} objects; {_PAGE}")
+    """Return the refusal of an answer with too many objects."""
+    return OverBudget(f"the answer has more than {OBJECTS_MAX} objects; {_PAGE}")
 
 
 def too_many_bytes() -> OverBudget:
-    """The refusal of an answer that is too long."""
+    """Return the refusal of an answer that is too long."""
     return OverBudget(f"the answer is longer than {BYTES_MAX} bytes; {_PAGE}")
 
 
 class Turn:
-    """How much was written since others had their turn, by all requests of one endpoint together.
+    """How much was written since other requests had a turn, by all requests of one endpoint together.
 
-    Without it ten answers that are written side by side would each write their part before anybody else is served.
+    Without it, ten answers at the same time would each write their part before anybody else is served.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Turn:
 
     @property
     def is_over(self) -> bool:
-        """Whether it is others' turn."""
+        """Whether it is time for other requests."""
         return self._written >= OBJECTS_AT_ONCE
 
     def take(self, objects: int) -> None:
@@ -64,7 +64,7 @@ class Turn:
         self._written += objects
 
     async def wait(self) -> None:
-        """Let others have their turn, until there is one again."""
+        """Wait while other requests have a turn."""
         while self.is_over:
             if not self._ends:
                 self._ends = True
@@ -76,7 +76,7 @@ class Turn:
 
 
 class Budget:
-    """What is left of an answer's objects and bytes."""
+    """The rest of an answer's objects and bytes."""
 
     def __init__(self) -> None:
         self._objects = OBJECTS_MAX
@@ -93,7 +93,7 @@ class Budget:
             raise too_many_objects()
 
     def take_bytes(self, count: int) -> None:
-        """Count bytes of a list that stands in no other.
+        """Count the bytes of a list that is not inside another list.
 
         Raises:
             OverBudget: there are too many.
@@ -106,7 +106,7 @@ class Budget:
 def expected_objects(
     selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode], variables: Mapping[str, Any]
 ) -> int:
-    """Return how many objects an answer holds when each list that says ``first`` has so many items, and others one."""
+    """Return how many objects an answer has if each list has ``first`` items, or one item if it has no ``first``."""
     count = 0
     for selection in selections.selections:
         if isinstance(selection, InlineFragmentNode):
@@ -134,7 +134,7 @@ def _number(value: object, variables: Mapping[str, Any]) -> int:
 
 
 def says_first(selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> bool:
-    """Whether any list of an operation says how many items it is to have."""
+    """Whether any list of an operation has a ``first`` argument."""
     todo, seen = [selections], set()
     while todo:
         for selection in todo.pop().selections:

@@ -1,4 +1,4 @@
-"""Parsed and validated documents, kept: validating one costs thirty times what executing it does."""
+"""A cache of parsed and validated documents: validating one takes thirty times as long as executing it."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _SEVERAL = "several"
 
 
 CHARACTERS_AT_ONCE = 1_000
-"""Longest text that is looked at whenever it comes; longer ones that are not known wait for each other."""
+"""The longest new text that is read at once; longer ones wait for each other."""
 
 REST_S = 0.06
-"""How long it is from one long document to the next, in seconds: a few times what one of them takes."""
+"""The time between two long documents, in seconds: a few times as long as one of them takes."""
 
 
 class NotExecutable(Exception):
-    """The document, or with these variables, cannot be executed; ``errors`` say why, each with its position."""
+    """The document, or its variables, cannot be executed; ``errors`` say why, each with its position."""
 
     def __init__(self, errors: list[GraphQLError]) -> None:
         super().__init__(errors[0].message)
@@ -55,11 +55,11 @@ class NotExecutable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Operation:
-    """One operation of a validated document, with all that can be known before it is executed.
+    """One operation of a validated document, with everything that is known before it is executed.
 
-    ``label`` is its root field, or "several": a name of the schema's, never of the client's.
-    ``plan`` is None where a directive may choose other fields each time. ``says_first`` where a list says
-    how many items it is to have.
+    ``label`` is its root field, or "several": a name in the schema, never one from the client.
+    ``plan`` is None if a directive may choose other fields each time. ``says_first`` says that a list has
+    a ``first`` argument.
     """
 
     node: OperationDefinitionNode
@@ -74,16 +74,16 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Document:
-    """A validated document: its operations by name, and the one to take where none is named."""
+    """A validated document: its operations by name, and the one to use if none is named."""
 
     operations: Mapping[str | None, Operation]
     only: Operation | None
 
     def operation(self, name: str | None) -> Operation:
-        """The operation called ``name``; an empty name is none.
+        """Return the operation called ``name``; an empty name means none.
 
         Raises:
-            NotExecutable: there is none of that name, or there are several and none is named.
+            NotExecutable: there is no such operation, or there are several and none is named.
         """
         operation = self.operations.get(name) if name else self.only
         if operation is None:
@@ -102,10 +102,10 @@ _Value = TypeVar("_Value")
 
 
 class _Kept(Generic[_Value]):
-    """What texts came to, the least recently used forgotten first.
+    """Results by text; the least recently used one goes first.
 
-    Bounded by number and by the characters of all texts together, since what a text is
-    parsed into takes a multiple of its length.
+    It is bounded by number and by the characters of all texts together, because a parsed text takes
+    a multiple of its length.
     """
 
     def __init__(self, *, number: int, characters: int) -> None:
@@ -132,9 +132,9 @@ class _Kept(Generic[_Value]):
 
 
 class Documents:
-    """The documents of one schema, and what is wrong with those that are none: neither is found out twice.
+    """The documents of one schema, and the errors of texts that are no documents, so that none is read twice.
 
-    They are kept apart, so that no number of mistakes pushes out what is used.
+    The two are stored separately, so that no number of mistakes evicts the documents in use.
     """
 
     def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
@@ -149,20 +149,20 @@ class Documents:
 
     @property
     def refused(self) -> int:
-        """How many texts are known to be none."""
+        """How many texts are known to be no documents."""
         return len(self._refused)
 
     async def get(
         self, text: str, *, hide_suggestions: bool = False, admit: Callable[[], object] = lambda: None
     ) -> Document:
-        """The document of ``text``, parsed and validated now or before.
+        """Return the document of ``text``, parsed and validated now or before.
 
-        ``admit`` is called before a text that is not known is looked at; what it raises is raised.
+        ``admit`` is called before a new text is read; its errors are passed on.
 
         Raises:
             QueryTooComplex: it asks for more than the limits allow.
-            NotExecutable: it is not GraphQL, or not for this schema: the first fault, without
-                "Did you mean" where ``hide_suggestions``.
+            NotExecutable: it is not GraphQL, or not for this schema: the first error, without
+                "Did you mean" if ``hide_suggestions``.
         """
         document = self._kept.get(text)
         if document is not None:
@@ -183,7 +183,7 @@ class Documents:
         return document
 
     async def _wait_for_rest(self) -> None:
-        """Look at one long document at a time, and at none for a moment after it: whoever sends many waits for them."""
+        """Read one long document at a time, with a pause after it, so that only those who send many of them wait."""
         await self._resting.acquire()
         asyncio.get_running_loop().call_later(REST_S, self._resting.release)
 
@@ -202,7 +202,7 @@ def _key(text: str, *, hide_suggestions: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """Why a text is no document: words and places, and nothing of what it was parsed into."""
+    """The errors of a text that is no document: messages and places, without any of its parsed form."""
 
     errors: tuple[GraphQLError, ...]
     too_complex: str
@@ -225,11 +225,11 @@ def _bare(error: GraphQLError) -> GraphQLError:
 
 def _parse(text: str, limits: Limits) -> DocumentNode:
     parser = Parser(text, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
-    first = parser._lexer.token  # noqa: SLF001 - of a text that cannot be parsed nothing else leads to its tokens
+    first = parser._lexer.token  # noqa: SLF001 - the only way to the tokens of a text that cannot be parsed
     try:
         return parser.parse_document()
     except GraphQLError as error:
-        # The parser has no error class of its own for its bounds; it ends their message so.
+        # The parser has no error class for its bounds, but their message ends like this.
         if error.message.endswith("Parsing aborted."):
             raise QueryTooComplex(f"tokens are more than {limits.tokens}, at most {limits.tokens} allowed") from None
         raise NotExecutable([_bare(error)]) from None
@@ -240,9 +240,9 @@ def _parse(text: str, limits: Limits) -> DocumentNode:
 
 
 def _unlink(token: Token | None) -> None:
-    """Take apart a chain of tokens, each of which holds the next and the one before.
+    """Take apart a chain of tokens, each of which refers to the next and the previous one.
 
-    What holds itself is left to the collector, which runs so seldom that documents seen once would fill the memory.
+    Cycles are left to the collector, which runs so rarely that documents used once would fill the memory.
     """
     while token is not None:
         following, token.next, token.prev = token.next, None, None
@@ -276,12 +276,12 @@ def _document(parsed: DocumentNode, schema: GraphQLSchema, limits: Limits) -> Do
 
 
 def _varies(parsed: DocumentNode) -> bool:
-    """Whether @skip or @include may choose other fields with other variables."""
+    """Whether @skip or @include may choose other fields for other variables."""
     return any(getattr(node, "directives", None) for node in walk(parsed))
 
 
 def _root_fields(selection_set: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> Iterable[str]:
-    """The names of the fields at the root, through fragments, which have no cycle in a valid document."""
+    """Return the names of the root fields, through fragments, which have no cycle in a valid document."""
     for selection in selection_set.selections:
         if isinstance(selection, FieldNode):
             yield selection.name.value

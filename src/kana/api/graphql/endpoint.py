@@ -1,12 +1,12 @@
 """The ASGI application that serves one GraphQL schema over HTTP.
 
-Follows the GraphQL-over-HTTP specification for POST, and Kana where it published more:
-``variables`` may be JSON text. One way through, for every schema::
+It follows the GraphQL-over-HTTP specification for POST, and Kana where it published more:
+``variables`` may be JSON text. The steps are the same for every schema::
 
-    method and media type -> who asks -> body -> document -> variables -> execute -> answer
+    method and media type -> caller -> body -> document -> variables -> execute -> answer
 
-Who asks is settled from the headers alone, before the body is read: a stranger's
-document is neither parsed nor commented on.
+The caller is found from the headers alone, before the body is read: a stranger's document is
+neither parsed nor commented on.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ContextFactory = Callable[[Scope], Awaitable[Any]]
 Observer = Callable[[str, str, float], None]
 
 ERRORS_MAX = 100
-"""Most errors that one answer tells of; there are no more than that in what one may ask for but in long lists."""
+"""The most errors in one answer. Only long lists can have more."""
 
 _REFUSED = "refused"
 
@@ -55,7 +55,7 @@ _NOT_READ = (_Malformed, BodyTooLarge, UnsupportedMediaType)
 
 @dataclass(slots=True)
 class _Result:
-    """What comes of a request: no ``data`` without ``executed``, and a ``status`` that is set is not negotiable."""
+    """The result of a request: ``data`` only if ``executed``; a ``status`` that is set is final."""
 
     errors: list[dict[str, Any]] = field(default_factory=list)
     data: Any = None
@@ -65,12 +65,12 @@ class _Result:
 
     @property
     def outcome(self) -> str:
-        """The code of the first error, or that there is none."""
+        """The code of the first error, or "ok" if there is none."""
         code: str = self.errors[0]["extensions"]["code"] if self.errors else "ok"
         return code
 
     def fail(self, scope: Scope, error: Exception) -> None:
-        """Tell of ``error`` and of nothing else."""
+        """Make ``error`` the whole result."""
         self.data, self.executed = None, False
         if isinstance(error, NotExecutable):
             self.errors = [error_of(each, request_id=request_id_of(scope)) for each in error.errors]
@@ -87,13 +87,13 @@ class _Result:
         if not self.errors:
             return Answer(self.status or 200, body, media_type)
         status, retry_after_s = 200, retry_after_of(self.data, self.errors)
-        # What was executed is 200 even where it gave null; "not now" alone is worth more than that.
+        # An executed request is 200 even if its data is null; only "not now" has another status.
         if media_type is RESPONSE_JSON and (retry_after_s is not None or not self.executed):
             status = STATUS_OF_CODE[self.outcome]
         return Answer(self.status or status, body, media_type, headers_with(status, retry_after_s))
 
     def _body(self) -> bytes:
-        """Return the answer as JSON; where that is longer than it may be, an error that says so."""
+        """Return the answer as JSON, or an error if that is too long."""
         body: dict[str, Any] = {"errors": self.errors} if self.errors else {}
         if self.executed:
             body["data"] = self.data
@@ -108,11 +108,11 @@ class _Result:
 class GraphQLEndpoint:
     """One schema at one address.
 
-    ``context`` makes the value that resolvers see as ``info.context`` from the scope of the request, and
-    raises the error of Kana's that a stranger gets. ``may_introspect`` and ``hide_suggestions`` are
-    asked of that value. ``introspected`` answers introspection in the schema's place. ``observe`` is
-    told root field, outcome and seconds of each answer. ``admit`` is asked with the request and its
-    context before a document that was never seen is looked at, and raises RateLimited for one too many.
+    ``context`` returns the value that resolvers see as ``info.context`` for the scope of a request, or
+    raises the error for a stranger. ``may_introspect`` and ``hide_suggestions`` are called with that
+    value. ``introspected`` answers introspection in place of the schema. ``observe`` gets the root field,
+    outcome and seconds of each answer. ``admit`` is called with the request and its context before a new
+    document is read, and raises RateLimited for one too many.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class GraphQLEndpoint:
             self._observe(result.label, result.outcome, perf_counter() - began)
 
     async def _run(self, scope: Scope, receive: Receive, result: _Result) -> None:
-        """Everything up to the answer, which is left in ``result``."""
+        """Do everything up to the answer, and store it in ``result``."""
         headers = headers_of(scope)
         self._check_headers(headers)
         context = await self._context(scope)
@@ -169,7 +169,7 @@ class GraphQLEndpoint:
         if request.size > self._limits.body_bytes and not operation.longer_lists:
             raise too_large(self._limits.body_bytes)
         if operation.introspects and not self._may_introspect(context):
-            raise Forbidden("introspection is not for this caller")
+            raise Forbidden("introspection is not available to this caller")
         schema = self._schema
         if operation.introspects and self._introspected is not None:
             schema, documents = self._introspected

@@ -1,4 +1,4 @@
-"""Executing a kept operation on graphql-core, along its plan."""
+"""Executing a cached operation with graphql-core, along its plan."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ async def execute(
     hide_suggestions: bool = False,
     turn: Turn | None = None,
 ) -> ExecutionResult:
-    """Execute ``operation``; what goes wrong while doing so is in the result's errors.
+    """Execute ``operation``; its errors are in the result.
 
-    Fields of a query run side by side, those of a mutation in their order. Of several mutations in
-    one document each reports its own result: one that fails is null and keeps none from being executed.
-    A long list is written in parts, as ``turn`` allows, and is JSON when it stands in the result.
+    Fields of a query run concurrently, those of a mutation in order. In a document with several mutations
+    each reports its own result: a failed one is null, and the others are executed all the same.
+    A long list is written in parts, as ``turn`` allows, and is JSON in the result.
 
     Raises:
-        NotExecutable: the variables do not fit; nothing was executed.
-        OverBudget: the answer holds more than it may. What mutations did is done; each has its own error.
+        NotExecutable: the variables are not valid; nothing was executed.
+        OverBudget: the answer is too large. What mutations changed stays; each has its own error.
     """
     if operation.says_first:
         expected = expected_objects(operation.node.selection_set, operation.fragment_definitions, variables)
@@ -82,7 +82,7 @@ async def execute(
 
 
 class PlannedExecutor(Executor[Any]):
-    """graphql-core's executor, led along a plan; its rules for values, nulls and errors are its own."""
+    """graphql-core's executor, which follows a plan. The rules for values, nulls and errors are graphql-core's."""
 
     def __init__(
         self,
@@ -115,9 +115,9 @@ class PlannedExecutor(Executor[Any]):
 
     @property
     def async_helpers(self) -> GraphQLResolveInfoHelpers:
-        """What a resolver may await with. Made when asked for: kept, it would hold the executor in a cycle.
+        """The helpers for resolvers. They are created on demand, because storing them would make a cycle.
 
-        The collector alone ends a cycle, so every request would leave garbage behind.
+        Only the collector frees cycles, so every request would leave garbage behind.
         """
         return GraphQLResolveInfoHelpers(gather=self.gather_async_work, track=self.track_async_work)
 
@@ -125,10 +125,10 @@ class PlannedExecutor(Executor[Any]):
     def async_helpers(self, _kept: GraphQLResolveInfoHelpers) -> None: ...
 
     async def run(self) -> ExecutionResult:
-        """Execute the operation; a root field that may not be null and is, makes ``data`` null."""
+        """Execute the operation; a root field that is null but must not be makes ``data`` null."""
         operation = self.operation
         root_type = self.schema.get_root_type(operation.operation)
-        assert root_type is not None, "validation refuses an operation that the schema has no type for"
+        assert root_type is not None, "validation refuses an operation for which the schema has no type"
         data: dict[str, Any] | None
         try:
             if operation.operation is OperationType.MUTATION:
@@ -165,7 +165,7 @@ class PlannedExecutor(Executor[Any]):
                 self.collected_errors.add(GraphQLError(error.message, path=path.as_list(), original_error=error), path)
                 results[name] = None
             except GraphQLError as error:
-                # The spec would null the whole answer, and with it what the others have done.
+                # By the specification the whole answer would be null, including the results of the others.
                 if len(grouped) == 1:
                     raise
                 self.collected_errors.add(error, path)
@@ -210,7 +210,7 @@ class PlannedExecutor(Executor[Any]):
         path: Path,
         position_context: Any,
     ) -> Any:
-        """Resolve one field and complete its value, at once or as something to await."""
+        """Resolve one field and complete its value, at once or as an awaitable."""
         field = self._plan.field(parent_type, field_details_list)
         if field is None:
             return Undefined
@@ -253,7 +253,7 @@ class PlannedExecutor(Executor[Any]):
         path: Path,
         position_context: Any,
     ) -> Any:
-        """Complete what a resolver gave: along its shape, or where that does not fit as graphql-core does."""
+        """Complete the value of a resolver: along its shape, or if that does not fit, as graphql-core does."""
         shape = self._plan.result(field, details, self.collect_subfields)
         objects = 0
         if isinstance(shape, Branch) and shape.is_list and type(result) is list:
@@ -278,7 +278,7 @@ class PlannedExecutor(Executor[Any]):
         path: Path,
         position_context: Any,
     ) -> Any:
-        """Write a long list of plain objects along its shape, a part at a time."""
+        """Write a long list of plain objects along its shape, one part at a time."""
         parts = Parts(self._budget if is_outermost(path) else None)
         for start in range(0, len(values), OBJECTS_AT_ONCE):
             await self.turn.wait()
@@ -311,7 +311,7 @@ class PlannedExecutor(Executor[Any]):
 
     @staticmethod
     def complete_leaf_value(return_type: GraphQLLeafType, result: Any) -> Any:
-        """Write one scalar or enum; a value that does not fit its type is a defect of ours, not of the caller's."""
+        """Write one scalar or enum; a value that does not fit its type is an internal error, not the caller's."""
         try:
             return Executor.complete_leaf_value(return_type, result)
         except GraphQLError as error:
@@ -338,7 +338,7 @@ class PlannedExecutor(Executor[Any]):
     def handle_field_error(
         self, raw_error: Exception, return_type: GraphQLOutputType, field_details_list: list[FieldDetails], path: Path
     ) -> None:
-        """Put an error to its field, as the specification says; an answer that is too large is no field's."""
+        """Report an error at its field, as the specification says; an answer that is too large belongs to no field."""
         if isinstance(raw_error, OverBudget):
             raise raw_error
         super().handle_field_error(raw_error, return_type, field_details_list, path)

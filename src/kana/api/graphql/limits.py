@@ -1,4 +1,4 @@
-"""How much one GraphQL request may ask for, and how that is counted."""
+"""The limits of one GraphQL request, and how they are counted."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Limits:
 
 
 def too_complex(limit: str, *, value: object, allowed: int) -> QueryTooComplex:
-    """The one sentence that names a limit, what was asked and what is allowed."""
+    """Return the refusal that names a limit, the requested value and the allowed one."""
     return QueryTooComplex(f"{limit} is {value}, at most {allowed} allowed")
 
 
@@ -79,10 +79,10 @@ def _require(limit: str, value: int, allowed: int) -> None:
 
 
 def check_document(document: DocumentNode, limits: Limits) -> None:
-    """Refuse a parsed document that asks for too much, before it is validated.
+    """Refuse a parsed document that exceeds a limit, before it is validated.
 
     Raises:
-        QueryTooComplex: naming the first limit that is passed.
+        QueryTooComplex: a limit is exceeded; the message names the first one.
     """
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     _require("fragments", len(fragments), limits.fragments)
@@ -103,12 +103,12 @@ def check_document(document: DocumentNode, limits: Limits) -> None:
 
 
 def repeats_too_often() -> QueryTooComplex:
-    """The refusal of a document whose fields are too many of one name."""
+    """Return the refusal of a document with too many fields of the same name."""
     return QueryTooComplex("the document repeats its fields too often to be validated")
 
 
 def _check_nodes(document: DocumentNode, limits: Limits) -> None:
-    """Directives and literals, wherever in the document they stand."""
+    """Check directives and literals anywhere in the document."""
     directives = 0
     for node in walk(document):
         here = len(getattr(node, "directives", None) or ())
@@ -122,7 +122,7 @@ def _check_nodes(document: DocumentNode, limits: Limits) -> None:
 
 
 def walk(root: Node) -> Iterable[Node]:
-    """Every node that can carry directives or arguments; literals are left to ``_check_literal``."""
+    """Yield every node that can have directives or arguments; literals are left to ``_check_literal``."""
     todo: list[Node] = [root]
     while todo:
         node = todo.pop()
@@ -205,7 +205,7 @@ class _Measure:
 
 
 def longer_lists(operation: Node, limits: Limits) -> dict[str, int]:
-    """The variables that stand for an argument of ``list_items_of``, and how many items each may have."""
+    """Return the variables used for an argument of ``list_items_of``, and how many items each may have."""
     longer: dict[str, int] = {}
     for node in walk(operation):
         if isinstance(node, FieldNode):
@@ -217,13 +217,13 @@ def longer_lists(operation: Node, limits: Limits) -> dict[str, int]:
 
 
 def take_variables(parts: Parts, limits: Limits, longer: Mapping[str, int]) -> dict[str, Any]:
-    """Return the variables, none of which is too deep, too many or too long.
+    """Return the variables, none of which is too deep, has too many items or is too long.
 
-    An item of a ``longer`` list is answered for itself: in the place of one that cannot be taken stands its error.
+    Items of a ``longer`` list are answered separately: the error of a refused item takes its place.
 
     Raises:
-        InvalidValue: another variable holds what JSON does not carry.
-        QueryTooComplex: naming the limit and the variable.
+        InvalidValue: another variable contains a value that is refused.
+        QueryTooComplex: a limit is exceeded; the message names it and the variable.
     """
     taken: dict[str, Any] = parts.all_but(*longer)
     keys = len(parts.value)
@@ -237,7 +237,7 @@ def take_variables(parts: Parts, limits: Limits, longer: Mapping[str, int]) -> d
 
 
 def _take_items(parts: Parts, name: str, limits: Limits, *, most: int) -> list[Any] | None:
-    """Return the items of a list; one that is none is a list of one, as GraphQL has it, but for null."""
+    """Return the items of a list. As in GraphQL, any other value but null is a list of one item."""
     given = parts.value[name]
     if given is None:
         return None
@@ -255,7 +255,7 @@ def _take_item(parts: Parts, item: Any, limits: Limits, name: str) -> Any:
 
 
 def _count_keys(value: Any, limits: Limits, name: str) -> int:
-    """How many keys ``value`` holds in all, its strings, lists and depth being within the limits."""
+    """Return how many keys ``value`` has in all; its strings, lists and depth are checked."""
     if isinstance(value, str):
         _check_string(value, limits, name)
     keys = 0

@@ -1,4 +1,4 @@
-"""Lists of an answer, written a part at a time where they are long."""
+"""The lists of an answer; long ones are written one part at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kana.api.graphql.budget import BYTES_MAX, Budget, Turn, too_many_bytes
 
 
 class ListRun:
-    """A list under way: which items are completed, and which of them are still to be awaited."""
+    """A list in progress: the completed items, and those that are still to be awaited."""
 
     def __init__(
         self,
@@ -40,11 +40,11 @@ class ListRun:
 
     @property
     def is_done(self) -> bool:
-        """Whether every item was begun."""
+        """Whether every item has been started."""
         return self._next == len(self._items)
 
     def go_on(self) -> None:
-        """Complete items until the turn is over."""
+        """Complete items until the turn ends."""
         try:
             while not self.is_done and not self._turn.is_over:
                 self._complete(self._items[self._next])
@@ -65,7 +65,7 @@ class ListRun:
             self.waiting.append(len(self.completed) - 1)
 
     async def settle(self) -> list[Any]:
-        """Await what is begun; return the items."""
+        """Await the started items and return them."""
         waiting, self.waiting = self.waiting, []
         if len(waiting) == 1:
             self.completed[waiting[0]] = await self.completed[waiting[0]]
@@ -76,7 +76,7 @@ class ListRun:
         return self.completed
 
     async def in_turns(self, budget: Budget) -> Any:
-        """Complete what is left a part at a time, and put each part into JSON when it is there."""
+        """Complete the rest one part at a time, and write each part as JSON when it is complete."""
         parts = Parts(budget if is_outermost(self._path) else None)
         while True:
             parts.add(await self.settle())
@@ -88,7 +88,7 @@ class ListRun:
 
 
 class Parts:
-    """A list as the JSON of its parts. ``budget`` is what it is counted in, None where another list holds it."""
+    """A list as the JSON of its parts. ``budget`` counts it; None if it is inside another list."""
 
     def __init__(self, budget: Budget | None) -> None:
         self._budget = budget
@@ -99,7 +99,7 @@ class Parts:
         """Add items.
 
         Raises:
-            OverBudget: the answer is longer than it may be.
+            OverBudget: the answer is too long.
         """
         if not items:
             return
@@ -117,7 +117,7 @@ class Parts:
 
 
 def is_outermost(path: Path) -> bool:
-    """Whether a list stands in no other."""
+    """Whether a list is not inside another list."""
     above: Path | None = path
     while above is not None:
         if isinstance(above.key, int):

@@ -1,4 +1,4 @@
-"""Which media types a request brings and takes. Clients send the same few lines, so each is read once."""
+"""The media types that a request sends and accepts. Clients send the same few headers, so each is read once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ JSON = b"application/json; charset=utf-8"
 RESPONSE_JSON = b"application/graphql-response+json; charset=utf-8"
 
 KEPT_BYTES_MAX = 512
-"""Longest header of which the reading is remembered."""
+"""The longest header whose result is cached."""
 
 _Read = TypeVar("_Read")
 _OFFERS = {
@@ -22,7 +22,7 @@ _OFFERS = {
 
 
 def _kept_where_short(read: Callable[[bytes | None], _Read]) -> Callable[[bytes | None], _Read]:
-    """Remember what was read of the last short headers: long ones are sent to fill a memory, and by nobody else."""
+    """Cache the results for the last short headers. Only attackers who want to fill the memory send long ones."""
     kept = lru_cache(maxsize=256)(read)
 
     @wraps(read)
@@ -34,7 +34,7 @@ def _kept_where_short(read: Callable[[bytes | None], _Read]) -> Callable[[bytes 
 
 @_kept_where_short
 def is_json(content_type: bytes | None) -> bool:
-    """Whether a body of this Content-Type is JSON in UTF-8, the one kind that is read."""
+    """Whether a body of this Content-Type is JSON in UTF-8, the only one that is accepted."""
     if content_type is None:
         return False
     media_type, _, parameters = content_type.decode("latin-1").partition(";")
@@ -49,9 +49,9 @@ def is_json(content_type: bytes | None) -> bool:
 
 @_kept_where_short
 def preferred(accept: bytes | None) -> bytes:
-    """The Content-Type to answer with: the offer that ``accept`` rates highest, the first of equals.
+    """Return the Content-Type to answer with: the one that ``accept`` rates highest, the first of equals.
 
-    JSON where it names nothing that we have: an answer in another type is of more use than none.
+    It is JSON if ``accept`` names none of ours, because an answer in another type is better than none.
     """
     best, best_quality = JSON, 0.0
     for item in (accept or b"").decode("latin-1").split(","):

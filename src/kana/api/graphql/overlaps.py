@@ -1,7 +1,7 @@
-"""How often a document repeats the names of its fields, which is what validating it costs most for.
+"""How often a document repeats the names of its fields, which takes the most time to validate.
 
-Whether fields of one name can be merged is asked of every two of them. So the pairs are counted
-before anything is validated, in one pass over the fields.
+Validation compares every two fields of the same name to see whether they can be merged. So the
+pairs are counted before anything is validated, in one pass over the fields.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _VISITS_MAX = 5_000
 def count_overlaps(document: DocumentNode, fragments: Fragments, *, most: int) -> int:
     """Return how many pairs of fields would be compared, and no more than ``most`` + 1.
 
-    Fields meet that have one name in the answer, under fields that meet, through fragments. A fragment
-    that spreads itself ends the count: validation refuses it next.
+    Fields are compared if they have the same name in the answer below fields that are compared, through
+    fragments. A fragment that spreads itself ends the count: validation refuses it next.
     """
     pairs, visits = 0, 0
     for definition in document.definitions:
@@ -53,7 +53,7 @@ def _by_name(merged: list[SelectionSetNode], fragments: Fragments) -> Mapping[st
 
 
 def _fields(merged: list[SelectionSetNode], fragments: Fragments) -> Iterator[FieldNode]:
-    """The fields of selection sets that are merged; each fragment is looked into once."""
+    """Return the fields of selection sets that are merged; each fragment is read once."""
     todo, spread = list(merged), set()
     while todo:
         for selection in todo.pop().selections:

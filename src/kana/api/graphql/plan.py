@@ -1,8 +1,8 @@
-"""What graphql-core would find out afresh for every request, found out once for a kept operation.
+"""The plan of a cached operation: what graphql-core would otherwise work out again for every request.
 
-A plan holds the collected fields of each selection set, and for each field its definition, its
-resolver and where its arguments come from. It never decides anything: where a field is not of the
-plain kind, the plan says so and graphql-core's own code is asked.
+A plan has the collected fields of each selection set, and for each field its definition, its resolver
+and the source of its arguments. It never decides anything: for an unusual field the plan says so, and
+graphql-core's own code takes over.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 @lru_cache(maxsize=1024)
 def attribute_of(field_name: str) -> str:
-    """The attribute of an object that answers a field: ``overageEnabled`` is ``overage_enabled``."""
+    """Return the attribute of an object for a field: ``overageEnabled`` is ``overage_enabled``."""
     return _CAPITAL.sub("_", field_name).lower()
 
 
 def read_field(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
-    """The resolver of a field that names none: a key of the same name, or an attribute in snake case.
+    """Resolve a field without a resolver: from a key of the same name, or an attribute in snake case.
 
-    What is found and can be called is called, as graphql-core does.
+    A callable is called, as in graphql-core.
     """
     name = info.field_name
     value = source.get(name) if isinstance(source, dict) else getattr(source, attribute_of(name), None)
@@ -72,9 +72,9 @@ def read_field(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> 
 class Field:
     """One field of an operation, as it is resolved for every request.
 
-    ``constants`` are the arguments that every request gets: plain literals, and defaults until a variable
-    says otherwise. ``variables`` are the others as (name for the resolver, variable, may not be null);
-    ``None`` where one of them is of neither kind.
+    ``constants`` are the arguments of every request: plain literals, and defaults unless a variable
+    overrides them. ``variables`` are the others as (name for the resolver, variable, must not be null);
+    ``None`` if one of them is neither.
     """
 
     definition: GraphQLField
@@ -86,7 +86,7 @@ class Field:
     variables: tuple[tuple[str, str, bool], ...] | None
 
     def arguments(self, values: VariableValues, *, hide_suggestions: bool) -> dict[str, Any]:
-        """The arguments for the resolver; graphql-core takes over where one of them is out of the ordinary."""
+        """Return the arguments for the resolver; graphql-core takes over if one of them is unusual."""
         if self.variables is not None:
             coerced = values.coerced
             arguments = dict(self.constants)
@@ -108,7 +108,7 @@ class Field:
 
 
 Collect: TypeAlias = Callable[[GraphQLObjectType, list[FieldDetails]], CollectedFields]
-"""Collects the fields below one field, as graphql-core does."""
+"""Collects the fields below a field, as graphql-core does."""
 
 
 class Input(NamedTuple):
@@ -124,7 +124,7 @@ class Input(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One response key of a selection set; ``shape`` is set where it can be read without a resolver."""
+    """One response key of a selection set; ``shape`` is set if it can be read without a resolver."""
 
     response_name: str
     shape: Shape | None
@@ -134,9 +134,8 @@ class Step(NamedTuple):
 class Plan:
     """The plan of one operation, filled while it is first executed.
 
-    Fields are known by the identity of graphql-core's lists of them; those stay alive in
-    ``sub_fields`` and ``root``, so that no identity is ever used again. Safe for use by many tasks of
-    one thread: what is put in is the same whoever puts it.
+    Fields are identified by graphql-core's lists of them, which stay alive in ``sub_fields`` and ``root``,
+    so that no identity is ever reused. Many tasks of one thread may use it: they all store the same values.
     """
 
     def __init__(
@@ -151,9 +150,9 @@ class Plan:
         self.sub_fields: dict[Any, Any] = {}
 
     def variables(self, given: dict[str, Any]) -> VariableValues | None:
-        """The values of the variables; ``None`` where one is wrong or has a default, and graphql-core must say.
+        """Return the variables; ``None`` if one is wrong or has a default, so that graphql-core has to read them.
 
-        In the place of a wrong item of a list whose items are answered one by one stands its error.
+        In a list whose items are answered one by one, the error of a wrong item takes its place.
         """
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
@@ -175,7 +174,7 @@ class Plan:
         return VariableValues(sources, coerced)
 
     def field(self, parent: GraphQLObjectType, details: list[FieldDetails]) -> Field | None:
-        """The field that ``details`` ask for, ``None`` where ``parent`` has none of that name."""
+        """Return the field that ``details`` name; ``None`` if ``parent`` has no such field."""
         try:
             return self._fields[id(details)]
         except KeyError:
@@ -185,7 +184,7 @@ class Plan:
     def steps(
         self, parent: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]], collect: Collect
     ) -> list[Step]:
-        """The steps that answer one selection set of ``parent``."""
+        """Return the steps that answer one selection set of ``parent``."""
         try:
             return self._steps[id(grouped)]
         except KeyError:
@@ -196,7 +195,7 @@ class Plan:
             return steps
 
     def result(self, field: Field, details: list[FieldDetails], collect: Collect) -> Shape | None:
-        """The shape of what the resolver of ``field`` gives; ``None`` where something below needs a resolver."""
+        """Return the shape of the value of ``field``; ``None`` if something below needs a resolver."""
         try:
             return self._results[id(details)]
         except KeyError:
@@ -207,7 +206,7 @@ class Plan:
         if field is None or field.resolve is not read_field or field.definition.args:
             return None
         shape = self._shape(field, details, collect)
-        # Lists of objects are written where they are counted, which is when a field is completed.
+        # Lists of objects are written when they are counted, which is when a field is completed.
         return None if isinstance(shape, Branch) and shape.is_list else shape
 
     def _shape(self, field: Field, details: list[FieldDetails], collect: Collect) -> Shape | None:
@@ -266,21 +265,21 @@ def _inputs(schema: GraphQLSchema, operation: OperationDefinitionNode, one_by_on
 
 
 def _exact(type_: GraphQLInputType) -> type | None:
-    """The Python type whose values this input type takes as they are: none for lists, objects and our scalars."""
+    """Return the Python type whose values an input type accepts as they are: none for lists, objects, our scalars."""
     nullable = get_nullable_type(type_)
     return _EXACT.get(nullable.name) if is_scalar_type(nullable) else None
 
 
 def _coerced(value: Any, signature: GraphQLVariableSignature) -> Any:
-    """The value as the resolver gets it. How deep it is has been checked, so this cannot exhaust the stack."""
+    """Return the value for the resolver. Its depth was checked before, so this cannot exhaust the stack."""
     try:
         return coerce_input_value(value, signature.type)
-    except Exception:  # noqa: BLE001 - said again, with its place, by graphql-core
+    except Exception:  # noqa: BLE001 - graphql-core reports it again, with its place
         return Undefined
 
 
 def _coerced_item(item: Any, kind: GraphQLInputType) -> Any:
-    """The item as the resolver gets it, or what is wrong with it: the first of graphql-core's words for that."""
+    """Return the item for the resolver, or its error: the first one of graphql-core."""
     if isinstance(item, KanaError):
         return item
     value = coerce_input_value(item, kind)
@@ -302,7 +301,7 @@ _PLAIN = (str, int, float, bool, NoneType)
 def _arguments(
     definition: GraphQLField, details: FieldDetails
 ) -> tuple[dict[str, Any], tuple[tuple[str, str, bool], ...] | None]:
-    """The arguments that are always the same, and those that are variables; see ``Field``."""
+    """Return the arguments that are always the same, and those that are variables; see ``Field``."""
     constants: dict[str, Any] = {}
     variables = []
     nodes = {node.name.value: node for node in details.node.arguments or ()}

@@ -1,4 +1,4 @@
-"""A GraphQL request as it stands in the body: its shape checked, nothing of it understood yet."""
+"""A GraphQL request as it is in the body: only its shape is checked."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from kana.errors import InvalidValue
 class GraphQLRequest:
     """The parameters of GraphQL over HTTP, and the body's size in bytes.
 
-    ``extensions`` are accepted and mean nothing here. What of ``variables`` cannot be taken is
-    left to ``limits.take_variables``, which knows of which the items are answered one by one.
+    ``extensions`` are accepted and ignored. Refused values in ``variables`` are left to
+    ``limits.take_variables``, which knows the lists whose items are answered one by one.
     """
 
     query: str
@@ -23,14 +23,14 @@ class GraphQLRequest:
 
 
 def read_request(body: bytes) -> GraphQLRequest:
-    """The request in ``body``. ``variables`` may be an object, or the JSON text of one, as in Kana's guides.
+    """Return the request in ``body``. ``variables`` may be an object, or its JSON text, as in Kana's guides.
 
     Raises:
         InvalidValue: the body is not such a request; answered 400 whatever the caller accepts.
     """
     parts = read_parts(body) if body else Parts({})
     if not isinstance(parts.value, dict):
-        hint = ": batching is off, send one operation" if isinstance(parts.taken(parts.value), list) else ""
+        hint = ": batching is not supported, send one operation" if isinstance(parts.taken(parts.value), list) else ""
         raise InvalidValue(f"body must be a JSON object with a query{hint}")
     value = parts.all_but("variables")
     query = value.get("query")

@@ -1,7 +1,7 @@
 """The shape of an answer that needs no resolver, and writing values along it.
 
-A shape is worked out once for a kept operation. Where a value does not fit it, an error above all,
-nothing is decided here: it takes the long way, on which graphql-core writes or refuses it.
+A shape is worked out once for a cached operation. A value that does not fit it, such as an error, is
+left to graphql-core, which writes or refuses it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from graphql import GraphQLLeafType, Undefined
 
 
 class Leaf(NamedTuple):
-    """A field that is read from its object as it is: no resolver, no arguments, a scalar, an enum, or a list of such.
+    """A field that is read from its object as it is: a scalar, an enum or a list of them, without a resolver.
 
-    ``kinds`` are the types of Python that the items of a list may have for that; ``None`` where it is no list.
+    ``kinds`` are the Python types that the items of a list may have for that; ``None`` if it is not a list.
     """
 
     key: str
@@ -29,9 +29,9 @@ class Leaf(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """A field that is read from its object as it is and answered by fields of that kind alone.
+    """An object that is read as it is and has only fields that are read as they are.
 
-    ``is_list`` is for a list of such objects, whose items may be null where ``item_nullable``.
+    ``is_list`` means a list of such objects, whose items may be null if ``item_nullable``.
     """
 
     key: str
@@ -43,7 +43,7 @@ class Branch(NamedTuple):
 
     @property
     def objects(self) -> int:
-        """How many objects one of its objects is at least, itself included."""
+        """How many objects one of its objects has at least, including itself."""
         return 1 + sum(shape.objects for _, shape in self.steps if isinstance(shape, Branch))
 
 
@@ -52,13 +52,13 @@ Shape: TypeAlias = Leaf | Branch
 
 
 def read(shape: Shape, source: Any) -> Any:
-    """The field of ``source`` for the wire, or ``Undefined`` where it takes the long way, errors above all."""
+    """Return the field of ``source`` for the answer, or ``Undefined`` if it is left to graphql-core, as errors are."""
     value = source.get(shape.key) if isinstance(source, dict) else getattr(source, shape.attribute, None)
     return write(shape, value)
 
 
 def write(shape: Shape, value: Any) -> Any:
-    """A value for the wire, or ``Undefined`` where something in it takes the long way."""
+    """Return a value for the answer, or ``Undefined`` if something in it is left to graphql-core."""
     if value is None:
         return None if shape.nullable else Undefined
     if isinstance(shape, Leaf):
@@ -79,7 +79,7 @@ def _write_item(branch: Branch, value: Any) -> Any:
 
 @lru_cache(maxsize=1024)
 def _is_plain(kind: Hashable) -> bool:
-    """Whether values of this type stand for themselves: nothing to call, to await, or to raise."""
+    """Whether values of this type are plain: there is nothing to call, await or raise."""
     assert isinstance(kind, type)
     has = {name for base in kind.__mro__ for name in vars(base)}
     return not issubclass(kind, Exception | GeneratorType) and has.isdisjoint(("__call__", "__await__"))
@@ -105,13 +105,13 @@ def _write_leaf(leaf: Leaf, value: Any) -> Any:
         return Undefined
     try:
         coerced = leaf.kind.coerce_output_value(value)
-    except Exception:  # noqa: BLE001 - raised again, and reported, on the long way
+    except Exception:  # noqa: BLE001 - graphql-core raises and reports it again
         return Undefined
     return Undefined if coerced is None else coerced
 
 
 def _write_leafs(leaf: Leaf, values: Any) -> Any:
-    """The same for a list, of thousands perhaps: it takes the short way as a whole or not at all."""
+    """Return a list for the answer, or ``Undefined`` if any item is left to graphql-core, which then writes all."""
     if type(values) is not list or not leaf.kinds.issuperset(map(type, values)):  # type: ignore[union-attr]
         return Undefined
     if leaf.exact is not None:
@@ -119,6 +119,6 @@ def _write_leafs(leaf: Leaf, values: Any) -> Any:
     coerce = leaf.kind.coerce_output_value
     try:
         coerced = [None if value is None else coerce(value) for value in values]
-    except Exception:  # noqa: BLE001 - raised again, and reported at its item, on the long way
+    except Exception:  # noqa: BLE001 - graphql-core raises it again and reports it at its item
         return Undefined
     return coerced if coerced.count(None) == values.count(None) else Undefined

@@ -1,7 +1,7 @@
-"""Validating a parsed document with graphql-core's rules: until the first fault, in turns, and leaving nothing behind.
+"""Validating a parsed document with graphql-core's rules, up to the first error, in turns and without garbage.
 
-``graphql.validate`` cannot be interrupted, and what it makes holds itself, some 750 objects for the
-smallest document, so that each waits for the collector.
+``graphql.validate`` cannot be interrupted, and it creates cycles, about 750 objects for the smallest
+document, which only the collector frees.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from graphql.validation.validation_context import NodeWithSelectionSet, Variable
 from kana.api.graphql.limits import repeats_too_often
 
 TOKENS_AT_ONCE = 250
-"""Largest document that is validated in one go; of a larger one a few rules are, and then others have their turn."""
+"""The largest document that is validated in one go; for a larger one others get a turn after a few rules."""
 
 _RULES_AT_ONCE = 6
 
 
 async def first_fault(schema: GraphQLSchema, document: DocumentNode, *, hide_suggestions: bool) -> GraphQLError | None:
-    """Return what is wrong with a document, None where it is valid.
+    """Return the first error of a document; None if it is valid.
 
     Raises:
-        QueryTooComplex: it would take too long to say.
+        QueryTooComplex: validating it would take too long.
     """
     for rules in _turns(document):
         fault = _first_fault(schema, document, rules, hide_suggestions=hide_suggestions)
@@ -55,14 +55,14 @@ def _turns(document: DocumentNode) -> Sequence[Sequence[type[ASTValidationRule]]
 
 
 class _Stop(Exception):
-    """There is a fault."""
+    """The document has an error."""
 
 
 class _Context(ValidationContext):
-    """What the rules ask, and what they find out once for all of them."""
+    """The context of the rules, with results that they share."""
 
     def get_variable_usages(self, node: NodeWithSelectionSet) -> list[VariableUsage]:
-        """Return where an operation or a fragment uses variables; as the library does, leaving nothing behind."""
+        """Return where an operation or a fragment uses variables, as the library does, but without garbage."""
         usages: list[VariableUsage] | None = self._variable_usages.get(node)
         if usages is None:
             fragment = node if isinstance(node, FragmentDefinitionNode) else None
@@ -100,6 +100,6 @@ def _first_fault(
 
 
 def _forget(*held: object) -> None:
-    """Take apart what holds itself: a visitor keeps its own methods, and a rule the context that asks it."""
+    """Take cycles apart: a visitor refers to its own methods, and a rule to its context."""
     for each in held:
         vars(each).clear()

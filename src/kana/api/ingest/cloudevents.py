@@ -1,4 +1,4 @@
-"""From a CloudEvent to a usage: which of its attributes mean what is ours, how they are written is its specification.
+"""From a CloudEvent to a usage: the meaning of its attributes is ours, their format that of the specification.
 
 Source: CloudEvents 1.0.2, "JSON Event Format" and "HTTP Protocol Binding".
 """
@@ -20,7 +20,7 @@ from kana.model.text import shown
 from kana.model.usage import Usage
 
 AMOUNTS = ("delta", "value", "quantity")
-"""What the amount may be called: ours, and what producers made for other meters call it."""
+"""The names of the amount: ours, and those of producers made for other meters."""
 
 _KNOWN = frozenset({*AMOUNTS, "featureId", "action", "metadata"})
 _NOT_IN_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]").search
@@ -29,13 +29,13 @@ _JSON = re.compile(r"(?:[!-~]+/)?(?:[^;\s]+\+)?json", re.IGNORECASE).fullmatch
 
 
 def usage_of_event(event: object, environment: Environment) -> Usage:
-    """Return what an event says was used: by ``subject``, of ``data.featureId`` or else ``type``.
+    """Return the usage of an event: by ``subject``, of ``data.featureId`` or else ``type``.
 
-    The amount is in its data, and one unit where there are no data or only such as say nothing else.
-    ``source`` and ``id`` together say that it is the same event again, as CloudEvents promises of them.
+    The amount is in its data, and is one unit if there are no data, or only fields that cannot be an amount.
+    By CloudEvents, ``source`` and ``id`` together identify an event that is sent again.
 
     Raises:
-        InvalidValue: it is none, or says what we do not understand.
+        InvalidValue: it is not a valid event, or its amount is unclear.
     """
     event = an_object(event, "event")
     if event.get("specversion") != "1.0":
@@ -55,15 +55,15 @@ def usage_of_event(event: object, environment: Environment) -> Usage:
 
 
 def event_key(source: str, number: str) -> str:
-    """Return the idempotency key of an event: a digest, as both parts may be of any length and script.
+    """Return the idempotency key of an event: a digest, because both parts may have any length and characters.
 
-    Neither holds a NUL, so that no two events share what is digested.
+    Neither contains a NUL, so two events never share a digest.
     """
     return "ce-" + sha256(f"{source}\0{number}".encode()).hexdigest()
 
 
 def _attribute(event: Mapping[str, Any], name: str) -> str:
-    """Return an attribute whose text is as the specification has it: without control characters."""
+    """Return a text attribute, which by the specification has no control characters."""
     text = a_text(event, name)
     if _NOT_IN_TEXT(text):
         raise InvalidValue(
@@ -73,20 +73,20 @@ def _attribute(event: Mapping[str, Any], name: str) -> str:
 
 
 def _data(event: Mapping[str, Any]) -> object:
-    """Return the data of an event; those in base64 are JSON where nothing says otherwise.
+    """Return the data of an event; data in base64 are JSON by default.
 
     Raises:
-        InvalidValue: they are there twice, or cannot be read.
+        InvalidValue: they are given twice, or cannot be read.
     """
     data, packed = event.get("data"), event.get("data_base64")
     if packed is None:
         return {} if data is None else data
     if data is not None:
-        raise InvalidValue("an event holds data or data_base64, and not both", field="data_base64")
+        raise InvalidValue("an event must not have both data and data_base64", field="data_base64")
     content_type = event.get("datacontenttype")
     if content_type is not None and not is_json(content_type):
         raise InvalidValue(
-            f"data_base64 must hold JSON, and datacontenttype says {shown(content_type)}", field="datacontenttype"
+            f"data_base64 must contain JSON, but datacontenttype is {shown(content_type)}", field="datacontenttype"
         )
     try:
         unpacked = base64.b64decode(packed, validate=True)
@@ -96,25 +96,25 @@ def _data(event: Mapping[str, Any]) -> object:
 
 
 def is_json(content_type: object) -> bool:
-    """Whether a media type says that data are JSON: any whose subtype is json or ends in +json."""
+    """Whether a media type is JSON: its subtype is json or ends in +json."""
     return isinstance(content_type, str) and _JSON(content_type.partition(";")[0].strip()) is not None
 
 
 def _amount(data: Mapping[str, Any]) -> object:
-    """Return what says how much, 1 where nothing says anything that we do not know.
+    """Return the amount, 1 if there is none and all fields are known.
 
     Raises:
-        InvalidValue: two say so, or none does among fields that may mean it: an amount is never guessed.
+        InvalidValue: there are two amounts, or none among fields that may be one: an amount is never guessed.
     """
     given = [name for name in AMOUNTS if name in data]
     if len(given) > 1:
-        raise InvalidValue(f"data must say how much once, got {' and '.join(given)}", field="data")
+        raise InvalidValue(f"data must have one amount, got {' and '.join(given)}", field="data")
     if given:
         return data[given[0]]
     unknown = sorted(set(data) - _KNOWN)
     if unknown:
         raise InvalidValue(
-            f"data must say how much, as delta, value or quantity, 1 for one unit; got only {shown(unknown[0])}"
+            f"data must have an amount as delta, value or quantity, 1 for one unit; got only {shown(unknown[0])}"
             + (f" and {len(unknown) - 1} more" if unknown[1:] else ""),
             field="data",
         )
@@ -130,13 +130,13 @@ def event_in(headers: Mapping[bytes, bytes], body: bytes) -> dict[str, Any]:
     event: dict[str, Any] = {
         name[3:].decode("latin-1"): _unescaped(name, value) for name, value in headers.items() if name[:3] == b"ce-"
     }
-    event.pop("data_base64", None)  # Is no attribute, and the data are in the body.
+    event.pop("data_base64", None)  # It is no attribute, and the data are in the body.
     event["data"] = read_json(body) if body else None
     return event
 
 
 def _unescaped(name: bytes, value: bytes) -> str:
-    """Return the text of a header: what is in quotes without them, and then percent-decoded once, as UTF-8."""
+    """Return the text of a header: without quotes, and then percent-decoded once, as UTF-8."""
     try:
         text = value.decode("utf-8").strip()
         if quoted := _QUOTED(text):

@@ -1,4 +1,4 @@
-"""``POST /v1/events``: events in, an answer for each out; and the same as OpenMeter's producers expect it."""
+"""``POST /v1/events``: an answer for each event, and the same in the way that OpenMeter's producers expect."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from kana.model.key import KeyKind
 from kana.model.text import shown
 
 BODY_BYTES_MAX = 5 * 1024 * 1024
-"""What one request of events may send, in bytes: 5 MB."""
+"""The longest body of a request with events, in bytes: 5 MB."""
 
 _AT_ONCE = 500
-"""How many answers are put into words before everybody else has a turn."""
+"""How many answers are written before other requests get a turn."""
 
 _FORMATS: dict[str, ReadUsages] = {
     "application/cloudevents+json": read_structured,
@@ -35,9 +35,9 @@ _FORMATS: dict[str, ReadUsages] = {
 
 
 def events_endpoint(engine: Engine, door: Door, *, quiet: bool = False) -> ASGIApp:
-    """Return the endpoint: 200 with one answer for each event, in order, whatever became of each.
+    """Return the endpoint: 200 with one answer for each event, in order, whatever its result.
 
-    ``quiet`` is what OpenMeter's clients expect instead: 204 when every event was decided, 400 when one was wrong.
+    ``quiet`` is what OpenMeter's clients expect instead: 204 if every event was decided, 400 if one was wrong.
     """
 
     async def work(scope: Scope, receive: Receive) -> Answer:
@@ -53,10 +53,10 @@ def events_endpoint(engine: Engine, door: Door, *, quiet: bool = False) -> ASGIA
 
 
 def _reader(headers: dict[bytes, bytes]) -> ReadUsages:
-    """Return how the body is to be read, by its content type; binary CloudEvents say so by their headers.
+    """Return the reader of the body for its content type; the headers tell binary CloudEvents.
 
     Raises:
-        UnsupportedMediaType: it cannot be.
+        UnsupportedMediaType: there is no reader for it.
     """
     refuse_packed(headers)
     media_type = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
@@ -64,12 +64,12 @@ def _reader(headers: dict[bytes, bytes]) -> ReadUsages:
         return _binary_reader(media_type)
     if media_type in _FORMATS:
         return _FORMATS[media_type]
-    raise UnsupportedMediaType(f"Content-Type must be {', '.join(sorted(_FORMATS))}; got {shown(media_type)}")
+    raise UnsupportedMediaType(f"Content-Type must be one of {', '.join(sorted(_FORMATS))}, got {shown(media_type)}")
 
 
 def _binary_reader(media_type: str) -> ReadUsages:
     if media_type and not is_json(media_type):
-        raise UnsupportedMediaType(f"the data of an event must be JSON; Content-Type says {shown(media_type)}")
+        raise UnsupportedMediaType(f"the data of an event must be JSON, but Content-Type is {shown(media_type)}")
     return read_binary
 
 
@@ -93,7 +93,7 @@ def _quiet_answer(answers: list[UsageAnswer]) -> Answer:
 
 
 def _as_json(each: UsageAnswer) -> dict[str, Any]:
-    """Return an answer in the words of the Admin API's ``BatchedUsage``."""
+    """Return an answer in the format of the Admin API's ``BatchedUsage``."""
     consumption, error = each.consumption, each.error
     return {
         "recorded": each.recorded,

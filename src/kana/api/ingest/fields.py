@@ -1,4 +1,4 @@
-"""What the fields of an event or a line must be like, and the usage that they make."""
+"""The fields of an event or a line, and the usage made from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def make_usage(
     time: object,
     metadata: object,
 ) -> Usage:
-    """Return the usage of fields as they came.
+    """Return the usage made from the fields.
 
     Raises:
         InvalidValue: one of them is not allowed; the message names it.
@@ -50,12 +50,12 @@ def a_text(fields: Mapping[str, Any], name: str, path: str = "") -> str:
     """
     value = fields.get(name)
     if not isinstance(value, str) or not value:
-        raise InvalidValue(f"{path}{name} must be a text that is not empty, got {shown(value)}", field=name)
+        raise InvalidValue(f"{path}{name} must be a non-empty text, got {shown(value)}", field=name)
     return value
 
 
 def an_object(value: object, what: str) -> dict[str, Any]:
-    """Return a value that must be an object; PHP writes one that is empty as an empty array.
+    """Return a value that must be an object; PHP writes an empty one as an empty array.
 
     Raises:
         InvalidValue: it is something else.

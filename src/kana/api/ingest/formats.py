@@ -1,6 +1,6 @@
-"""From what producers send to usages: CloudEvents 1.0 in its three shapes, and lines of our own fields.
+"""The formats of events: CloudEvents 1.0 in its three shapes, and lines with our own fields.
 
-Source: CloudEvents 1.0, JSON format and HTTP binding; which of its attributes mean what is ours.
+Source: CloudEvents 1.0, JSON format and HTTP binding; the meaning of its attributes is ours.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from kana.model.text import shown
 from kana.model.usage import Usage
 
 EVENTS_MAX = 10_000
-"""Most events of one request."""
+"""The most events of one request."""
 
 _LINE_FIELDS = frozenset({"userId", "featureId", "delta", "action", "idempotencyKey", "timestamp", "metadata"})
 
 Usages: TypeAlias = "Iterator[Usage | KanaError]"
-"""Usages as they are asked for; one that is wrong is its error."""
+"""Usages, one at a time; a wrong one is its error."""
 
 ReadUsages = Callable[[bytes, Mapping[bytes, bytes], Environment], Usages]
-"""Reads a body into usages. Raises InvalidValue, at once, for a body that is no such thing."""
+"""Reads usages from a body. It raises InvalidValue at once if the body as a whole is wrong."""
 
 
 def read_structured(body: bytes, _headers: Mapping[bytes, bytes], environment: Environment) -> Usages:
-    """Read one CloudEvent, whole in the body."""
+    """Read one CloudEvent, all of it in the body."""
     return read_each([body], lambda text: usage_of_event(read_json(text), environment))
 
 
@@ -44,7 +44,7 @@ def read_batch(body: bytes, _headers: Mapping[bytes, bytes], environment: Enviro
 
 
 def read_plain(body: bytes, _headers: Mapping[bytes, bytes], environment: Environment) -> Usages:
-    """Read one CloudEvent or an array of them, from senders that say no more than that it is JSON."""
+    """Read one CloudEvent or an array of them, from senders whose content type only says JSON."""
     parts = read_parts(body)
     return _usages_of_events(parts, parts.value if isinstance(parts.value, list) else [parts.value], environment)
 
@@ -67,7 +67,7 @@ def read_binary(body: bytes, headers: Mapping[bytes, bytes], environment: Enviro
 
 
 def read_lines(body: bytes, _headers: Mapping[bytes, bytes], environment: Environment) -> Usages:
-    """Read one usage a line, in the fields of `recordUsage`. Empty lines are passed over."""
+    """Read one usage per line, with the fields of `recordUsage`. Empty lines are skipped."""
     lines = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
     _check_count(len(lines))
     return read_each(lines, lambda line: _usage_of_line(*line, environment))
@@ -75,14 +75,14 @@ def read_lines(body: bytes, _headers: Mapping[bytes, bytes], environment: Enviro
 
 def _check_count(count: int) -> None:
     if not 1 <= count <= EVENTS_MAX:
-        raise InvalidValue(f"body must hold 1 to {EVENTS_MAX} events, got {count}")
+        raise InvalidValue(f"body must contain 1 to {EVENTS_MAX} events, got {count}")
 
 
 def _usage_of_line(number: int, line: bytes, environment: Environment) -> Usage:
     fields = an_object(read_json(line, what=f"line {number}"), f"line {number}")
     unknown = fields.keys() - _LINE_FIELDS
     if unknown:
-        raise InvalidValue(f"line {number} holds unknown fields: {', '.join(map(shown, sorted(unknown)))}")
+        raise InvalidValue(f"line {number} has unknown fields: {', '.join(map(shown, sorted(unknown)))}")
     return make_usage(
         environment,
         user_id=a_text(fields, "userId"),

@@ -1,4 +1,4 @@
-"""Segment's webhook, and the addresses that Segment's and RudderStack's own libraries post to."""
+"""Segment's webhook, and the endpoints of Segment's and RudderStack's own libraries."""
 
 from kana.api.segment.endpoint import routes
 from kana.api.segment.messages import read_again

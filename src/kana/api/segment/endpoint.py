@@ -23,7 +23,7 @@ from kana.model.key import KeyKind
 from kana.model.segment import MessageType
 
 BODY_BYTES_MAX = 500 * 1024
-"""What one request may send, in bytes, also after it was unpacked: Segment's own limit, 500 KB."""
+"""The longest body, in bytes, also after decompression: Segment's own limit, 500 KB."""
 
 _BASIC = "basic "
 _KEYS_IN = re.compile(rb'"writeKey"\s*+:\s*+"(prv_[A-Za-z0-9_-]{1,200})"').findall
@@ -32,9 +32,9 @@ _Reader = Callable[[Parts], Read]
 
 
 def routes(engine: SegmentEngine, door: Door) -> dict[str, ASGIApp]:
-    """Return the addresses, each with a slash at its end too.
+    """Return the endpoints, each also with a slash at the end.
 
-    All take the key bare, as Bearer, as the user of HTTP basic authentication, or as ``writeKey`` in the body.
+    All accept the key bare, as Bearer, as the user of HTTP basic authentication, or as ``writeKey`` in the body.
     """
     readers: dict[str, _Reader] = {"/segment/events": read_webhook}
     readers |= dict.fromkeys(("/v1/batch", "/v1/import", "/v1/b"), read_batch)
@@ -49,7 +49,7 @@ def write_key_in(headers: Mapping[bytes, bytes]) -> str:
         return credential
     try:
         pair = base64.b64decode(credential[len(_BASIC) :].strip(), validate=True).decode("latin-1")
-    except ValueError:  # It is not base64, or not even ASCII.
+    except ValueError:  # It is not base64, or not ASCII.
         return ""
     return pair.partition(":")[0]
 
@@ -65,7 +65,7 @@ def _endpoint(engine: SegmentEngine, door: Door, reader: _Reader) -> ASGIApp:
 async def _take(
     engine: SegmentEngine, door: Door, reader: _Reader, scope: Scope, receive: Receive
 ) -> list[dict[str, Any]]:
-    """Keep what a request brings; return which messages of a batch cannot be kept, and why."""
+    """Store the messages of a request; return which messages of a batch cannot be stored, and why."""
     headers = headers_of(scope)
     caller = await door.caller(scope, KeyKind.PRIVATE, credential=write_key_in) if write_key_in(headers) else None
     body = _unpacked(await read_body(receive, headers, bytes_max=BODY_BYTES_MAX), headers)
@@ -79,9 +79,9 @@ async def _take(
 
 
 async def _by_body(door: Door, scope: Scope, body: bytes) -> tuple[Caller, Parts]:
-    """Return who comes with the key in a body, as Segment's libraries for Java and Kotlin send it, and the body read.
+    """Return the caller and the body, for a key in the body, as Segment's libraries for Java and Kotlin send it.
 
-    A stranger's body is only searched for a key that opens, and not read: that would be work for nobody.
+    A stranger's body is only searched for a valid key and not read, as that would be wasted work.
     """
     found = [key.decode() for key in _KEYS_IN(body)]
     await door.caller(scope, KeyKind.PRIVATE, credential=lambda _: found[-1] if found else "")
@@ -92,18 +92,18 @@ async def _by_body(door: Door, scope: Scope, body: bytes) -> tuple[Caller, Parts
 
 
 def _unpacked(body: bytes, headers: Mapping[bytes, bytes]) -> bytes:
-    """Return the body without gzip, which Segment's libraries may use; never more of it than is allowed.
+    """Return the decompressed body, as Segment's libraries may use gzip, up to the allowed length.
 
     Raises:
-        UnsupportedMediaType: it is packed in another way.
-        InvalidValue: it is not packed as it says.
-        BodyTooLarge: there is more in it than a body may have.
+        UnsupportedMediaType: it is compressed in another way.
+        InvalidValue: it is not valid gzip.
+        BodyTooLarge: it is too long when decompressed.
     """
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding in (b"identity", b""):
         return body
     if encoding != b"gzip":
-        raise UnsupportedMediaType("Content-Encoding must be gzip or left out")
+        raise UnsupportedMediaType("Content-Encoding must be gzip or omitted")
     unpacked = b""
     for _ in range(_MEMBERS_MAX):
         member, body = _unpack_member(body, BODY_BYTES_MAX + 1 - len(unpacked))
@@ -112,16 +112,16 @@ def _unpacked(body: bytes, headers: Mapping[bytes, bytes]) -> bytes:
             raise too_large(BODY_BYTES_MAX)
         if not body:
             return unpacked
-    raise InvalidValue(f"body is packed in more than {_MEMBERS_MAX} members of gzip")
+    raise InvalidValue(f"body has more than {_MEMBERS_MAX} members of gzip")
 
 
 def _unpack_member(packed: bytes, bytes_max: int) -> tuple[bytes, bytes]:
-    """Return what the first member of a gzip file holds, ``bytes_max`` of it at most, and what follows the member."""
+    """Return the content of the first member of a gzip file, at most ``bytes_max`` of it, and the rest of the file."""
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
         unpacked = unpacker.decompress(packed, bytes_max)
     except zlib.error:
-        raise InvalidValue("body is not packed with gzip, as Content-Encoding says") from None
+        raise InvalidValue("body is not compressed with gzip, as Content-Encoding says") from None
     if not unpacker.eof and len(unpacked) < bytes_max:
-        raise InvalidValue("body ends before what is packed in it does")
+        raise InvalidValue("body ends before its compressed content does")
     return unpacked, unpacker.unused_data

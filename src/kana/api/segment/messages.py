@@ -1,4 +1,4 @@
-"""From what Segment and its libraries send to messages.
+"""Reading the messages that Segment and its libraries send.
 
 Source: segment.com, "HTTP Tracking API" and "Spec: Common Fields".
 """
@@ -19,23 +19,23 @@ from kana.model.segment import Message, MessageType, SegmentEvent
 from kana.model.text import identifier, shown, textual
 
 MESSAGE_BYTES_MAX = 32 * 1024
-"""Longest message, in bytes of its compact JSON: Segment's own limit, 32 KB."""
+"""The longest message, in bytes of its compact JSON: Segment's own limit, 32 KB."""
 
 MESSAGE_DEPTH_MAX = 32
-"""Deepest nesting of a message."""
+"""The deepest nesting of a message."""
 
 MESSAGES_MAX = 2500
-"""Most messages of one batch: Segment's own limit."""
+"""The most messages of one batch: Segment's own limit."""
 
 _NOTHING: tuple[object, ...] = (None, [], "")
-"""What stands for an empty object: PHP writes one as an empty array."""
+"""The values that count as an empty object, which PHP writes as an empty array."""
 
 _WITH_USER = (MessageType.IDENTIFY, MessageType.TRACK)
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The messages of a request, and by their places those that cannot be kept, with the reason."""
+    """The messages of a request, and by their places the reasons why others cannot be stored."""
 
     messages: list[Message]
     rejected: list[tuple[int, str]]
@@ -45,7 +45,7 @@ def read_webhook(parts: Parts) -> Read:
     """Read the one message of Kana's published webhook. An identify or a track without a user is refused.
 
     Raises:
-        InvalidValue: it is no message that can be kept.
+        InvalidValue: it is not a message that can be stored.
 
     Source: docs.usekana.com/…/segment-integration/track-feature-usage-segment: "no userId: 400 Bad Request".
     """
@@ -57,15 +57,15 @@ def read_webhook(parts: Parts) -> Read:
 
 
 def read_single(kind: MessageType) -> Callable[[Parts], Read]:
-    """Return what reads the one message of an address that says its type."""
+    """Return the reader of the one message of an endpoint for a type."""
     return lambda parts: Read([_read_message(parts.all_but(), kind)], [])
 
 
 def read_batch(parts: Parts) -> Read:
-    """Read a batch. A message that cannot be kept never fails the others, unless it is all of them.
+    """Read a batch. A message that cannot be stored never fails the others, unless none can be stored.
 
     Raises:
-        InvalidValue: it is no batch, or nothing in it can be kept.
+        InvalidValue: it is no batch, or none of its messages can be stored.
     """
     beside = parts.all_but("batch")
     batch = parts.value.get("batch")
@@ -79,30 +79,30 @@ def read_batch(parts: Parts) -> Read:
         except KanaError as error:
             read.rejected.append((index, error.message))
     if not read.messages:
-        raise InvalidValue(f"no message of the batch can be kept; the first: {read.rejected[0][1]}", field="batch")
+        raise InvalidValue(f"no message of the batch can be stored; the first: {read.rejected[0][1]}", field="batch")
     return read
 
 
 def read_again(event: SegmentEvent) -> Message:
-    """Return the message that an event was kept of, as it is read now: an event that failed may do so no more.
+    """Return the message of a stored event, read again, because a failed event may be valid by now.
 
     Raises:
-        InvalidValue: it cannot be kept any more.
+        InvalidValue: the message can no longer be stored.
     """
     return _read_message(read_parts(event.raw).all_but(), event.type)
 
 
 def _read_message(fields: Mapping[str, Any], kind: MessageType, *, sent_at: object = None) -> Message:
-    """Return a message. What cannot be kept is refused; what can be kept but not used is its problem.
+    """Return a message. One that cannot be stored is refused; one that can be stored but not used has a problem.
 
-    ``sent_at`` is what its batch says, which holds for a message that says nothing itself.
+    ``sent_at`` is the time of its batch, for a message without a time of its own.
 
     Raises:
-        InvalidValue: it is too long or too deep, or its id is none.
+        InvalidValue: it is too long or too deep, or its id is not valid.
     """
     raw = _raw(fields)
     message_id = textual(fields.get("messageId"))
-    if message_id in (None, ""):  # Nobody can tell that it is the same message when it is sent again.
+    if message_id in (None, ""):  # Without an id, nobody can tell when the same message is sent again.
         message_id = f"kana-{secrets.token_hex(16)}"
     if not isinstance(message_id, str):
         raise InvalidValue(f"messageId must be a text, got {shown(message_id)}", field="messageId")
@@ -126,13 +126,13 @@ def _read_message(fields: Mapping[str, Any], kind: MessageType, *, sent_at: obje
 
 
 class _Problems:
-    """Reads fields one after the other, and remembers what is wrong with the first that cannot be used."""
+    """Reads fields one after the other, and remembers the error of the first wrong one."""
 
     def __init__(self) -> None:
         self.first: str | None = None
 
     def collect(self, read: Callable[[Any], Any], value: object) -> Any:
-        """Return what ``read`` makes of a value, None where it refuses it."""
+        """Return the result of ``read`` for a value; None if it refuses it."""
         try:
             return read(value)
         except InvalidValue as error:
@@ -154,7 +154,7 @@ def _check_depth(value: object) -> None:
     for _ in range(MESSAGE_DEPTH_MAX):
         deeper = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
         level = [item for items in deeper for item in items]
-        if len(level) > MESSAGE_BYTES_MAX:  # Each takes a byte at least.
+        if len(level) > MESSAGE_BYTES_MAX:  # Each takes at least one byte.
             raise InvalidValue(f"a message must be at most {MESSAGE_BYTES_MAX} bytes, got more")
     if any(isinstance(item, dict | list) for item in level):
         raise InvalidValue(f"a message must be at most {MESSAGE_DEPTH_MAX} levels deep")
@@ -186,7 +186,7 @@ def _event(value: object) -> str | None:
 
 
 def _times(problems: _Problems, fields: Mapping[str, Any], sent_at: object) -> dict[str, datetime | None]:
-    """Return when a message says that it happened, and only without that what its sender's clock said."""
+    """Return the time of a message, or if it has none, the time of its sender's clock."""
     if fields.get("timestamp") not in (None, ""):
         return {"timestamp": problems.collect(_time_of("timestamp"), fields["timestamp"])}
     if fields.get("sentAt") is not None:

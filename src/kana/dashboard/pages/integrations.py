@@ -1,4 +1,4 @@
-"""Integrations: what is connected, and the events that Segment sent."""
+"""Integrations: what is connected, and the events from Segment."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kana.dashboard.route import get, post
 from kana.engine.segment.mapping import EventCounts
 from kana.errors import BadInput
 from kana.model.segment import EventStatus, SegmentEvent
-from kana.model.text import number_in
+from kana.model.text import number_in, shown
 
 ROWS = 50
-"""How many events a page has."""
+"""How many events a page shows."""
 
 _TONES = {
     EventStatus.RECORDED: Tone.SUCCESS,
@@ -28,7 +28,7 @@ _TONES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrationsPage(Context):
-    """What can be connected, and what is."""
+    """The possible integrations, and whether they are connected."""
 
     template = "integrations.html"
     counts: EventCounts
@@ -37,7 +37,7 @@ class IntegrationsPage(Context):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentPage(Context):
-    """Events of Segment, the newest first, of one status or all. ``next_url`` leads to older ones."""
+    """Events from Segment of one status or of all, the newest first. ``next_url`` leads to older ones."""
 
     template = "segment_events.html"
     counts: EventCounts
@@ -73,18 +73,18 @@ async def show_events(request: PageRequest) -> Response:
 
 
 async def retry_events(request: PageRequest) -> Response:
-    """Try the failed event that the address names again, or all where it names none."""
+    """Try again the failed event that the address names, or all failed events if it names none."""
     wanted = request.asked("id")
     if wanted:
         number = _number(wanted)
-        assert number is not None, "an id that is not empty is a number, or refused"
+        assert number is not None, "a non-empty id is a number, or refused"
         event = await request.engine.segment.retry(request.environment, number)
         why = f" {event.reason}" if event.reason else ""
         said = f"{event.event or event.type.capitalize()}: {event.status.lower()}.{why}"
         tone = _TONES.get(event.status, Tone.WARNING)
     else:
         request.engine.replayer.retry_failed(request.environment)
-        said, tone = "All that failed is tried again within seconds.", Tone.WARNING
+        said, tone = "All failed events are tried again within seconds.", Tone.WARNING
     return request.go("/integrations/segment", said=said, tone=tone, status="FAILED")
 
 
@@ -100,7 +100,7 @@ def _number(text: str) -> int | None:
         return None
     number = number_in(text)
     if number is None:
-        raise BadInput("an event is named by its number")
+        raise BadInput(f"id must be the number of an event, got {shown(text)}")
     return number
 
 
