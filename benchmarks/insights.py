@@ -99,7 +99,7 @@ def fill(path: Path, now: datetime) -> None:
          ((bucket, f"g{number}", bucket, key) for bucket, key, number in people)),
         ("insert into subscriptions values (?, ?, ?, 'test', 'pro', 'ACTIVE', ?, null)",
          ((bucket, key, _subscription(bucket, key), start) for bucket, key, _ in people)),
-        (f"insert into entries values ({', '.join('?' * 20)})", _entries(people, start)),
+        (f"insert into entries values ({', '.join('?' * 20)}, null)", _entries(people, start)),
     ):  # fmt: skip
         connection.executemany(statement, rows)
     connection.execute(

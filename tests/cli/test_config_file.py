@@ -269,7 +269,10 @@ AWKWARD += [
 names = st.text(min_size=1, max_size=12).filter(_is_identifier) | st.sampled_from(AWKWARD)
 held = st.fixed_dictionaries(
     {"id": st.just("count"), "limit": st.none() | st.integers(0, 2**53 - 1), "overage_enabled": st.booleans()},
-    optional={"reset_period": st.sampled_from(["DAY", "MONTH", "YEAR"])},
+    optional={
+        "reset_period": st.sampled_from(["DAY", "MONTH", "YEAR"]),
+        "combine": st.sampled_from(["HIGHEST", "ADD"]),
+    },
 )
 package = st.fixed_dictionaries({"id": names, "name": names, "features": st.lists(held, max_size=1)})
 addon = st.fixed_dictionaries({"id": names, "name": names, "base_packages": st.lists(names, max_size=2)})
@@ -314,7 +317,7 @@ def test_the_layout_is_kanas() -> None:
                     "name": "no",
                     "features": [
                         {"id": "sso", "limit": None, "overage_enabled": False},
-                        {"id": "msg", "limit": None, "overage_enabled": True, "reset_period": "DAY"},
+                        {"id": "msg", "limit": None, "overage_enabled": True, "reset_period": "DAY", "combine": "ADD"},
                     ],
                 }
             ]
@@ -344,6 +347,7 @@ def test_the_layout_is_kanas() -> None:
         "      features:\n"
         "        - id: sso\n"
         "        - id: msg\n          limit: null\n          overage_enabled: true\n          reset_period: DAY\n"
+        "          combine: ADD\n"
         "\n"
         "# ADD-ONS\n"
         "addons:\n"

@@ -29,7 +29,7 @@ _PACKAGE = r"(?:Package|Add-on) '(?P<id>[^']+)' "
 _REACH = r"(?: \(at once for (?P<reached>\d+) subscribers?\)| \((?P<kept>\d+) subscribers? keeps? it\))?\."
 _OVER = r"(?:, (?P<over>\d+) of them above (?P<above>\d+) already in their current period)?"
 _RESET = f"(?:{'|'.join(reset.lower() for reset in ResetPeriod)})"
-_AMOUNT = rf"(?:unlimited|\d+)(?: per {_RESET}| in all)?(?: with overage)?"
+_AMOUNT = rf"(?:unlimited|\d+)(?: per {_RESET}| in all)?(?: with overage)?(?: on top of other packages)?"
 
 SENTENCES = {
     "feature created": r"Feature '(?P<id>[^']+)' is created as (?P<type>\w+)\.",
@@ -185,10 +185,18 @@ class Happened:
             return
         assert decision.consumption is not None
         amount = words.split()[0]
-        assert decision.consumption.budget == (None if amount == "unlimited" else int(amount))
-        assert decision.consumption.overage_enabled is words.endswith("with overage")
+        on_top = await self._others_limit(user_id, feature_id) if words.endswith("on top of other packages") else 0
+        assert decision.consumption.budget == (None if amount == "unlimited" else int(amount) + on_top)
+        assert decision.consumption.overage_enabled is ("with overage" in words)
         assert reset_in(words) is self.after.packages[self.id].feature(feature_id).allowance.reset_period  # type: ignore[union-attr]
         assert decision.consumption.used == self.house.total(user_id, feature_id, reset_in(words))
+
+    async def _others_limit(self, user_id: str, feature_id: str) -> int:
+        """The highest limit of the other packages that a user has."""
+        held = await self.house.world.accounts.subscriptions(TEST, user_id=user_id)
+        packages = [self.after.packages[one.subscription.package_id] for one in held]
+        features = [package.feature(feature_id) for package in packages if package.id != self.id]
+        return max(each.allowance.limit or 0 for each in features if each is not None)
 
 
 def reset_in(words: str) -> ResetPeriod | None:
@@ -256,7 +264,8 @@ async def loses(happened: Happened) -> None:
 
 async def gains(happened: Happened) -> None:
     for user_id in await happened.reaches():
-        assert happened.decisions[user_id, happened.said["feature"]].reason == NO_SUBSCRIPTION
+        adds = (happened.said["to"] or "").endswith("on top of other packages")
+        assert (happened.decisions[user_id, happened.said["feature"]].reason == NO_SUBSCRIPTION) is not adds
         await happened.allowed(user_id, happened.said["feature"], happened.said["to"])
 
 
@@ -303,9 +312,7 @@ async def warning(happened: Happened) -> None:
         totals = [happened.house.total(user_id, said["feature"], reset_in(said["to"])) for user_id in members]
         assert int(happened.said["over"]) == sum(total > above for total in totals)
         for user_id in members:
-            decision = await happened.house.decision(user_id, said["feature"])
-            assert decision.consumption is not None
-            assert decision.consumption.budget == above
+            await happened.allowed(user_id, said["feature"], said["to"])
 
 
 PROOFS: Mapping[str, Callable[[Happened], Awaitable[None]]] = {

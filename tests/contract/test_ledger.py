@@ -305,7 +305,8 @@ async def test_a_snapshot_is_of_accounts_and_totals(world: World) -> None:
     assert snapshot.accounts["ada"].subscriptions == (held.subscription,)
     assert snapshot.accounts["bob"].subscriptions == ()
     assert {user_id: len(totals) for user_id, totals in snapshot.wanted.items()} == {"ada": 2, "bob": 0}
-    assert list(map(snapshot.total, snapshot.wanted["ada"])) == [3, 0]
+    assert [snapshot.total((each,)) for each in snapshot.wanted["ada"]] == [3, 0]
+    assert snapshot.total(snapshot.wanted["ada"]) == 3
     assert list(snapshot.used.values()) == [3]
     assert snapshot.catalog == await world.store.catalogs.catalog(TEST)
     await world.accounts.cancel_subscription(TEST, held.subscription.id)

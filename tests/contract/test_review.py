@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kana.engine.catalog.config import ConfigEngine
-from kana.model.allowance import Allowance
+from kana.model.allowance import Allowance, Combine
 from kana.model.catalog import Catalog
 from kana.model.change import describe
 from kana.model.config import read_config
@@ -65,6 +65,12 @@ EXTRA = {
     "base_packages": ["free"],
     "features": [{"id": "seat", "limit": 5, "reset_period": "MONTH"}],
 }
+
+
+def adding(limit: int | None) -> dict[str, Any]:
+    """The add-on with messages on top of those of the base package."""
+    held = {"id": "message", "limit": limit, "reset_period": "MONTH", "combine": "ADD"}
+    return EXTRA | {"features": [*EXTRA["features"], held]}
 
 
 def free(*others: dict[str, Any], sso: bool = True, **message: Any) -> dict[str, Any]:
@@ -140,6 +146,17 @@ STORIES: dict[str, tuple[set[str], list[Step]]] = {
             a_file(free(limit=11), PLUS),
         ],
     ),
+    "what adds": (
+        {"gains", "changes", "warning", "created"},
+        [
+            a_file(addons={"published": [adding(500)]}),
+            ("ada", "message", 100),
+            a_file(addons={"published": [adding(300)]}),
+            a_file(addons={"published": [adding(None)]}),
+            a_file(addons={"published": [adding(400)]}),
+            a_file(addons={"published": [adding(400), adding(7) | {"id": "new"}]}),
+        ],
+    ),
     "months to days and back": (
         {"changes", "warning"},
         [DAILY, ("ada", "message", 12), ("bob", "message", 1), a_file(), a_file(free(limit=20), PLUS), DAILY],
@@ -210,6 +227,7 @@ ALLOWANCES = st.builds(
     limit=st.none() | st.integers(0, 3),
     overage_enabled=st.booleans(),
     reset_period=st.sampled_from([None, *ResetPeriod]),
+    combine=st.sampled_from(Combine),
 )
 HELD = st.lists(
     st.builds(PackageFeature, feature_id=st.sampled_from(["message", "seat"]), allowance=ALLOWANCES)

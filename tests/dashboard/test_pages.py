@@ -10,7 +10,7 @@ import pytest
 from kana.dashboard.security import CONTENT_SECURITY_POLICY
 from kana.model.colleague import Role
 from tests.dashboard.desk import FORMULA, HOSTILE, Desk, text_of
-from tests.support.world import DAY, LIVE, TEST, allows
+from tests.support.world import DAY, LIVE, TEST, adds, allows
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
@@ -105,7 +105,7 @@ def test_a_form_keeps_what_was_typed_and_says_what_is_wrong(desk: Desk) -> None:
 
 
 def test_a_package_is_made_as_typed_in_its_environment_alone(desk: Desk) -> None:
-    """Limits, resets, overage, names within the package and bases arrive; the other environment has nothing of it."""
+    """Limits, resets, overage, what adds, names within it and bases arrive; the other environment has nothing of it."""
     editor = desk.colleague(Role.EDITOR)
     answer = editor.post(
         "/live/package/new",
@@ -118,6 +118,7 @@ def test_a_package_is_made_as_typed_in_its_environment_alone(desk: Desk) -> None
             "limit:message": "1,500",
             "reset:message": "DAY",
             "overage:message": "1",
+            "adds:message": "1",
             "name:support": "Night shift",
             "metadata": '{"colour": "gold"}',
         },
@@ -125,7 +126,7 @@ def test_a_package_is_made_as_typed_in_its_environment_alone(desk: Desk) -> None
     assert answer.headers["location"] == "/live/package?id=more%2F2026"
     package = desk.served.run(desk.served.engine.catalog.read(LIVE)).package("more/2026")
     assert (package.name, package.is_addon, package.base_package_ids) == ("More", True, ("basic",))
-    assert package.feature("message") == allows(1500, DAY, overage=True)
+    assert package.feature("message") == adds(1500, DAY, overage=True)
     support = package.feature("support")
     assert support is not None
     assert support.name == "Night shift"

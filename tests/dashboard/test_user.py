@@ -16,7 +16,7 @@ from kana.model.key import KeyKind
 from kana.model.text import UNITS_MAX
 from kana.model.usage import Entry, Usage
 from tests.dashboard.desk import HOSTILE, Desk, Visitor, text_of
-from tests.support.world import DAY, LIVE, TEST, TESTER, allows
+from tests.support.world import DAY, LIVE, TEST, TESTER, adds, allows
 
 PAGE = "/test/user?id=user-0"
 
@@ -104,6 +104,21 @@ def test_it_says_which_package_answers_and_why(desk: Desk) -> None:
     said = text_of(viewer.get(PAGE))
     assert "Big applies. The highest limit answers: 20 is more than 10." in said
     assert "Basic Plan does not apply. Its limit, 10, is lower. Limits are not added up." in said
+
+
+def test_it_says_what_adds_and_what_is_used_up_first(desk: Desk) -> None:
+    """One sum with a line for each package, and the order in which they are used up, with their ends."""
+    run, engine = desk.served.run, desk.served.engine
+    run(engine.catalog.create_package(TEST, id="more", name="More", is_addon=True, features=[adds(5)], by=TESTER))
+    run(engine.catalog.publish_package(TEST, "more", by=TESTER))
+    run(engine.accounts.subscribe(TEST, "user-0", ["more"]))
+    use(desk, 12)
+    said = text_of(desk.colleague(Role.VIEWER).get(PAGE))
+    assert "12 of 15 11 March 2026, 12:00 UTC Basic Plan: 10 per day More: 5 per month on top of other packages" in said
+    assert "Basic Plan applies. It allows 10, and other packages of the user add to that." in said
+    assert "More adds. It is added to that: 5 more." in said
+    ends = "Basic Plan: 10 of 10, until 11 March 2026, 12:00 UTC More: 2 of 5, until 10 April 2026, 12:00 UTC"
+    assert f"Used up in this order: {ends}" in said
 
 
 def test_usage_over_time_is_there_for_eyes_and_for_programs(desk: Desk) -> None:

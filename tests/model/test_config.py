@@ -9,6 +9,7 @@ import pytest
 
 from kana.errors import InvalidValue
 from kana.model import config as rules
+from kana.model.allowance import Combine
 from kana.model.config import ConfigFeature, ConfigHeld, ConfigPackage, UnknownField, read_config
 from kana.model.feature import FeatureType
 from kana.model.package import PackageStatus
@@ -19,7 +20,7 @@ from tests.support.tree import SOURCE
 
 def a_file(**changes: Any) -> dict[str, Any]:
     """A small configuration as plain data."""
-    held = {"id": "message", "limit": 5, "overage_enabled": True, "reset_period": "MONTH"}
+    held = {"id": "message", "limit": 5, "overage_enabled": True, "reset_period": "MONTH", "combine": "ADD"}
     return {
         "version": "1.0.0",
         "features": [{"id": "message", "name": "Messages", "type": "CONSUMABLE"}, {"id": "sso", "type": "BINARY"}],
@@ -48,6 +49,7 @@ def test_everything_that_a_file_says_is_read() -> None:
         limit=5,
         overage_enabled=True,
         reset_period=ResetPeriod.MONTH,
+        combine=Combine.ADD,
     )
     assert config.packages[1] == ConfigPackage(
         path=at,
@@ -124,6 +126,8 @@ RESETS = "YEAR or QUARTER or MONTH or WEEK or DAY or HOUR"
         (held(overage_enabled="yes"), f"{HELD}.overage_enabled", "must be true or false, got 'yes'"),
         (held(reset_period="WEEKS"), f"{HELD}.reset_period", f"must be {RESETS}, got 'WEEKS'"),
         (held(reset_period=1), f"{HELD}.reset_period", f"must be {RESETS}, got 1"),
+        (held(combine="SUM"), f"{HELD}.combine", "must be HIGHEST or ADD, got 'SUM'"),
+        (held(combine=True), f"{HELD}.combine", "must be HIGHEST or ADD, got True"),
     ],
 )  # fmt: skip
 def test_a_wrong_shape_is_named_with_its_place(value: Any, path: str, message: str) -> None:

@@ -98,19 +98,29 @@ def test_near_is_eighty_percent(limit: int, units: int) -> None:
 def test_when_a_user_runs_out(limit: int | None, used: int, expected: datetime | None) -> None:
     """At the pace so far: now where the limit is reached, and never where the period ends before."""
     period = Period(NOON - ONE_DAY, NOON + 10 * ONE_DAY)
-    assert runs_out_at(Allowance(limit=limit), period, used=used, now=NOON) == expected
+    assert runs_out_at(Allowance(limit=limit), period, [(period.start, used)], now=NOON) == expected
 
 
 def test_a_period_without_an_end_runs_out_some_day() -> None:
     """Where nothing resets, the day is told however far it is, as long as the calendar has it."""
     endless = Period(NOON - ONE_DAY, None)
-    assert runs_out_at(Allowance(limit=1000), endless, used=1, now=NOON) == NOON + 999 * ONE_DAY
-    assert runs_out_at(Allowance(limit=2**53 - 1), endless, used=1, now=NOON) is None
+    assert runs_out_at(Allowance(limit=1000), endless, [(endless.start, 1)], now=NOON) == NOON + 999 * ONE_DAY
+    assert runs_out_at(Allowance(limit=2**53 - 1), endless, [(endless.start, 1)], now=NOON) is None
 
 
 def test_before_its_period_nobody_runs_out() -> None:
     """A clock that went back gives no pace."""
-    assert runs_out_at(Allowance(limit=10), Period(NOON, None), used=5, now=NOON - ONE_DAY) is None
+    assert runs_out_at(Allowance(limit=10), Period(NOON, None), [(NOON, 5)], now=NOON - ONE_DAY) is None
+
+
+def test_several_totals_run_out_at_the_sum_of_their_paces() -> None:
+    """Ten a day of a period that began ten days ago and one a day of one without an end: 11 a day for what is left."""
+    period = Period(NOON - 10 * ONE_DAY, NOON + 20 * ONE_DAY)
+    so_far = [(period.start, 100), (NOON - 100 * ONE_DAY, 100)]
+    assert runs_out_at(Allowance(limit=310), period, so_far, now=NOON) == NOON + 10 * ONE_DAY
+    assert runs_out_at(Allowance(limit=420), period, so_far, now=NOON) is None
+    begun = [(NOON, 10), (NOON + ONE_DAY, 0)]
+    assert runs_out_at(Allowance(limit=20), Period(NOON, None), begun, now=NOON) == NOON
 
 
 def test_shares() -> None:

@@ -20,6 +20,7 @@ from tests.support.world import (
     a_catalog,
     a_feature,
     a_package,
+    adds,
     allows,
     holds,
 )
@@ -202,6 +203,7 @@ def test_an_exchange_of_roles_needs_no_order() -> None:
         (held(limit=60), "changes 'message' from 50 per month to 60 per month", False),
         (held(limit=None), "changes 'message' from 50 per month to unlimited per month", False),
         (held(overage_enabled=True), "changes 'message' from 50 per month to 50 per month with overage", False),
+        (held(combine="ADD"), "changes 'message' from 50 per month to 50 per month on top of other packages", False),
         (
             held(reset_period="DAY"),
             "changes 'message' from 50 per month to 50 per day, where usage starts at zero or, if it was counted"
@@ -228,16 +230,27 @@ def test_a_published_allowance_changes_for_those_who_have_it(changed: dict[str, 
 
 
 def test_less_is_less_in_each_way() -> None:
-    """From unlimited to a limit, overage that ends, and other periods, which without a limit leave none above it."""
+    """From unlimited to a limit, overage that ends, what adds no more, and other periods, which without a limit leave
+    none above it.
+    """
     unlimited = a_catalog(a_feature(), a_package("free", allows(None, YEAR)))
     overage = a_catalog(a_feature(), a_package("free", allows(50, overage=True)))
+    adding = a_catalog(a_feature(), a_package("free", adds(50)))
     results = []
-    for old, new in ((unlimited, allows(9, YEAR)), (overage, allows(50)), (unlimited, allows(None, DAY))):
+    for old, new in (
+        (unlimited, allows(9, YEAR)),
+        (overage, allows(50)),
+        (adding, allows(50)),
+        (adding, allows(None)),
+        (unlimited, allows(None, DAY)),
+    ):
         [change] = describe(old, old.with_package(a_package("free", new)))
         results.append((change.takes, change.cap))
     assert results == [
         (True, Cap("message", allows(9, YEAR).allowance)),
         (True, Cap("message", allows(50).allowance)),
+        (True, Cap("message", allows(50).allowance)),
+        (False, None),
         (True, None),
     ]
 
@@ -316,7 +329,7 @@ def test_metadata_is_no_change_to_talk_about() -> None:
         (
             {"packages": of_free({"id": "sso", "limit": 5})},
             "packages.published[0].features[0]",
-            "Package 'free': feature 'sso' is BINARY and cannot have limit, overage_enabled or reset_period.",
+            "Package 'free': feature 'sso' is BINARY and cannot have limit, overage_enabled, reset_period or combine.",
         ),
         (
             {"packages": {"draft": [PRO, FREE]}},

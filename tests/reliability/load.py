@@ -12,20 +12,23 @@ from tests.reliability.ledger import Journal, Told
 from tests.support.client import AdminClient, Refused
 from tests.support.server import KanaServer
 
-USERS = ("ada", "bo", "cy", "poor")
-"""Three who may use much, and one who soon runs into the limit."""
+USERS = ("ada", "bo", "cy", "poor", "sum")
+"""Three who may use much, one who soon runs into the limit, and one into that of three packages that add up."""
 
 RETRYABLE = {"UNAVAILABLE", "OUTCOME_UNKNOWN", "RATE_LIMITED"}
 
 
 async def furnish(server: KanaServer) -> None:
-    """Create the feature, two packages and the users."""
+    """Create the feature, the packages and the users."""
     async with AdminClient(server.address, server.private_key) as admin:
         await admin.furnish("basic", limit=1_000_000)
         await admin.package("tiny", limit=50)
-        for user in USERS[:-1]:
+        await admin.package("yearly", limit=20, is_addon=True, combine="ADD", resetPeriod="YEAR")
+        await admin.package("more", limit=30, is_addon=True, combine="ADD")
+        for user in USERS[:3]:
             await admin.enrol(user, "basic")
-        await admin.enrol(USERS[-1], "tiny")
+        await admin.enrol("poor", "tiny")
+        await admin.enrol("sum", "tiny", "yearly", "more")
 
 
 class Load:

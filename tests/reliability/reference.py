@@ -7,7 +7,7 @@ usage is one dictionary. It is slow, keeps everything and trusts nobody.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any
 
@@ -25,6 +25,7 @@ STEPS = {
 DAYS_MOST = {"HOUR": 1 / 24, "DAY": 1, "WEEK": 7, "MONTH": 31, "QUARTER": 92, "YEAR": 366}
 TOTAL_MAX = 2**53 - 1
 CLOCKS_APART = timedelta(minutes=5)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Refused(Exception):
@@ -50,6 +51,27 @@ class Held:
 
     def held(self, moment: datetime) -> bool:
         return self.start <= moment and (self.ends is None or moment < self.ends)
+
+
+@dataclass
+class Grant:
+    """What a subscription allows of a feature; a limit of infinity is none."""
+
+    held: Held
+    limit: float
+    overage: bool
+    reset: str | None
+
+    def place(self, feature: str, moment: datetime) -> tuple[int, str, str | None, datetime]:
+        """Where it is counted what is used at a moment."""
+        return (self.held.number, feature, self.reset, self._period(moment)[0])
+
+    def ends(self, moment: datetime) -> datetime:
+        """When what is left of it is lost."""
+        return min(self._period(moment)[1] or NEVER, self.held.ends or NEVER)
+
+    def _period(self, moment: datetime) -> tuple[datetime, datetime | None]:
+        return period(self.held.start, self.reset, max(moment, self.held.start))
 
 
 @dataclass
@@ -170,7 +192,7 @@ class Reference:
             return
         ends = now
         if at_period_end:
-            resets = {reset for _, _, reset in self.packages[held.package]["features"].values()}
+            resets = {reset for _, _, reset, _ in self.packages[held.package]["features"].values()}
             longest = next((reset for reset in reversed(STEPS) if reset in resets), None)
             if longest is None:
                 raise Refused("Conflict")
@@ -184,27 +206,29 @@ class Reference:
 
     # --- usage
 
-    def _answering(self, user: str, feature: str, now: datetime) -> tuple[Held, tuple[float, bool, str | None]] | None:
-        return self._best([held for held in self.users[user] if held.stands(now)], feature)
+    def _holding(self, user: str, feature: str, now: datetime) -> list[Grant]:
+        return self._grants([held for held in self.users[user] if held.stands(now)], feature)
 
-    def _answering_at(
-        self, user: str, feature: str, at: datetime
-    ) -> tuple[Held, tuple[float, bool, str | None]] | None:
+    def _holding_at(self, user: str, feature: str, at: datetime) -> list[Grant]:
         """What held then; else what began first within five minutes, and with it what began with it."""
-        found = self._best([held for held in self.users[user] if held.held(at)], feature)
+        found = self._grants([held for held in self.users[user] if held.held(at)], feature)
         for later in sorted({held.start for held in self.users[user] if at < held.start <= at + CLOCKS_APART}):
-            found = found or self._best([h for h in self.users[user] if h.start == later and h.held(later)], feature)
+            found = found or self._grants([h for h in self.users[user] if h.start == later and h.held(later)], feature)
         return found
 
-    def _best(self, mine: list[Held], feature: str) -> tuple[Held, tuple[float, bool, str | None]] | None:
-        candidates = []
+    def _grants(self, mine: list[Held], feature: str) -> list[Grant]:
+        """What answers, and then what adds to it: the best of those that do not add, or else of those that do."""
+        highest: list[tuple[Any, Grant]] = []
+        adding: list[tuple[Any, Grant]] = []
         for held in mine:
             package = self.packages[held.package]
             if feature in package["features"]:
-                limit, overage, reset = package["features"][feature]
+                limit, overage, reset, adds = package["features"][feature]
                 limit = inf if limit is None else limit
-                candidates.append((-limit, not overage, package["addon"], held.number, held, (limit, overage, reset)))
-        return min(candidates)[-2:] if candidates else None
+                rank = (-limit, not overage, package["addon"], held.number)
+                (adding if adds else highest).append((rank, Grant(held, limit, overage, reset)))
+        best = min(highest or adding, default=None, key=lambda each: each[0])
+        return [best[1], *(each for rank, each in adding if rank != best[0])] if best else []
 
     def _check_feature(self, feature: str) -> None:
         if feature not in {"message", "chat"}:
@@ -228,70 +252,106 @@ class Reference:
             begun = [held.start for held in self.users[user] if held.held(held.start)]
             if at > now + CLOCKS_APART or (begun and at < min(begun) - CLOCKS_APART):
                 raise Refused("InvalidValue")
-        found = self._answering(user, feature, now) if at is None else self._answering_at(user, feature, at)
+        found = self._holding(user, feature, now) if at is None else self._holding_at(user, feature, at)
         answer = self._decide(found, feature, delta, action, at or now)
         self.entries += 1
         if key:
             self.answers[slot] = (content, answer)
         return (*answer, "first")
 
-    def _decide(self, found: Any, feature: str, delta: int, action: str, moment: datetime) -> tuple[Any, ...]:
-        if found is None:
+    def _decide(self, found: list[Grant], feature: str, delta: int, action: str, moment: datetime) -> tuple[Any, ...]:
+        if not found:
             return ("NO_SUBSCRIPTION", 0, None)
-        held, (limit, overage, reset) = found
-        place = (held.number, feature, reset, period(held.start, reset, max(moment, held.start))[0])
-        before = self.used.get(place, 0)
+        limit, overage = sum(each.limit for each in found), any(each.overage for each in found)
+        before = sum(self.used.get(each.place(feature, moment), 0) for each in found)
         after = delta if action == "SET" else before + delta
         outcome = "RECORDED"
         if after < 0:
             outcome = "BELOW_ZERO"
-        elif after > TOTAL_MAX:
+        elif after > before and after > TOTAL_MAX:
             outcome = "TOTAL_TOO_LARGE"
         elif after > before and after > limit and not overage:
             outcome = "LIMIT_EXCEEDED"
         if outcome == "RECORDED":
-            self.used[place] = after
+            self._post(found, feature, after - before, moment)
         else:
             after = before
-        shown = None if feature in self.binary else (after, None if limit == inf else limit, overage)
+        shown = None if feature in self.binary else self._shown(after, found)
         return (outcome, after - before, shown)
+
+    def _shown(self, used: int, found: list[Grant]) -> tuple[Any, ...]:
+        limit = sum(each.limit for each in found)
+        return (
+            min(used, TOTAL_MAX),
+            None if limit == inf else min(limit, TOTAL_MAX),
+            any(each.overage for each in found),
+        )
+
+    def _post(self, found: list[Grant], feature: str, change: int, moment: datetime) -> None:
+        """In the order in which they end, the older first; what is beyond all from one with overage, if it answers it.
+
+        Back the other way round, what is beyond first.
+        """
+        in_order = sorted(found, key=lambda each: (each.ends(moment), each.held.start, each.held.number))
+        places = [each.place(feature, moment) for each in in_order]
+        if change == 0 or len(found) == 1:
+            self.used[found[0].place(feature, moment)] = self.used.get(found[0].place(feature, moment), 0) + change
+            return
+        left = change
+        for each, place in zip(in_order, places, strict=True):
+            part = max(0, min(left, each.limit - self.used.get(place, 0)))
+            left -= self._move(place, part) if left > 0 else 0
+        for beyond in (True, False):
+            for each, place in zip(in_order[::-1], places[::-1], strict=True):
+                there = self.used.get(place, 0) - (each.limit if beyond else 0)
+                if left < 0 and there > 0:
+                    left += self._move(place, -min(-left, int(there)))
+        if left:
+            takes = next((each for each in [found[0], *in_order] if each.overage), found[0])
+            self._move(takes.place(feature, moment), left)
+
+    def _move(self, place: Any, part: float) -> int:
+        """Move one counter; return by how much, whichever way. One that never moved is not there."""
+        if part:
+            self.used[place] = self.used.get(place, 0) + int(part)
+        return abs(int(part))
 
     def check(self, user: str, feature: str, delta: int, now: datetime) -> tuple[Any, ...]:
         if delta < 1:
             raise Refused("InvalidValue")
         self.user(user)
         self._check_feature(feature)
-        found = self._answering(user, feature, now)
-        if found is None:
+        found = self._holding(user, feature, now)
+        if not found:
             return (False, None)
         if feature in self.binary:
             return (True, None)
-        held, (limit, overage, reset) = found
-        used = self.used.get((held.number, feature, reset, period(held.start, reset, max(now, held.start))[0]), 0)
-        return (overage or used + delta <= limit, (used, None if limit == inf else limit, overage))
+        used = sum(self.used.get(each.place(feature, now), 0) for each in found)
+        fits = used + delta <= min(TOTAL_MAX, sum(each.limit for each in found))
+        overage = any(each.overage for each in found) and used + delta <= TOTAL_MAX
+        return (overage or fits, self._shown(used, found))
 
     def show(self, user: str, feature: str, past: int, now: datetime) -> tuple[Any, list[Any]]:
         self.user(user)
         self._check_feature(feature)
         if feature in self.binary:
             return (None, [])
-        found = self._answering(user, feature, now)
+        found = self._holding(user, feature, now)
         finished: list[tuple[Any, ...]] = []
         for held in self.users[user]:
             if feature in self.packages[held.package]["features"]:
-                answers = bool(found) and found[0] is held  # type: ignore[index]
+                answers = bool(found) and found[0].held is held
                 finished += self._finished(held, feature, past, now, answers=answers)
         finished.sort(key=lambda line: line[0], reverse=True)
         current = None
         if found:
-            held, (limit, overage, reset) = found
-            start, end = period(held.start, reset, max(now, held.start))
-            used = self.used.get((held.number, feature, reset, start), 0)
-            current = (start, end, used, None if limit == inf else limit, overage)
+            start, end = period(found[0].held.start, found[0].reset, max(now, found[0].held.start))
+            used = sum(self.used.get(each.place(feature, now), 0) for each in found)
+            current = (start, end, *self._shown(used, found))
         return (current, finished[:past])
 
     def _finished(self, held: Held, feature: str, past: int, now: datetime, *, answers: bool) -> list[tuple[Any, ...]]:
-        limit, overage, reset = self.packages[held.package]["features"][feature]
+        limit, overage, reset, _ = self.packages[held.package]["features"][feature]
         last = min(held.ends, now) if held.ends else now
         ended = held.ends is not None and held.ends <= now
         lines: list[tuple[Any, ...]] = []

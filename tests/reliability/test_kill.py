@@ -19,7 +19,8 @@ KILLS = 60
 async def test_sixty_kills_under_load_lose_nothing_and_count_nothing_twice(kana: KanaServer, tmp_path: Path) -> None:
     """Each acknowledged entry stands in the ledger once; what was unknown is asked again with its key and counts once.
 
-    And the checker that says so sees a line that is missing and a line that stands twice.
+    What is taken from several packages is taken from all of them or none. And the checker that says so sees a line
+    that is missing, a line that stands twice, and a part that is.
     """
     await furnish(kana)
     moments = random.Random(60)
@@ -39,6 +40,7 @@ async def test_sixty_kills_under_load_lose_nothing_and_count_nothing_twice(kana:
     assert audit.returncode == 0, audit.stdout
     assert load.retried + load.journal.unanswered > 0, "no kill met a call: the harness saw nothing"
     assert {line.outcome == "RECORDED" for line in read_lines(kana.database)} == {True, False}
+    assert _split(kana.database) > 0, "nothing was taken from several packages at once"
     assert faults(kana.database, load.journal) == []
 
     assert kana.terminate() == 0
@@ -51,10 +53,22 @@ async def test_sixty_kills_under_load_lose_nothing_and_count_nothing_twice(kana:
         spoilt,
         """insert into entries select bucket, user_key, (select max(id) + 1 from entries), environment, feature_id,
         action, delta, outcome, reason, change, subscription_id, reset_period, period_start, used, budget,
-        overage_enabled, zeroblob(32), timestamp, metadata, recorded_at from entries where id = ?""",
+        overage_enabled, zeroblob(32), timestamp, metadata, recorded_at, postings from entries where id = ?""",
         line.id,
     )
     assert _kinds(faults(spoilt, load.journal)) >= {"double"}
+    spoilt = Path(shutil.copy(kana.database, tmp_path / "part.db"))
+    _spoil(
+        spoilt, "update entries set postings = json_remove(postings, '$[1]') where postings is not null and id > ?", 0
+    )
+    assert _kinds(faults(spoilt, load.journal)) >= {"a counter differs from its lines"}
+
+
+def _split(path: Path) -> int:
+    connection = apsw.Connection(str(path))
+    found = connection.execute("select count(*) from entries where postings is not null").get
+    connection.close()
+    return int(found)
 
 
 def _spoil(path: Path, statement: str, line: int) -> None:

@@ -33,6 +33,8 @@ async def _furnish(server: KanaServer) -> None:
         await admin.furnish("basic", limit=0)
         for clients in (2, 8, 32, 128):
             await admin.package(f"for-{clients}", limit=_units(clients))
+        await admin.package("one-more", limit=19, is_addon=True, combine="ADD")
+        await admin.package("two-more", limit=23, is_addon=True, combine="ADD", resetPeriod="DAY")
 
 
 def _units(clients: int) -> int:
@@ -63,6 +65,23 @@ async def test_the_last_units_go_to_exactly_as_many_as_there_are(
     assert granted == {_units(clients): ROUNDS}
     mine = {line.id for line in read_lines(kana.database) if line.user_id.startswith(f"race-{clients}-")}
     assert mine == told
+    assert damage(kana.database) == []
+
+
+async def test_units_of_three_packages_that_add_up_go_to_exactly_as_many_as_there_are(
+    kana: KanaServer, crowd: list[AdminClient]
+) -> None:
+    """128 callers want one or two units of 42 + 19 + 23: all of them are granted and not one more, fifty times over."""
+    granted = Counter[int]()
+    for number in range(ROUNDS):
+        user = f"sum-{number}"
+        await crowd[0].enrol(user, "for-128", "one-more", "two-more")
+        answers = await asyncio.gather(
+            *(client.record(user, delta=1 + place % 2) for place, client in enumerate(crowd))
+        )
+        granted[sum(1 + place % 2 for place, answer in enumerate(answers) if answer["recorded"])] += 1
+
+    assert granted == {42 + 19 + 23: ROUNDS}
     assert damage(kana.database) == []
 
 

@@ -23,6 +23,7 @@ from kana.errors import (
 )
 from kana.sdk import (
     Action,
+    Combine,
     Consumption,
     EnvironmentSettings,
     Feature,
@@ -73,7 +74,7 @@ async def test_packages_live_from_draft_to_archive(either: Any, number: int) -> 
     """A package is a DRAFT, then PUBLISHED, then ARCHIVED; drafts are copied and deleted."""
     calls, package_id = f"calls-{number}", f"package-{number}"
     await value(either.features.create(id=calls, type="CONSUMABLE"))
-    grant = Grant(id=calls, limit="1000", reset_period="MONTH", overage_enabled=True, name="Calls")
+    grant = Grant(id=calls, limit="1000", reset_period="MONTH", overage_enabled=True, name="Calls", combine="ADD")
 
     created = await value(either.packages.create(id=package_id, features=[grant], name="Basic", metadata={"a": [1]}))
     assert (created.status, created.name, created.is_addon) == (PackageStatus.DRAFT, "Basic", False)
@@ -91,6 +92,7 @@ async def test_packages_live_from_draft_to_archive(either: Any, number: int) -> 
         metadata={},
         overage_enabled=True,
         reset_period=ResetPeriod.MONTH,
+        combine=Combine.ADD,
     )
     read = await value(either.packages.retrieve(id=package_id, include_features=True))
     assert read.features == (held,)

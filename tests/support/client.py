@@ -160,10 +160,12 @@ class AdminClient:
         await self.graphql(FEATURE, input={"id": "message", "type": "CONSUMABLE"})
         await self.package(package_id, limit=limit, **entitlement)
 
-    async def package(self, package_id: str, *, limit: int | None = None, **entitlement: Any) -> None:
+    async def package(
+        self, package_id: str, *, limit: int | None = None, is_addon: bool = False, **entitlement: Any
+    ) -> None:
         """Create a published package that holds the feature ``message``."""
         held = {"id": "message", "entitlement": {"limit": limit, "resetPeriod": "MONTH", **entitlement}}
-        await self.graphql(PACKAGE, input={"id": package_id, "features": [held]}, id=package_id)
+        await self.graphql(PACKAGE, input={"id": package_id, "features": [held], "isAddon": is_addon}, id=package_id)
 
     async def enrol(self, user_id: str, *package_ids: str) -> None:
         """Create a user and subscribe them."""

@@ -13,7 +13,7 @@ from hypothesis import settings
 from kana.app import create_engine
 from kana.engine.ports.store import Store
 from kana.model.account import Account
-from kana.model.allowance import UNLIMITED, Allowance
+from kana.model.allowance import UNLIMITED, Allowance, Combine
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature, FeatureType
@@ -95,6 +95,14 @@ def allows(
 ) -> PackageFeature:
     """A feature as it sits in a package, limited."""
     allowance = Allowance(limit=limit, overage_enabled=overage, reset_period=reset)
+    return PackageFeature(feature_id=feature, allowance=allowance)
+
+
+def adds(
+    limit: int | None = None, reset: ResetPeriod | None = MONTH, *, feature: str = "message", overage: bool = False
+) -> PackageFeature:
+    """A feature as it sits in a package that allows so much on top of others."""
+    allowance = Allowance(limit=limit, overage_enabled=overage, reset_period=reset, combine=Combine.ADD)
     return PackageFeature(feature_id=feature, allowance=allowance)
 
 

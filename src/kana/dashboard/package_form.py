@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kana.dashboard.forms import Errors, read_metadata, read_units, written_metadata
 from kana.dashboard.page_request import PageRequest
 from kana.engine.catalog.catalog import PackageChanges
-from kana.model.allowance import UNLIMITED, Allowance
+from kana.model.allowance import UNLIMITED, Allowance, Combine
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature, FeatureType
 from kana.model.package import Package, PackageFeature
@@ -24,6 +24,7 @@ class HeldRow:
     name: str = ""
     limit: str = ""
     overage: bool = False
+    adds: bool = False
     reset: str = ""
 
     @property
@@ -96,7 +97,8 @@ def _held(row: HeldRow, errors: Errors) -> PackageFeature:
     if row.is_counted:
         limit = read_units(row.limit, name=f"limit:{row.feature.id}", errors=errors)
         reset = ResetPeriod(row.reset) if row.reset in list(ResetPeriod) else None
-        allowance = Allowance(limit=limit, overage_enabled=row.overage, reset_period=reset)
+        combine = Combine.ADD if row.adds else Combine.HIGHEST
+        allowance = Allowance(limit=limit, overage_enabled=row.overage, reset_period=reset, combine=combine)
     return PackageFeature(feature_id=row.feature.id, name=row.name or None, allowance=allowance)
 
 
@@ -110,6 +112,7 @@ def _filled_row(feature: Feature, held: PackageFeature | None) -> HeldRow:
         name=held.name or "",
         limit="" if allowance.limit is None else str(allowance.limit),
         overage=allowance.overage_enabled,
+        adds=allowance.combine is Combine.ADD,
         reset=allowance.reset_period or "",
     )
 
@@ -121,5 +124,6 @@ def _typed_row(request: PageRequest, feature: Feature, *, is_held: bool) -> Held
         name=request.text(f"name:{feature.id}"),
         limit=request.text(f"limit:{feature.id}"),
         overage=request.ticked(f"overage:{feature.id}"),
+        adds=request.ticked(f"adds:{feature.id}"),
         reset=request.text(f"reset:{feature.id}"),
     )

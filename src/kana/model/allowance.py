@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kana.model.period import ResetPeriod
 from kana.model.text import UNITS_MAX, units
 from kana.model.value import value_object
+from kana.model.word import Word
+
+
+class Combine(Word):
+    """How an allowance goes with others of the same feature: the highest answers, or it adds to whichever does.
+
+    Kana knew HIGHEST only. ADD is what an add-on of 500 more messages means.
+    """
+
+    HIGHEST = "HIGHEST"
+    ADD = "ADD"
 
 
 @value_object(kw_only=True)
@@ -21,6 +34,7 @@ class Allowance:
     limit: int | None = None
     overage_enabled: bool = False
     reset_period: ResetPeriod | None = None
+    combine: Combine = Combine.HIGHEST
 
     def __post_init__(self) -> None:
         if self.limit is not None:
@@ -43,6 +57,11 @@ class Allowance:
         if delta <= 0 or self.limit is None or self.overage_enabled:
             return True
         return used + delta <= self.limit
+
+    def plus(self, added: Allowance) -> Allowance:
+        """Return what both allow together. What is added never takes anything away."""
+        limit = None if self.limit is None or added.limit is None else min(self.limit + added.limit, UNITS_MAX)
+        return replace(self, limit=limit, overage_enabled=self.overage_enabled or added.overage_enabled)
 
 
 UNLIMITED = Allowance()

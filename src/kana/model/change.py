@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kana.model.allowance import Allowance
+from kana.model.allowance import Allowance, Combine
 from kana.model.catalog import Catalog, difference
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.value import value_object
@@ -129,12 +129,14 @@ def _allowance_change(package: Package, old: PackageFeature, new: PackageFeature
 
 
 def _is_less(old: Allowance, new: Allowance) -> bool:
-    """Whether a subscriber may notice: a lower limit, no more overage, or other periods."""
+    """Whether a subscriber may notice: a lower limit, one no longer added, no more overage, or other periods."""
     if old.reset_period is not new.reset_period:
         return True
     if new.limit is None:
         return False
-    return old.limit is None or new.limit < old.limit or (old.overage_enabled and not new.overage_enabled)
+    if old.limit is None or new.limit < old.limit or (old.overage_enabled and not new.overage_enabled):
+        return True
+    return old.combine is Combine.ADD and new.combine is Combine.HIGHEST
 
 
 def _before(allowance: Allowance) -> str:
@@ -151,7 +153,8 @@ def in_words(allowance: Allowance) -> str:
         amount += f" per {allowance.reset_period.lower()}"
     elif allowance.limit is not None:
         amount += " in all"
-    return amount + (" with overage" if allowance.overage_enabled else "")
+    amount += " with overage" if allowance.overage_enabled else ""
+    return amount + (" on top of other packages" if allowance.combine is Combine.ADD else "")
 
 
 def _held(held: PackageFeature, catalog: Catalog) -> str:

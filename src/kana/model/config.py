@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from kana.errors import InvalidValue
+from kana.model.allowance import Combine
 from kana.model.feature import FeatureType
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
@@ -41,7 +42,7 @@ ROOT_FIELDS = ("version", "revision", "app", "project", "updated", "features", "
 FEATURE_FIELDS = ("id", "name", "type")
 PACKAGE_FIELDS = ("id", "name", "features")
 ADDON_FIELDS = ("id", "name", "base_packages", "features")
-HELD_FIELDS = ("id", "limit", "overage_enabled", "reset_period")
+HELD_FIELDS = ("id", "limit", "overage_enabled", "reset_period", "combine")
 STATUSES = {"draft": PackageStatus.DRAFT, "published": PackageStatus.PUBLISHED}
 
 
@@ -75,6 +76,7 @@ class ConfigHeld:
     limit: int | None
     overage_enabled: bool
     reset_period: ResetPeriod | None
+    combine: Combine
 
 
 @value_object(kw_only=True)
@@ -169,7 +171,7 @@ def _package(value: object, path: str, *, status: PackageStatus, is_addon: bool)
 
 def _held(value: object, path: str) -> ConfigHeld:
     fields = _mapping(value, path, known=HELD_FIELDS, required=("id",))
-    reset = fields.get("reset_period")
+    reset, combine = fields.get("reset_period"), fields.get("combine")
     return ConfigHeld(
         path=path,
         id=_name(fields["id"], f"{path}.id"),
@@ -177,6 +179,7 @@ def _held(value: object, path: str) -> ConfigHeld:
         limit=_optional(fields.get("limit"), f"{path}.limit", _limit),
         overage_enabled=_optional(fields.get("overage_enabled"), f"{path}.overage_enabled", _switch) or False,
         reset_period=None if reset is None else ResetPeriod(_word(reset, f"{path}.reset_period", list(ResetPeriod))),
+        combine=Combine.HIGHEST if combine is None else Combine(_word(combine, f"{path}.combine", list(Combine))),
     )
 
 

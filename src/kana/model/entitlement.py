@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import reduce
 from typing import NamedTuple
 
 from kana.model.account import Account
-from kana.model.allowance import Allowance
+from kana.model.allowance import Allowance, Combine
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature
 from kana.model.package import Package
@@ -78,21 +79,38 @@ DENIED = Decision(Outcome.NO_SUBSCRIPTION, NO_SUBSCRIPTION)
 
 @value_object()
 class Entitlement:
-    """The one subscription that answers for a user and a feature, and what its package allows."""
+    """The one subscription that answers for a user and a feature, and how much may be used in all.
+
+    If other subscriptions add to what its package allows, ``allowance`` is the sum, and ``parts`` are the
+    entitlements that are added up: first the one that answers, by itself. Usually there is nothing to add up,
+    and there are no parts.
+    """
 
     feature: Feature
     subscription: Subscription
     allowance: Allowance
+    parts: tuple[Entitlement, ...] = ()
 
     def period_at(self, moment: datetime) -> Period:
         """Return the period of a moment; one before the start, as after a clock was set back, is in the first."""
         start = self.subscription.start
         return period_at(start, self.allowance.reset_period, max(start, moment))
 
+    def ends_at(self, moment: datetime) -> datetime | None:
+        """Return when what is left at a moment is lost: at the end of its period, or of its subscription if earlier."""
+        ends = [end for end in (self.period_at(moment).end, self.subscription.ends_at) if end is not None]
+        return min(ends, default=None)
+
     def counter_at(self, moment: datetime) -> CounterKey:
         """Return the key of the running total that a moment belongs to."""
         start = self.subscription.start
         return self._counter(period_start_at(start, self.allowance.reset_period, max(start, moment)))
+
+    def counters_at(self, moment: datetime) -> tuple[CounterKey, ...]:
+        """Return the keys of all running totals that a moment belongs to. Their sum is what is used."""
+        if not self.parts:
+            return (self.counter_at(moment),)
+        return tuple(each.counter_at(moment) for each in self.parts)
 
     def counter_of(self, period: Period) -> CounterKey:
         """Return the key of the running total of a period."""
@@ -103,22 +121,27 @@ class Entitlement:
         return CounterKey(held.bucket, held.id, self.feature.id, self.allowance.reset_period, period_start)
 
     def consumption(self, used: int) -> Consumption | None:
-        """Return how much of what budget is used; None for a BINARY feature, whose count is not shown."""
+        """Return how much of what budget is used; None for a BINARY feature, whose count is not shown.
+
+        At most 2^53-1 is shown, though counters that were filled separately may add up to more.
+        """
         if not self.feature.is_counted:
             return None
+        if self.parts:
+            used = min(used, UNITS_MAX)
         return Consumption(used, self.allowance.limit, self.allowance.overage_enabled)
 
     def decide(self, change: int, *, used: int, moves: bool = False) -> Decision:
         """Return whether the total may change by ``change`` from ``used``: the one rule for checks and records.
 
-        It is all or nothing. Giving back may not take the total below zero, and no total exceeds 2^53-1,
-        not even a BINARY feature's. The decision has the consumption afterwards: ``moves=True`` is a
-        record, which changes the total if it is allowed; a check never does.
+        ``used`` is the sum over ``counters_at``. It is all or nothing. Giving back may not take the total below
+        zero, and no change takes one above 2^53-1, not even a BINARY feature's. The decision has the consumption
+        afterwards: ``moves=True`` is a record, which changes the total if it is allowed; a check never does.
 
         Source: docs.usekana.com/reference, queries "canUseFeature"; bounds settled by us.
         """
         total = used + change
-        if not 0 <= total <= UNITS_MAX or not self.allowance.admits(change, used=used):
+        if total < 0 or (change > 0 and total > UNITS_MAX) or not self.allowance.admits(change, used=used):
             return self._refusal(change, used)
         consumption = self.consumption(total if moves else used)
         reason = ALLOWED_BINARY if consumption is None else ALLOWED_CONSUMABLE
@@ -149,13 +172,14 @@ class Candidate(NamedTuple):
 
 
 def effective(account: Account, catalog: Catalog, feature: Feature, *, now: datetime) -> Entitlement | None:
-    """Return the entitlement that answers for this feature: the highest limit wins, limits are not added.
+    """Return the entitlement that answers for this feature: the highest limit wins, and those that ADD are added.
 
-    Ties: overage enabled first, then a base package before an add-on, then the older subscription.
+    Ties: overage enabled first, then a base package before an add-on, then the older subscription. Where there
+    are only allowances that ADD, the one of them that would win answers.
 
-    Source: docs.usekana.com/kana-concepts, "Entitlements"; ties settled by us.
+    Source: docs.usekana.com/kana-concepts, "Entitlements"; ties and ADD settled by us.
     """
-    return _most_generous(_holding(account, catalog, feature, now), catalog, feature)
+    return _combined(_holding(account, catalog, feature, now), catalog, feature)
 
 
 def effective_at(account: Account, catalog: Catalog, feature: Feature, *, moment: datetime) -> Entitlement | None:
@@ -173,20 +197,27 @@ def effective_at(account: Account, catalog: Catalog, feature: Feature, *, moment
     if not found:
         starts = [held.start for _, held in ever if moment < held.start and held.start - moment <= CLOCKS_APART]
         found = [holding for holding in ever if holding[1].start == min(starts, default=None)]
-    return _most_generous(found, catalog, feature)
+    return _combined(found, catalog, feature)
 
 
-def _most_generous(found: Sequence[_Holding], catalog: Catalog, feature: Feature) -> Entitlement | None:
+def _combined(found: Sequence[_Holding], catalog: Catalog, feature: Feature) -> Entitlement | None:
     if not found:
         return None
+    if len(found) == 1:  # Nearly all there are.
+        allowance, subscription = found[0]
+        return Entitlement(feature, subscription, allowance)
     # Among equals ``max`` keeps the first, and the oldest subscription comes first.
-    allowance, subscription = found[0] if len(found) == 1 else max(found, key=_generosity(catalog))
-    return Entitlement(feature, subscription, allowance)
+    best = max(found, key=_precedence(catalog))
+    added = [each for each in found if each[0].combine is Combine.ADD and each is not best]
+    if not added:
+        return Entitlement(feature, best[1], best[0])
+    parts = tuple(Entitlement(feature, subscription, allowance) for allowance, subscription in (best, *added))
+    return Entitlement(feature, best[1], reduce(Allowance.plus, (each.allowance for each in parts)), parts)
 
 
 def candidates(account: Account, catalog: Catalog, feature: Feature, *, now: datetime) -> list[Candidate]:
-    """Return all subscriptions that could answer for this feature, best first, by the rule of ``effective``."""
-    found = sorted(_holding(account, catalog, feature, now), key=_generosity(catalog), reverse=True)
+    """Return all subscriptions with this feature, the one that answers first, by the rule of ``effective``."""
+    found = sorted(_holding(account, catalog, feature, now), key=_precedence(catalog), reverse=True)
     return [
         Candidate(catalog.package(subscription.package_id), allowance, subscription)
         for allowance, subscription in found
@@ -204,9 +235,12 @@ def _holding(account: Account, catalog: Catalog, feature: Feature, now: datetime
     ]
 
 
-def _generosity(catalog: Catalog) -> Callable[[_Holding], tuple[tuple[int, bool], bool]]:
-    def of(holding: _Holding) -> tuple[tuple[int, bool], bool]:
+def _precedence(catalog: Catalog) -> Callable[[_Holding], tuple[bool, tuple[int, bool], bool]]:
+    """Return by what one holding answers before another: only where nothing else holds does one that ADDs."""
+
+    def of(holding: _Holding) -> tuple[bool, tuple[int, bool], bool]:
         allowance, subscription = holding
-        return allowance.rank, not catalog.package(subscription.package_id).is_addon
+        is_addon = catalog.package(subscription.package_id).is_addon
+        return allowance.combine is Combine.HIGHEST, allowance.rank, not is_addon
 
     return of

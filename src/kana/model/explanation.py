@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kana.model.allowance import Allowance
+from kana.model.allowance import Allowance, Combine
 from kana.model.entitlement import Candidate
 from kana.model.value import value_object
 
 
 @value_object()
 class RankedSubscription:
-    """One subscription that could answer, and why it does or does not."""
+    """One subscription that could answer, and why it does or does not. ``adds`` if it adds to the one that does."""
 
     candidate: Candidate
     answers: bool
     why: str
+    adds: bool = False
 
 
 def explain(ranked: Sequence[Candidate]) -> list[RankedSubscription]:
@@ -23,14 +24,30 @@ def explain(ranked: Sequence[Candidate]) -> list[RankedSubscription]:
     if not ranked:
         return []
     best, *others = ranked
-    why = _why(best, others[0]) if others else "It is the user's only package with this feature."
+    adding = [each for each in others if each.allowance.combine is Combine.ADD]
+    outranked = [each for each in others if each.allowance.combine is Combine.HIGHEST]
     return [
-        RankedSubscription(best, answers=True, why=why),
-        *(RankedSubscription(other, answers=False, why=_why_not(best, other)) for other in others),
+        RankedSubscription(best, answers=True, why=_why(best, outranked, adding)),
+        *(RankedSubscription(each, answers=False, why=_adds(each.allowance), adds=True) for each in adding),
+        *(RankedSubscription(each, answers=False, why=_why_not(best, each)) for each in outranked),
     ]
 
 
-def _why(best: Candidate, second: Candidate) -> str:
+def _adds(allowance: Allowance) -> str:
+    if allowance.limit is None:
+        return "It is added to that, and it is unlimited."
+    return f"It is added to that: {allowance.limit:,} more."
+
+
+def _why(best: Candidate, outranked: Sequence[Candidate], adding: Sequence[Candidate]) -> str:
+    if outranked:
+        return _why_before(best, outranked[0])
+    if adding:
+        return f"It allows {_limit(best.allowance)}, and other packages of the user add to that."
+    return "It is the user's only package with this feature."
+
+
+def _why_before(best: Candidate, second: Candidate) -> str:
     match _difference(best, second):
         case "limit":
             return f"The highest limit answers: {_limit(best.allowance)} is more than {_limit(second.allowance)}."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from fractions import Fraction
+from math import ceil
 from typing import assert_never
 
 from kana.errors import InvalidValue
@@ -206,18 +208,26 @@ def near(limit: int) -> int:
     return max(1, -(-limit * NEAR_PERCENT // 100))
 
 
-def runs_out_at(allowance: Allowance, period: Period, *, used: int, now: datetime) -> datetime | None:
-    """Return when a limit is reached at the pace of the current period; None if it resets first.
+def runs_out_at(
+    allowance: Allowance, period: Period, so_far: Sequence[tuple[datetime, int]], *, now: datetime
+) -> datetime | None:
+    """Return when a limit is reached if users go on at their pace; None where the period ends before.
 
-    The pace is ``used`` divided by the time since the period began, in whole milliseconds.
+    ``so_far`` says of each total that counts since when it counts, and how many units. The pace is the sum of theirs,
+    each over the whole milliseconds since then.
     """
+    used = sum(units for _, units in so_far)
     if allowance.limit is None or now < period.start:
         return None
     if used >= allowance.limit:
         return now
-    if used <= 0:
+    now_ms = to_milliseconds(now)
+    paces = [(units, now_ms - to_milliseconds(since)) for since, units in so_far if units]
+    if not paces:
         return None
-    elapsed, left = to_milliseconds(now) - to_milliseconds(period.start), allowance.limit - used
-    at = to_milliseconds(now) + -(-elapsed * left // used)
+    if any(elapsed <= 0 for _, elapsed in paces):
+        return now  # All at once: at that pace the rest is gone in no time.
+    pace = sum((Fraction(units, elapsed) for units, elapsed in paces), Fraction())
+    at = now_ms + ceil((allowance.limit - used) / pace)
     end = to_milliseconds(datetime(_LAST_YEAR, 1, 1, tzinfo=now.tzinfo) if period.end is None else period.end)
     return from_milliseconds(at) if at < end else None

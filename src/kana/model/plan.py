@@ -144,7 +144,7 @@ def _held_problems(wanted: ConfigPackage, held: ConfigHeld, feature: Feature | N
         if not held.has_limit:
             yield Problem(held.path, f"{subject} is CONSUMABLE and must have a limit: a number, or null for unlimited.")
     elif _allowance(held) != UNLIMITED:
-        text = f"{subject} is BINARY and cannot have limit, overage_enabled or reset_period."
+        text = f"{subject} is BINARY and cannot have limit, overage_enabled, reset_period or combine."
         yield Problem(held.path, text)
 
 
@@ -204,7 +204,12 @@ def _held(wanted: ConfigHeld, known: PackageFeature | None) -> PackageFeature:
 
 
 def _allowance(held: ConfigHeld) -> Allowance:
-    return Allowance(limit=held.limit, overage_enabled=held.overage_enabled, reset_period=held.reset_period)
+    return Allowance(
+        limit=held.limit,
+        overage_enabled=held.overage_enabled,
+        reset_period=held.reset_period,
+        combine=held.combine,
+    )
 
 
 def _in_known_order(wanted: tuple[_Item, ...], known: tuple[_Item, ...]) -> tuple[_Item, ...]:

@@ -7,7 +7,8 @@ so that the same idempotency key gets the first answer again, word for word.
 from __future__ import annotations
 
 import json
-from dataclasses import field
+from collections.abc import Sequence
+from dataclasses import field, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -21,6 +22,7 @@ from kana.model.entitlement import (
     Outcome,
 )
 from kana.model.environment import Environment
+from kana.model.grant import Grant, Posting, grants_at, postings
 from kana.model.period import CLOCKS_APART
 from kana.model.text import UNITS_MAX, idempotency_key, key_digest, metadata
 from kana.model.user import UserRef
@@ -95,7 +97,8 @@ class Entry:
 
     ``change`` is by how much the total changed: 0 for a refusal, the difference for a ``SET``.
     ``counter`` is None if no subscription answered. ``consumption`` is what the answer said.
-    ``key`` is the digest of the caller's idempotency key.
+    ``key`` is the digest of the caller's idempotency key. ``split`` is empty if all of ``change`` went to
+    ``counter``; otherwise it says how much went to which counter, ``counter`` first.
     """
 
     id: int
@@ -115,6 +118,14 @@ class Entry:
     metadata: object
     occurred_at: datetime
     recorded_at: datetime
+    split: tuple[Posting, ...] = ()
+
+    @property
+    def postings(self) -> tuple[Posting, ...]:
+        """What it moves in which counters: ``change`` in all. A refusal moves nothing."""
+        if self.split or self.counter is None or not self.recorded:
+            return self.split
+        return (Posting(self.counter, self.change),)
 
     @property
     def recorded(self) -> bool:
@@ -148,18 +159,28 @@ class Receipt:
 
 @value_object()
 class Place:
-    """Where a usage belongs: the entitlement that answers for it, and the counter it counts in."""
+    """Where a usage belongs: the entitlement that answers for it, and the counter it counts in.
+
+    If several allowances add up, ``grants`` are those that it may be taken from, in order; otherwise there are none.
+    """
 
     entitlement: Entitlement
     counter: CounterKey
+    grants: tuple[Grant, ...] = ()
+
+
+def place_at(entitlement: Entitlement, moment: datetime) -> Place:
+    """Return where a usage of a moment belongs."""
+    grants = grants_at(entitlement, moment) if entitlement.parts else ()
+    return Place(entitlement, entitlement.counter_at(moment), grants)
 
 
 def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry_id: int, now: datetime) -> Entry:
     """Return the entry for a usage: recorded or refused, with its answer. ``place=None``: no subscription answers.
 
-    ``used`` is the total of the period that the usage belongs to. The entry has everything a store
-    needs to write. It is never recorded before its subscription's start, which another machine may
-    have set with a clock that is slightly ahead.
+    ``used`` is the total of the period that the usage belongs to, or the sum of several. The entry has
+    everything a store needs to write; ``spread`` takes it from several grants. It is never recorded before its
+    subscription's start, which another machine may have set with a clock that is slightly ahead.
     """
     counter, decision, change = None, DENIED, 0
     if place is not None:
@@ -188,6 +209,22 @@ def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry
         metadata=usage.metadata,
         occurred_at=usage.timestamp or now,
         recorded_at=now,
+    )
+
+
+def spread(entry: Entry, grants: Sequence[Grant], used: Sequence[int]) -> Entry:
+    """Return an entry with its change taken from the grants of its place. ``used`` is the total of each of them.
+
+    It is never recorded before the start of a subscription that it may be taken from.
+    """
+    recorded_at = max(entry.recorded_at, *(grant.part.subscription.start for grant in grants))
+    posted = postings(entry.change, grants, used)
+    return replace(
+        entry,
+        counter=posted[0].counter if posted else entry.counter,
+        split=posted if len(posted) > 1 else (),
+        occurred_at=entry.timestamp or recorded_at,
+        recorded_at=recorded_at,
     )
 
 

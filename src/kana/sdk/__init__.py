@@ -13,6 +13,7 @@ from kana.sdk.recorder import BackgroundRecorder
 from kana.sdk.results import (
     Action,
     Check,
+    Combine,
     Consumption,
     Decision,
     Entitlement,
@@ -44,6 +45,7 @@ __all__ = [
     "AsyncKanaUserClient",
     "BackgroundRecorder",
     "Check",
+    "Combine",
     "Consumption",
     "Decision",
     "Entitlement",

@@ -7,7 +7,7 @@ from typing import Any, Final
 from kana.sdk.conversation import Steps
 from kana.sdk.operation import D, Group, operation
 from kana.sdk.pages import by_id, every_page
-from kana.sdk.results import Package, PackageStatus, ResetPeriod
+from kana.sdk.results import Combine, Package, PackageStatus, ResetPeriod
 from kana.sdk.wire import UNSET, Field, Units, Unset, given, mutation, query, whole
 
 _FEATURES: Final = frozenset({"features"})
@@ -29,7 +29,8 @@ class Grant:
     """A feature for a package, with its limit.
 
     ``limit`` is in units per reset period; None is unlimited. ``overage_enabled`` lets users exceed it.
-    Without ``reset_period`` usage never goes back to zero, so the limit is for all time. BINARY
+    Without ``reset_period`` usage never goes back to zero, so the limit is for all time.
+    ``combine="ADD"`` adds the limit to those of other packages; otherwise the highest limit applies. BINARY
     features have none of these.
     """
 
@@ -38,17 +39,24 @@ class Grant:
     reset_period: ResetPeriod | str | None = None
     overage_enabled: bool = False
     name: str | None = None
+    combine: Combine | str = Combine.HIGHEST
 
     def for_wire(self) -> dict[str, Any]:
         """Return the API's input for it."""
         grant: dict[str, Any] = {"id": self.id}
         if self.name is not None:
             grant["name"] = self.name
-        if self.reset_period is not None or self.limit is not None or self.overage_enabled:
+        if self.reset_period is not None or self.limit is not None or self.overage_enabled or self._adds:
             grant["entitlement"] = {"resetPeriod": self.reset_period, "overageEnabled": self.overage_enabled}
             if self.limit is not None:
                 grant["entitlement"]["limit"] = whole(self.limit, "limit")
+            if self._adds:
+                grant["entitlement"]["combine"] = self.combine
         return grant
+
+    @property
+    def _adds(self) -> bool:
+        return self.combine != Combine.HIGHEST
 
 
 class Packages(Group[D]):

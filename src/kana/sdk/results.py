@@ -63,6 +63,13 @@ class Action(StrEnum):
     SET = "SET"
 
 
+class Combine(StrEnum):
+    """How an allowance goes with others of the same feature: the highest answers, or it adds to whichever does."""
+
+    HIGHEST = "HIGHEST"
+    ADD = "ADD"
+
+
 class Source(StrEnum):
     """The source of a check's answer: the server, the cache, or the caller's own default."""
 
@@ -96,6 +103,7 @@ class PackageFeature:
     metadata: Any
     overage_enabled: bool
     reset_period: ResetPeriod | None
+    combine: Combine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,14 +10,22 @@ select count(*) from entries;
 select count(*) from counters;
 
 -- name: audit
--- Every counter that differs from the sum of its lines, and every sum that has no counter.
+-- Every counter that differs from the sum of its postings, and every sum that has no counter. A line that lists no
+-- postings has one: its change, in the counter that it names.
 select bucket, subscription_id, feature_id, reset_period, period_start, sum(counted)::bigint, sum(high), sum(low)
 from (
     select bucket, subscription_id, feature_id, reset_period, period_start, used as counted, 0::bigint as high, 0::bigint as low
     from counters
     union all
     select bucket, subscription_id, feature_id, reset_period, period_start, 0, change >> 32, change & 4294967295
-    from entries where outcome = 'RECORDED'
+    from (
+        select e.bucket, e.feature_id, coalesce((p.value ->> 0)::bigint, e.subscription_id) as subscription_id,
+            coalesce(p.value ->> 1, e.reset_period) as reset_period,
+            coalesce((p.value ->> 2)::bigint, e.period_start) as period_start,
+            coalesce((p.value ->> 3)::bigint, e.change) as change
+        from entries as e left join json_array_elements(e.postings) as p on true
+        where e.outcome = 'RECORDED'
+    ) as posted
 ) as both_sides
 group by bucket, subscription_id, feature_id, reset_period, period_start
 having (sum(counted)::bigint >> 32) <> sum(high) + (sum(low)::bigint >> 32)

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 from kana.engine.pace import aside
 from kana.errors import DatabaseRefused, KanaError
-from kana.model.allowance import Allowance
+from kana.model.allowance import Allowance, Combine
 from kana.model.catalog import Catalog, CatalogChange, difference
 from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature, FeatureType
@@ -319,15 +319,21 @@ def _package_row(environment: Environment, package: Package) -> Row:
     )
 
 
-def _held_from(feature_id: str, name: str | None, limit: int | None, overage: int, reset: str) -> PackageFeature:
-    allowance = Allowance(limit=limit, overage_enabled=bool(overage), reset_period=RESETS[reset])
+def _held_from(
+    feature_id: str, name: str | None, limit: int | None, overage: int, reset: str, combine: str = Combine.HIGHEST
+) -> PackageFeature:
+    """Read a feature of a package. Rows from before allowances could add say nothing of that."""
+    allowance = Allowance(
+        limit=limit, overage_enabled=bool(overage), reset_period=RESETS[reset], combine=Combine(combine)
+    )
     return PackageFeature(feature_id=feature_id, name=name, allowance=allowance)
 
 
 def _held(feature: PackageFeature) -> Row:
     allowance = feature.allowance
     reset = allowance.reset_period or NO_RESET
-    return (feature.feature_id, feature.name, allowance.limit, int(allowance.overage_enabled), reset)
+    overage, combine = int(allowance.overage_enabled), allowance.combine
+    return (feature.feature_id, feature.name, allowance.limit, overage, reset, combine)
 
 
 def _log_rows(old: Catalog, new: Catalog, change: CatalogChange, *, by: Actor, now: datetime) -> list[Row]:

@@ -6,6 +6,7 @@ import json
 
 from kana.model.entitlement import Consumption, CounterKey, Outcome
 from kana.model.environment import Environment
+from kana.model.grant import Posting
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.tally import Tallies
 from kana.model.text import NUMBER_MAX
@@ -70,7 +71,21 @@ def entry_from(row: Row) -> Entry:
         metadata=None if row[18] is None else json.loads(row[18]),
         occurred_at=timestamp or recorded_at,
         recorded_at=recorded_at,
+        split=() if row[20] is None else _split_from(bucket, feature_id, row[20]),
     )
+
+
+def _split_from(bucket: int, feature_id: str, postings: str) -> tuple[Posting, ...]:
+    return tuple(
+        Posting(counter_from((bucket, subscription_id, feature_id, reset, start)), change)
+        for subscription_id, reset, start, change in json.loads(postings)
+    )
+
+
+def _split_row(split: tuple[Posting, ...]) -> str:
+    """Write how much went to each of several counters; all are of the entry's own bucket and feature."""
+    rows = ((counter_row(counter), change) for counter, change in split)
+    return to_json([(subscription_id, reset, start, change) for (_, subscription_id, _, reset, start), change in rows])
 
 
 ENTRY_COLUMNS = (
@@ -94,6 +109,7 @@ ENTRY_COLUMNS = (
     "timestamp",
     "metadata",
     "recorded_at",
+    "postings",
 )
 """The columns of the ledger, in the order of ``entry_row``."""
 
@@ -122,6 +138,7 @@ def entry_row(entry: Entry) -> Row:
         optional_milliseconds(entry.timestamp),
         None if entry.metadata is None else to_json(entry.metadata),
         to_milliseconds(entry.recorded_at),
+        _split_row(entry.split) if entry.split else None,
     )
 
 

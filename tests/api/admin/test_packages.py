@@ -21,7 +21,14 @@ from tests.api.admin.calls import (
 from tests.support.serving import Served
 
 TEN = {"limit": 10, "resetPeriod": "MONTH"}
-UNCOUNTED = {"limit": None, "unitLabel": None, "unitLabelPlural": None, "overageEnabled": False, "resetPeriod": None}
+UNCOUNTED = {
+    "limit": None,
+    "unitLabel": None,
+    "unitLabelPlural": None,
+    "overageEnabled": False,
+    "resetPeriod": None,
+    "combine": "HIGHEST",
+}
 
 
 def package(served: Served, package_id: str) -> dict[str, Any]:
@@ -59,7 +66,7 @@ def test_a_new_package_is_a_draft_with_defaults(served: Served) -> None:
 
 def test_what_is_given_is_kept(served: Served) -> None:
     """An add-on keeps its limits, its features' own names and the base packages it goes with."""
-    entitlement = {"limit": 2_147_483_647, "resetPeriod": "DAY", "overageEnabled": True}
+    entitlement = {"limit": 2_147_483_647, "resetPeriod": "DAY", "overageEnabled": True, "combine": "ADD"}
     given = {
         "id": "boost",
         "name": "Boost",
@@ -76,9 +83,7 @@ def test_what_is_given_is_kept(served: Served) -> None:
         "metadata": {"a": 1},
     }
     more, support = created["features"]
-    assert (more["name"], more["limit"], more["resetPeriod"], more["overageEnabled"]) == (
-        "More", 2_147_483_647, "DAY", True,
-    )  # fmt: skip
+    assert (more["name"], *(more[name] for name in entitlement)) == ("More", 2_147_483_647, "DAY", True, "ADD")
     assert support == {**UNCOUNTED, "id": "support", "name": "support", "type": "BINARY", "metadata": {}}
 
 

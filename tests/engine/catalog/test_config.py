@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from kana.cli.configuration.reader import read_yaml
 from kana.engine.catalog import config as verbs
 from kana.engine.catalog.config import ConfigEngine, ConfigRefused, ConfigStale, Review
 from kana.errors import Conflict
@@ -15,6 +18,7 @@ from kana.model.config import Config, read_config
 from kana.model.environment import Environment
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
+from tests.support.tree import ROOT
 from tests.support.world import (
     DAY,
     FIRST_PERIODS,
@@ -253,3 +257,19 @@ async def test_subscriptions_that_have_ended_do_not_count(world: World) -> None:
     [held] = await world.accounts.subscriptions(TEST, user_id="ada")
     await world.accounts.cancel_subscription(TEST, held.subscription.id)
     assert await count(world, 0) == 0
+
+
+async def test_the_documented_add_on_gives_as_much_more(world: World) -> None:
+    """Of docs/configuration.md, word for word: 500 more messages are 500 on top of the base package's 50."""
+    documentation = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"^```yaml\n(.*?)^```$", documentation, re.MULTILINE | re.DOTALL)
+    config = replace(read_config(read_yaml(shown.encode()).value), revision=None)
+    await ConfigEngine(world.store.catalogs, clock=world.clock).publish(TEST, config, app_id=APP, by=TESTER)
+    await world.subscribed_user("ada", "free")
+    budgets = []
+    for addon in ("extra-messages", None):
+        decision = await world.usage.check(TEST, "ada", "message", delta=500)
+        budgets.append(decision.consumption and decision.consumption.budget)
+        if addon is not None:
+            await world.accounts.subscribe(TEST, "ada", [addon])
+    assert budgets == [50, 550]

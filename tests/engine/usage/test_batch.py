@@ -27,6 +27,7 @@ from tests.support.world import (
     a_ref,
     a_subscription,
     a_usage,
+    adds,
     allows,
     an_account,
 )
@@ -216,3 +217,40 @@ def test_a_defect_while_placing_is_raised() -> None:
     """Only Kana's own errors are answers: a catalogue that was not read is a defect of the store."""
     with pytest.raises(KeyError):
         Batch([a_usage()], clock=lambda: NOW, next_id=count().__next__).place({}, ACCOUNTS, {})
+
+
+ADDING = a_catalog(a_feature(), a_package("basic", allows(10)), a_package("extra", adds(5, None), is_addon=True))
+EXTRA = CounterKey(7, 2, "message", None, NOON)
+
+
+def test_what_is_taken_from_several_is_one_entry() -> None:
+    """Each usage on what those before it left in every one; all counters that moved are written, and an answer again
+    has the parts too.
+    """
+    batch = Batch(
+        [a_usage(9), a_usage(3, key="k"), a_usage(4), a_usage(3, key="k"), a_usage(-4), a_usage(0, action=Action.SET)],
+        clock=lambda: NOW,
+        next_id=count(1).__next__,
+    )
+    accounts = {(TEST, "ada"): an_account(a_subscription(), a_subscription(2, "extra"))}
+    assert batch.place({TEST: ADDING}, accounts, {}) == {MESSAGES, EXTRA}
+    batch.decide({EXTRA: 1})
+    assert [(entry.outcome, entry.change, entry.postings) for entry in batch.entries] == [
+        (Outcome.RECORDED, 9, ((MESSAGES, 9),)),
+        (Outcome.RECORDED, 3, ((MESSAGES, 1), (EXTRA, 2))),
+        (Outcome.LIMIT_EXCEEDED, 0, ()),
+        (Outcome.RECORDED, -4, ((MESSAGES, -1), (EXTRA, -3))),
+        (Outcome.RECORDED, -9, ((MESSAGES, -9),)),
+    ]
+    assert batch.totals == {MESSAGES: 0, EXTRA: 0}
+    assert [entry.consumption and entry.consumption.used for entry in batch.entries] == [10, 13, 13, 9, 0]
+    assert batch.answers[3] == Receipt(batch.entries[1], duplicate=True)
+
+
+def test_what_is_used_of_several_is_told_of_the_package_it_is_first_taken_from() -> None:
+    """A refusal of the one that answers."""
+    batch = Batch([a_usage(2), a_usage(4)], clock=lambda: NOW, next_id=count(1).__next__)
+    accounts = {(TEST, "ada"): an_account(a_subscription(), a_subscription(2, "extra"))}
+    batch.place({TEST: ADDING}, accounts, {})
+    batch.decide({MESSAGES: 10, EXTRA: 1})
+    assert {key[4]: tally for key, tally in batch.tallies.days.items()} == {"extra": [2, 1, 0], "basic": [0, 0, 1]}

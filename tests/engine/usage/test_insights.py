@@ -11,7 +11,7 @@ from kana.engine.ids import first_id_at
 from kana.engine.usage import insights as module
 from kana.errors import FeatureNotFound, InvalidValue, PackageNotFound, UserNotFound
 from kana.model.insights import Step
-from tests.support.world import NOON, ONE_DAY, TEST, World, a_feature, a_package, a_usage, allows, holds
+from tests.support.world import NOON, ONE_DAY, TEST, World, a_feature, a_package, a_usage, adds, allows, holds
 
 YEAR: dict[str, Any] = {"start": NOON - 200 * ONE_DAY, "end": NOON + 200 * ONE_DAY}
 
@@ -89,6 +89,19 @@ async def test_a_limit_that_does_not_answer_is_not_near(busy: World) -> None:
     await busy.furnish(a_package("more", allows(100), is_addon=True), features=(a_feature(),))
     await busy.accounts.subscribe(TEST, "cleo", ["more"])
     assert [each.user_id for each in await busy.engine.insights.near_limit(TEST)] == ["bob"]
+
+
+async def test_what_adds_is_near_its_limit_with_what_it_adds_to(busy: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Full of one and not begun of the other is not near; near the sum is told once, by its own share."""
+    monkeypatch.setattr(module, "_AT_ONCE", 1)
+    await busy.furnish(a_package("more", adds(10), is_addon=True), features=(a_feature(),))
+    await busy.accounts.subscribe(TEST, "cleo", ["more"])
+    insights = busy.engine.insights
+    assert [(each.user_id, each.share) for each in await insights.near_limit(TEST)] == [("bob", 0.8)]
+    await busy.usage.record(a_usage(10, user_id="cleo"))
+    near = await insights.near_limit(TEST)
+    assert [(each.user_id, each.used, each.limit) for each in near] == [("cleo", 19, 20), ("bob", 8, 10)]
+    assert [each.user_id for each in await insights.near_limit(TEST, first=1)] == ["cleo"]
 
 
 async def test_an_outlook_is_of_limits_only(busy: World) -> None:

@@ -57,7 +57,7 @@ async def url(postgres_server: Postgres, request: pytest.FixtureRequest) -> str:
     await world.furnish(a_package("basic", allows(None)))
     for user in ("ada", "bob"):
         await world.subscribed_user(user)
-        for number in range(300):
+        for number in range(400):
             await world.usage.record(a_usage(user_id=user, key=f"{number}"))
     await store.close()
     if request.param == "analysed":

@@ -11,7 +11,7 @@ from kana.api.admin.context import AdminContext, Info
 from kana.api.admin.inputs import Input, fields_of, given_id, page
 from kana.engine.catalog.catalog import PackageChanges
 from kana.errors import InvalidValue
-from kana.model.allowance import UNLIMITED, Allowance
+from kana.model.allowance import UNLIMITED, Allowance, Combine
 from kana.model.catalog import Catalog
 from kana.model.feature import FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus
@@ -39,6 +39,7 @@ class PackageFeatureView:
     metadata: object
     overage_enabled: bool
     reset_period: ResetPeriod | None
+    combine: Combine
 
 
 @query.field("package")
@@ -164,6 +165,7 @@ def _shown(held: PackageFeature, catalog: Catalog) -> PackageFeatureView:
         metadata=feature.metadata,
         overage_enabled=allowance.overage_enabled,
         reset_period=allowance.reset_period,
+        combine=allowance.combine,
     )
 
 
@@ -181,6 +183,7 @@ def _allowance(entitlement: Input | None) -> Allowance:
         limit=entitlement.get("limit"),
         overage_enabled=bool(entitlement.get("overage_enabled")),
         reset_period=entitlement.get("reset_period"),
+        combine=entitlement.get("combine") or Combine.HIGHEST,
     )
 
 

@@ -11,6 +11,7 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 from kana.api.admin import features, insights, packages, segment, settings, subscriptions, usage, users
 from kana.api.graphql.plan import attribute_of
 from kana.api.scalars import DATE_TIME, UNITS, UNITS_CHANGE, widen_ints
+from kana.model.allowance import Combine
 from kana.model.entitlement import Outcome
 from kana.model.feature import FeatureType
 from kana.model.insights import Step
@@ -49,6 +50,7 @@ _BINDINGS = (
     EnumType("FeatureType", FeatureType),
     EnumType("PackageStatus", PackageStatus),
     EnumType("ResetPeriod", ResetPeriod),
+    EnumType("Combine", Combine),
     EnumType("SubscriptionStatus", SubscriptionStatus),
     EnumType("RecordUsageAction", Action),
     EnumType("SegmentEventStatus", EventStatus),

@@ -1,6 +1,6 @@
 """A catalogue and a review in the format of Kana's command line.
 
-Source: github.com/usekana/cli, type KanaConfig; ``revision`` and ``lines`` are ours.
+Source: github.com/usekana/cli, type KanaConfig; ``revision``, ``combine`` and ``lines`` are ours.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from kana.engine.catalog.config import Review, ReviewLine
+from kana.model.allowance import Combine
 from kana.model.catalog import Catalog
 from kana.model.feature import FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus
@@ -62,11 +63,13 @@ def _held(held: PackageFeature, catalog: Catalog) -> dict[str, Any]:
         return {"id": held.feature_id}
     allowance = held.allowance
     reset = {} if allowance.reset_period is None else {"reset_period": allowance.reset_period}
+    combine = {} if allowance.combine is Combine.HIGHEST else {"combine": allowance.combine}
     return {
         "id": held.feature_id,
         "limit": allowance.limit,
         "overage_enabled": allowance.overage_enabled,
         **reset,
+        **combine,
     }
 
 

@@ -85,6 +85,8 @@ def _held_lines(held: Mapping[str, Any], types: Mapping[str, str]) -> list[str]:
         lines.append("overage_enabled: true")
     if held.get("reset_period"):
         lines.append(f"reset_period: {held['reset_period']}")
+    if held.get("combine"):
+        lines.append(f"combine: {held['combine']}")
     return lines
 
 

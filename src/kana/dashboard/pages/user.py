@@ -68,7 +68,7 @@ class UserPage(Context):
     template = "user.html"
     user: User
     states: Sequence[FeatureState]
-    allowances: Mapping[str, str]
+    allowances: Mapping[str, Sequence[tuple[str, str]]]
     runs_out: Mapping[str, datetime]
     subscriptions: Sequence[ProfileSubscription]
     base: Package | None
@@ -105,7 +105,7 @@ async def user_page(
         user=profile.user,
         states=profile.features,
         allowances={
-            state.feature.id: in_words(state.entitlement.allowance)
+            state.feature.id: [(grant.package.name, in_words(grant.allowance)) for grant in state.grants]
             for state in profile.features
             if state.feature.type is FeatureType.CONSUMABLE
         },
@@ -128,9 +128,9 @@ async def user_page(
 def _runs_out(features: Sequence[FeatureState], *, now: datetime) -> Mapping[str, datetime]:
     found = {}
     for state in features:
-        if state.decision.access and (consumption := state.decision.consumption) is not None:
-            allowance, used = state.entitlement.allowance, consumption.used
-            moment = runs_out_at(allowance, state.period, used=used, now=now)
+        if state.decision.access and state.decision.consumption is not None:
+            so_far = [(grant.since, grant.used) for grant in state.grants]
+            moment = runs_out_at(state.entitlement.allowance, state.period, so_far, now=now)
             if moment is not None and moment > now:
                 found[state.feature.id] = moment
     return found

@@ -50,9 +50,11 @@ class Snapshot(Generic[_Wanted]):
     wanted: Mapping[str, _Wanted]
     used: Mapping[CounterKey, int]
 
-    def total(self, counter: CounterKey) -> int:
-        """Return a total that was asked for; 0 if nothing was recorded in its period."""
-        return self.used.get(counter, 0)
+    def total(self, counters: Sequence[CounterKey]) -> int:
+        """Return the sum of totals that were asked for; one is 0 if nothing was recorded in its period."""
+        if len(counters) == 1:  # As nearly always.
+            return self.used.get(counters[0], 0)
+        return sum(self.used.get(counter, 0) for counter in counters)
 
 
 @value_object()

@@ -18,7 +18,7 @@ from kana.model.entitlement import CounterKey, effective, effective_at
 from kana.model.environment import Environment
 from kana.model.tally import NO_PACKAGE, Tallies
 from kana.model.text import shown
-from kana.model.usage import Entry, Place, Receipt, Usage, check_time, settle
+from kana.model.usage import Entry, Place, Receipt, Usage, check_time, place_at, settle, spread
 from kana.model.user import UserRef
 
 NamedUser = tuple[Environment, str]
@@ -96,6 +96,8 @@ class Batch:
                 self._placed.append((number, usage, user, place))
                 if place is not None:
                     counters.add(place.counter)
+                    if place.grants:
+                        counters.update([grant.counter for grant in place.grants])
         return counters
 
     def _place_one(
@@ -115,7 +117,7 @@ class Batch:
             entitlement = effective_at(account, catalog, feature, moment=moment)
         if entitlement is None:
             return account.user, None
-        return account.user, Place(entitlement, entitlement.counter_at(moment))
+        return account.user, place_at(entitlement, moment)
 
     def _first(self, usage: Usage, user: UserRef) -> Entry | None:
         """Return the earlier entry with this usage's idempotency key."""
@@ -134,18 +136,34 @@ class Batch:
                 self._answers[number] = _answer_again(first, usage)
 
     def _decide_one(self, usage: Usage, user: UserRef, place: Place | None, used: Mapping[CounterKey, int]) -> Entry:
-        total = 0
-        if place is not None:
-            known = self.totals.get(place.counter)
-            total = used.get(place.counter, 0) if known is None else known
-        entry = settle(usage, user, place, used=total, entry_id=self._next_id(), now=self._now)
+        if place is not None and place.grants:
+            entry, package_id = self._decide_over(usage, user, place, used)
+        else:
+            total, package_id = 0, NO_PACKAGE
+            if place is not None:
+                known = self.totals.get(place.counter)
+                total = used.get(place.counter, 0) if known is None else known
+                package_id = place.entitlement.subscription.package_id
+            entry = settle(usage, user, place, used=total, entry_id=self._next_id(), now=self._now)
+            if entry.counter is not None and entry.recorded:
+                self.totals[entry.counter] = total + entry.change
         self.entries.append(entry)
-        self.tallies.add(entry, NO_PACKAGE if place is None else place.entitlement.subscription.package_id)
+        self.tallies.add(entry, package_id)
         if entry.key is not None:
             self._earlier[user.key, entry.key] = entry
-        if entry.counter is not None and entry.recorded:
-            self.totals[entry.counter] = total + entry.change
         return entry
+
+    def _decide_over(
+        self, usage: Usage, user: UserRef, place: Place, used: Mapping[CounterKey, int]
+    ) -> tuple[Entry, str]:
+        """Decide a usage that may be taken from several grants; return the package that it is first taken from too."""
+        so_far = [self.totals.get(grant.counter, used.get(grant.counter, 0)) for grant in place.grants]
+        entry = settle(usage, user, place, used=sum(so_far), entry_id=self._next_id(), now=self._now)
+        entry = spread(entry, place.grants, so_far)
+        for counter, change in entry.postings:
+            self.totals[counter] = self.totals.get(counter, used.get(counter, 0)) + change
+        first = next(grant.part.subscription for grant in place.grants if grant.counter == entry.counter)
+        return entry, first.package_id
 
 
 def _answer_again(first: Entry, usage: Usage) -> Receipt | KanaError:

@@ -10,8 +10,8 @@ from kana.model.catalog import Catalog
 from kana.model.entitlement import CounterKey, Entitlement, effective
 from kana.model.feature import Feature
 
-Counted = tuple[Entitlement, CounterKey]
-"""The entitlement that answers for a user and a feature, and its counter at a moment."""
+Counted = tuple[Entitlement, tuple[CounterKey, ...]]
+"""The entitlement that answers for a user and a feature, and its counters at a moment."""
 
 
 class CountedFeatures(dict[str, Counted]):
@@ -21,7 +21,7 @@ class CountedFeatures(dict[str, Counted]):
 
     def counters(self) -> list[CounterKey]:
         """Return their counters."""
-        return [counter for _, counter in self.values()]
+        return [counter for _, counters in self.values() for counter in counters]
 
 
 def counted_features(
@@ -32,5 +32,5 @@ def counted_features(
     for feature in features:
         entitlement = effective(account, catalog, feature, now=now)
         if entitlement is not None:
-            found[feature.id] = (entitlement, entitlement.counter_at(now))
+            found[feature.id] = (entitlement, entitlement.counters_at(now))
     return found

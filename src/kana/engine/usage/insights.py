@@ -31,7 +31,7 @@ from kana.model.insights import (
 )
 from kana.model.log import LogLine
 from kana.model.page import page_size
-from kana.model.text import shown
+from kana.model.text import UNITS_MAX, shown
 
 ROWS_MAX = 10_000
 """Most rows of one answer about usage."""
@@ -165,24 +165,27 @@ class InsightEngine:
         now, wanted = self._clock(), page_size(first, most=FIRST_MAX)
         thresholds = list(_thresholds(await self._catalogs.catalog(environment)))
         candidates = await self._store.near_limits(environment, thresholds, now=now)
-        candidates.sort(key=lambda each: (-(each.used / each.limit if each.limit else 1.0), each.user_id))
+        candidates.sort(key=lambda each: (-_share(each), each.user_id))
         found: list[Outlook] = []
         for start in range(0, len(candidates), _AT_ONCE):
-            if len(found) >= wanted:
+            if len(found) >= wanted and found[wanted - 1].share >= _share(candidates[start]):
                 break
-            found += await self._confirmed(environment, candidates[start : start + _AT_ONCE], now)
+            confirmed = await self._confirmed(environment, candidates[start : start + _AT_ONCE], now)
+            found = sorted({*found, *confirmed}, key=_by_share)
         return found[:wanted]
 
     async def _confirmed(
         self, environment: Environment, candidates: Sequence[NearTotal], now: datetime
     ) -> list[Outlook]:
-        """Return the outlook of those whose total belongs to the entitlement that answers for them."""
+        """Return the outlook of those who are near the limit that applies to them.
+
+        Of several allowances together never a larger share is used than of one of them.
+        """
         wanted = {(each.user_id, each.feature_id) for each in candidates}
         outlooks = await self._outlooks(environment, {user_id for user_id, _ in wanted}, now)
-        found = [
+        return [
             each for each in outlooks if (each.user_id, each.feature_id) in wanted and each.used >= near(each.limit)
         ]
-        return sorted(found, key=lambda each: (-each.share, each.user_id, each.feature_id))
 
     async def outlook(self, environment: Environment, user_id: str) -> list[Outlook]:
         """Return how much of each limit that applies to a user now is used, the largest share first.
@@ -196,16 +199,16 @@ class InsightEngine:
     async def _outlooks(self, environment: Environment, user_ids: Iterable[str], now: datetime) -> list[Outlook]:
         def want(account: Account, catalog: Catalog) -> CountedFeatures:
             limited = _limited(account, catalog, now)
-            return CountedFeatures({each.feature.id: (each, each.counter_at(now)) for each in limited})
+            return CountedFeatures({each.feature.id: (each, each.counters_at(now)) for each in limited})
 
         wanted = list(user_ids)
         snapshot = await self._ledger.snapshot(environment, wanted, want)
         if len(wanted) == 1 and not snapshot.accounts:
             raise UserNotFound(f"User not found: {shown(wanted[0])}")
         return [
-            _outlook(user_id, entitlement, snapshot.total(counter), now)
+            _outlook(user_id, entitlement, [(each.period_start, snapshot.total((each,))) for each in counters], now)
             for user_id, limited in snapshot.wanted.items()
-            for entitlement, counter in limited.values()
+            for entitlement, counters in limited.values()
         ]
 
     async def log(
@@ -226,6 +229,14 @@ class InsightEngine:
         """
         limit = page_size(first, most=FIRST_MAX)
         return await self._store.log(environment, limit=limit, before=after, subject_id=subject_id, shared=shared)
+
+
+def _share(total: NearTotal) -> float:
+    return total.used / total.limit if total.limit else 1.0
+
+
+def _by_share(outlook: Outlook) -> tuple[float, str, str]:
+    return -outlook.share, outlook.user_id, outlook.feature_id
 
 
 def _known_features(catalog: Catalog, feature_ids: Sequence[str] | None) -> list[str]:
@@ -257,16 +268,16 @@ def _limited(account: Account, catalog: Catalog, now: datetime) -> Iterator[Enti
             yield answering
 
 
-def _outlook(user_id: str, entitlement: Entitlement, used: int, now: datetime) -> Outlook:
+def _outlook(user_id: str, entitlement: Entitlement, so_far: Sequence[tuple[datetime, int]], now: datetime) -> Outlook:
     period, allowance = entitlement.period_at(now), entitlement.allowance
     assert allowance.limit is not None, "only entitlements with a limit have an outlook"
     return Outlook(
         user_id=user_id,
         feature_id=entitlement.feature.id,
         package_id=entitlement.subscription.package_id,
-        used=used,
+        used=min(sum(units for _, units in so_far), UNITS_MAX),
         limit=allowance.limit,
         overage_enabled=allowance.overage_enabled,
         resets_at=period.end,
-        runs_out_at=runs_out_at(allowance, period, used=used, now=now),
+        runs_out_at=runs_out_at(allowance, period, so_far, now=now),
     )

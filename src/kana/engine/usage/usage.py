@@ -190,45 +190,51 @@ class UsageEngine:
 class _History:
     """The periods for which a user's usage of one feature may be shown."""
 
-    effective: Entitlement | None
-    current: Period | None
+    now: datetime
+    answering: Entitlement | None
     finished: tuple[tuple[Entitlement, Period, Period], ...]
     """Entitlement, the period as counted, and the period as shown, which ends with the subscription."""
 
     def counters(self) -> list[CounterKey]:
         counters = [entitlement.counter_of(period) for entitlement, period, _ in self.finished]
-        if self.effective is not None and self.current is not None:
-            counters.append(self.effective.counter_of(self.current))
+        if self.answering is not None:
+            counters += self.answering.counters_at(self.now)
         return counters
 
     def shown(self, snapshot: Snapshot[_History], *, past: int) -> Shown:
+        answers = None if self.answering is None else self.answering.subscription
         finished = [
             usage
             for entitlement, counted, shown in self.finished
-            if entitlement is self.effective or entitlement.counter_of(counted) in snapshot.used
-            if (usage := _period_usage(entitlement, counted, shown, snapshot)) is not None
+            if entitlement.subscription is answers or entitlement.counter_of(counted) in snapshot.used
+            if (usage := _period_usage(entitlement, (entitlement.counter_of(counted),), shown, snapshot)) is not None
         ]
         finished.sort(key=lambda usage: usage.period.start, reverse=True)
-        current = None
-        if self.effective is not None and self.current is not None:
-            current = _period_usage(self.effective, self.current, self.current, snapshot)
-        return Shown(current, finished[:past])
+        return Shown(self._current(snapshot), finished[:past])
+
+    def _current(self, snapshot: Snapshot[_History]) -> PeriodUsage | None:
+        """Return the period of what answers, with all that is used of what holds now."""
+        if self.answering is None:
+            return None
+        counters = self.answering.counters_at(self.now)
+        return _period_usage(self.answering, counters, self.answering.period_at(self.now), snapshot)
 
 
 def _history(account: Account, catalog: Catalog, feature: Feature, *, past: int, now: datetime) -> _History:
+    """Finished periods are each package's by itself: what it allowed together with others then is not kept."""
     if not feature.is_counted:
-        return _History(None, None, ())
+        return _History(now, None, ())
     now = account.time(now)  # What another machine's clock began, and what was used of it, is shown by this one's too.
     answering = effective(account, catalog, feature, now=now)
     finished: list[tuple[Entitlement, Period, Period]] = []
     for subscription in account.subscriptions:
         held = catalog.held(subscription.package_id, feature.id)
-        if answering is not None and subscription is answering.subscription:
-            finished += islice(_finished(answering, now=now), past)
-        elif held is not None:
+        if held is not None:
             entitlement = Entitlement(feature, subscription, held.allowance)
-            finished += [*_beyond_end(entitlement), *islice(_finished(entitlement, now=now), past)]
-    return _History(answering, answering.period_at(now) if answering else None, tuple(finished))
+            if answering is None or subscription is not answering.subscription:
+                finished += _beyond_end(entitlement)
+            finished += islice(_finished(entitlement, now=now), past)
+    return _History(now, answering, tuple(finished))
 
 
 def _beyond_end(entitlement: Entitlement) -> Iterator[tuple[Entitlement, Period, Period]]:
@@ -257,9 +263,9 @@ def _finished(entitlement: Entitlement, *, now: datetime) -> Iterator[tuple[Enti
 
 
 def _period_usage(
-    entitlement: Entitlement, counted: Period, shown: Period, snapshot: Snapshot[_History]
+    entitlement: Entitlement, counters: Sequence[CounterKey], shown: Period, snapshot: Snapshot[_History]
 ) -> PeriodUsage | None:
-    consumption = entitlement.consumption(snapshot.total(entitlement.counter_of(counted)))
+    consumption = entitlement.consumption(snapshot.total(counters))
     return None if consumption is None else PeriodUsage(shown, consumption)
 
 
@@ -282,8 +288,8 @@ def _answer_check(check: _Check, snapshot: Snapshot[CountedFeatures]) -> Decisio
 def _decide(counted: Counted | None, snapshot: Snapshot[CountedFeatures], delta: int) -> Decision:
     if counted is None:
         return DENIED
-    entitlement, counter = counted
-    return entitlement.decide(delta, used=snapshot.total(counter))
+    entitlement, counters = counted
+    return entitlement.decide(delta, used=snapshot.total(counters))
 
 
 def _word(decision: Decision) -> str:

@@ -87,8 +87,8 @@ class HoldingEngine:
             return None, []
         held = snapshot.wanted[user_id]
         decisions = {
-            feature_id: answering.decide(1, used=snapshot.total(counter))
-            for feature_id, (answering, counter) in held.features.items()
+            feature_id: answering.decide(1, used=snapshot.total(counters))
+            for feature_id, (answering, counters) in held.features.items()
         }
         holdings = [_holding(package, snapshot.catalog, decisions) for package in held.packages]
         return snapshot.accounts[user_id].user, holdings

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from kana.engine.ports.clock import Clock
-from kana.engine.ports.usage import Ledger
+from kana.engine.ports.usage import Ledger, Snapshot
 from kana.engine.ports.users import AccountStore
-from kana.engine.usage.counted import Counted
+from kana.engine.usage.counted import Counted, counted_features
 from kana.errors import UserNotFound
 from kana.model.account import Account
+from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog
 from kana.model.entitlement import Candidate, CounterKey, Decision, Entitlement, candidates
 from kana.model.environment import Environment
 from kana.model.explanation import RankedSubscription, explain
 from kana.model.feature import Feature
+from kana.model.grant import Grant, grants_at
 from kana.model.package import Package
 from kana.model.period import Period
 from kana.model.subscription import Subscription
@@ -35,14 +37,29 @@ class ProfileSubscription:
 
 
 @value_object()
+class GrantState:
+    """A grant that holds: which package it is of, how much of it is used since when, and when the rest is lost."""
+
+    package: Package
+    allowance: Allowance
+    used: int
+    since: datetime
+    ends_at: datetime | None
+
+
+@value_object()
 class FeatureState:
-    """One feature: what the user may do with it now, in which period, and which subscription answers."""
+    """One feature: what the user may do with it now, in which period, and which subscription answers.
+
+    ``grants`` are in the order in which they are used up.
+    """
 
     feature: Feature
     entitlement: Entitlement
     package: Package
     period: Period
     decision: Decision
+    grants: Sequence[GrantState]
     ranked: Sequence[RankedSubscription]
 
 
@@ -87,17 +104,7 @@ class ProfileEngine:
                 ProfileSubscription(held.at(now), catalog.package(held.package_id), held.stands(now))
                 for held in reversed(snapshot.accounts[user_id].subscriptions)
             ],
-            [
-                FeatureState(
-                    entitlement.feature,
-                    entitlement,
-                    ranked[0].candidate.package,
-                    entitlement.period_at(now),
-                    entitlement.decide(1, used=snapshot.total(counter)),
-                    ranked,
-                )
-                for (entitlement, counter), ranked in snapshot.wanted[user_id].features
-            ],
+            [_feature_state(*usable, snapshot, now=now) for usable in snapshot.wanted[user_id].features],
         )
 
     async def entries(
@@ -115,17 +122,33 @@ class ProfileEngine:
 class _Usable:
     """Each feature that a user may use: the entitlement that answers for it, and all that could."""
 
-    features: Sequence[tuple[Counted, Sequence[RankedSubscription]]]
+    features: Sequence[tuple[Counted, Sequence[Candidate]]]
 
     def counters(self) -> list[CounterKey]:
-        return [counter for (_, counter), _ in self.features]
+        return [counter for (_, counters), _ in self.features for counter in counters]
 
 
 def _usable(account: Account, catalog: Catalog, *, now: datetime) -> _Usable:
-    ranked = [(each, candidates(account, catalog, each, now=now)) for each in catalog.features.values()]
-    return _Usable([(_answering(feature, found[0], now), explain(found)) for feature, found in ranked if found])
+    counted = counted_features(account, catalog, catalog.features.values(), now=now)
+    return _Usable([(each, candidates(account, catalog, each[0].feature, now=now)) for each in counted.values()])
 
 
-def _answering(feature: Feature, first: Candidate, now: datetime) -> Counted:
-    entitlement = Entitlement(feature, first.subscription, first.allowance)
-    return entitlement, entitlement.counter_at(now)
+def _feature_state(
+    counted: Counted, ranked: Sequence[Candidate], snapshot: Snapshot[_Usable], *, now: datetime
+) -> FeatureState:
+    entitlement, counters = counted
+    return FeatureState(
+        entitlement.feature,
+        entitlement,
+        ranked[0].package,
+        entitlement.period_at(now),
+        entitlement.decide(1, used=snapshot.total(counters)),
+        [_grant_state(grant, snapshot, now=now) for grant in grants_at(entitlement, now)],
+        explain(ranked),
+    )
+
+
+def _grant_state(grant: Grant, snapshot: Snapshot[_Usable], *, now: datetime) -> GrantState:
+    part, counter = grant.part, grant.counter
+    package = snapshot.catalog.package(part.subscription.package_id)
+    return GrantState(package, part.allowance, snapshot.total((counter,)), counter.period_start, part.ends_at(now))

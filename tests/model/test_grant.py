@@ -1,0 +1,397 @@
+"""Grants: what adds up, what is used up first, and what is posted to which counter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kana.model.allowance import Allowance
+from kana.model.catalog import Catalog
+from kana.model.entitlement import (
+    Consumption,
+    CounterKey,
+    Entitlement,
+    Outcome,
+    candidates,
+    effective,
+    effective_at,
+)
+from kana.model.explanation import explain
+from kana.model.grant import Grant, Posting, grants_at, postings
+from kana.model.package import Package
+from kana.model.period import ResetPeriod
+from kana.model.subscription import Subscription
+from kana.model.text import UNITS_MAX
+from kana.model.usage import Action, Entry, place_at, settle, spread
+from tests.support.world import (
+    DAY,
+    MILLISECOND,
+    MONTH,
+    NOON,
+    ONE_DAY,
+    YEAR,
+    a_catalog,
+    a_feature,
+    a_package,
+    a_ref,
+    a_subscription,
+    a_usage,
+    adds,
+    allows,
+    an_account,
+    examples,
+)
+
+MESSAGE = a_feature()
+PACKAGES = (
+    a_package("free", allows(10)),
+    a_package("pro", allows(1000, overage=True)),
+    a_package("endless", allows(None)),
+    a_package("extra", adds(500), is_addon=True),
+    a_package("more", adds(20, DAY, overage=True), is_addon=True),
+    a_package("all", adds(None, None), is_addon=True),
+    a_package("bonus", adds(7, None), is_addon=True),
+)
+CATALOG = a_catalog(MESSAGE, *PACKAGES)
+
+
+def entitled(*packages: str | Subscription, at: datetime | None = None, catalog: Catalog = CATALOG) -> Entitlement:
+    """What somebody has who subscribed to these packages, one after the other, or all of them at noon."""
+    subscriptions = [
+        each if isinstance(each, Subscription) else a_subscription(number, each)
+        for number, each in enumerate(packages, 1)
+    ]
+    account = an_account(*subscriptions)
+    if at is None:
+        found = effective(account, catalog, MESSAGE, now=NOON)
+    else:
+        found = effective_at(account, catalog, MESSAGE, moment=at)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("packages", "answers", "allowed", "adding"),
+    [
+        (["free", "extra"], "free", (510, False), ["extra"]),
+        (["extra", "free"], "free", (510, False), ["extra"]),
+        (["pro", "extra"], "pro", (1500, True), ["extra"]),
+        (["endless", "extra"], "endless", (None, False), ["extra"]),
+        (["free", "all"], "free", (None, False), ["all"]),
+        (["free", "more"], "free", (30, True), ["more"]),
+        (["free", "pro", "extra", "bonus"], "pro", (1507, True), ["extra", "bonus"]),
+        (["extra", "bonus"], "extra", (507, False), ["bonus"]),
+        (["extra"], "extra", (500, False), []),
+    ],
+)
+def test_what_adds_holds_on_top_of_the_highest(
+    packages: list[str], answers: str, allowed: tuple[int | None, bool], adding: list[str]
+) -> None:
+    """Of those that do not add the highest answers, limits add up, and overage that one enables stays enabled."""
+    found = entitled(*packages)
+    assert found.subscription.package_id == answers
+    assert (found.allowance.limit, found.allowance.overage_enabled) == allowed
+    assert [each.subscription.package_id for each in found.parts] == ([answers, *adding] if adding else [])
+    assert [each.parts for each in found.parts] == [()] * len(found.parts)
+
+
+def test_limits_add_up_to_no_more_than_a_number_may_be() -> None:
+    """Beyond 2^53-1 nothing can be used anyway."""
+    assert Allowance(limit=UNITS_MAX).plus(Allowance(limit=1)).limit == UNITS_MAX
+
+
+def test_counters_are_those_of_all_parts() -> None:
+    """What answers first, each in a period of its own."""
+    found = entitled("free", "more")
+    later = NOON + 3 * ONE_DAY
+    free, more = CounterKey(7, 1, "message", MONTH, NOON), CounterKey(7, 2, "message", DAY, later)
+    assert found.counters_at(later) == (free, more)
+    assert entitled("free").counters_at(later) == (free,)
+
+
+def test_what_held_then_adds_for_then() -> None:
+    """Before an add-on began, after it ended, and in between."""
+    extra = a_subscription(2, "extra", start=NOON + ONE_DAY, ends_at=NOON + 2 * ONE_DAY)
+    limits = [
+        entitled("free", extra, at=NOON + days * ONE_DAY + off).allowance.limit
+        for days, off in ((1, -MILLISECOND), (1, timedelta()), (2, -MILLISECOND), (2, timedelta()))
+    ]
+    assert limits == [10, 510, 510, 10]
+
+
+def test_more_than_a_number_may_be_is_shown_as_the_most() -> None:
+    """Counters that were filled apart may add up to more: nothing can be added then, and everything given back."""
+    found = entitled("endless", "all")
+    used = 2 * UNITS_MAX
+    assert found.consumption(used) == Consumption(UNITS_MAX, None, overage_enabled=False)
+    outcomes = [found.decide(change, used=used).outcome for change in (1, -1, -used, -used - 1)]
+    assert outcomes == [Outcome.TOTAL_TOO_LARGE, Outcome.RECORDED, Outcome.RECORDED, Outcome.BELOW_ZERO]
+
+
+def burnt(*packages: str | Subscription, at: datetime = NOON) -> list[str]:
+    return [grant.part.subscription.package_id for grant in grants_at(entitled(*packages), at)]
+
+
+def test_what_ends_first_is_used_up_first() -> None:
+    """The end of its period or of its subscription, then the older subscription; what never ends comes last."""
+    assert burnt("free", "extra", "more", "bonus") == ["more", "free", "extra", "bonus"]
+    started = a_subscription(1, "free", start=NOON + timedelta(seconds=1))
+    assert burnt(started, "extra", at=NOON + ONE_DAY) == ["extra", "free"]
+    ending = a_subscription(2, "bonus", ends_at=NOON + ONE_DAY - MILLISECOND)
+    assert burnt("free", ending, "more") == ["bonus", "more", "free"]
+    together = [a_subscription(2, "extra"), a_subscription(1, "free")]
+    assert burnt(*together) == ["free", "extra"]
+
+
+def test_overage_is_taken_by_what_answers() -> None:
+    """Or where it is not enabled there, by the first part that it is enabled for; never by two."""
+
+    def takes(*packages: str) -> list[str]:
+        grants = grants_at(entitled(*packages), NOON)
+        return [grant.part.subscription.package_id for grant in grants if grant.takes_overage]
+
+    assert takes("pro", "more") == ["pro"]
+    assert takes("free", "extra", "more") == ["more"]
+    assert takes("free", "extra") == ["free"]
+
+
+def grants_of(amounts: Sequence[int | None], *, takes: int = 0) -> list[Grant]:
+    return [
+        Grant(
+            CounterKey(7, number, "message", MONTH, NOON),
+            Entitlement(MESSAGE, a_subscription(number), Allowance(limit=amount)),
+            takes_overage=number == takes,
+        )
+        for number, amount in enumerate(amounts)
+    ]
+
+
+def moved(change: int, grants: Sequence[Grant], used: Sequence[int]) -> list[int]:
+    """What each grant's counter moves by."""
+    by_counter = dict(postings(change, grants, used))
+    return [by_counter.get(grant.counter, 0) for grant in grants]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "used", "change", "expected"),
+    [
+        ([10, 500], [0, 0], 1, [1, 0]),
+        ([10, 500], [8, 0], 5, [2, 3]),
+        ([10, 500], [10, 3], 7, [0, 7]),
+        ([10, 500], [15, 0], 7, [0, 7]),
+        ([10, 500], [10, 498], 7, [5, 2]),
+        ([None, 500], [10, 0], 7, [7, 0]),
+        ([10, None], [9, 0], 7, [1, 6]),
+        ([10, 500], [8, 3], -2, [0, -2]),
+        ([10, 500], [8, 3], -5, [-2, -3]),
+        ([10, 500], [15, 500], -7, [-5, -2]),
+        ([10, None], [8, 3], -5, [-2, -3]),
+        ([10, 500], [8, 3], 0, [0, 0]),
+    ],
+)
+def test_units_are_taken_in_order_and_given_back_the_other_way(
+    amounts: list[int | None], used: list[int], change: int, expected: list[int]
+) -> None:
+    """Each until nothing is left, then overage; overage goes back first, then from the last to the first."""
+    grants = grants_of(amounts)
+    assert moved(change, grants, used) == expected
+    assert all(posting.change for posting in postings(change, grants, used))
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[list[Grant], list[int], bool]:
+    """Up to five grants, what is used of each, perhaps more than there is, and whether overage is enabled."""
+    amounts = draw(st.lists(st.none() | st.integers(0, 9), min_size=2, max_size=5))
+    used = draw(st.lists(st.integers(0, 12), min_size=len(amounts), max_size=len(amounts)))
+    takes = draw(st.integers(0, len(amounts) - 1))
+    return grants_of(amounts, takes=takes), used, draw(st.booleans())
+
+
+def unit_by_unit(change: int, grants: Sequence[Grant], used: Sequence[int]) -> list[int]:
+    """The same rule, slow and plain: where one unit goes, so many times."""
+    total = list(used)
+    amounts = [grant.amount if grant.amount is not None else UNITS_MAX for grant in grants]
+    for _ in range(change):
+        room = [number for number, amount in enumerate(amounts) if total[number] < amount]
+        taker = next(number for number, grant in enumerate(grants) if grant.takes_overage)
+        total[room[0] if room else taker] += 1
+    for _ in range(-change):
+        beyond = [number for number, amount in enumerate(amounts) if total[number] > amount]
+        total[(beyond or [number for number, units in enumerate(total) if units])[-1]] -= 1
+    return [after - before for after, before in zip(total, used, strict=True)]
+
+
+@examples(1000)
+@given(situation=situations(), change=st.integers(-70, 70))
+def test_postings_are_the_change(situation: tuple[list[Grant], list[int], bool], change: int) -> None:
+    """Their sum is; none is below zero; no unit is taken from what ends later while one that ends first has some left.
+
+    And unit by unit it comes to the same. A change that is not admitted moves nothing, and none is admitted in part.
+    """
+    grants, used, overage = situation
+    limits = [grant.amount for grant in grants]
+    limit = None if None in limits else sum(each for each in limits if each is not None)
+    decision = Entitlement(MESSAGE, a_subscription(), Allowance(limit=limit, overage_enabled=overage)).decide(
+        change, used=sum(used)
+    )
+    if not decision.access:
+        return
+    parts = moved(change, grants, used)
+    assert sum(parts) == change
+    assert parts == unit_by_unit(change, grants, used)
+    after = [units + part for units, part in zip(used, parts, strict=True)]
+    assert min(after) >= 0
+    if change > 0:
+        for number, part in enumerate(parts):
+            is_beyond = grants[number].takes_overage and grants[number].beyond(after[number])
+            if part and not is_beyond:
+                assert all(grant.left(units) == 0 for grant, units in zip(grants[:number], after, strict=False))
+        if not overage and limit is not None:
+            assert all(grant.beyond(a) <= grant.beyond(b) for grant, a, b in zip(grants, after, used, strict=True))
+
+
+@examples(1000)
+@given(situation=situations(), first=st.integers(0, 40), more=st.integers(1, 40))
+def test_giving_back_restores_exactly(situation: tuple[list[Grant], list[int], bool], first: int, more: int) -> None:
+    """What was taken in order and is given back in the same windows leaves every counter as it was before."""
+    grants, _, _ = situation
+    before = moved(first, grants, [0] * len(grants))
+    taken = moved(more, grants, before)
+    after = [units + part for units, part in zip(before, taken, strict=True)]
+    assert moved(-more, grants, after) == [-part for part in taken]
+
+
+LIMITS: list[int | None] = [0, 1, 5, 10, 10, None]
+
+
+def _the_old_rule(found: Sequence[tuple[Subscription, Package]]) -> tuple[Subscription, Allowance]:
+    """The highest limit, overage enabled, base before add-on, the older one: as it was before anything could add."""
+    best: tuple[tuple[float, bool, bool, int], Subscription, Allowance] | None = None
+    for subscription, package in found:
+        allowance = package.features[0].allowance
+        limit = float("inf") if allowance.limit is None else allowance.limit
+        rank = (limit, allowance.overage_enabled, not package.is_addon, -subscription.id)
+        if best is None or rank > best[0]:
+            best = (rank, subscription, allowance)
+    assert best is not None
+    return best[1:]
+
+
+def test_without_what_adds_all_is_as_it_was() -> None:
+    """100,000 random accounts: the same subscription answers, alone, and decides as it did."""
+    random = Random(13)
+    resets = [DAY, MONTH, YEAR, None]
+    packages = [
+        a_package(f"{limit}-{overage}-{addon}-{number}", allows(limit, reset, overage=overage), is_addon=addon)
+        for number, (limit, reset) in enumerate(zip(LIMITS, [*resets, MONTH, None], strict=True))
+        for overage in (False, True)
+        for addon in (False, True)
+    ]
+    catalog = a_catalog(MESSAGE, *packages)
+    held = [[(a_subscription(number, each.id), each) for each in packages] for number in range(1, 5)]
+    for _ in range(100_000):
+        found = [random.choice(row) for row in held[: random.randint(1, 4)]]
+        account = an_account(*(subscription for subscription, _ in found))
+        answering = effective(account, catalog, MESSAGE, now=NOON)
+        assert answering is not None
+        subscription, allowance = _the_old_rule(found)
+        assert (answering.subscription, answering.allowance, answering.parts) == (subscription, allowance, ())
+        used, change = random.randint(0, 12), random.randint(-12, 12)
+        fits = change <= 0 or allowance.limit is None or allowance.overage_enabled or used + change <= allowance.limit
+        assert answering.decide(change, used=used).access == (used + change >= 0 and fits)
+
+
+def posted(
+    delta: int, *packages: str | Subscription, used: Sequence[int], action: Action = Action.ADD, now: datetime = NOON
+) -> Entry:
+    """The entry of a usage by somebody with these packages, who used so much of each in burn order."""
+    place = place_at(entitled(*packages), now)
+    usage = a_usage(delta, action=action)
+    entry = settle(usage, a_ref(), place, used=sum(used), entry_id=1, now=now)
+    return spread(entry, place.grants, used)
+
+
+FREE, EXTRA = CounterKey(7, 1, "message", MONTH, NOON), CounterKey(7, 2, "message", MONTH, NOON)
+
+
+@pytest.mark.parametrize(
+    ("delta", "action", "used", "counter", "split", "total"),
+    [
+        (3, Action.ADD, [2, 0], FREE, [], 5),
+        (3, Action.ADD, [8, 0], FREE, [2, 1], 11),
+        (3, Action.ADD, [10, 4], EXTRA, [], 17),
+        (-3, Action.ADD, [10, 4], EXTRA, [], 11),
+        (-6, Action.ADD, [10, 4], FREE, [-2, -4], 8),
+        (500, Action.SET, [10, 4], EXTRA, [], 500),
+        (14, Action.SET, [10, 4], FREE, [], 14),
+        (0, Action.SET, [10, 4], FREE, [-10, -4], 0),
+    ],
+)
+def test_an_entry_says_what_it_moves_where(
+    delta: int, action: Action, used: list[int], counter: CounterKey, split: list[int], total: int
+) -> None:
+    """All of it in one counter, or parts in several; the answer adds up all of them."""
+    entry = posted(delta, "free", "extra", used=used, action=action)
+    assert entry.outcome is Outcome.RECORDED
+    assert (entry.counter, entry.change) == (counter, total - sum(used))
+    assert entry.split == tuple(Posting(key, change) for key, change in zip((FREE, EXTRA), split, strict=False))
+    assert entry.postings == (entry.split or (Posting(counter, entry.change),))
+    assert entry.consumption == Consumption(total, 510, overage_enabled=False)
+
+
+@pytest.mark.parametrize(
+    ("delta", "used", "outcome", "reason"),
+    [
+        (
+            2,
+            [10, 499],
+            Outcome.LIMIT_EXCEEDED,
+            "The limit of 510 is reached for this period: 509 used, 2 more would exceed it,"
+            " and overage is not enabled.",
+        ),
+        (-7, [4, 2], Outcome.BELOW_ZERO, "Only 6 used in this period: 7 cannot be given back."),
+    ],
+)
+def test_a_refusal_moves_nothing_anywhere(delta: int, used: list[int], outcome: Outcome, reason: str) -> None:
+    """Not a part of it; it is told of what answers."""
+    entry = posted(delta, "free", "extra", used=used)
+    assert (entry.outcome, entry.reason, entry.change) == (outcome, reason, 0)
+    assert (entry.counter, entry.split, entry.postings) == (FREE, (), ())
+    assert entry.consumption == Consumption(sum(used), 510, overage_enabled=False)
+
+
+def test_an_entry_is_never_from_before_what_it_is_taken_from() -> None:
+    """Where another machine's clock was ahead when it began an add-on, that moment is when it is recorded."""
+    ahead = a_subscription(2, "extra", start=NOON + timedelta(seconds=2))
+    entry = posted(1, "free", ahead, used=[0, 0])
+    assert (entry.recorded_at, entry.occurred_at) == (ahead.start, ahead.start)
+
+
+def test_why_says_what_adds() -> None:
+    """What answers, what adds to it, and what is outranked."""
+    account = an_account(*(a_subscription(number, name) for number, name in enumerate(("free", "extra", "pro"), 1)))
+    ranked = explain(candidates(account, CATALOG, MESSAGE, now=NOON))
+    assert [(each.candidate.package.id, each.answers, each.adds, each.why) for each in ranked] == [
+        ("pro", True, False, "The highest limit answers: 1,000 is more than 10."),
+        ("extra", False, True, "It is added to that: 500 more."),
+        ("free", False, False, "Its limit, 10, is lower. Limits are not added up."),
+    ]
+    ranked = explain(candidates(an_account(*account.subscriptions[:2]), CATALOG, MESSAGE, now=NOON))
+    assert ranked[0].why == "It allows 10, and other packages of the user add to that."
+    ranked = explain(
+        candidates(an_account(a_subscription(1, "free"), a_subscription(2, "all")), CATALOG, MESSAGE, now=NOON)
+    )
+    assert ranked[1].why == "It is added to that, and it is unlimited."
+
+
+@pytest.mark.parametrize("reset", [*ResetPeriod, None])
+def test_what_adds_may_have_any_period(reset: ResetPeriod | None) -> None:
+    """A period of its own, whichever the one has that answers."""
+    catalog = a_catalog(MESSAGE, a_package("base", allows(10)), a_package("extra", adds(5, reset), is_addon=True))
+    found = entitled("base", "extra", catalog=catalog)
+    assert [each.reset_period for each in found.counters_at(NOON)] == [MONTH, reset]
