@@ -180,3 +180,19 @@ async def test_subscribers_are_counted_as_of_now(world: World) -> None:
     assert await world.catalog.count_subscribers(TEST) == {"basic": 1}
     world.clock.advance(days=40)
     assert await world.catalog.count_subscribers(TEST) == {}
+
+
+async def test_a_change_is_refused_when_the_package_was_seen_otherwise(world: World) -> None:
+    """With the fingerprint of what the caller saw, only the state that they saw is changed."""
+    seen = (await world.catalog.read(TEST)).package("basic").fingerprint
+    await world.catalog.update_package(TEST, "basic", {"name": "B"}, seen=seen, by=TESTER)
+    with pytest.raises(Conflict, match=r"^Nothing was saved: somebody changed this package in the meantime\."):
+        await world.catalog.update_package(TEST, "basic", {"name": "C"}, seen=seen, by=TESTER)
+    assert (await world.catalog.read(TEST)).package("basic").name == "B"
+
+
+async def test_settling_what_is_settled_changes_nothing(world: World) -> None:
+    """As nearly always, when no process has left a change behind."""
+    before = await world.catalog.read(TEST)
+    await world.catalog.settle(TEST)
+    assert await world.catalog.read(TEST) == before

@@ -13,6 +13,7 @@ import pytest
 from kana.cli.configuration.reader import read_yaml
 from kana.engine.catalog import config as verbs
 from kana.engine.catalog.config import ConfigEngine, ConfigRefused, ConfigStale, Review
+from kana.engine.turns import AT_ONCE
 from kana.errors import Conflict
 from kana.model.config import Config, read_config
 from kana.model.environment import Environment
@@ -273,3 +274,11 @@ async def test_the_documented_add_on_gives_as_much_more(world: World) -> None:
         if addon is not None:
             await world.accounts.subscribe(TEST, "ada", [addon])
     assert budgets == [50, 550]
+
+
+async def test_a_long_list_of_changes_lets_others_in_between(world: World, config: ConfigEngine) -> None:
+    """Each of more changes than are counted in one turn of the loop is told."""
+    drafts = {"draft": [{"id": f"basic{number}"} for number in range(AT_ONCE + 1)]}
+    review = await config.review(TEST, a_config(packages=drafts), app_id=APP)
+    created = [line.change.id for line in review.lines if line.change is not None]
+    assert len(created) == AT_ONCE + 2
