@@ -53,7 +53,7 @@ def test_a_sealed_secret_does_not_open_in_anothers_place() -> None:
     """What it is about is sealed with it."""
     seal = Seal([bytes(32)])
     kept = seal.close(bytes(32), about="signing secret one of live")
-    with pytest.raises(DatabaseRefused, match="stands in another's place"):
+    with pytest.raises(DatabaseRefused, match="or moved to another row"):
         seal.open(kept, about="signing secret one of test")
 
 
@@ -70,7 +70,7 @@ def test_the_first_key_seals_and_the_others_open() -> None:
         old.open(anew, about="a")
 
 
-@pytest.mark.parametrize(("keys", "has"), [([], "is not set"), ([bytes(32)], "holds [0-9a-f]{8};")])
+@pytest.mark.parametrize(("keys", "has"), [([], "is not set"), ([bytes(32)], "has [0-9a-f]{8};")])
 def test_a_key_that_is_missing_or_wrong_is_named(keys: list[bytes], has: str) -> None:
     """The message says which key sealed the secret, which there are, and what to do; never a key itself."""
     kept = Seal([b"k" * 32]).close(b"s" * 32, about="signing secret one of test")
