@@ -120,7 +120,7 @@ def test_refusals_say_who_and_why(viewer: Visitor) -> None:
     """By feature, and by user with the reason."""
     page = text_of(viewer.get("/test/insights/refusals"))
     assert "Feature Refused Messages 1" in page
-    assert "user-1 Messages Over the limit 1 10 March 2026, 12:00 UTC" in page
+    assert "user-1 Messages Limit reached 1 10 March 2026, 12:00 UTC" in page
     assert "No refusals in this period." in viewer.get("/test/insights/refusals?user=user-0")
 
 

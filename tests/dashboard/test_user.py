@@ -78,7 +78,7 @@ def test_a_limit_that_is_reached_is_seen_and_its_refusal_stands_in_the_ledger(de
     use(desk, 10)
     use(desk, 1)
     said = text_of(desk.colleague(Role.VIEWER).get(PAGE))
-    assert "10 of 10 Used up" in said
+    assert "10 of 10 Limit reached" in said
     assert "Use 1 10 of 10 Refused The limit of 10 is reached for this period: 10 used, 1 more would exceed it" in said
 
 

@@ -21,9 +21,9 @@ Variables = Callable[[Side], dict[str, Any]]
 SUBSCRIPTION = f"id userId status startedAt endsAt package {{ {calls.PACKAGE} }}"
 FEATURE = (
     f"{calls.FEATURE} packages {{ {calls.PACKAGE} }}"
-    f' entitlement(userId: "{ADA}") {{ access reason {calls.CONSUMPTION} }}'
+    f' entitlement(userId: "{ADA}") {{ access reason outcome {calls.CONSUMPTION} }}'
 )
-BATCHED = f"recorded reason id duplicate {calls.CONSUMPTION} error {{ code name message retryAfter }}"
+BATCHED = f"recorded reason outcome id duplicate {calls.CONSUMPTION} error {{ code name message retryAfter }}"
 SETTINGS = "environment requiresSecureMode"
 OUTLOOK = "userId featureId packageId used limit overageEnabled share resetsAt runsOutAt"
 DAYS = '(from: "2020-01-01T00:00:00Z", to: "2036-01-01T00:00:00Z"'

@@ -10,9 +10,11 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
+from kana.dashboard.outcomes import outcome_in_words
 from kana.engine.catalog.catalog import check_changeable
 from kana.errors import Conflict
 from kana.model.config import read_config
+from kana.model.entitlement import Outcome
 from kana.model.feature import FeatureType
 from kana.model.insights import Step
 from kana.model.key import KeyKind
@@ -62,6 +64,7 @@ WALKS: dict[str, tuple[type[Word], Callable[[Any], object]]] = {
     "Step.floor": (Step, lambda step: Step.floor(step, NOON)),
     "Step.following": (Step, lambda step: Step.following(step, NOON)),
     "KeyKind.prefix": (KeyKind, lambda kind: kind.prefix),
+    "outcome_in_words": (Outcome, outcome_in_words),
     "Feature.is_counted": (FeatureType, lambda kind: replace(FEATURE, type=kind).is_counted),
     "Usage": (Action, lambda action: replace(USAGE, action=action)),
     "Usage.change_of": (Action, change_of),

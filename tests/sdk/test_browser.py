@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from kana.errors import InvalidValue, Unauthenticated
-from kana.sdk import AsyncKanaUserClient, FeatureType, Grant, KanaAdmin, KanaUserClient
+from kana.sdk import AsyncKanaUserClient, Consumption, FeatureType, Grant, KanaAdmin, KanaUserClient, Outcome
+from kana.sdk.wire import UNITS_MAX
 from tests.sdk.people import meter, subscribed, value
 from tests.support.server import KanaServer
 
@@ -35,8 +36,16 @@ async def test_a_user_sees_what_they_may_do(
     assert (await value(own.can_use_feature(meter(user), 2))).access is True
     full = await value(own.can_use_feature(meter(user), "3"))
     assert (full.access, full.reason) == (False, "3 more would exceed the limit: 8 of 10 are used.")
+    assert (full.outcome, full.consumption) == (
+        Outcome.LIMIT_EXCEEDED,
+        Consumption(used=8, budget=10, overage_enabled=False),
+    )
+    vast = await value(own.can_use_feature(meter(user), UNITS_MAX))
+    assert (vast.access, vast.outcome) == (False, Outcome.TOTAL_TOO_LARGE)
+    assert vast.reason == f"The total would pass {UNITS_MAX}: 8 used, {UNITS_MAX} more."
+    assert (await value(own.can_use_feature(meter(user)))).outcome is Outcome.RECORDED
     missing = await value(own.can_use_feature("unheard-of"))
-    assert (missing.access, missing.consumption) == (False, None)
+    assert (missing.access, missing.outcome, missing.consumption) == (False, Outcome.NO_SUBSCRIPTION, None)
     assert missing.reason == "None of the user's packages contains the feature unheard-of."
 
     [package] = await value(own.get_subscribed_packages())

@@ -12,7 +12,7 @@ import pytest
 from kana import errors
 from kana.errors import IdempotencyKeyReused, Internal, InvalidValue, RateLimited, Unauthenticated, Unavailable
 from kana.sdk import KanaAdmin, NetworkError, OutcomeUnknown, Retry, UnexpectedAnswer
-from kana.sdk.conversation import Call, Lost, Outcome, Pause, Reply, Send, converse
+from kana.sdk.conversation import Call, Lost, Pause, Reply, Send, StepResult, converse
 from kana.sdk.features import CAN_USE, RECORD_USAGE
 from kana.sdk.pages import by_id, every_page
 from kana.sdk.results import User
@@ -21,7 +21,7 @@ from kana.sdk.users import CREATE
 NEVER_SENT = Lost(reason="refused", sent=False)
 CUT = Lost(reason="cut", sent=True)
 PAGE = Reply(status=502, body=b"<html>Bad Gateway</html>")
-RECORDED = {"recorded": True, "reason": None, "id": "1", "duplicate": False, "consumption": None}
+RECORDED = {"recorded": True, "reason": None, "outcome": "RECORDED", "id": "1", "duplicate": False, "consumption": None}
 
 READ: Call[Any] = Call(field=CAN_USE, variables={})
 KEYED: Call[Any] = Call(field=RECORD_USAGE, variables={}, idempotency_key="k")
@@ -44,13 +44,13 @@ STRANGER = error("UNAUTHENTICATED", "AuthenticationError")
 REUSED = error("IDEMPOTENCY_KEY_REUSED", "IdempotencyKeyReusedError")
 
 
-def talk(call: Call[Any], outcomes: Sequence[Outcome], retry: Retry | None = None) -> tuple[Any, int, list[float]]:
+def talk(call: Call[Any], outcomes: Sequence[StepResult], retry: Retry | None = None) -> tuple[Any, int, list[float]]:
     """Hold a conversation; return its value or exception, how often it sent, and its pauses."""
     steps = converse(call, retry=retry or Retry(), timeout_s=5.0)
     left = iter(outcomes)
     sent: list[bytes] = []
     pauses: list[float] = []
-    outcome: Outcome = None
+    outcome: StepResult = None
     try:
         while True:
             step = steps.send(outcome)
@@ -102,7 +102,7 @@ def talk(call: Call[Any], outcomes: Sequence[Outcome], retry: Retry | None = Non
     ],
 )
 def test_only_what_is_safe_is_tried_again(
-    call: Call[Any], outcomes: list[Outcome], expected: type[errors.KanaError]
+    call: Call[Any], outcomes: list[StepResult], expected: type[errors.KanaError]
 ) -> None:
     """Reads and keyed usage go on over lost answers, other calls only where nothing was done; all are bounded."""
     raised, sent, pauses = talk(call, outcomes)
@@ -113,7 +113,7 @@ def test_only_what_is_safe_is_tried_again(
 
 
 @pytest.mark.parametrize("lost", [NEVER_SENT, CUT, PAGE, BUSY, DOWN, UNSURE])
-def test_an_answer_after_failures_is_the_answer(lost: Outcome) -> None:
+def test_an_answer_after_failures_is_the_answer(lost: StepResult) -> None:
     """A call that succeeds at the last attempt has succeeded."""
     recorded, sent, _ = talk(KEYED, [lost, lost, data(recordUsage=RECORDED)])
     assert (recorded.recorded, recorded.id, sent) == (True, "1", 3)

@@ -15,7 +15,7 @@ from fastapi import Body, FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from kana.errors import InvalidValue, UserNotFound
-from kana.sdk import AsyncKanaAdmin, KanaAdmin, NetworkError, Retry, Unrecorded
+from kana.sdk import AsyncKanaAdmin, KanaAdmin, NetworkError, Outcome, Retry, Unrecorded
 from kana.sdk.django import gate as django_gate
 from kana.sdk.fastapi import gate as fastapi_gate
 from kana.sdk.gates import Gate
@@ -48,12 +48,42 @@ def test_the_choice_for_a_server_that_is_away_is_the_callers(away: KanaAdmin) ->
         Gate(away, "f").enter("u", 1)
 
 
+def refused(outcome: str, *, counted: bool = True) -> dict[str, Any]:
+    """The answer to a check that is refused, whatever the outcome, with the reason and consumption of a limit."""
+    consumption = {"used": 5, "budget": 5, "overageEnabled": False} if counted else None
+    decision = {"access": False, "reason": "The limit of 5 is reached.", "outcome": outcome, "consumption": consumption}
+    return {"data": {"canUseFeature": decision}}
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize(
+    ("outcome", "status", "kind"),
+    [
+        ("LIMIT_EXCEEDED", 402, "limit-reached"),
+        ("NO_SUBSCRIPTION", 403, "no-access"),
+        ("BELOW_ZERO", 403, "refused"),
+        ("TOTAL_TOO_LARGE", 403, "refused"),
+        ("FEATURE_PAUSED", 403, "refused"),
+    ],
+)
+def test_the_outcome_alone_says_which_problem(outcome: str, status: int, kind: str, *, counted: bool) -> None:
+    """Neither the reason's words nor the consumption do, and a word of a newer server refuses."""
+    with (
+        ScriptedServer(refused(outcome, counted=counted), {"data": {"showUsage": None}}) as script,
+        KanaAdmin(api_key="k", endpoint=script.address, retry=Retry(attempts=1)) as kana,
+    ):
+        problem = Gate(kana, "f").enter("u", 1)
+    assert problem is not None
+    assert (problem.status, problem.body["status"]) == (status, status)
+    assert problem.body["type"] == f"urn:kana:problem:{kind}"
+    assert ("used" in problem.body) is (status == 402)
+
+
 def test_a_refusal_stands_where_its_end_cannot_be_asked_for() -> None:
     """The limit is reached even if the server cannot say now when the period ends."""
-    refusal = {"access": False, "reason": "no", "consumption": {"used": 5, "budget": 5, "overageEnabled": False}}
     down = {"message": "down", "extensions": {"code": "UNAVAILABLE", "exception": {"name": "UnavailableError"}}}
     with (
-        ScriptedServer({"data": {"canUseFeature": refusal}}, {"errors": [down]}) as script,
+        ScriptedServer(refused("LIMIT_EXCEEDED"), {"errors": [down]}) as script,
         KanaAdmin(api_key="k", endpoint=script.address, retry=Retry(attempts=1)) as kana,
     ):
         problem = Gate(kana, "f").enter("u", 1)
@@ -70,10 +100,10 @@ def test_what_cannot_be_recorded_is_told_and_not_raised(kana: KanaAdmin, away: K
     late.leave(user, 10)
     late.leave("nobody", 1)
     Gate(away, meter(user), on_unrecorded=told.append).leave(user, "1")
-    assert [(one.usage["userId"], one.usage["delta"], type(one.error)) for one in told] == [
-        (user, 10, type(None)),
-        ("nobody", 1, UserNotFound),
-        (user, 1, NetworkError),
+    assert [(one.usage["userId"], one.usage["delta"], type(one.error), one.outcome) for one in told] == [
+        (user, 10, type(None), Outcome.LIMIT_EXCEEDED),
+        ("nobody", 1, UserNotFound, None),
+        (user, 1, NetworkError, None),
     ]
     assert len({one.usage["idempotencyKey"] for one in told}) == 3
     assert used(kana, user) == 1

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kana.errors import InvalidValue, Unauthenticated, UserNotFound
-from kana.sdk import KanaAdmin, NetworkError, QueueFull, RecorderClosed, Tally, UnexpectedAnswer, Unrecorded
+from kana.sdk import KanaAdmin, NetworkError, Outcome, QueueFull, RecorderClosed, Tally, UnexpectedAnswer, Unrecorded
 from kana.sdk.batch import RECORD_BATCH
 from kana.sdk.recorder import BackgroundRecorder
 from kana.sdk.retry import Retry
@@ -110,7 +110,9 @@ def test_one_bad_usage_never_fails_its_neighbours(kana: KanaAdmin, user: str) ->
     assert Counter(one.usage["idempotencyKey"] for one in told) == {"nobody-1": 1, f"{user}-7": 1, "5-1": 1}
     by_key = {one.usage["idempotencyKey"]: one for one in told}
     assert type(by_key["nobody-1"].error) is UserNotFound
-    assert by_key[f"{user}-7"].error is None
+    refused = by_key[f"{user}-7"]
+    assert (refused.error, refused.outcome) == (None, Outcome.LIMIT_EXCEEDED)
+    assert by_key["nobody-1"].outcome is None
     assert "String" in by_key["5-1"].reason
 
 
@@ -254,7 +256,8 @@ def test_a_defect_does_not_end_the_thread(
 
 
 def answered(*items: dict[str, Any]) -> dict[str, Any]:
-    empty = {"recorded": False, "reason": None, "id": None, "duplicate": False, "consumption": None, "error": None}
+    names = ("recorded", "reason", "outcome", "id", "duplicate", "consumption", "error")
+    empty: dict[str, Any] = dict.fromkeys(names) | {"recorded": False, "duplicate": False}
     return {"data": {"recordUsageBatch": [empty | item for item in items]}}
 
 

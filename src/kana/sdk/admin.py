@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Literal, Self
 
 from kana.errors import Internal, InvalidValue, RateLimited, Unavailable
@@ -103,6 +104,7 @@ class Admin(Group[D]):
             return Check(
                 access=when_unreachable == "allow",
                 reason=f"Kana did not answer, and the caller chose to {when_unreachable}: {error.message}",
+                outcome=None,
                 consumption=None,
                 source=Source.DEFAULT,
             )
@@ -112,7 +114,7 @@ class Admin(Group[D]):
 
 
 def _checked(answer: Decision, source: Source) -> Check:
-    return Check(access=answer.access, reason=answer.reason, consumption=answer.consumption, source=source)
+    return Check(**{each.name: getattr(answer, each.name) for each in fields(answer)}, source=source)
 
 
 def _connection(api_key: str, endpoint: str) -> Connection:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from kana.errors import KanaError
 from kana.sdk.errors import error_of
-from kana.sdk.results import Consumption
+from kana.sdk.results import Consumption, Outcome
 from kana.sdk.wire import mutation
 
 log = logging.getLogger("kana.sdk")
@@ -37,6 +37,7 @@ class BatchedUsage:
 
     recorded: bool
     reason: str | None
+    outcome: Outcome | None
     id: str | None
     duplicate: bool
     consumption: Consumption | None
@@ -50,6 +51,7 @@ RECORD_BATCH: Final = mutation("recordUsageBatch(inputs: [CreateUsageEventInput!
 class Unrecorded:
     """A usage that was not counted: refused (``error`` is None), or given up because of an error.
 
+    ``reason`` says why to people; to programs ``outcome`` does, or the class of the ``error``.
     ``usage`` is the complete input for the API, including its ``idempotencyKey``: recording it
     again with that key counts it at most once.
     """
@@ -57,6 +59,7 @@ class Unrecorded:
     usage: Mapping[str, Any]
     reason: str
     error: KanaError | None = None
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

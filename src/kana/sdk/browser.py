@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 from urllib.parse import quote
 
@@ -10,9 +10,9 @@ from kana.errors import InvalidValue
 from kana.sdk.conversation import Steps
 from kana.sdk.driver import ENDPOINT, AsyncDriver, Connection, SyncDriver
 from kana.sdk.operation import Core, D, Group, operation
-from kana.sdk.results import Consumption, Decision, FeatureType
+from kana.sdk.results import Decision, FeatureType, Outcome
 from kana.sdk.retry import DEFAULT_RETRY, Retry
-from kana.sdk.wire import Units, query, whole
+from kana.sdk.wire import UNITS_MAX, Units, query, whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +91,8 @@ class Client(Group[D]):
         found = next((feature.entitlement for feature in features if feature.id == feature_id), None)
         if found is None:
             reason = f"None of the user's packages contains the feature {feature_id}."
-            return Decision(access=False, reason=reason, consumption=None)
-        if found.access and found.consumption is not None and not _holds(found.consumption, delta):
-            reason = (
-                f"{delta} more would exceed the limit: {found.consumption.used} of {found.consumption.budget} are used."
-            )
-            return Decision(access=False, reason=reason, consumption=found.consumption)
-        return found
+            return Decision(access=False, reason=reason, outcome=Outcome.NO_SUBSCRIPTION, consumption=None)
+        return _decided(found, delta)
 
     def _features(self) -> Steps[list[SubscribedFeature]]:
         packages = yield from self._packages()
@@ -114,9 +109,18 @@ class Client(Group[D]):
         self._user = yield from self._core.ask(CURRENT_USER)
 
 
-def _holds(consumption: Consumption, delta: int) -> bool:
-    unlimited = consumption.budget is None or consumption.overage_enabled
-    return unlimited or consumption.used + delta <= (consumption.budget or 0)
+def _decided(fetched: Decision, delta: int) -> Decision:
+    """Return the decision on ``delta`` units from the one that was fetched, which is on one unit."""
+    counted = fetched.consumption
+    if not fetched.access or counted is None:
+        return fetched
+    if counted.used + delta > UNITS_MAX:
+        reason = f"The total would pass {UNITS_MAX}: {counted.used} used, {delta} more."
+        return replace(fetched, access=False, reason=reason, outcome=Outcome.TOTAL_TOO_LARGE)
+    if counted.budget is None or counted.overage_enabled or counted.used + delta <= counted.budget:
+        return fetched
+    reason = f"{delta} more would exceed the limit: {counted.used} of {counted.budget} are used."
+    return replace(fetched, access=False, reason=reason, outcome=Outcome.LIMIT_EXCEEDED)
 
 
 def _connection(endpoint: str, user_token: str | None, api_key: str | None, user_id: str | None) -> Connection:

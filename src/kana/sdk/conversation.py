@@ -1,7 +1,7 @@
 """One call, from its first attempt to its value or its exception, without any I/O.
 
 A conversation is a generator: it yields the next step (send this, wait so long) and receives its
-outcome. A short driver carries out the steps, with or without ``await``, so the rules about
+result. A short driver carries out the steps, with or without ``await``, so the rules about
 retries stand here once.
 """
 
@@ -59,8 +59,8 @@ class Lost:
 
 
 Step: TypeAlias = Send | Pause
-Outcome: TypeAlias = Reply | Lost | None
-Steps: TypeAlias = Generator[Step, Outcome, T]
+StepResult: TypeAlias = Reply | Lost | None
+Steps: TypeAlias = Generator[Step, StepResult, T]
 
 
 class Effect(Enum):
@@ -120,8 +120,8 @@ def converse(call: Call[T], *, retry: Retry, timeout_s: float) -> Steps[T]:
     doubtful = False
     for attempt in count(1):
         remaining_s = deadline - time.monotonic()
-        outcome = yield Send(body=body, timeout_s=max(min(timeout_s, remaining_s), 0.001))
-        answer = _judge(call, outcome)
+        result = yield Send(body=body, timeout_s=max(min(timeout_s, remaining_s), 0.001))
+        answer = _judge(call, result)
         if not isinstance(answer, Failed):
             return answer
         doubtful = doubtful or answer.effect is Effect.UNKNOWN
@@ -154,22 +154,22 @@ def _give_up(call: Call[T], error: KanaError, *, attempts: int, doubtful: bool) 
 _WRONG_ADDRESS = (404, 405)  # There is a Kana server, but its APIs are at other paths.
 
 
-def _judge(call: Call[T], outcome: Outcome) -> T | Failed:
+def _judge(call: Call[T], result: StepResult) -> T | Failed:
     """Return the value of an attempt, or what its failure means."""
-    if isinstance(outcome, Lost):
-        return Failed(error=NetworkError(outcome.reason), effect=Effect.UNKNOWN if outcome.sent else Effect.NOTHING)
-    assert outcome is not None
+    if isinstance(result, Lost):
+        return Failed(error=NetworkError(result.reason), effect=Effect.UNKNOWN if result.sent else Effect.NOTHING)
+    assert result is not None
     try:
-        answer = json.loads(outcome.body)
+        answer = json.loads(result.body)
         if errors := answer.get("errors"):
             return _refused(errors[0])
         if "code" in answer and "data" not in answer:
-            if outcome.status in _WRONG_ADDRESS:
-                return _unreadable(outcome, LookupError(answer["code"]))
+            if result.status in _WRONG_ADDRESS:
+                return _unreadable(result, LookupError(answer["code"]))
             return _refused(_from_problem(answer))
         return call.field.read(answer["data"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return _unreadable(outcome, error)
+        return _unreadable(result, error)
 
 
 def _refused(error: Mapping[str, Any]) -> Failed:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 
 from kana.errors import InvalidValue
 from kana.sdk.address import address_of
-from kana.sdk.conversation import Lost, Outcome, Pause, Reply, Steps
+from kana.sdk.conversation import Lost, Pause, Reply, StepResult, Steps
 
 if TYPE_CHECKING:
     import httpx
@@ -67,20 +67,20 @@ class SyncDriver:
 
     def run(self, steps: Steps[T]) -> T:
         """Do what ``steps`` ask for, and return what they come to."""
-        outcome: Outcome = None
+        result: StepResult = None
         while True:
             try:
-                step = steps.send(outcome)
+                step = steps.send(result)
             except StopIteration as done:
                 value: T = done.value
                 return value
             if isinstance(step, Pause):
                 time.sleep(step.seconds)
-                outcome = None
+                result = None
             else:
-                outcome = self._post(step.body, step.timeout_s)
+                result = self._post(step.body, step.timeout_s)
 
-    def _post(self, body: bytes, timeout_s: float) -> Outcome:
+    def _post(self, body: bytes, timeout_s: float) -> StepResult:
         import httpx
 
         try:
@@ -117,20 +117,20 @@ class AsyncDriver:
 
     async def run(self, steps: Steps[T]) -> T:
         """Do what ``steps`` ask for, and return what they come to."""
-        outcome: Outcome = None
+        result: StepResult = None
         while True:
             try:
-                step = steps.send(outcome)
+                step = steps.send(result)
             except StopIteration as done:
                 value: T = done.value
                 return value
             if isinstance(step, Pause):
                 await _sleep(step.seconds)
-                outcome = None
+                result = None
             else:
-                outcome = await self._post(step.body, step.timeout_s)
+                result = await self._post(step.body, step.timeout_s)
 
-    async def _post(self, body: bytes, timeout_s: float) -> Outcome:
+    async def _post(self, body: bytes, timeout_s: float) -> StepResult:
         import httpx
 
         try:

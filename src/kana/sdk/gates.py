@@ -17,7 +17,7 @@ from kana.sdk.batch import Unrecorded, log_unrecorded
 from kana.sdk.conversation import Steps
 from kana.sdk.features import Features, usage_input
 from kana.sdk.operation import D, Group, operation
-from kana.sdk.results import Action, Check, Source
+from kana.sdk.results import Action, Check, Outcome, Source
 from kana.sdk.wire import Units
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -59,7 +59,8 @@ class Problem:
     """A refusal as RFC 9457 problem details.
 
     402: the limit is reached; ``limit``, ``used`` and ``resetsAt`` have the details. 403: the user does
-    not have the feature. 400: the amount is not valid. 503: Kana did not answer.
+    not have the feature, or it is refused for another reason, even one that this version does not know.
+    400: the amount is not valid. 503: Kana did not answer.
     """
 
     status: int
@@ -128,9 +129,16 @@ class Gate(Group[D]):
             return _problem(
                 503, "unavailable", "Cannot be checked now", detail=check.reason, feature_id=self._feature_id
             )
-        if check.consumption is None:
-            return self._no_access(check.reason)
-        return (yield from self._limit_reached(user_id, check))
+        return (yield from self._refused(user_id, check))
+
+    def _refused(self, user_id: str, check: Check) -> Steps[Problem]:
+        match check.outcome:
+            case Outcome.LIMIT_EXCEEDED:
+                return (yield from self._limit_reached(user_id, check))
+            case Outcome.NO_SUBSCRIPTION:
+                return self._no_access(check.reason)
+            case _:
+                return _problem(403, "refused", "Refused", detail=check.reason, feature_id=self._feature_id)
 
     def _no_access(self, reason: str) -> Problem:
         return _problem(403, "no-access", "Not in your plan", detail=reason, feature_id=self._feature_id)
@@ -145,15 +153,14 @@ class Gate(Group[D]):
                 resets_at = usage.current.period_end.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         except KanaError:
             pass  # The refusal stands; only the time of the reset is unknown.
-        assert check.consumption is not None
         return _problem(
             402,
             "limit-reached",
             "Limit reached",
             detail=check.reason,
             feature_id=self._feature_id,
-            limit=check.consumption.budget,
-            used=check.consumption.used,
+            limit=check.consumption and check.consumption.budget,
+            used=check.consumption and check.consumption.used,
             resetsAt=resets_at,
         )
 
@@ -173,4 +180,5 @@ class Gate(Group[D]):
             self._on_unrecorded(Unrecorded(usage=usage, reason=error.message, error=error))
             return
         if not recorded.recorded:
-            self._on_unrecorded(Unrecorded(usage=usage, reason=recorded.reason or "refused"))
+            reason = recorded.reason or "refused"
+            self._on_unrecorded(Unrecorded(usage=usage, reason=reason, outcome=recorded.outcome))

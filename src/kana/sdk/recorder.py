@@ -256,9 +256,8 @@ class BackgroundRecorder:
         """Count the result of one usage, report it if it was not recorded, and wake the threads that wait for it."""
         recorded = answer is not None and answer.recorded
         if not recorded:
-            reason = error.message if error is not None else (answer and answer.reason) or "refused"
             try:
-                self._on_unrecorded(Unrecorded(usage=usage, reason=reason, error=error))
+                self._on_unrecorded(_unrecorded(usage, answer, error))
             except Exception:
                 log.exception("on_unrecorded failed for %s", json.dumps(usage))
         with self._changed:
@@ -269,3 +268,10 @@ class BackgroundRecorder:
             else:
                 self._failed += 1
             self._changed.notify_all()
+
+
+def _unrecorded(usage: UsageInput, answer: BatchedUsage | None, error: KanaError | None) -> Unrecorded:
+    if error is not None:
+        return Unrecorded(usage=usage, reason=error.message, error=error)
+    assert answer is not None
+    return Unrecorded(usage=usage, reason=answer.reason or "refused", outcome=answer.outcome)

@@ -70,6 +70,22 @@ class Combine(StrEnum):
     ADD = "ADD"
 
 
+class Outcome(StrEnum):
+    """What a usage came to, or of a check, what a record of the same amount would come to."""
+
+    RECORDED = "RECORDED"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    BELOW_ZERO = "BELOW_ZERO"
+    NO_SUBSCRIPTION = "NO_SUBSCRIPTION"
+    TOTAL_TOO_LARGE = "TOTAL_TOO_LARGE"
+    UNKNOWN = "UNKNOWN"
+    """A word of a newer server, which this version does not know: a refusal of another kind."""
+
+    @classmethod
+    def _missing_(cls, _value: object) -> Outcome:
+        return cls.UNKNOWN
+
+
 class Source(StrEnum):
     """The source of a check's answer: the server, the cache, or the caller's own default."""
 
@@ -167,7 +183,7 @@ class Consumption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Whether a user may use an amount of one feature now; ``reason`` is for people.
+    """Whether a user may use an amount of one feature now; ``reason`` is for people, ``outcome`` for programs.
 
     ``consumption`` is None for a BINARY feature and without a subscription. On the wire this is
     Kana's type ``Entitlement``.
@@ -175,6 +191,7 @@ class Decision:
 
     access: bool
     reason: str
+    outcome: Outcome
     consumption: Consumption | None
 
 
@@ -189,6 +206,7 @@ class DecisionRow:
     user_id: str
     access: tuple[bool, ...]
     reason: tuple[str, ...]
+    outcome: tuple[Outcome, ...]
     used: tuple[int | None, ...]
     budget: tuple[int | None, ...]
     overage_enabled: tuple[bool | None, ...]
@@ -201,16 +219,25 @@ class DecisionRow:
             for used, budget, overage_enabled in amounts
         ]
         return [
-            Decision(access=access, reason=reason, consumption=consumption)
-            for access, reason, consumption in zip(self.access, self.reason, consumptions, strict=True)
+            Decision(access=access, reason=reason, outcome=outcome, consumption=consumption)
+            for access, reason, outcome, consumption in zip(
+                self.access, self.reason, self.outcome, consumptions, strict=True
+            )
         ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check(Decision):
-    """A decision that says where it came from, since not every answer is fresh from the server."""
+class Check:
+    """What ``Decision`` says, and where it came from, since not every answer is fresh from the server.
 
-    source: Source = field(default=Source.SERVER, metadata=LOCAL)
+    ``outcome`` is None only if ``source`` is "default": then the server decided nothing.
+    """
+
+    access: bool
+    reason: str
+    outcome: Outcome | None
+    consumption: Consumption | None
+    source: Source = Source.SERVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,14 +259,16 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedUsage:
-    """The result of a usage. ``recorded=False`` with a ``reason`` is a refusal: nothing was counted.
+    """The result of a usage. ``recorded=False`` is a refusal, and nothing was counted.
 
-    ``id`` is the id of the entry, which a refusal has too. ``duplicate`` says that the key was used
-    before: this is then the first answer again. ``idempotency_key`` is the key that was sent.
+    ``reason`` says why to people, ``outcome`` to programs. ``id`` is the id of the entry, which a refusal
+    has too. ``duplicate`` says that the key was used before: this is then the first answer again.
+    ``idempotency_key`` is the key that was sent.
     """
 
     recorded: bool
     reason: str | None
+    outcome: Outcome
     id: str
     duplicate: bool
     consumption: Consumption | None

@@ -19,7 +19,8 @@ Units = int | float | str
 """Whole feature units: an int, a float without a fraction, or decimal digits as text."""
 
 _WHOLE = re.compile(r"([+-]?[0-9]{1,30})(?:\.0{1,30})?").fullmatch
-_UNITS_MAX = 2**53 - 1
+UNITS_MAX: Final = 2**53 - 1
+"""The largest amount, limit and total."""
 _ARGUMENT = re.compile(r"(\w+): ([\w!\[\]]+)")
 
 
@@ -147,9 +148,9 @@ def whole(value: Units, field: str) -> int:
         number = int(digits[1])
     elif isinstance(value, float) and value.is_integer():
         number = int(value)
-    if type(number) is int and -_UNITS_MAX <= number <= _UNITS_MAX:
+    if type(number) is int and -UNITS_MAX <= number <= UNITS_MAX:
         return number
-    raise InvalidValue(f"{field} must be a whole number from -{_UNITS_MAX} to {_UNITS_MAX}, got {value!r}", field=field)
+    raise InvalidValue(f"{field} must be a whole number from -{UNITS_MAX} to {UNITS_MAX}, got {value!r}", field=field)
 
 
 def moment(value: datetime, field: str) -> str:

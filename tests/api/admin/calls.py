@@ -70,16 +70,17 @@ LINK = (
 )
 RECORD = (
     "mutation($input: CreateUsageEventInput!)"
-    f" {{ recordUsage(input: $input) {{ recorded reason id duplicate {CONSUMPTION} }} }}"
+    f" {{ recordUsage(input: $input) {{ recorded reason outcome id duplicate {CONSUMPTION} }} }}"
 )
 CHECK = (
     "query($userId: String!, $featureId: String!, $delta: Int)"
-    f" {{ canUseFeature(userId: $userId, featureId: $featureId, delta: $delta) {{ access reason {CONSUMPTION} }} }}"
+    " { canUseFeature(userId: $userId, featureId: $featureId, delta: $delta)"
+    f" {{ access reason outcome {CONSUMPTION} }} }}"
 )
 CHECK_MANY = (
     "query($userIds: [String!]!, $featureIds: [String!]!, $delta: Int)"
     " { canUseFeatures(userIds: $userIds, featureIds: $featureIds, delta: $delta)"
-    " { userId access reason used budget overageEnabled } }"
+    " { userId access reason outcome used budget overageEnabled } }"
 )
 SHOW = (
     "query($userId: String!, $featureId: String!, $past: Int)"

@@ -54,12 +54,19 @@ def test_recording_counts_and_answers_what_is_used(served: Served) -> None:
     """One unit unless another delta is given; the answer says what is used after it."""
     answer = served.ask(RECORD, {"input": {"userId": "ada", "featureId": "message"}})["recordUsage"]
     assert answer.pop("id").isdigit()
-    assert answer == {"recorded": True, "reason": None, "duplicate": False, "consumption": of_ten(1)}
+    assert answer == {
+        "recorded": True,
+        "reason": None,
+        "outcome": "RECORDED",
+        "duplicate": False,
+        "consumption": of_ten(1),
+    }
     assert record(served, 9)["consumption"] == of_ten(10)
     assert check(served) == {
         "access": False,
         "reason": "The limit of 10 is reached for this period: 10 used, 1 more would exceed it,"
         " and overage is not enabled.",
+        "outcome": "LIMIT_EXCEEDED",
         "consumption": of_ten(10),
     }
 
@@ -119,6 +126,7 @@ def test_overage_passes_the_limit(served: Served) -> None:
     assert check(served, "eve", delta=100) == {
         "access": True,
         "reason": ALLOWED,
+        "outcome": "RECORDED",
         "consumption": of_ten(40, overage=True),
     }
 
@@ -142,7 +150,12 @@ def test_a_total_leaves_32_bits_and_ends_at_2_to_the_53(served: Served) -> None:
 
 def test_binary_features_are_recorded_while_there_is_access(served: Served) -> None:
     """For insight into adoption: without consumption, and refused without access."""
-    assert check(served, feature_id="support") == {"access": True, "reason": BINARY, "consumption": None}
+    assert check(served, feature_id="support") == {
+        "access": True,
+        "reason": BINARY,
+        "outcome": "RECORDED",
+        "consumption": None,
+    }
     answer = record(served, 3, featureId="support")
     assert (answer["recorded"], answer["reason"], answer["consumption"]) == (True, None, None)
     refused = record(served, 1, featureId="support", userId="eve")
@@ -153,7 +166,8 @@ def test_binary_features_are_recorded_while_there_is_access(served: Served) -> N
 
 def test_without_a_subscription_the_answer_is_no(served: Served) -> None:
     """Neither check nor record nor show is an error for a user who holds nothing."""
-    assert check(served, "bob") == {"access": False, "reason": NO_SUBSCRIPTION, "consumption": None}
+    refusal = {"access": False, "reason": NO_SUBSCRIPTION, "outcome": "NO_SUBSCRIPTION", "consumption": None}
+    assert check(served, "bob") == refusal
     answer = record(served, userId="bob")
     assert (answer["recorded"], answer["reason"], answer["consumption"]) == (False, NO_SUBSCRIPTION, None)
     assert served.ask(SHOW, {"userId": "bob", "featureId": "message"})["showUsage"] == {"current": None, "past": []}
@@ -173,6 +187,7 @@ def test_checking_many_is_checking_each(served: Served) -> None:
             "userId": row["userId"],
             "access": [single["access"] for single in singles],
             "reason": [single["reason"] for single in singles],
+            "outcome": [single["outcome"] for single in singles],
             "used": [each.get("used") for each in consumptions],
             "budget": [each.get("budget") for each in consumptions],
             "overageEnabled": [each.get("overageEnabled") for each in consumptions],

@@ -46,7 +46,7 @@ WHOLE_USER = """{
       id name isAddon metadata
       features {
         id name type unitLabel unitLabelPlural metadata
-        entitlement { access reason consumption { used budget overageEnabled } }
+        entitlement { access reason outcome consumption { used budget overageEnabled } }
       }
     }
   }

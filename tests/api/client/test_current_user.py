@@ -98,6 +98,7 @@ def test_a_token_shows_its_user_everything(served: Served) -> None:
                         "entitlement": {
                             "access": True,
                             "reason": ALLOWED,
+                            "outcome": "RECORDED",
                             "consumption": {"used": 12, "budget": 10, "overageEnabled": True},
                         },
                     }
@@ -159,7 +160,8 @@ def test_the_most_generous_package_answers_wherever_a_feature_stands(served: Ser
     ]
     shown = [feature["entitlement"] for package in packages for feature in package["features"][:1]]
     consumption = {"used": 7, "budget": 50, "overageEnabled": False}
-    assert shown == [{"access": True, "reason": ALLOWED, "consumption": consumption}] * 3
+    allowed = {"access": True, "reason": ALLOWED, "outcome": "RECORDED", "consumption": consumption}
+    assert shown == [allowed] * 3
 
 
 def test_what_is_used_up_or_unlimited_says_so(served: Served) -> None:

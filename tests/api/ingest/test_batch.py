@@ -18,7 +18,7 @@ from tests.support.serving import Served
 ERROR = "error { code name message retryAfter }"
 BATCH = (
     "mutation($inputs: [CreateUsageEventInput!]!)"
-    f" {{ recordUsageBatch(inputs: $inputs) {{ recorded reason id duplicate {CONSUMPTION} {ERROR} }} }}"
+    f" {{ recordUsageBatch(inputs: $inputs) {{ recorded reason outcome id duplicate {CONSUMPTION} {ERROR} }} }}"
 )
 
 
@@ -58,6 +58,7 @@ def test_each_is_answered_in_its_place(served: Served) -> None:
     assert answers[1] == {
         "recorded": False,
         "reason": None,
+        "outcome": None,
         "id": None,
         "duplicate": False,
         "consumption": None,
@@ -69,6 +70,9 @@ def test_each_is_answered_in_its_place(served: Served) -> None:
         },
     }
     assert answers[7]["reason"].startswith("The user ")
+    assert [answer["outcome"] for answer in answers] == [
+        "RECORDED", None, "LIMIT_EXCEEDED", None, None, "RECORDED", "RECORDED", "NO_SUBSCRIPTION"
+    ]  # fmt: skip
     assert used(served, "ada") == 9
 
 

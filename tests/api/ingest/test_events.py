@@ -20,6 +20,7 @@ def recorded(amount: int, *, number: str, duplicate: bool = False, budget: int =
     return {
         "recorded": True,
         "reason": None,
+        "outcome": "RECORDED",
         "id": number,
         "duplicate": duplicate,
         "consumption": {"used": amount, "budget": budget, "overageEnabled": True},

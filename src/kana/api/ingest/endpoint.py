@@ -98,6 +98,7 @@ def _as_json(each: UsageAnswer) -> dict[str, Any]:
     return {
         "recorded": each.recorded,
         "reason": each.reason,
+        "outcome": each.outcome,
         "id": each.id,
         "duplicate": each.duplicate,
         "consumption": None

@@ -19,7 +19,6 @@ from kana.download import FORMATS
 from kana.engine.usage.insights import DOWNLOAD_ROWS_MAX
 from kana.errors import BadInput
 from kana.model.catalog import Catalog
-from kana.model.entitlement import Outcome
 from kana.model.feature import Feature
 from kana.model.insights import Adoption, Outlook, Refusals, Step, Steps, TopUser, UsageRow
 from kana.model.package import Package
@@ -30,12 +29,6 @@ POINTS_MAX = 2_500
 ROWS = 100
 """The most rows of a list of users."""
 
-_WORDS: Mapping[Outcome, str] = {
-    Outcome.LIMIT_EXCEEDED: "Over the limit",
-    Outcome.BELOW_ZERO: "More given back than used",
-    Outcome.NO_SUBSCRIPTION: "No subscription with this feature",
-    Outcome.TOTAL_TOO_LARGE: "Total too large",
-}
 _NOBODY = "No package"
 
 
@@ -103,7 +96,6 @@ class RefusalsPage(Context):
     rows: Sequence[Refusals]
     by_feature: Sequence[tuple[str, int]]
     names: Mapping[str, str]
-    words: Mapping[Outcome, str]
 
 
 async def show_usage(request: PageRequest) -> Response:
@@ -205,7 +197,6 @@ async def show_refusals(request: PageRequest) -> Response:
         rows=rows,
         by_feature=counts.most_common(),
         names=_names(catalog),
-        words=_WORDS,
     )
     return request.show(page)
 
