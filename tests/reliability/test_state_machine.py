@@ -351,3 +351,15 @@ def run(place: Place, runner: asyncio.Runner, how: settings) -> None:
 def test_random_histories_agree_with_the_reference(place: Place, runner: asyncio.Runner) -> None:
     """Whatever is done in whatever order, answers, refusals, errors, periods and totals are the reference's."""
     run(place, runner, MACHINE)
+
+
+def test_what_ended_is_shown_though_the_clock_was_set_back(place: Place, runner: asyncio.Runner) -> None:
+    """A history that was drawn: what a later clock ended, and what was used of it, is shown by an earlier one too."""
+    machine = Machine(place, runner)
+    machine.begin(base=(0, False, "HOUR", False), extra=(1, False, "HOUR", False), held=["basic", "extra"])
+    machine.record_more(user="ada", feature="message", deltas=[1])
+    machine.clock_forward(seconds=1)
+    machine.cancel(user="ada", which=0, at_period_end=False)
+    machine.clock_back(seconds=0.001)
+    machine.show(user="ada", feature="message", past=24)
+    machine.teardown()
