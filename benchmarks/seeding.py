@@ -13,9 +13,10 @@ import apsw
 
 from kana.app import create_engine, open_store, system_clock
 from kana.model.allowance import Allowance
-from kana.model.entitlement import Consumption, CounterKey, Outcome
+from kana.model.entitlement import Consumption, Outcome
 from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.feature import FeatureType
+from kana.model.grant import CounterKey
 from kana.model.key import KeyKind
 from kana.model.package import PackageFeature
 from kana.model.period import ResetPeriod

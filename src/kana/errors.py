@@ -4,7 +4,8 @@
     ├── BadInput                    BAD_USER_INPUT          the call is wrong
     │   ├── InvalidValue                                    a field's value is not allowed
     │   ├── NotFound
-    │   │   ├── UserNotFound, FeatureNotFound, PackageNotFound, SubscriptionNotFound, KeyNotFound
+    │   │   ├── UserNotFound, FeatureNotFound, PackageNotFound, SubscriptionNotFound, KeyNotFound,
+    │   │   ├── GivenNotFound
     │   ├── Conflict                                        the id is taken, or the state forbids it
     │   ├── BodyTooLarge, UnsupportedMediaType              the body is not read
     │   ├── SubscriptionRefused                             a rule of subscribing is broken
@@ -84,6 +85,12 @@ class PackageNotFound(NotFound):
     """No package has this id in this environment."""
 
     name = "PackageNotFoundError"
+
+
+class GivenNotFound(NotFound):
+    """No top-up, or no override, has this id in this environment."""
+
+    name = "GivenNotFoundError"
 
 
 class SubscriptionNotFound(NotFound):

@@ -263,7 +263,7 @@ def plainly(entries: list[Entry], packages: Mapping[int, str], step: Step) -> li
     """The totals, added up line by line."""
     sums: dict[tuple[datetime, str, str | None], Counter[str]] = {}
     for entry in entries:
-        package = None if entry.counter is None else packages[entry.counter.subscription_id]
+        package = None if entry.counter is None else packages[entry.counter.source_id]
         tally = sums.setdefault((step.floor(entry.occurred_at), entry.feature_id, package), Counter())
         tally.update(units=entry.change, entries=entry.recorded, refusals=not entry.recorded)
     return [

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from kana.model.allowance import Allowance
-from kana.model.entitlement import Consumption, CounterKey, Decision, Entitlement, Outcome, effective, effective_at
+from kana.model.effective import effective, effective_at
+from kana.model.entitlement import Consumption, Decision, Entitlement, Outcome
+from kana.model.grant import CounterKey
 from kana.model.package import Package
 from kana.model.period import CLOCKS_APART
 from kana.model.subscription import Subscription, SubscriptionStatus
@@ -57,9 +59,9 @@ def test_the_highest_limit_answers(packages: list[Package], winner: str | None) 
     catalog = a_catalog(MESSAGE, CHAT, *packages)
     account = an_account(*(a_subscription(number, package.id) for number, package in enumerate(packages, 1)))
     found = effective(account, catalog, MESSAGE, now=NOON)
-    assert (found and found.subscription.package_id) == winner
+    assert (found and found.holder.package_id) == winner
     if found is not None:
-        held = catalog.package(found.subscription.package_id).feature("message")
+        held = catalog.package(found.holder.package_id).feature("message")
         assert held is not None
         assert found.allowance == held.allowance
 
@@ -71,7 +73,7 @@ def test_only_active_and_trialing_subscriptions_answer(status: SubscriptionStatu
     account = an_account(a_subscription(1, "a"), a_subscription(2, "b", status=status))
     found = effective(account, catalog, MESSAGE, now=NOON)
     assert found is not None
-    assert found.subscription.package_id == ("b" if status in {"ACTIVE", "TRIALING"} else "a")
+    assert found.holder.package_id == ("b" if status in {"ACTIVE", "TRIALING"} else "a")
 
 
 def test_what_ended_does_not_answer() -> None:
@@ -94,7 +96,7 @@ PAST = a_catalog(
 def at(moment: datetime, *subscriptions: Subscription) -> int | None:
     """The number of the subscription that answered at a moment."""
     found = effective_at(an_account(*subscriptions), PAST, MESSAGE, moment=moment)
-    return None if found is None else found.subscription.id
+    return None if found is None else found.holder.id
 
 
 def test_what_held_then_answers_for_then() -> None:

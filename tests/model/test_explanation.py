@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kana.model.entitlement import candidates, effective
+from kana.model.effective import candidates, effective
 from kana.model.explanation import explain
 from kana.model.package import Package
 from tests.support.world import NOON, a_catalog, a_feature, a_package, a_subscription, allows, an_account
@@ -17,7 +17,7 @@ def told(*packages: Package) -> list[tuple[str, bool, str]]:
     account = an_account(*(a_subscription(number, package.id) for number, package in enumerate(packages, 1)))
     ranked = candidates(account, catalog, feature, now=NOON)
     answering = effective(account, catalog, feature, now=NOON)
-    assert (ranked[0].subscription if ranked else None) == (answering.subscription if answering else None)
+    assert (ranked[0].subscription if ranked else None) == (answering.holder if answering else None)
     return [(each.candidate.package.id, each.answers, each.why) for each in explain(ranked)]
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from random import Random
 
 import pytest
 from hypothesis import given
@@ -12,29 +12,20 @@ from hypothesis import strategies as st
 
 from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog
-from kana.model.entitlement import (
-    Consumption,
-    CounterKey,
-    Entitlement,
-    Outcome,
-    candidates,
-    effective,
-    effective_at,
-)
+from kana.model.effective import candidates, effective, effective_at
+from kana.model.entitlement import Consumption, Entitlement, Outcome, place_at
 from kana.model.explanation import explain
-from kana.model.grant import Grant, Posting, grants_at, postings
-from kana.model.package import Package
+from kana.model.grant import CounterKey, Grant, Pool, Posting, Source
 from kana.model.period import ResetPeriod
 from kana.model.subscription import Subscription
 from kana.model.text import UNITS_MAX
-from kana.model.usage import Action, Entry, place_at, settle, spread
+from kana.model.usage import Action, Entry, settle
 from tests.support.world import (
     DAY,
     MILLISECOND,
     MONTH,
     NOON,
     ONE_DAY,
-    YEAR,
     a_catalog,
     a_feature,
     a_package,
@@ -94,15 +85,22 @@ def test_what_adds_holds_on_top_of_the_highest(
 ) -> None:
     """Of those that do not add the highest answers, limits add up, and overage that one enables stays enabled."""
     found = entitled(*packages)
-    assert found.subscription.package_id == answers
-    assert (found.allowance.limit, found.allowance.overage_enabled) == allowed
-    assert [each.subscription.package_id for each in found.parts] == ([answers, *adding] if adding else [])
-    assert [each.parts for each in found.parts] == [()] * len(found.parts)
+    assert found.holder.package_id == answers
+    grants = found.pool_at(NOON, {})
+    assert (grants.limit, grants.overage_enabled) == allowed
+    assert [part.holder.package_id for part in parts_of(found)] == ([answers, *adding] if adding else [])
+
+
+def parts_of(found: Entitlement) -> list[Entitlement]:
+    parts = [part for part in found.parts if isinstance(part, Entitlement)]
+    assert len(parts) == len(found.parts)
+    return parts
 
 
 def test_limits_add_up_to_no_more_than_a_number_may_be() -> None:
     """Beyond 2^53-1 nothing can be used anyway."""
-    assert Allowance(limit=UNITS_MAX).plus(Allowance(limit=1)).limit == UNITS_MAX
+    one, another = grants_of([UNITS_MAX, 1], [0, 0])
+    assert Pool((one, another), one).limit == UNITS_MAX
 
 
 def test_counters_are_those_of_all_parts() -> None:
@@ -110,15 +108,15 @@ def test_counters_are_those_of_all_parts() -> None:
     found = entitled("free", "more")
     later = NOON + 3 * ONE_DAY
     free, more = CounterKey(7, 1, "message", MONTH, NOON), CounterKey(7, 2, "message", DAY, later)
-    assert found.counters_at(later) == (free, more)
-    assert entitled("free").counters_at(later) == (free,)
+    assert place_at(found, later).counters == (free, more)
+    assert place_at(entitled("free"), later).counters == (free,)
 
 
 def test_what_held_then_adds_for_then() -> None:
     """Before an add-on began, after it ended, and in between."""
     extra = a_subscription(2, "extra", start=NOON + ONE_DAY, ends_at=NOON + 2 * ONE_DAY)
     limits = [
-        entitled("free", extra, at=NOON + days * ONE_DAY + off).allowance.limit
+        entitled("free", extra, at=NOON + days * ONE_DAY + off).pool_at(NOON, {}).limit
         for days, off in ((1, -MILLISECOND), (1, timedelta()), (2, -MILLISECOND), (2, timedelta()))
     ]
     assert limits == [10, 510, 510, 10]
@@ -126,15 +124,15 @@ def test_what_held_then_adds_for_then() -> None:
 
 def test_more_than_a_number_may_be_is_shown_as_the_most() -> None:
     """Counters that were filled apart may add up to more: nothing can be added then, and everything given back."""
-    found = entitled("endless", "all")
-    used = 2 * UNITS_MAX
-    assert found.consumption(used) == Consumption(UNITS_MAX, None, overage_enabled=False)
-    outcomes = [found.decide(change, used=used).outcome for change in (1, -1, -used, -used - 1)]
+    used = dict.fromkeys(place_at(entitled("endless", "all"), NOON).counters, UNITS_MAX)
+    standing = place_at(entitled("endless", "all"), NOON).standing(used)
+    assert standing.entitlement.consumption(standing.used) == Consumption(UNITS_MAX, None, overage_enabled=False)
+    outcomes = [standing.decide(change).outcome for change in (1, -1, -2 * UNITS_MAX, -2 * UNITS_MAX - 1)]
     assert outcomes == [Outcome.TOTAL_TOO_LARGE, Outcome.RECORDED, Outcome.RECORDED, Outcome.BELOW_ZERO]
 
 
 def burnt(*packages: str | Subscription, at: datetime = NOON) -> list[str]:
-    return [grant.part.subscription.package_id for grant in grants_at(entitled(*packages), at)]
+    return [grant.package_id for grant in entitled(*packages).pool_at(at, {}).grants]
 
 
 def test_what_ends_first_is_used_up_first() -> None:
@@ -151,30 +149,43 @@ def test_what_ends_first_is_used_up_first() -> None:
 def test_overage_is_taken_by_what_answers() -> None:
     """Or where it is not enabled there, by the first part that it is enabled for; never by two."""
 
-    def takes(*packages: str) -> list[str]:
-        grants = grants_at(entitled(*packages), NOON)
-        return [grant.part.subscription.package_id for grant in grants if grant.takes_overage]
+    def takes(*packages: str) -> str:
+        grants = entitled(*packages).pool_at(NOON, {})
+        beyond = {posting.counter: posting.change for posting in grants.postings(10_000)}
+        [taker] = [grant for grant in grants.grants if beyond.get(grant.counter, 0) > (grant.amount or 0)]
+        return taker.package_id
 
-    assert takes("pro", "more") == ["pro"]
-    assert takes("free", "extra", "more") == ["more"]
-    assert takes("free", "extra") == ["free"]
+    assert takes("pro", "more") == "pro"
+    assert takes("free", "extra", "more") == "more"
+    assert takes("free", "extra") == "free"
 
 
-def grants_of(amounts: Sequence[int | None], *, takes: int = 0) -> list[Grant]:
+def grants_of(amounts: Sequence[int | None], used: Sequence[int], *, overage: int | None = None) -> list[Grant]:
     return [
         Grant(
-            CounterKey(7, number, "message", MONTH, NOON),
-            Entitlement(MESSAGE, a_subscription(number), Allowance(limit=amount)),
-            takes_overage=number == takes,
+            source=Source.PACKAGE,
+            counter=CounterKey(7, number, "message", MONTH, NOON),
+            package_id=f"p{number}",
+            since=NOON,
+            ends_at=NOON + number * ONE_DAY,
+            allowance=Allowance(limit=amount, overage_enabled=number == overage),
+            used=units,
         )
-        for number, amount in enumerate(amounts)
+        for number, (amount, units) in enumerate(zip(amounts, used, strict=True), 1)
     ]
 
 
-def moved(change: int, grants: Sequence[Grant], used: Sequence[int]) -> list[int]:
+def pool_of(
+    amounts: Sequence[int | None], used: Sequence[int], *, answers: int = 0, overage: int | None = None
+) -> Pool:
+    grants = grants_of(amounts, used, overage=overage)
+    return Pool(tuple(grants), grants[answers])
+
+
+def moved(change: int, grants: Pool) -> list[int]:
     """What each grant's counter moves by."""
-    by_counter = dict(postings(change, grants, used))
-    return [by_counter.get(grant.counter, 0) for grant in grants]
+    by_counter = dict(grants.postings(change))
+    return [by_counter.get(grant.counter, 0) for grant in grants.grants]
 
 
 @pytest.mark.parametrize(
@@ -198,27 +209,29 @@ def test_units_are_taken_in_order_and_given_back_the_other_way(
     amounts: list[int | None], used: list[int], change: int, expected: list[int]
 ) -> None:
     """Each until nothing is left, then overage; overage goes back first, then from the last to the first."""
-    grants = grants_of(amounts)
-    assert moved(change, grants, used) == expected
-    assert all(posting.change for posting in postings(change, grants, used))
+    grants = pool_of(amounts, used)
+    assert moved(change, grants) == expected
+    assert all(posting.change for posting in grants.postings(change))
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> tuple[list[Grant], list[int], bool]:
-    """Up to five grants, what is used of each, perhaps more than there is, and whether overage is enabled."""
+def situations(draw: st.DrawFn) -> Pool:
+    """Up to five grants, what is used of each, perhaps more than there is, and one that overage may be enabled for."""
     amounts = draw(st.lists(st.none() | st.integers(0, 9), min_size=2, max_size=5))
     used = draw(st.lists(st.integers(0, 12), min_size=len(amounts), max_size=len(amounts)))
-    takes = draw(st.integers(0, len(amounts) - 1))
-    return grants_of(amounts, takes=takes), used, draw(st.booleans())
+    numbers = st.integers(0, len(amounts) - 1)
+    return pool_of(amounts, used, answers=draw(numbers), overage=draw(st.none() | numbers.map(lambda each: each + 1)))
 
 
-def unit_by_unit(change: int, grants: Sequence[Grant], used: Sequence[int]) -> list[int]:
+def unit_by_unit(change: int, grants: Pool) -> list[int]:
     """The same rule, slow and plain: where one unit goes, so many times."""
+    used = [grant.used for grant in grants.grants]
     total = list(used)
-    amounts = [grant.amount if grant.amount is not None else UNITS_MAX for grant in grants]
+    amounts = [UNITS_MAX if grant.amount is None else grant.amount for grant in grants.grants]
+    with_overage = [number for number, grant in enumerate(grants.grants) if grant.allowance.overage_enabled]
+    taker = [*with_overage, grants.grants.index(grants.answering)][0]
     for _ in range(change):
         room = [number for number, amount in enumerate(amounts) if total[number] < amount]
-        taker = next(number for number, grant in enumerate(grants) if grant.takes_overage)
         total[room[0] if room else taker] += 1
     for _ in range(-change):
         beyond = [number for number, amount in enumerate(amounts) if total[number] > amount]
@@ -226,84 +239,51 @@ def unit_by_unit(change: int, grants: Sequence[Grant], used: Sequence[int]) -> l
     return [after - before for after, before in zip(total, used, strict=True)]
 
 
+def admitted(change: int, grants: Pool) -> bool:
+    """Whether a change is admitted where these grants hold."""
+    summed = Entitlement(MESSAGE, a_subscription(), Allowance()).summed(grants)
+    return summed.decide(change, used=grants.used).access
+
+
 @examples(1000)
-@given(situation=situations(), change=st.integers(-70, 70))
-def test_postings_are_the_change(situation: tuple[list[Grant], list[int], bool], change: int) -> None:
+@given(grants=situations(), change=st.integers(-70, 70))
+def test_postings_are_the_change(grants: Pool, change: int) -> None:
     """Their sum is; none is below zero; no unit is taken from what ends later while one that ends first has some left.
 
     And unit by unit it comes to the same. A change that is not admitted moves nothing, and none is admitted in part.
     """
-    grants, used, overage = situation
-    limits = [grant.amount for grant in grants]
-    limit = None if None in limits else sum(each for each in limits if each is not None)
-    decision = Entitlement(MESSAGE, a_subscription(), Allowance(limit=limit, overage_enabled=overage)).decide(
-        change, used=sum(used)
-    )
-    if not decision.access:
+    left = [grant.left for grant in grants.grants]
+    fits = None in left or grants.overage_enabled or change <= sum(units or 0 for units in left)
+    assert admitted(change, grants) == (grants.used + change >= 0 and (change <= 0 or fits))
+    if not admitted(change, grants):
         return
-    parts = moved(change, grants, used)
+    parts = moved(change, grants)
     assert sum(parts) == change
-    assert parts == unit_by_unit(change, grants, used)
-    after = [units + part for units, part in zip(used, parts, strict=True)]
+    assert parts == unit_by_unit(change, grants)
+    after = [grant.used + part for grant, part in zip(grants.grants, parts, strict=True)]
     assert min(after) >= 0
-    if change > 0:
+    if change > 0 and not grants.overage_enabled:
+        for grant, units in zip(grants.grants, after, strict=True):
+            assert grant.amount is None or units <= max(grant.amount, grant.used)
         for number, part in enumerate(parts):
-            is_beyond = grants[number].takes_overage and grants[number].beyond(after[number])
-            if part and not is_beyond:
-                assert all(grant.left(units) == 0 for grant, units in zip(grants[:number], after, strict=False))
-        if not overage and limit is not None:
-            assert all(grant.beyond(a) <= grant.beyond(b) for grant, a, b in zip(grants, after, used, strict=True))
+            if part:
+                before = zip(grants.grants[:number], after, strict=False)
+                assert all(grant.amount is not None and grant.amount <= units for grant, units in before)
 
 
 @examples(1000)
-@given(situation=situations(), first=st.integers(0, 40), more=st.integers(1, 40))
-def test_giving_back_restores_exactly(situation: tuple[list[Grant], list[int], bool], first: int, more: int) -> None:
+@given(grants=situations(), first=st.integers(0, 40), more=st.integers(1, 40))
+def test_giving_back_restores_exactly(grants: Pool, first: int, more: int) -> None:
     """What was taken in order and is given back in the same windows leaves every counter as it was before."""
-    grants, _, _ = situation
-    before = moved(first, grants, [0] * len(grants))
-    taken = moved(more, grants, before)
+
+    def using(used: Sequence[int]) -> Pool:
+        after = tuple(replace(grant, used=units) for grant, units in zip(grants.grants, used, strict=True))
+        return Pool(after, after[grants.grants.index(grants.answering)])
+
+    before = moved(first, using([0] * len(grants.grants)))
+    taken = moved(more, using(before))
     after = [units + part for units, part in zip(before, taken, strict=True)]
-    assert moved(-more, grants, after) == [-part for part in taken]
-
-
-LIMITS: list[int | None] = [0, 1, 5, 10, 10, None]
-
-
-def _the_old_rule(found: Sequence[tuple[Subscription, Package]]) -> tuple[Subscription, Allowance]:
-    """The highest limit, overage enabled, base before add-on, the older one: as it was before anything could add."""
-    best: tuple[tuple[float, bool, bool, int], Subscription, Allowance] | None = None
-    for subscription, package in found:
-        allowance = package.features[0].allowance
-        limit = float("inf") if allowance.limit is None else allowance.limit
-        rank = (limit, allowance.overage_enabled, not package.is_addon, -subscription.id)
-        if best is None or rank > best[0]:
-            best = (rank, subscription, allowance)
-    assert best is not None
-    return best[1:]
-
-
-def test_without_what_adds_all_is_as_it_was() -> None:
-    """100,000 random accounts: the same subscription answers, alone, and decides as it did."""
-    random = Random(13)
-    resets = [DAY, MONTH, YEAR, None]
-    packages = [
-        a_package(f"{limit}-{overage}-{addon}-{number}", allows(limit, reset, overage=overage), is_addon=addon)
-        for number, (limit, reset) in enumerate(zip(LIMITS, [*resets, MONTH, None], strict=True))
-        for overage in (False, True)
-        for addon in (False, True)
-    ]
-    catalog = a_catalog(MESSAGE, *packages)
-    held = [[(a_subscription(number, each.id), each) for each in packages] for number in range(1, 5)]
-    for _ in range(100_000):
-        found = [random.choice(row) for row in held[: random.randint(1, 4)]]
-        account = an_account(*(subscription for subscription, _ in found))
-        answering = effective(account, catalog, MESSAGE, now=NOON)
-        assert answering is not None
-        subscription, allowance = _the_old_rule(found)
-        assert (answering.subscription, answering.allowance, answering.parts) == (subscription, allowance, ())
-        used, change = random.randint(0, 12), random.randint(-12, 12)
-        fits = change <= 0 or allowance.limit is None or allowance.overage_enabled or used + change <= allowance.limit
-        assert answering.decide(change, used=used).access == (used + change >= 0 and fits)
+    assert moved(-more, using(after)) == [-part for part in taken]
 
 
 def posted(
@@ -311,9 +291,9 @@ def posted(
 ) -> Entry:
     """The entry of a usage by somebody with these packages, who used so much of each in burn order."""
     place = place_at(entitled(*packages), now)
-    usage = a_usage(delta, action=action)
-    entry = settle(usage, a_ref(), place, used=sum(used), entry_id=1, now=now)
-    return spread(entry, place.grants, used)
+    in_order = place.entitlement.pool_at(now, {}).grants
+    standing = place.standing({grant.counter: units for grant, units in zip(in_order, used, strict=True)})
+    return settle(a_usage(delta, action=action), a_ref(), standing, entry_id=1, now=now)
 
 
 FREE, EXTRA = CounterKey(7, 1, "message", MONTH, NOON), CounterKey(7, 2, "message", MONTH, NOON)
@@ -394,4 +374,4 @@ def test_what_adds_may_have_any_period(reset: ResetPeriod | None) -> None:
     """A period of its own, whichever the one has that answers."""
     catalog = a_catalog(MESSAGE, a_package("base", allows(10)), a_package("extra", adds(5, reset), is_addon=True))
     found = entitled("base", "extra", catalog=catalog)
-    assert [each.reset_period for each in found.counters_at(NOON)] == [MONTH, reset]
+    assert [each.reset_period for each in place_at(found, NOON).counters] == [MONTH, reset]

@@ -137,7 +137,7 @@ def test_tallies_add_up_a_batch() -> None:
     tallies = Tallies()
     half_past_one = NOON + timedelta(minutes=90)
     for key, now in ((1, NOON), (1, NOON), (2, NOON), (1, half_past_one)):
-        entry = settle(a_usage(3), a_ref(key=key), None, used=0, entry_id=1, now=now)
+        entry = settle(a_usage(3), a_ref(key=key), None, entry_id=1, now=now)
         tallies.add(entry, "")
     day = 1_773_100_800_000
     assert tallies.days == {

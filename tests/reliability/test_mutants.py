@@ -12,7 +12,7 @@ from hypothesis import Phase, settings
 
 from kana.engine.usage import batch
 from kana.engine.usage.batch import Batch
-from kana.model import entitlement, grant, period
+from kana.model import effective, entitlement, grant, period
 from kana.model.account import Account
 from kana.model.allowance import Allowance
 from kana.model.entitlement import Consumption
@@ -45,25 +45,25 @@ MUTANTS: dict[str, tuple[object, str, Any]] = {
         lambda anchor, months: anchor + timedelta(days=30 * months),
     ),
     "keys that are forgotten": (Batch, "_first", lambda self, number, user: None),
-    "limits that are never added": (Allowance, "plus", lambda self, added: self),
+    "limits that are never added": (effective, "_adds", lambda holding: False),
     "what ends last is used up first": (
-        grant,
-        "_burn_order",
-        lambda moment: lambda part: (-(part.ends_at(moment) or LATER).timestamp(), part.subscription.id),
+        grant.Grant,
+        "_burns",
+        property(lambda self: (-(self.ends_at or LATER).timestamp(), self.counter.source_id)),
     ),
     "overage that is taken by the last": (
-        grant,
+        grant.Pool,
         "_taken",
-        lambda units, grants, used: [units if each is grants[-1] else 0 for each in grants],
+        lambda self, units: [units if each is self.grants[-1] else 0 for each in self.grants],
     ),
     "the lowest limit wins": (Allowance, "rank", property(lambda self: (-(self.limit or 0), False))),
     "late usage by what holds now": (
         batch,
         "effective_at",
-        lambda account, catalog, feature, moment: entitlement.effective(account, catalog, feature, now=LATER),
+        lambda account, catalog, feature, moment: effective.effective(account, catalog, feature, now=LATER),
     ),
     "ended subscriptions that are not looked at": (Batch, "late", frozenset()),
-    "no patience with clocks": (entitlement, "CLOCKS_APART", timedelta()),
+    "no patience with clocks": (effective, "CLOCKS_APART", timedelta()),
     "changes by the clock alone": (Account, "time", lambda self, clock: clock),
     "a binary feature that is counted for all to see": (
         entitlement.Entitlement,

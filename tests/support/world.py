@@ -13,10 +13,11 @@ from hypothesis import settings
 from kana.app import create_engine
 from kana.engine.ports.store import Store
 from kana.model.account import Account
-from kana.model.allowance import UNLIMITED, Allowance, Combine
+from kana.model.allowance import UNLIMITED, Allowance, Combine, Rollover
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature, FeatureType
+from kana.model.given import Given, Override, TopUp
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.period import ResetPeriod
 from kana.model.subscription import Subscription, SubscriptionStatus
@@ -106,6 +107,15 @@ def adds(
     return PackageFeature(feature_id=feature, allowance=allowance)
 
 
+def rolls_over(
+    limit: int, reset: ResetPeriod | None = MONTH, *, most: int, periods: int, grace_percent: int = 0
+) -> PackageFeature:
+    """The feature "message" with a limit, of which so much at most is carried over for so many periods."""
+    rollover = Rollover(limit=most, periods=periods)
+    allowance = Allowance(limit=limit, reset_period=reset, rollover=rollover, grace_percent=grace_percent)
+    return PackageFeature(feature_id="message", allowance=allowance)
+
+
 def holds(feature: str) -> PackageFeature:
     """A feature as it sits in a package, without limits."""
     return PackageFeature(feature_id=feature, allowance=UNLIMITED)
@@ -141,14 +151,26 @@ def a_subscription(id: int = 1, package: str = "basic", **changes: Any) -> Subsc
     return Subscription(id=id, package_id=package, **values)
 
 
+def a_top_up(id: int, amount: int, **changes: Any) -> TopUp:  # noqa: A002
+    """Units of "message" for the user of ``a_ref``, from noon on."""
+    given = {"bucket": 7, "user_key": 1, "feature_id": "message", "start": NOON, "reason": "sold", "by": "eve"}
+    return TopUp(id=id, amount=amount, **{**given, "created_at": NOON, **changes})
+
+
+def an_override(id: int, **changes: Any) -> Override:  # noqa: A002
+    """Something else of "message" for the user of ``a_ref``, from noon on, by months."""
+    given = {"bucket": 7, "user_key": 1, "feature_id": "message", "start": NOON, "reason": "asked", "by": "eve"}
+    return Override(id=id, **{**given, "reset_period": MONTH, **changes})
+
+
 def a_ref(**changes: Any) -> UserRef:
     """``a_user`` as far as deciding needs them."""
     return UserRef(**{"environment": TEST, "bucket": 7, "key": 1, "id": "ada", **changes})
 
 
-def an_account(*subscriptions: Subscription) -> Account:
-    """``a_user`` with these subscriptions."""
-    return Account(a_ref(), subscriptions)
+def an_account(*subscriptions: Subscription, given: tuple[Given, ...] = ()) -> Account:
+    """``a_user`` with these subscriptions, and what was given to them alone."""
+    return Account(a_ref(), subscriptions, given)
 
 
 def a_usage(delta: int = 1, **changes: Any) -> Usage:

@@ -35,7 +35,7 @@ def _in_words(found: Audit) -> str:
 def _line(drift: Drift) -> str:
     counter = drift.counter
     return (
-        f"Feature {counter.feature_id!r} of subscription {counter.subscription_id}, period from"
+        f"Feature {counter.feature_id!r} of subscription {counter.source_id}, period from"
         f" {counter.period_start.isoformat()}: the counter is {drift.counted}, the ledger adds up to {drift.in_ledger}."
     )
 
@@ -60,7 +60,7 @@ def _as_json(found: Audit) -> dict[str, object]:
         "counters": found.counters,
         "drifts": [
             {
-                "subscriptionId": str(drift.counter.subscription_id),
+                "subscriptionId": str(drift.counter.source_id),
                 "featureId": drift.counter.feature_id,
                 "periodStart": drift.counter.period_start.isoformat(),
                 "counter": drift.counted,

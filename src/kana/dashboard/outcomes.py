@@ -20,5 +20,7 @@ def outcome_in_words(outcome: Outcome) -> str:
             return "No subscription with this feature"
         case Outcome.TOTAL_TOO_LARGE:
             return "Total too large"
+        case Outcome.DENIED:
+            return "Denied by an override"
         case _:
             assert_never(outcome)

@@ -19,6 +19,7 @@ from kana.engine.usage.recorder import Recorder
 from kana.engine.usage.usage import UsageEngine
 from kana.engine.users.accounts import AccountEngine
 from kana.engine.users.directory import DirectoryEngine
+from kana.engine.users.giving import GivingEngine
 from kana.engine.users.holdings import HoldingEngine
 from kana.engine.users.imports import ImportEngine
 from kana.engine.users.profile import ProfileEngine
@@ -36,6 +37,7 @@ class Engine:
     colleagues: ColleagueEngine
     config: ConfigEngine
     directory: DirectoryEngine
+    giving: GivingEngine
     imports: ImportEngine
     profiles: ProfileEngine
     holdings: HoldingEngine
@@ -72,6 +74,7 @@ class Engine:
             colleagues=ColleagueEngine(store.colleagues, clock=clock, passwords=passwords),
             config=ConfigEngine(store.catalogs, clock=clock),
             directory=DirectoryEngine(store.users, store.ledger, clock=clock),
+            giving=GivingEngine(store.users, clock=clock, ids=ids),
             imports=ImportEngine(store.imports, clock=clock, ids=ids),
             profiles=ProfileEngine(store.users, store.ledger, clock=clock),
             holdings=HoldingEngine(store.users, store.ledger, clock=clock),

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from kana.errors import Conflict, SubscriptionNotFound, SubscriptionRefused
 from kana.model.catalog import Catalog
+from kana.model.given import Given
 from kana.model.package import Package, PackageStatus
 from kana.model.period import longest, period_at
 from kana.model.subscription import ENDED, Subscription, SubscriptionStatus
@@ -19,11 +20,14 @@ from kana.model.value import value_object
 class Account:
     """A user and their subscriptions, the oldest first: those that have not ended, or all of them if requested.
 
+    ``given`` are top-ups and overrides, the oldest first, ended ones included.
+
     A store locks an account while a change of it is decided.
     """
 
     user: UserRef
     subscriptions: tuple[Subscription, ...]
+    given: tuple[Given, ...] = ()
 
     def state(self, now: datetime) -> list[Subscription]:
         """Return the subscriptions that have not ended by now."""

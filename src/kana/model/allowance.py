@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import field
 
+from kana.errors import InvalidValue
 from kana.model.period import ResetPeriod
 from kana.model.text import UNITS_MAX, units
 from kana.model.value import value_object
@@ -20,13 +21,36 @@ class Combine(Word):
     ADD = "ADD"
 
 
+ROLLOVER_PERIODS_MAX = 12
+"""For how many periods what is left may be carried on at most: each is looked up when usage is decided."""
+
+GRACE_PERCENT_MAX = 100
+"""By how much of itself a limit may be passed at most."""
+
+
+@value_object(kw_only=True)
+class Rollover:
+    """What a period leaves is carried on, for at most ``periods`` periods and ``limit`` units at a time."""
+
+    limit: int
+    periods: int
+
+    def __post_init__(self) -> None:
+        units(self.limit, field="rollover.limit")
+        units(self.periods, field="rollover.periods", least=1, most=ROLLOVER_PERIODS_MAX)
+
+
 @value_object(kw_only=True)
 class Allowance:
     """What a package lets a user consume of one feature in one reset period.
 
     Counts whole feature units (messages, API calls): never money, never floats.
     ``limit=None`` is unlimited; ``limit=0`` is a real limit that grants nothing.
-    ``reset_period=None`` never resets.
+    ``reset_period=None`` never resets. ``rollover`` carries on what is left of a period.
+    ``grace_percent`` lets a hard limit be passed by so much of it, rounded down to whole units.
+
+    Raises:
+        InvalidValue: a number is out of its bounds, or there is nothing to carry over or to pass.
 
     Source: docs.usekana.com/kana-concepts, "Feature Limit".
     """
@@ -35,10 +59,22 @@ class Allowance:
     overage_enabled: bool = False
     reset_period: ResetPeriod | None = None
     combine: Combine = Combine.HIGHEST
+    rollover: Rollover | None = None
+    grace_percent: int = 0
+    grace: int = field(init=False, repr=False, compare=False)
+    """How many units ``grace_percent`` of the limit are."""
 
     def __post_init__(self) -> None:
         if self.limit is not None:
             units(self.limit, field="limit")
+        units(self.grace_percent, field="gracePercent", most=GRACE_PERCENT_MAX)
+        if self.grace_percent and self.limit is None:
+            raise InvalidValue("gracePercent needs a limit that it lets be passed", field="gracePercent")
+        if self.rollover is not None and (self.limit is None or self.reset_period is None):
+            raise InvalidValue(
+                "rollover needs a limit and a reset period: otherwise no period leaves anything", field="rollover"
+            )
+        object.__setattr__(self, "grace", (self.limit or 0) * self.grace_percent // 100)
 
     @property
     def rank(self) -> tuple[int, bool]:
@@ -56,12 +92,7 @@ class Allowance:
         """
         if delta <= 0 or self.limit is None or self.overage_enabled:
             return True
-        return used + delta <= self.limit
-
-    def plus(self, added: Allowance) -> Allowance:
-        """Return what both allow together. What is added never takes anything away."""
-        limit = None if self.limit is None or added.limit is None else min(self.limit + added.limit, UNITS_MAX)
-        return replace(self, limit=limit, overage_enabled=self.overage_enabled or added.overage_enabled)
+        return used + delta <= self.limit + self.grace
 
 
 UNLIMITED = Allowance()

@@ -1,19 +1,17 @@
-"""Entitlements: which subscription answers for a user and a feature, and the rule that decides usage."""
+"""Entitlements: what a user may use of a feature, and the rule that decides usage."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from functools import reduce
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from kana.model.account import Account
-from kana.model.allowance import Allowance, Combine
-from kana.model.catalog import Catalog
+from kana.model.allowance import Allowance
 from kana.model.feature import Feature
-from kana.model.package import Package
-from kana.model.period import CLOCKS_APART, Period, ResetPeriod, period_at, period_start_at
-from kana.model.subscription import Subscription
+from kana.model.given import Override
+from kana.model.grant import CounterKey, Grant, Pool, Source, pool
+from kana.model.period import Period, period_at, period_start_at
 from kana.model.text import UNITS_MAX
 from kana.model.value import value_object
 from kana.model.word import Word
@@ -24,6 +22,7 @@ ALLOWED_CONSUMABLE = (
 )
 """Verbatim from Kana, with its spelling, because clients may compare it."""
 ALLOWED_BINARY = "The user has a subscription to a package with this binary feature."
+DENIED_BY_OVERRIDE = "The feature is denied to this user by an override."
 NO_SUBSCRIPTION = "The user has no active subscription to a package with this feature."
 
 
@@ -38,16 +37,7 @@ class Outcome(Word):
     BELOW_ZERO = "BELOW_ZERO"
     NO_SUBSCRIPTION = "NO_SUBSCRIPTION"
     TOTAL_TOO_LARGE = "TOTAL_TOO_LARGE"
-
-
-class CounterKey(NamedTuple):
-    """The key of a running total: one subscription, one feature, one period."""
-
-    bucket: int
-    subscription_id: int
-    feature_id: str
-    reset_period: ResetPeriod | None
-    period_start: datetime
+    DENIED = "DENIED"
 
 
 @value_object()
@@ -61,11 +51,15 @@ class Consumption:
 
 @value_object()
 class Decision:
-    """The decision on a check or a usage: the outcome for programs, and always a reason for people."""
+    """The decision on a check or a usage: the outcome for programs, and always a reason for people.
+
+    ``in_grace`` says that it is allowed only because the limit may be passed by a grace.
+    """
 
     outcome: Outcome
     reason: str
     consumption: Consumption | None = None
+    in_grace: bool = False
 
     @property
     def access(self) -> bool:
@@ -77,48 +71,139 @@ DENIED = Decision(Outcome.NO_SUBSCRIPTION, NO_SUBSCRIPTION)
 """The decision if no subscription answers."""
 
 
+class Holder(Protocol):
+    """What counts units of its own from a start to an end: a subscription, or what was given to one user."""
+
+    @property
+    def id(self) -> int:
+        """Unique in the database."""
+        ...
+
+    @property
+    def bucket(self) -> int:
+        """Where the user's data is stored."""
+        ...
+
+    @property
+    def start(self) -> datetime:
+        """From when on it counts."""
+        ...
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """Until when it counts, if it ends."""
+        ...
+
+    @property
+    def package_id(self) -> str:
+        """The package that it is of; empty if it is of none."""
+        ...
+
+    @property
+    def source(self) -> Source:
+        """Where its units come from."""
+        ...
+
+
+class Part(Protocol):
+    """What is added up in an entitlement."""
+
+    @property
+    def begins(self) -> datetime:
+        """When what counts it began."""
+        ...
+
+    def counters_at(self, moment: datetime) -> Sequence[CounterKey]:
+        """Return the keys of all totals that its grants at a moment depend on."""
+        ...
+
+    def grants_at(self, moment: datetime, used: Mapping[CounterKey, int]) -> list[Grant]:
+        """Return its grants at a moment; a total that is not in ``used`` is 0."""
+        ...
+
+
 @value_object()
 class Entitlement:
-    """The one subscription that answers for a user and a feature, and how much may be used in all.
+    """What answers for a user and a feature, and how much may be used of it.
 
-    If other subscriptions add to what its package allows, ``allowance`` is the sum, and ``parts`` are the
-    entitlements that are added up: first the one that answers, by itself. Usually there is nothing to add up,
-    and there are no parts.
+    ``holder`` counts what is used: usually a subscription. With an ``override`` the allowance is the override's.
+    Where more holds than one allowance, ``parts`` are all that are added up, what answers first; usually there is
+    nothing to add up, and there are no parts. ``slack`` is how far a sum may be passed, see ``Pool``.
     """
 
     feature: Feature
-    subscription: Subscription
+    holder: Holder
     allowance: Allowance
-    parts: tuple[Entitlement, ...] = ()
+    parts: tuple[Part, ...] = ()
+    override: Override | None = None
+    slack: int = 0
+
+    @property
+    def source(self) -> Source:
+        """Where its units come from."""
+        return self.holder.source if self.override is None else Source.OVERRIDE
+
+    @property
+    def begins(self) -> datetime:
+        """When the last of what it sums up began; by itself, when its holder did."""
+        return max(each.begins for each in self.parts) if self.parts else self.holder.start
 
     def period_at(self, moment: datetime) -> Period:
         """Return the period of a moment; one before the start, as after a clock was set back, is in the first."""
-        start = self.subscription.start
+        start = self.holder.start
         return period_at(start, self.allowance.reset_period, max(start, moment))
 
     def ends_at(self, moment: datetime) -> datetime | None:
-        """Return when what is left at a moment is lost: at the end of its period, or of its subscription if earlier."""
-        ends = [end for end in (self.period_at(moment).end, self.subscription.ends_at) if end is not None]
-        return min(ends, default=None)
+        """Return when what is left at a moment is lost: at the end of its period, or of its holder if earlier."""
+        override_ends = None if self.override is None else self.override.ends_at
+        ends = [self.period_at(moment).end, self.holder.ends_at, override_ends]
+        return min((end for end in ends if end is not None), default=None)
 
     def counter_at(self, moment: datetime) -> CounterKey:
         """Return the key of the running total that a moment belongs to."""
-        start = self.subscription.start
+        start = self.holder.start
         return self._counter(period_start_at(start, self.allowance.reset_period, max(start, moment)))
 
     def counters_at(self, moment: datetime) -> tuple[CounterKey, ...]:
-        """Return the keys of all running totals that a moment belongs to. Their sum is what is used."""
-        if not self.parts:
-            return (self.counter_at(moment),)
-        return tuple(each.counter_at(moment) for each in self.parts)
+        """Return the key of its own running total that a moment belongs to."""
+        return (self.counter_at(moment),)
 
     def counter_of(self, period: Period) -> CounterKey:
         """Return the key of the running total of a period."""
         return self._counter(period.start)
 
     def _counter(self, period_start: datetime) -> CounterKey:
-        held = self.subscription
+        held = self.holder
         return CounterKey(held.bucket, held.id, self.feature.id, self.allowance.reset_period, period_start)
+
+    def grants_at(self, moment: datetime, used: Mapping[CounterKey, int]) -> list[Grant]:
+        """Return its own grant at a moment."""
+        return [self.grant_at(moment, used)]
+
+    def grant_at(self, moment: datetime, used: Mapping[CounterKey, int]) -> Grant:
+        """Return its own grant at a moment."""
+        counter = self.counter_at(moment)
+        return Grant(
+            source=self.source,
+            counter=counter,
+            package_id=self.holder.package_id,
+            since=counter.period_start,
+            ends_at=self.ends_at(moment),
+            allowance=self.allowance,
+            used=used.get(counter, 0),
+        )
+
+    def pool_at(self, moment: datetime, used: Mapping[CounterKey, int]) -> Pool:
+        """Return all grants that hold together at a moment."""
+        answering = self.grant_at(moment, used)
+        return pool(answering, [grant for part in self.parts[1:] for grant in part.grants_at(moment, used)])
+
+    def summed(self, grants: Pool) -> Entitlement:
+        """Return it with the sum of the grants as its allowance."""
+        summed = Allowance(
+            limit=grants.limit, overage_enabled=grants.overage_enabled, reset_period=self.allowance.reset_period
+        )
+        return replace(self, allowance=summed, slack=grants.slack)
 
     def consumption(self, used: int) -> Consumption | None:
         """Return how much of what budget is used; None for a BINARY feature, whose count is not shown.
@@ -134,18 +219,22 @@ class Entitlement:
     def decide(self, change: int, *, used: int, moves: bool = False) -> Decision:
         """Return whether the total may change by ``change`` from ``used``: the one rule for checks and records.
 
-        ``used`` is the sum over ``counters_at``. It is all or nothing. Giving back may not take the total below
-        zero, and no change takes one above 2^53-1, not even a BINARY feature's. The decision has the consumption
-        afterwards: ``moves=True`` is a record, which changes the total if it is allowed; a check never does.
+        ``used`` is the total of ``counter_at``, or of all grants of a sum. It is all or nothing. Giving back may not
+        take the total below zero, and no change takes one above 2^53-1, not even a BINARY feature's. The decision has
+        the consumption afterwards: ``moves=True`` is a record, which changes the total if it is allowed; a check
+        never does.
 
         Source: docs.usekana.com/reference, queries "canUseFeature"; bounds settled by us.
         """
         total = used + change
-        if total < 0 or (change > 0 and total > UNITS_MAX) or not self.allowance.admits(change, used=used):
+        if total < 0 or (change > 0 and total > UNITS_MAX) or not self.allowance.admits(change, used=used - self.slack):
             return self._refusal(change, used)
         consumption = self.consumption(total if moves else used)
-        reason = ALLOWED_BINARY if consumption is None else ALLOWED_CONSUMABLE
-        return Decision(Outcome.RECORDED, reason, consumption)
+        if consumption is None:
+            return Decision(Outcome.RECORDED, ALLOWED_BINARY)
+        limit = self.allowance.limit
+        in_grace = limit is not None and total > limit and change > 0 and not self.allowance.overage_enabled
+        return Decision(Outcome.RECORDED, ALLOWED_CONSUMABLE, consumption, in_grace)
 
     def _refusal(self, change: int, used: int) -> Decision:
         """Return the decision on a change that is refused, with the reason."""
@@ -154,7 +243,9 @@ class Entitlement:
             f"The limit of {self.allowance.limit} is reached for this period: {used} used, {change} more would exceed"
             " it, and overage is not enabled."
         )
-        if used + change < 0:
+        if self.override is not None and self.override.denied:
+            outcome, reason = Outcome.DENIED, DENIED_BY_OVERRIDE
+        elif used + change < 0:
             outcome = Outcome.BELOW_ZERO
             reason = f"Only {used} used in this period: {-change} cannot be given back."
         elif used + change > UNITS_MAX:
@@ -163,84 +254,42 @@ class Entitlement:
         return Decision(outcome, reason, self.consumption(used))
 
 
-class Candidate(NamedTuple):
-    """A subscription that could answer for a feature, with its package and what that allows."""
+class Standing(NamedTuple):
+    """How an entitlement stands at a moment: with all that it sums up, and how much of that is used.
 
-    package: Package
-    allowance: Allowance
-    subscription: Subscription
-
-
-def effective(account: Account, catalog: Catalog, feature: Feature, *, now: datetime) -> Entitlement | None:
-    """Return the entitlement that answers for this feature: the highest limit wins, and those that ADD are added.
-
-    Ties: overage enabled first, then a base package before an add-on, then the older subscription. Where there
-    are only allowances that ADD, the one of them that would win answers.
-
-    Source: docs.usekana.com/kana-concepts, "Entitlements"; ties and ADD settled by us.
+    ``counter`` is the total of what answers; ``grants`` are what it sums up, if it does.
     """
-    return _combined(_holding(account, catalog, feature, now), catalog, feature)
+
+    entitlement: Entitlement
+    counter: CounterKey
+    used: int
+    grants: Pool | None = None
+
+    def decide(self, change: int, *, moves: bool = False) -> Decision:
+        """Return whether the total may change, by ``Entitlement.decide``."""
+        return self.entitlement.decide(change, used=self.used, moves=moves)
 
 
-def effective_at(account: Account, catalog: Catalog, feature: Feature, *, moment: datetime) -> Entitlement | None:
-    """Return the entitlement that answered at a moment, by the rule of ``effective`` among those of that time.
+class Place(NamedTuple):
+    """An entitlement at a moment, and all counters that deciding on it needs. ``counter`` is that of what answers."""
 
-    The account must include ended subscriptions. If there was none at that time, one that began up to five
-    minutes later answers: callers round times down, and clocks differ.
-    """
-    ever = [
-        (held.allowance, subscription)
-        for subscription in account.subscriptions
-        if subscription.ever_gave_access and (held := catalog.held(subscription.package_id, feature.id)) is not None
-    ]
-    found = [holding for holding in ever if holding[1].gave_access(moment)]
-    if not found:
-        starts = [held.start for _, held in ever if moment < held.start and held.start - moment <= CLOCKS_APART]
-        found = [holding for holding in ever if holding[1].start == min(starts, default=None)]
-    return _combined(found, catalog, feature)
+    entitlement: Entitlement
+    moment: datetime
+    counter: CounterKey
+    counters: tuple[CounterKey, ...]
+
+    def standing(self, used: Mapping[CounterKey, int]) -> Standing:
+        """Return how it stands, by the totals of its counters; one that is missing is 0."""
+        if not self.entitlement.parts:
+            return Standing(self.entitlement, self.counter, used.get(self.counter, 0))
+        grants = self.entitlement.pool_at(self.moment, used)
+        return Standing(self.entitlement.summed(grants), self.counter, grants.used, grants)
 
 
-def _combined(found: Sequence[_Holding], catalog: Catalog, feature: Feature) -> Entitlement | None:
-    if not found:
-        return None
-    if len(found) == 1:  # Nearly all there are.
-        allowance, subscription = found[0]
-        return Entitlement(feature, subscription, allowance)
-    # Among equals ``max`` keeps the first, and the oldest subscription comes first.
-    best = max(found, key=_precedence(catalog))
-    added = [each for each in found if each[0].combine is Combine.ADD and each is not best]
-    if not added:
-        return Entitlement(feature, best[1], best[0])
-    parts = tuple(Entitlement(feature, subscription, allowance) for allowance, subscription in (best, *added))
-    return Entitlement(feature, best[1], reduce(Allowance.plus, (each.allowance for each in parts)), parts)
-
-
-def candidates(account: Account, catalog: Catalog, feature: Feature, *, now: datetime) -> list[Candidate]:
-    """Return all subscriptions with this feature, the one that answers first, by the rule of ``effective``."""
-    found = sorted(_holding(account, catalog, feature, now), key=_precedence(catalog), reverse=True)
-    return [
-        Candidate(catalog.package(subscription.package_id), allowance, subscription)
-        for allowance, subscription in found
-    ]
-
-
-_Holding = tuple[Allowance, Subscription]
-
-
-def _holding(account: Account, catalog: Catalog, feature: Feature, now: datetime) -> list[_Holding]:
-    return [
-        (held.allowance, subscription)
-        for subscription in account.subscriptions
-        if subscription.gives_access(now) and (held := catalog.held(subscription.package_id, feature.id)) is not None
-    ]
-
-
-def _precedence(catalog: Catalog) -> Callable[[_Holding], tuple[bool, tuple[int, bool], bool]]:
-    """Return by what one holding answers before another: only where nothing else holds does one that ADDs."""
-
-    def of(holding: _Holding) -> tuple[bool, tuple[int, bool], bool]:
-        allowance, subscription = holding
-        is_addon = catalog.package(subscription.package_id).is_addon
-        return allowance.combine is Combine.HIGHEST, allowance.rank, not is_addon
-
-    return of
+def place_at(entitlement: Entitlement, moment: datetime) -> Place:
+    """Return an entitlement at a moment."""
+    counter = entitlement.counter_at(moment)
+    if not entitlement.parts:
+        return Place(entitlement, moment, counter, (counter,))
+    counters = dict.fromkeys(each for part in entitlement.parts for each in part.counters_at(moment))
+    return Place(entitlement, moment, counter, tuple(counters))

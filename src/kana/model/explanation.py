@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kana.model.allowance import Allowance, Combine
-from kana.model.entitlement import Candidate
+from kana.model.effective import Candidate
 from kana.model.value import value_object
 
 

@@ -1,45 +1,54 @@
 """Grants: what a user's units of a feature are taken from, in which order, and what is posted to which counter.
 
-A grant is units of one feature that one user may use in one window of time, from one source: so far the allowance
-of a package, in the current period of a subscription to it. Nearly everybody has one. Several hold together where
-allowances ADD, and then one usage may be taken from more than one of them.
+A grant is units of one feature that one user may use in one window of time, from one source. Nearly everybody has
+one, the allowance of a package in the current period of a subscription. Several hold together where allowances ADD,
+where what earlier periods left is carried over, and where units were given to one user. One usage may then be taken
+from more than one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from kana.model.entitlement import CounterKey, Entitlement
+from kana.model.allowance import Allowance
+from kana.model.period import ResetPeriod
+from kana.model.text import UNITS_MAX
 from kana.model.value import value_object
+from kana.model.word import Word
 
 
-@value_object()
-class Grant:
-    """The units that one counter is of, and the part of an entitlement that they come from.
+class Source(Word):
+    """Where the units of a grant come from."""
 
-    ``takes_overage`` says that what goes beyond all amounts is counted here; of grants that hold together one does.
+    ROLLOVER = "ROLLOVER"
+    PACKAGE = "PACKAGE"
+    OVERRIDE = "OVERRIDE"
+    TOP_UP = "TOP_UP"
+
+
+_ORDER = {Source.ROLLOVER: 0, Source.PACKAGE: 1, Source.OVERRIDE: 1, Source.TOP_UP: 2}
+"""What is used up first of grants that end together: what is lost then, before what may be carried on."""
+
+
+class CounterKey(NamedTuple):
+    """The key of a running total: one source of units, one feature, one period.
+
+    ``source_id`` is the id of the subscription, the top-up or the override that the units are of; for what earlier
+    periods of a subscription left, it is minus the id of the subscription.
     """
 
-    counter: CounterKey
-    part: Entitlement
-    takes_overage: bool
+    bucket: int
+    source_id: int
+    feature_id: str
+    reset_period: ResetPeriod | None
+    period_start: datetime
 
     @property
-    def amount(self) -> int | None:
-        """How many units there are; None is unlimited."""
-        return self.part.allowance.limit
-
-    def left(self, used: int) -> int | None:
-        """Return how much more may be used; None is unlimited. What was used beyond the amount leaves nothing."""
-        amount = self.amount
-        return None if amount is None else max(0, amount - used)
-
-    def beyond(self, used: int) -> int:
-        """Return how much was used beyond the amount."""
-        amount = self.amount
-        return 0 if amount is None else max(0, used - amount)
+    def carried(self) -> CounterKey:
+        """The key of the total of what was left in this period and is used in later ones."""
+        return self._replace(source_id=-self.source_id)
 
 
 class Posting(NamedTuple):
@@ -49,51 +58,115 @@ class Posting(NamedTuple):
     change: int
 
 
-def grants_at(entitlement: Entitlement, moment: datetime) -> tuple[Grant, ...]:
-    """Return the grants that hold at a moment, in the order in which they are used up: what ends first comes first.
+@value_object(kw_only=True)
+class Grant:
+    """The units that one counter is of: what the ``allowance`` says, of which so many are ``used`` by the counter.
 
-    What they leave at their end is lost. Of those that end together the older subscription's comes first.
-    Overage is taken by what answers, if it is enabled there, or else by the first that it is enabled for.
+    What is left at ``ends_at`` is lost.
     """
-    parts = entitlement.parts or (entitlement,)
-    burnt = sorted(parts, key=_burn_order(moment))
-    takes = next((each for each in (parts[0], *burnt) if each.allowance.overage_enabled), parts[0])
-    return tuple(Grant(each.counter_at(moment), each, takes_overage=each is takes) for each in burnt)
+
+    source: Source
+    counter: CounterKey
+    package_id: str
+    since: datetime
+    ends_at: datetime | None
+    allowance: Allowance
+    used: int
+
+    @property
+    def amount(self) -> int | None:
+        """How many units there are; None is unlimited."""
+        return self.allowance.limit
+
+    @property
+    def left(self) -> int | None:
+        """How much more may be used; None is unlimited. What was used beyond the amount leaves nothing."""
+        return None if self.amount is None else max(0, self.amount - self.used)
+
+    @property
+    def beyond(self) -> int:
+        """How much was used beyond the amount."""
+        return 0 if self.amount is None else max(0, self.used - self.amount)
+
+    @property
+    def _burns(self) -> tuple[bool, datetime, int, datetime, int]:
+        ends_at = self.ends_at
+        return ends_at is None, ends_at or self.since, _ORDER[self.source], self.since, abs(self.counter.source_id)
 
 
-def _burn_order(moment: datetime) -> Callable[[Entitlement], tuple[bool, datetime, datetime, int]]:
-    def of(part: Entitlement) -> tuple[bool, datetime, datetime, int]:
-        ends_at = part.ends_at(moment)
-        return ends_at is None, ends_at or moment, part.subscription.start, part.subscription.id
+@value_object()
+class Pool:
+    """Grants that hold together at a moment, in the order in which they are used up: what ends first comes first.
 
-    return of
-
-
-def postings(change: int, grants: Sequence[Grant], used: Sequence[int]) -> tuple[Posting, ...]:
-    """Return what a change that is admitted moves in which counter; nothing where it is 0.
-
-    ``used`` is what each grant's counter says. Units are taken in the order of the grants, each until nothing is
-    left of it, and what is beyond all of them from the one that takes overage. They are given back the other way
-    round, to none below zero: first what is beyond an amount, then from the last grant to the first.
+    Of those that end together, what was carried over comes before the allowance of a package, and that before units
+    that were given; then the older one. ``answering`` is the one that decides the reset period that people are told.
     """
-    parts = _taken(change, grants, used) if change > 0 else _given_back(-change, grants, used)
-    return tuple(Posting(grant.counter, part) for grant, part in zip(grants, parts, strict=True) if part)
+
+    grants: tuple[Grant, ...]
+    answering: Grant
+
+    @property
+    def used(self) -> int:
+        """What is used of all of them."""
+        return sum(each.used for each in self.grants)
+
+    @property
+    def limit(self) -> int | None:
+        """How many units there are in all, at most 2^53-1; None is unlimited."""
+        amounts = [each.amount for each in self.grants if each.amount is not None]
+        return None if len(amounts) < len(self.grants) else min(sum(amounts), UNITS_MAX)
+
+    @property
+    def overage_enabled(self) -> bool:
+        """Whether one of them enables it: what is added takes nothing away."""
+        return any(each.allowance.overage_enabled for each in self.grants)
+
+    @property
+    def slack(self) -> int:
+        """How far the total may pass the limit: by the grace, and by what was used beyond single grants.
+
+        What was used beyond one grant does not reduce what is left of the others.
+        """
+        return sum(each.beyond + each.allowance.grace for each in self.grants)
+
+    def of(self, counter: CounterKey | None) -> Grant:
+        """Return the grant that a counter is of; what answers, if it is of none of them."""
+        return next((each for each in self.grants if each.counter == counter), self.answering)
+
+    def postings(self, change: int) -> tuple[Posting, ...]:
+        """Return what a change that is admitted moves in which counter; nothing where it is 0.
+
+        Units are taken in the order of the grants, each until nothing is left of it, and what is beyond all of them
+        from the one that takes overage. They are given back the other way round, to none below zero: first what is
+        beyond an amount, then from the last grant to the first.
+        """
+        parts = self._taken(change) if change > 0 else self._given_back(-change)
+        return tuple(Posting(grant.counter, part) for grant, part in zip(self.grants, parts, strict=True) if part)
+
+    def _taken(self, units: int) -> list[int]:
+        parts = []
+        for grant in self.grants:
+            left = grant.left
+            parts.append(units if left is None else min(units, left))
+            units -= parts[-1]
+        takes = self._takes_overage
+        return [part + units * (grant is takes) for grant, part in zip(self.grants, parts, strict=True)]
+
+    @property
+    def _takes_overage(self) -> Grant:
+        """What goes beyond all amounts is counted here: what answers, unless overage is enabled elsewhere only."""
+        return next((each for each in (self.answering, *self.grants) if each.allowance.overage_enabled), self.answering)
+
+    def _given_back(self, units: int) -> list[int]:
+        beyond = _from_last([each.beyond for each in self.grants], units)
+        units -= sum(beyond)
+        rest = _from_last([each.used - part for each, part in zip(self.grants, beyond, strict=True)], units)
+        return [-(over + part) for over, part in zip(beyond, rest, strict=True)]
 
 
-def _taken(units: int, grants: Sequence[Grant], used: Sequence[int]) -> list[int]:
-    parts = []
-    for grant, so_far in zip(grants, used, strict=True):
-        left = grant.left(so_far)
-        parts.append(units if left is None else min(units, left))
-        units -= parts[-1]
-    return [part + units * grant.takes_overage for grant, part in zip(grants, parts, strict=True)]
-
-
-def _given_back(units: int, grants: Sequence[Grant], used: Sequence[int]) -> list[int]:
-    beyond = _from_last([grant.beyond(so_far) for grant, so_far in zip(grants, used, strict=True)], units)
-    units -= sum(beyond)
-    rest = _from_last([so_far - part for so_far, part in zip(used, beyond, strict=True)], units)
-    return [-(over + part) for over, part in zip(beyond, rest, strict=True)]
+def pool(answering: Grant, others: Sequence[Grant]) -> Pool:
+    """Return grants that hold together, in the order in which they are used up."""
+    return Pool(tuple(sorted((answering, *others), key=lambda each: each._burns)), answering)  # noqa: SLF001
 
 
 def _from_last(amounts: Sequence[int], units: int) -> list[int]:

@@ -13,6 +13,9 @@ from kana.model.text import first_repeated, identifier, metadata, optional_ident
 from kana.model.value import value_object
 from kana.model.word import Word
 
+NO_PACKAGE = ""
+"""What usage counts for if no package answered; no package has this id."""
+
 
 class PackageStatus(Word):
     """The status of a package: being edited, open to subscribers, or retired."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from kana.model.grant import Source
 from kana.model.value import value_object
 from kana.model.word import Word
 
@@ -44,6 +45,11 @@ class Subscription:
     status: SubscriptionStatus
     start: datetime
     ends_at: datetime | None = None
+
+    @property
+    def source(self) -> Source:
+        """Where its units come from."""
+        return Source.PACKAGE
 
     def at(self, now: datetime) -> Subscription:
         """Return the subscription with its status now: CANCELLED once ``ends_at`` is reached."""

@@ -12,9 +12,6 @@ from kana.model.usage import Entry
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 
-NO_PACKAGE = ""
-"""Used if no subscription answered; no package has this id."""
-
 DayKey: TypeAlias = tuple[int, int, str, int, str, Environment]
 """A user's bucket and key, a feature, when the day begins, a package, an environment."""
 

@@ -224,12 +224,12 @@ def textual(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
-def units(value: int, *, field: str) -> int:
-    """Return ``value`` if it is an amount: a whole number from 0 to 2^53-1.
+def units(value: int, *, field: str, least: int = 0, most: int = UNITS_MAX) -> int:
+    """Return ``value`` if it is an amount: a whole number from ``least`` to ``most``, 0 to 2^53-1.
 
     Raises:
-        InvalidValue: it is negative or larger.
+        InvalidValue: it is less or more.
     """
-    if 0 <= value <= UNITS_MAX:
+    if least <= value <= most:
         return value
-    raise InvalidValue(f"{field} must be 0 to {UNITS_MAX}, got {value}", field=field)
+    raise InvalidValue(f"{field} must be {least} to {most}, got {value}", field=field)

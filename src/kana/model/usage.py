@@ -7,22 +7,15 @@ so that the same idempotency key gets the first answer again, word for word.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime
 from typing import assert_never
 
 from kana.errors import InvalidValue
 from kana.model.account import Account
-from kana.model.entitlement import (
-    DENIED,
-    Consumption,
-    CounterKey,
-    Entitlement,
-    Outcome,
-)
+from kana.model.entitlement import DENIED, Consumption, Outcome, Standing
 from kana.model.environment import Environment
-from kana.model.grant import Grant, Posting, grants_at, postings
+from kana.model.grant import CounterKey, Posting
 from kana.model.period import CLOCKS_APART
 from kana.model.text import UNITS_MAX, idempotency_key, key_digest, metadata
 from kana.model.user import UserRef
@@ -157,39 +150,23 @@ class Receipt:
     duplicate: bool = False
 
 
-@value_object()
-class Place:
-    """Where a usage belongs: the entitlement that answers for it, and the counter it counts in.
+def settle(usage: Usage, user: UserRef, standing: Standing | None, *, entry_id: int, now: datetime) -> Entry:
+    """Return the entry for a usage: recorded or refused, with its answer. ``standing=None``: nothing answers.
 
-    If several allowances add up, ``grants`` are those that it may be taken from, in order; otherwise there are none.
-    """
-
-    entitlement: Entitlement
-    counter: CounterKey
-    grants: tuple[Grant, ...] = ()
-
-
-def place_at(entitlement: Entitlement, moment: datetime) -> Place:
-    """Return where a usage of a moment belongs."""
-    grants = grants_at(entitlement, moment) if entitlement.parts else ()
-    return Place(entitlement, entitlement.counter_at(moment), grants)
-
-
-def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry_id: int, now: datetime) -> Entry:
-    """Return the entry for a usage: recorded or refused, with its answer. ``place=None``: no subscription answers.
-
-    ``used`` is the total of the period that the usage belongs to, or the sum of several. The entry has
-    everything a store needs to write; ``spread`` takes it from several grants. It is never recorded before its
-    subscription's start, which another machine may have set with a clock that is slightly ahead.
+    ``standing`` includes everything that was recorded before. The entry has everything a store needs to write. It is
+    never recorded before the start of what it is taken from, which another machine may have set with a clock that is
+    slightly ahead.
     """
     counter, decision, change = None, DENIED, 0
-    if place is not None:
-        counter = place.counter
-        start = place.entitlement.subscription.start
-        if now < start:
-            now = start
-        change = usage.change_of(used)
-        decision = place.entitlement.decide(change, used=used, moves=True)
+    split: tuple[Posting, ...] = ()
+    if standing is not None:
+        counter = standing.counter
+        now = max(now, standing.entitlement.begins)
+        change = usage.change_of(standing.used)
+        decision = standing.decide(change, moves=True)
+        if standing.grants is not None and decision.access:
+            split = standing.grants.postings(change)
+            counter = split[0].counter if split else counter
     recorded = decision.outcome is Outcome.RECORDED
     return Entry(
         id=entry_id,
@@ -209,22 +186,7 @@ def settle(usage: Usage, user: UserRef, place: Place | None, *, used: int, entry
         metadata=usage.metadata,
         occurred_at=usage.timestamp or now,
         recorded_at=now,
-    )
-
-
-def spread(entry: Entry, grants: Sequence[Grant], used: Sequence[int]) -> Entry:
-    """Return an entry with its change taken from the grants of its place. ``used`` is the total of each of them.
-
-    It is never recorded before the start of a subscription that it may be taken from.
-    """
-    recorded_at = max(entry.recorded_at, *(grant.part.subscription.start for grant in grants))
-    posted = postings(entry.change, grants, used)
-    return replace(
-        entry,
-        counter=posted[0].counter if posted else entry.counter,
-        split=posted if len(posted) > 1 else (),
-        occurred_at=entry.timestamp or recorded_at,
-        recorded_at=recorded_at,
+        split=split if len(split) > 1 else (),
     )
 
 

@@ -78,6 +78,7 @@ class Outcome(StrEnum):
     BELOW_ZERO = "BELOW_ZERO"
     NO_SUBSCRIPTION = "NO_SUBSCRIPTION"
     TOTAL_TOO_LARGE = "TOTAL_TOO_LARGE"
+    DENIED = "DENIED"
     UNKNOWN = "UNKNOWN"
     """A word of a newer server, which this version does not know: a refusal of another kind."""
 

@@ -12,11 +12,13 @@ from kana.errors import SubscriptionNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment, bucket_of
+from kana.model.given import Given
 from kana.model.search import UserSearch
 from kana.model.subscription import Subscription
 from kana.model.user import User, UserRef
 from kana.store import directory
 from kana.store.catalogs import Catalogs
+from kana.store.given import given_from, given_log_rows, given_row
 from kana.store.session import Session, Transactions
 from kana.store.subscriptions import subscribed_from, subscription_from, subscription_log_rows, subscription_row
 from kana.store.users import (
@@ -123,6 +125,41 @@ class Accounts:
 
         return await self._transactions.write(work)
 
+    async def change_given(
+        self,
+        environment: Environment,
+        user_id: str,
+        change: Callable[[Account, Catalog], Sequence[Given]],
+        *,
+        signed: Signed | None = None,
+    ) -> list[Given]:
+        """Change what was given to a user under their account's lock."""
+
+        async def work(session: Session) -> list[Given]:
+            account = await _load_account(session, await lock_user_ref(session, environment, user_id))
+            catalogs = await self._catalogs.read(session, [environment])
+            changed = list(change(account, catalogs[environment]))
+            await session.many("put_given", [given_row(environment, each) for each in changed])
+            if signed is not None:
+                await session.many("add_log_line", given_log_rows(environment, account, changed, signed))
+            return changed
+
+        return await self._transactions.write(work)
+
+    async def find_given(self, environment: Environment, given_id: int) -> tuple[str, Given] | None:
+        """Return what was given, with the id of its user."""
+        bindings = (bucket := bucket_of_id(given_id), given_id, environment.value)
+        found = await self._transactions.read(lambda session: session.row("find_given", *bindings))
+        return None if found is None else (found[0], given_from(bucket, *found[1:]))
+
+    async def given(self, environment: Environment, user_id: str) -> list[Given]:
+        """Return all that was given to a user, the oldest first."""
+
+        async def work(session: Session) -> list[Given]:
+            return list(await _load_given(session, await load_user_ref(session, environment, user_id)))
+
+        return await self._transactions.read_aside(work)
+
     async def subscription(self, environment: Environment, subscription_id: int) -> Subscribed:
         """Return a subscription."""
         bindings = (bucket_of_id(subscription_id), subscription_id, environment.value)
@@ -170,4 +207,10 @@ class Accounts:
 async def _load_account(session: Session, user: UserRef) -> Account:
     """Return an account with its ended subscriptions."""
     found = await session.rows("load_subscriptions_of", user.bucket, user.key)
-    return Account(user, tuple(subscription_from(user.bucket, user.key, *row) for row in found))
+    subscriptions = tuple(subscription_from(user.bucket, user.key, *row) for row in found)
+    return Account(user, subscriptions, await _load_given(session, user))
+
+
+async def _load_given(session: Session, user: UserRef) -> tuple[Given, ...]:
+    found = await session.rows("load_given", user.bucket, user.key)
+    return tuple(given_from(user.bucket, user.key, *row) for row in found)

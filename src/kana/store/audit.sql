@@ -50,7 +50,7 @@ from (
         case when e.outcome = 'RECORDED' then 1 else 0 end, case when e.outcome = 'RECORDED' then 0 else 1 end,
         (abs(e.change) >> 32) + 1
     from entries as e
-    left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
+    left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = abs(e.subscription_id)
 ) as both_sides
 group by environment, bucket, user_key, feature_id, package_id, day
 having sum(t_entries) <> sum(l_entries) or sum(t_refusals) <> sum(l_refusals) or (
@@ -77,7 +77,7 @@ from (
         case when e.outcome = 'RECORDED' then 1 else 0 end, case when e.outcome = 'RECORDED' then 0 else 1 end,
         (abs(e.change) >> 32) + 1
     from entries as e
-    left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
+    left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = abs(e.subscription_id)
 ) as both_sides
 group by environment, feature_id, package_id, hour
 having sum(t_entries) <> sum(l_entries) or sum(t_refusals) <> sum(l_refusals) or (

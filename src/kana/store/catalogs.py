@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 from kana.engine.pace import aside
 from kana.errors import DatabaseRefused, KanaError
-from kana.model.allowance import Allowance, Combine
+from kana.model.allowance import Allowance, Combine, Rollover
 from kana.model.catalog import Catalog, CatalogChange, difference
 from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature, FeatureType
@@ -320,20 +320,39 @@ def _package_row(environment: Environment, package: Package) -> Row:
 
 
 def _held_from(
-    feature_id: str, name: str | None, limit: int | None, overage: int, reset: str, combine: str = Combine.HIGHEST
+    feature_id: str,
+    name: str | None,
+    limit: int | None,
+    overage: int,
+    reset: str,
+    combine: str = Combine.HIGHEST,
+    rollover: tuple[int, int] | None = None,
+    grace_percent: int = 0,
 ) -> PackageFeature:
-    """Read a feature of a package. Rows from before allowances could add say nothing of that."""
+    """Read a feature of a package. Rows from before allowances had more to say are shorter."""
     allowance = Allowance(
-        limit=limit, overage_enabled=bool(overage), reset_period=RESETS[reset], combine=Combine(combine)
+        limit=limit,
+        overage_enabled=bool(overage),
+        reset_period=RESETS[reset],
+        combine=Combine(combine),
+        rollover=None if rollover is None else Rollover(limit=rollover[0], periods=rollover[1]),
+        grace_percent=grace_percent,
     )
     return PackageFeature(feature_id=feature_id, name=name, allowance=allowance)
 
 
 def _held(feature: PackageFeature) -> Row:
-    allowance = feature.allowance
-    reset = allowance.reset_period or NO_RESET
-    overage, combine = int(allowance.overage_enabled), allowance.combine
-    return (feature.feature_id, feature.name, allowance.limit, overage, reset, combine)
+    allowance, rollover = feature.allowance, feature.allowance.rollover
+    return (
+        feature.feature_id,
+        feature.name,
+        allowance.limit,
+        int(allowance.overage_enabled),
+        allowance.reset_period or NO_RESET,
+        allowance.combine,
+        None if rollover is None else (rollover.limit, rollover.periods),
+        allowance.grace_percent,
+    )
 
 
 def _log_rows(old: Catalog, new: Catalog, change: CatalogChange, *, by: Actor, now: datetime) -> list[Row]:

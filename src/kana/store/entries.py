@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from kana.model.entitlement import Consumption, CounterKey, Outcome
+from kana.model.entitlement import Consumption, Outcome
 from kana.model.environment import Environment
-from kana.model.grant import Posting
+from kana.model.grant import CounterKey, Posting
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.tally import Tallies
 from kana.model.text import NUMBER_MAX
@@ -128,7 +128,7 @@ def entry_row(entry: Entry) -> Row:
         entry.outcome,
         entry.reason,
         entry.change,
-        None if counter is None else counter.subscription_id,
+        None if counter is None else counter.source_id,
         None if counter is None else counter.reset_period or NO_RESET,
         None if counter is None else to_milliseconds(counter.period_start),
         None if consumption is None else consumption.used,

@@ -12,8 +12,8 @@ from kana.model.entitlement import Outcome
 from kana.model.environment import Environment
 from kana.model.insights import Adoption, Refusals, Step, Steps, TopUser, UsageRow
 from kana.model.log import LogLine
+from kana.model.package import NO_PACKAGE
 from kana.model.period import CLOCKS_APART, from_milliseconds, period_start_at, to_milliseconds
-from kana.model.tally import NO_PACKAGE
 from kana.model.text import NUMBER_MAX
 from kana.store.log import log_line_from
 from kana.store.session import Row, Session, Transactions

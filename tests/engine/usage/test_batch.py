@@ -12,7 +12,8 @@ import pytest
 from kana.engine.usage.batch import Batch, KeyUse
 from kana.errors import FeatureNotFound, IdempotencyKeyReused, InvalidValue, KanaError, UserNotFound
 from kana.model.account import Account
-from kana.model.entitlement import CounterKey, Outcome
+from kana.model.entitlement import Outcome
+from kana.model.grant import CounterKey
 from kana.model.text import key_digest
 from kana.model.usage import Action, Entry, Receipt, Usage
 from tests.support.world import (

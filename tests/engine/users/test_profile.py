@@ -33,7 +33,7 @@ async def test_a_profile_says_what_answers_and_how_far_it_is_used(world: World) 
     await world.usage.record(a_usage(15))
     profile = await world.engine.profiles.of(TEST, "ada")
     chat, message = profile.features
-    assert (message.feature.id, message.package.id, message.period) == (
+    assert (message.feature.id, message.package and message.package.id, message.period) == (
         "message",
         "extra",
         Period(NOON, NOON + ONE_DAY),

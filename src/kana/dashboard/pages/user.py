@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import assert_never
 
 from starlette.responses import Response
 
@@ -17,8 +18,10 @@ from kana.dashboard.route import get
 from kana.engine.usage.usage import PeriodUsage
 from kana.engine.users.profile import FeatureState, Profile, ProfileSubscription
 from kana.errors import BadInput
+from kana.model.catalog import Catalog
 from kana.model.change import in_words
 from kana.model.feature import Feature, FeatureType
+from kana.model.grant import Grant, Source
 from kana.model.insights import runs_out_at
 from kana.model.package import Package, PackageStatus
 from kana.model.period import to_milliseconds
@@ -105,7 +108,7 @@ async def user_page(
         user=profile.user,
         states=profile.features,
         allowances={
-            state.feature.id: [(grant.package.name, in_words(grant.allowance)) for grant in state.grants]
+            state.feature.id: [(_named(grant, catalog), in_words(grant.allowance)) for grant in state.grants]
             for state in profile.features
             if state.feature.type is FeatureType.CONSUMABLE
         },
@@ -123,6 +126,23 @@ async def user_page(
         calls=_calls(request, profile, usage),
         errors=errors or {},
     )
+
+
+def _named(grant: Grant, catalog: Catalog) -> str:
+    """Return where the units of a grant come from, in words."""
+    package = catalog.packages.get(grant.package_id)
+    of_package = "" if package is None else package.name
+    match grant.source:
+        case Source.PACKAGE:
+            return of_package
+        case Source.ROLLOVER:
+            return f"Carried over from {of_package}"
+        case Source.OVERRIDE:
+            return "Override"
+        case Source.TOP_UP:
+            return "Top-up"
+        case _:
+            assert_never(grant.source)
 
 
 def _runs_out(features: Sequence[FeatureState], *, now: datetime) -> Mapping[str, datetime]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import CounterKey
 from kana.model.environment import Environment
+from kana.model.grant import CounterKey
 from kana.model.usage import Entry
 from kana.model.value import value_object
 
@@ -49,12 +49,6 @@ class Snapshot(Generic[_Wanted]):
     accounts: Mapping[str, Account]
     wanted: Mapping[str, _Wanted]
     used: Mapping[CounterKey, int]
-
-    def total(self, counters: Sequence[CounterKey]) -> int:
-        """Return the sum of totals that were asked for; one is 0 if nothing was recorded in its period."""
-        if len(counters) == 1:  # As nearly always.
-            return self.used.get(counters[0], 0)
-        return sum(self.used.get(counter, 0) for counter in counters)
 
 
 @value_object()

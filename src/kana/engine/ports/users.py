@@ -10,6 +10,7 @@ from kana.engine.ports.clock import Clock
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment
+from kana.model.given import Given
 from kana.model.search import UserSearch
 from kana.model.subscription import Subscription
 from kana.model.user import User
@@ -87,6 +88,35 @@ class AccountStore(Protocol):
 
         The account includes ended subscriptions. ``change`` may be called again on a newer one; it reads the
         time under the lock.
+
+        Raises:
+            UserNotFound: no user has this id.
+        """
+        ...
+
+    async def change_given(
+        self,
+        environment: Environment,
+        user_id: str,
+        change: Callable[[Account, Catalog], Sequence[Given]],
+        *,
+        signed: Signed | None = None,
+    ) -> list[Given]:
+        """Apply a change under the account's lock: new top-ups and overrides, and earlier ones with another end.
+
+        ``change`` may be called again on a newer account; it reads the time under the lock.
+
+        Raises:
+            UserNotFound: no user has this id.
+        """
+        ...
+
+    async def find_given(self, environment: Environment, given_id: int) -> tuple[str, Given] | None:
+        """Return a top-up or an override, ended or not, with the present id of its user; None if there is none."""
+        ...
+
+    async def given(self, environment: Environment, user_id: str) -> list[Given]:
+        """Return all top-ups and overrides of a user, ended ones included, the oldest first.
 
         Raises:
             UserNotFound: no user has this id.

@@ -14,11 +14,14 @@ from datetime import datetime
 from kana.errors import IdempotencyKeyReused, KanaError, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import CounterKey, effective, effective_at
+from kana.model.effective import effective, effective_at
+from kana.model.entitlement import Place, place_at
 from kana.model.environment import Environment
-from kana.model.tally import NO_PACKAGE, Tallies
+from kana.model.grant import CounterKey
+from kana.model.package import NO_PACKAGE
+from kana.model.tally import Tallies
 from kana.model.text import shown
-from kana.model.usage import Entry, Place, Receipt, Usage, check_time, place_at, settle, spread
+from kana.model.usage import Entry, Receipt, Usage, check_time, settle
 from kana.model.user import UserRef
 
 NamedUser = tuple[Environment, str]
@@ -95,9 +98,7 @@ class Batch:
             else:
                 self._placed.append((number, usage, user, place))
                 if place is not None:
-                    counters.add(place.counter)
-                    if place.grants:
-                        counters.update([grant.counter for grant in place.grants])
+                    counters.update(place.counters)
         return counters
 
     def _place_one(
@@ -128,42 +129,29 @@ class Batch:
         self.entries = []
         self.totals = {}
         self.tallies = Tallies()
+        so_far = dict(used)
         for number, usage, user, place in self._placed:
             first = self._first(usage, user)
             if first is None:
-                self._answers[number] = Receipt(self._decide_one(usage, user, place, used))
+                self._answers[number] = Receipt(self._decide_one(usage, user, place, so_far))
             else:
                 self._answers[number] = _answer_again(first, usage)
 
-    def _decide_one(self, usage: Usage, user: UserRef, place: Place | None, used: Mapping[CounterKey, int]) -> Entry:
-        if place is not None and place.grants:
-            entry, package_id = self._decide_over(usage, user, place, used)
-        else:
-            total, package_id = 0, NO_PACKAGE
-            if place is not None:
-                known = self.totals.get(place.counter)
-                total = used.get(place.counter, 0) if known is None else known
-                package_id = place.entitlement.subscription.package_id
-            entry = settle(usage, user, place, used=total, entry_id=self._next_id(), now=self._now)
-            if entry.counter is not None and entry.recorded:
-                self.totals[entry.counter] = total + entry.change
+    def _decide_one(self, usage: Usage, user: UserRef, place: Place | None, so_far: dict[CounterKey, int]) -> Entry:
+        """Return the entry of a usage, and add it to the totals so far."""
+        standing, package_id = None, NO_PACKAGE
+        if place is not None:
+            standing, package_id = place.standing(so_far), place.entitlement.holder.package_id
+        entry = settle(usage, user, standing, entry_id=self._next_id(), now=self._now)
+        for counter, change in entry.postings:
+            self.totals[counter] = so_far[counter] = so_far.get(counter, 0) + change
+        if standing is not None and standing.grants is not None:
+            package_id = standing.grants.of(entry.counter).package_id
         self.entries.append(entry)
         self.tallies.add(entry, package_id)
         if entry.key is not None:
             self._earlier[user.key, entry.key] = entry
         return entry
-
-    def _decide_over(
-        self, usage: Usage, user: UserRef, place: Place, used: Mapping[CounterKey, int]
-    ) -> tuple[Entry, str]:
-        """Decide a usage that may be taken from several grants; return the package that it is first taken from too."""
-        so_far = [self.totals.get(grant.counter, used.get(grant.counter, 0)) for grant in place.grants]
-        entry = settle(usage, user, place, used=sum(so_far), entry_id=self._next_id(), now=self._now)
-        entry = spread(entry, place.grants, so_far)
-        for counter, change in entry.postings:
-            self.totals[counter] = self.totals.get(counter, used.get(counter, 0)) + change
-        first = next(grant.part.subscription for grant in place.grants if grant.counter == entry.counter)
-        return entry, first.package_id
 
 
 def _answer_again(first: Entry, usage: Usage) -> Receipt | KanaError:

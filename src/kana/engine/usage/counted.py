@@ -1,4 +1,4 @@
-"""The entitlements that answer for features of an account, with their counters, as a snapshot needs them."""
+"""The entitlements that answer for features of an account, as a snapshot needs them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from datetime import datetime
 
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import CounterKey, Entitlement, effective
+from kana.model.effective import effective
+from kana.model.entitlement import Place, place_at
 from kana.model.feature import Feature
-
-Counted = tuple[Entitlement, tuple[CounterKey, ...]]
-"""The entitlement that answers for a user and a feature, and its counters at a moment."""
+from kana.model.grant import CounterKey
 
 
-class CountedFeatures(dict[str, Counted]):
-    """The entitlement that answers for each feature, by its id. Features without one are left out."""
+class CountedFeatures(dict[str, Place]):
+    """The entitlement that answers for each feature now, by its id. Features without one are left out."""
 
     __slots__ = ()
 
     def counters(self) -> list[CounterKey]:
         """Return their counters."""
-        return [counter for _, counters in self.values() for counter in counters]
+        return [counter for place in self.values() for counter in place.counters]
 
 
 def counted_features(
@@ -32,5 +31,5 @@ def counted_features(
     for feature in features:
         entitlement = effective(account, catalog, feature, now=now)
         if entitlement is not None:
-            found[feature.id] = (entitlement, entitlement.counters_at(now))
+            found[feature.id] = place_at(entitlement, now)
     return found

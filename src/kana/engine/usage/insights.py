@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from kana.engine.ports.catalog import CatalogStore
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.insights import InsightStore, NearTotal, Threshold
 from kana.engine.ports.usage import Ledger
-from kana.engine.usage.counted import CountedFeatures
+from kana.engine.usage.counted import CountedFeatures, counted_features
 from kana.errors import InvalidValue, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import Entitlement, effective
+from kana.model.entitlement import Place
 from kana.model.environment import Environment
+from kana.model.grant import CounterKey
 from kana.model.insights import (
     Adoption,
     Outlook,
@@ -198,17 +199,18 @@ class InsightEngine:
 
     async def _outlooks(self, environment: Environment, user_ids: Iterable[str], now: datetime) -> list[Outlook]:
         def want(account: Account, catalog: Catalog) -> CountedFeatures:
-            limited = _limited(account, catalog, now)
-            return CountedFeatures({each.feature.id: (each, each.counters_at(now)) for each in limited})
+            counted = (feature for feature in catalog.features.values() if feature.is_counted)
+            return counted_features(account, catalog, counted, now=now)
 
         wanted = list(user_ids)
         snapshot = await self._ledger.snapshot(environment, wanted, want)
         if len(wanted) == 1 and not snapshot.accounts:
             raise UserNotFound(f"User not found: {shown(wanted[0])}")
         return [
-            _outlook(user_id, entitlement, [(each.period_start, snapshot.total((each,))) for each in counters], now)
-            for user_id, limited in snapshot.wanted.items()
-            for entitlement, counters in limited.values()
+            outlook
+            for user_id, places in snapshot.wanted.items()
+            for place in places.values()
+            if (outlook := _outlook(user_id, place, snapshot.used)) is not None
         ]
 
     async def log(
@@ -258,26 +260,21 @@ def _thresholds(catalog: Catalog) -> Iterator[Threshold]:
                 yield Threshold(package.id, held.feature_id, held.allowance.reset_period, limit, near(limit))
 
 
-def _limited(account: Account, catalog: Catalog, now: datetime) -> Iterator[Entitlement]:
-    """Yield the entitlements with a limit that answer for an account now."""
-    packages = [catalog.package(each.package_id) for each in account.subscriptions if each.gives_access(now)]
-    for feature_id in sorted({held.feature_id for package in packages for held in package.features}):
-        feature = catalog.feature(feature_id)
-        answering = effective(account, catalog, feature, now=now)
-        if answering is not None and feature.is_counted and answering.allowance.limit is not None:
-            yield answering
-
-
-def _outlook(user_id: str, entitlement: Entitlement, so_far: Sequence[tuple[datetime, int]], now: datetime) -> Outlook:
-    period, allowance = entitlement.period_at(now), entitlement.allowance
-    assert allowance.limit is not None, "only entitlements with a limit have an outlook"
+def _outlook(user_id: str, place: Place, used: Mapping[CounterKey, int]) -> Outlook | None:
+    """Return how far the limit of what answers is used up; None without a limit."""
+    standing = place.standing(used)
+    entitlement = standing.entitlement
+    period, allowance = entitlement.period_at(place.moment), entitlement.allowance
+    if allowance.limit is None:
+        return None
+    so_far = [(grant.since, grant.used) for grant in place.entitlement.pool_at(place.moment, used).grants]
     return Outlook(
         user_id=user_id,
         feature_id=entitlement.feature.id,
-        package_id=entitlement.subscription.package_id,
-        used=min(sum(units for _, units in so_far), UNITS_MAX),
+        package_id=entitlement.holder.package_id,
+        used=min(standing.used, UNITS_MAX),
         limit=allowance.limit,
         overage_enabled=allowance.overage_enabled,
         resets_at=period.end,
-        runs_out_at=runs_out_at(allowance, period, so_far, now=now),
+        runs_out_at=runs_out_at(allowance, period, so_far, now=place.moment),
     )

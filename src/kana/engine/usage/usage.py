@@ -10,22 +10,17 @@ from typing import Any, NamedTuple
 
 from kana.engine.ports.clock import Clock, Meter
 from kana.engine.ports.usage import Ledger, Snapshot
-from kana.engine.usage.counted import Counted, CountedFeatures, counted_features
+from kana.engine.usage.counted import CountedFeatures, counted_features
 from kana.engine.usage.gather import Gatherer
 from kana.engine.usage.recorder import Recorder
 from kana.errors import InvalidValue, KanaError, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import (
-    DENIED,
-    Consumption,
-    CounterKey,
-    Decision,
-    Entitlement,
-    effective,
-)
+from kana.model.effective import effective
+from kana.model.entitlement import DENIED, Consumption, Decision, Entitlement, Place, Standing, place_at
 from kana.model.environment import Environment
 from kana.model.feature import Feature
+from kana.model.grant import CounterKey
 from kana.model.period import CLOCKS_APART, Period, periods_before
 from kana.model.text import UNITS_MAX, shown
 from kana.model.usage import Receipt, Usage
@@ -190,24 +185,21 @@ class UsageEngine:
 class _History:
     """The periods for which a user's usage of one feature may be shown."""
 
-    now: datetime
-    answering: Entitlement | None
+    answering: Place | None
     finished: tuple[tuple[Entitlement, Period, Period], ...]
     """Entitlement, the period as counted, and the period as shown, which ends with the subscription."""
 
     def counters(self) -> list[CounterKey]:
         counters = [entitlement.counter_of(period) for entitlement, period, _ in self.finished]
-        if self.answering is not None:
-            counters += self.answering.counters_at(self.now)
-        return counters
+        return counters if self.answering is None else [*counters, *self.answering.counters]
 
     def shown(self, snapshot: Snapshot[_History], *, past: int) -> Shown:
-        answers = None if self.answering is None else self.answering.subscription
+        answers = None if self.answering is None else self.answering.entitlement.holder
         finished = [
             usage
             for entitlement, counted, shown in self.finished
-            if entitlement.subscription is answers or entitlement.counter_of(counted) in snapshot.used
-            if (usage := _period_usage(entitlement, (entitlement.counter_of(counted),), shown, snapshot)) is not None
+            if entitlement.holder is answers or entitlement.counter_of(counted) in snapshot.used
+            if (usage := _period_usage(_counted(entitlement, counted, snapshot), shown)) is not None
         ]
         finished.sort(key=lambda usage: usage.period.start, reverse=True)
         return Shown(self._current(snapshot), finished[:past])
@@ -216,14 +208,14 @@ class _History:
         """Return the period of what answers, with all that is used of what holds now."""
         if self.answering is None:
             return None
-        counters = self.answering.counters_at(self.now)
-        return _period_usage(self.answering, counters, self.answering.period_at(self.now), snapshot)
+        period = self.answering.entitlement.period_at(self.answering.moment)
+        return _period_usage(self.answering.standing(snapshot.used), period)
 
 
 def _history(account: Account, catalog: Catalog, feature: Feature, *, past: int, now: datetime) -> _History:
     """Finished periods are each package's by itself: what it allowed together with others then is not kept."""
     if not feature.is_counted:
-        return _History(now, None, ())
+        return _History(None, ())
     now = account.time(now)  # What another machine's clock began, and what was used of it, is shown by this one's too.
     answering = effective(account, catalog, feature, now=now)
     finished: list[tuple[Entitlement, Period, Period]] = []
@@ -231,10 +223,10 @@ def _history(account: Account, catalog: Catalog, feature: Feature, *, past: int,
         held = catalog.held(subscription.package_id, feature.id)
         if held is not None:
             entitlement = Entitlement(feature, subscription, held.allowance)
-            if answering is None or subscription is not answering.subscription:
+            if answering is None or subscription is not answering.holder:
                 finished += _beyond_end(entitlement)
             finished += islice(_finished(entitlement, now=now), past)
-    return _History(now, answering, tuple(finished))
+    return _History(None if answering is None else place_at(answering, now), tuple(finished))
 
 
 def _beyond_end(entitlement: Entitlement) -> Iterator[tuple[Entitlement, Period, Period]]:
@@ -243,7 +235,7 @@ def _beyond_end(entitlement: Entitlement) -> Iterator[tuple[Entitlement, Period,
     Its timestamp was slightly ahead, or the clock of the machine that decided it was. Such a period is shown
     with the same start and end.
     """
-    ends_at = entitlement.subscription.ends_at
+    ends_at = entitlement.holder.ends_at
     if ends_at is not None:
         counted = entitlement.period_at(ends_at + CLOCKS_APART)
         if ends_at <= counted.start:
@@ -252,20 +244,24 @@ def _beyond_end(entitlement: Entitlement) -> Iterator[tuple[Entitlement, Period,
 
 def _finished(entitlement: Entitlement, *, now: datetime) -> Iterator[tuple[Entitlement, Period, Period]]:
     """Yield the finished periods of a subscription, newest first; the last one is cut at the subscription's end."""
-    ends_at = entitlement.subscription.ends_at
+    ends_at = entitlement.holder.ends_at
     if ends_at is not None and ends_at <= now:
         last = entitlement.period_at(ends_at)
         if last.start < ends_at:
             yield entitlement, last, Period(last.start, ends_at)
         now = ends_at
-    for period in periods_before(entitlement.subscription.start, entitlement.allowance.reset_period, now):
+    for period in periods_before(entitlement.holder.start, entitlement.allowance.reset_period, now):
         yield entitlement, period, period
 
 
-def _period_usage(
-    entitlement: Entitlement, counters: Sequence[CounterKey], shown: Period, snapshot: Snapshot[_History]
-) -> PeriodUsage | None:
-    consumption = entitlement.consumption(snapshot.total(counters))
+def _counted(entitlement: Entitlement, period: Period, snapshot: Snapshot[_History]) -> Standing:
+    """Return how a period of one package by itself stands."""
+    counter = entitlement.counter_of(period)
+    return Standing(entitlement, counter, snapshot.used.get(counter, 0))
+
+
+def _period_usage(standing: Standing, shown: Period) -> PeriodUsage | None:
+    consumption = standing.entitlement.consumption(standing.used)
     return None if consumption is None else PeriodUsage(shown, consumption)
 
 
@@ -285,11 +281,8 @@ def _answer_check(check: _Check, snapshot: Snapshot[CountedFeatures]) -> Decisio
     return DENIED
 
 
-def _decide(counted: Counted | None, snapshot: Snapshot[CountedFeatures], delta: int) -> Decision:
-    if counted is None:
-        return DENIED
-    entitlement, counters = counted
-    return entitlement.decide(delta, used=snapshot.total(counters))
+def _decide(place: Place | None, snapshot: Snapshot[CountedFeatures], delta: int) -> Decision:
+    return DENIED if place is None else place.standing(snapshot.used).decide(delta)
 
 
 def _word(decision: Decision) -> str:

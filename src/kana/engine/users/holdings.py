@@ -12,9 +12,10 @@ from kana.engine.usage.counted import CountedFeatures, counted_features
 from kana.errors import Unavailable
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import CounterKey, Decision
+from kana.model.entitlement import Decision
 from kana.model.environment import Environment
 from kana.model.feature import Feature
+from kana.model.grant import CounterKey
 from kana.model.package import Package, PackageFeature
 from kana.model.user import User, UserRef
 from kana.model.value import value_object
@@ -86,10 +87,7 @@ class HoldingEngine:
         if user_id not in snapshot.accounts:
             return None, []
         held = snapshot.wanted[user_id]
-        decisions = {
-            feature_id: answering.decide(1, used=snapshot.total(counters))
-            for feature_id, (answering, counters) in held.features.items()
-        }
+        decisions = {feature_id: place.standing(snapshot.used).decide(1) for feature_id, place in held.features.items()}
         holdings = [_holding(package, snapshot.catalog, decisions) for package in held.packages]
         return snapshot.accounts[user_id].user, holdings
 

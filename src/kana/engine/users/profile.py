@@ -8,16 +8,16 @@ from datetime import datetime
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.usage import Ledger, Snapshot
 from kana.engine.ports.users import AccountStore
-from kana.engine.usage.counted import Counted, counted_features
+from kana.engine.usage.counted import counted_features
 from kana.errors import UserNotFound
 from kana.model.account import Account
-from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog
-from kana.model.entitlement import Candidate, CounterKey, Decision, Entitlement, candidates
+from kana.model.effective import Candidate, candidates
+from kana.model.entitlement import Decision, Entitlement, Place
 from kana.model.environment import Environment
 from kana.model.explanation import RankedSubscription, explain
 from kana.model.feature import Feature
-from kana.model.grant import Grant, grants_at
+from kana.model.grant import CounterKey, Grant
 from kana.model.package import Package
 from kana.model.period import Period
 from kana.model.subscription import Subscription
@@ -37,29 +37,18 @@ class ProfileSubscription:
 
 
 @value_object()
-class GrantState:
-    """A grant that holds: which package it is of, how much of it is used since when, and when the rest is lost."""
-
-    package: Package
-    allowance: Allowance
-    used: int
-    since: datetime
-    ends_at: datetime | None
-
-
-@value_object()
 class FeatureState:
-    """One feature: what the user may do with it now, in which period, and which subscription answers.
+    """One feature: what the user may do with it now, in which period, and what answers.
 
-    ``grants`` are in the order in which they are used up.
+    ``grants`` are in the order in which they are used up. ``package=None``: it was given to this user alone.
     """
 
     feature: Feature
     entitlement: Entitlement
-    package: Package
+    package: Package | None
     period: Period
     decision: Decision
-    grants: Sequence[GrantState]
+    grants: Sequence[Grant]
     ranked: Sequence[RankedSubscription]
 
 
@@ -104,7 +93,7 @@ class ProfileEngine:
                 ProfileSubscription(held.at(now), catalog.package(held.package_id), held.stands(now))
                 for held in reversed(snapshot.accounts[user_id].subscriptions)
             ],
-            [_feature_state(*usable, snapshot, now=now) for usable in snapshot.wanted[user_id].features],
+            [_feature_state(*usable, snapshot) for usable in snapshot.wanted[user_id].features],
         )
 
     async def entries(
@@ -120,35 +109,28 @@ class ProfileEngine:
 
 @value_object()
 class _Usable:
-    """Each feature that a user may use: the entitlement that answers for it, and all that could."""
+    """Each feature that a user may use: the entitlement that answers for it, and all subscriptions that could."""
 
-    features: Sequence[tuple[Counted, Sequence[Candidate]]]
+    features: Sequence[tuple[Place, Sequence[Candidate]]]
 
     def counters(self) -> list[CounterKey]:
-        return [counter for (_, counters), _ in self.features for counter in counters]
+        return [counter for place, _ in self.features for counter in place.counters]
 
 
 def _usable(account: Account, catalog: Catalog, *, now: datetime) -> _Usable:
-    counted = counted_features(account, catalog, catalog.features.values(), now=now)
-    return _Usable([(each, candidates(account, catalog, each[0].feature, now=now)) for each in counted.values()])
+    counted = counted_features(account, catalog, catalog.features.values(), now=now).values()
+    return _Usable([(each, candidates(account, catalog, each.entitlement.feature, now=now)) for each in counted])
 
 
-def _feature_state(
-    counted: Counted, ranked: Sequence[Candidate], snapshot: Snapshot[_Usable], *, now: datetime
-) -> FeatureState:
-    entitlement, counters = counted
+def _feature_state(place: Place, ranked: Sequence[Candidate], snapshot: Snapshot[_Usable]) -> FeatureState:
+    standing = place.standing(snapshot.used)
+    entitlement = standing.entitlement
     return FeatureState(
         entitlement.feature,
         entitlement,
-        ranked[0].package,
-        entitlement.period_at(now),
-        entitlement.decide(1, used=snapshot.total(counters)),
-        [_grant_state(grant, snapshot, now=now) for grant in grants_at(entitlement, now)],
+        snapshot.catalog.packages.get(entitlement.holder.package_id),
+        entitlement.period_at(place.moment),
+        standing.decide(1),
+        place.entitlement.pool_at(place.moment, snapshot.used).grants,
         explain(ranked),
     )
-
-
-def _grant_state(grant: Grant, snapshot: Snapshot[_Usable], *, now: datetime) -> GrantState:
-    part, counter = grant.part, grant.counter
-    package = snapshot.catalog.package(part.subscription.package_id)
-    return GrantState(package, part.allowance, snapshot.total((counter,)), counter.period_start, part.ends_at(now))

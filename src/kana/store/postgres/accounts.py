@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kana.engine.usage.batch import NamedUser
 from kana.model.account import Account
 from kana.model.environment import bucket_of
+from kana.model.given import Given
 from kana.model.subscription import Subscription
 from kana.model.user import UserRef
+from kana.store.given import given_from
 from kana.store.postgres.columns import columns
 from kana.store.postgres.pool import Connection, fetch
 from kana.store.postgres.statements import SQL
@@ -61,7 +64,11 @@ async def load_accounts(
     flags = history or [False] * len(users)
     keys = columns([(user.bucket, user.key, flag) for user, flag in zip(users, flags, strict=True)])
     held: list[list[Subscription]] = [[] for _ in users]
-    for number, *subscription in await fetch(connection, SQL["load_held_subscriptions"], *keys):
+    given: list[tuple[Given, ...]] = [() for _ in users]
+    for number, grants, *subscription in await fetch(connection, SQL["load_held_subscriptions"], *keys):
         user = users[number - 1]
-        held[number - 1].append(subscription_from(user.bucket, user.key, *subscription))
-    return [Account(user, tuple(subscriptions)) for user, subscriptions in zip(users, held, strict=True)]
+        if grants is not None and not given[number - 1]:
+            given[number - 1] = tuple(given_from(user.bucket, user.key, *row) for row in json.loads(grants))
+        if subscription[0] is not None:
+            held[number - 1].append(subscription_from(user.bucket, user.key, *subscription))
+    return [Account(user, tuple(mine), alone) for user, mine, alone in zip(users, held, given, strict=True)]

@@ -14,8 +14,8 @@ from kana.engine.usage.gather import Gatherer
 from kana.errors import KanaError, OutcomeUnknown, Unavailable
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import CounterKey
 from kana.model.environment import BUCKETS, Environment, bucket_of
+from kana.model.grant import CounterKey
 from kana.model.usage import Entry
 from kana.model.user import UserRef
 from kana.store.catalogs import Catalogs

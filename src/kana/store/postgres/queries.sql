@@ -28,10 +28,14 @@ order by i.bucket, i.environment, i.id
 for update of i;
 
 -- name: load_held_subscriptions
--- For each account the subscriptions that have not ended, or with its flag all of them; the oldest first.
-select w.number::integer, {subscription(s)}
+-- For each account what was given to its user, and the subscriptions that have not ended, or with its flag all of
+-- them; the oldest first.
+select w.number::integer, (
+        select json_agg(json_build_array({given(g)}) order by g.id) from given as g
+        where g.bucket = w.bucket and g.user_key = w.user_key
+    ), {subscription(s)}
 from unnest($1::text::smallint[], $2::text::bigint[], $3::text::boolean[]) with ordinality as w (bucket, user_key, history, number)
-join subscriptions as s on s.bucket = w.bucket and s.user_key = w.user_key
+left join subscriptions as s on s.bucket = w.bucket and s.user_key = w.user_key
     and (w.history or {may_stand(s)})
 order by w.number, s.id;
 

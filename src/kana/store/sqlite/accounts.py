@@ -9,7 +9,9 @@ import apsw
 from kana.engine.usage.batch import NamedUser
 from kana.model.account import Account
 from kana.model.environment import bucket_of
+from kana.model.given import Given
 from kana.model.user import UserRef
+from kana.store.given import given_from
 from kana.store.sqlite.statements import SQL
 from kana.store.subscriptions import subscription_from
 
@@ -23,12 +25,18 @@ def load_accounts(
     """
     asked = [(bucket_of(*user), user[0].value, user[1], user in history, number) for number, user in enumerate(users)]
     accounts: dict[NamedUser, Account] = {}
-    for number, bucket, user_key, *held in connection.executemany(SQL["load_account"], asked):
+    for number, bucket, user_key, has_given, *held in connection.executemany(SQL["load_account"], asked):
         user = users[number]
         subscriptions = () if held[0] is None else (subscription_from(bucket, user_key, *held),)
         known = accounts.get(user)
         if known is None:
-            accounts[user] = Account(UserRef(user[0], bucket, user_key, user[1]), subscriptions)
+            given = _load_given(connection, bucket, user_key) if has_given else ()
+            accounts[user] = Account(UserRef(user[0], bucket, user_key, user[1]), subscriptions, given)
         else:
-            accounts[user] = Account(known.user, known.subscriptions + subscriptions)
+            accounts[user] = Account(known.user, known.subscriptions + subscriptions, known.given)
     return accounts
+
+
+def _load_given(connection: apsw.Connection, bucket: int, user_key: int) -> tuple[Given, ...]:
+    found = connection.execute(SQL["load_given"], (bucket, user_key))
+    return tuple(given_from(bucket, user_key, *row) for row in found)

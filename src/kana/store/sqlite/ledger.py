@@ -10,8 +10,8 @@ import apsw
 from kana.engine.ports.usage import Snapshot, Want, Wanted
 from kana.engine.usage.batch import Batch, KeyUse, NamedUser
 from kana.model.account import Account
-from kana.model.entitlement import CounterKey
 from kana.model.environment import Environment
+from kana.model.grant import CounterKey
 from kana.model.usage import Entry
 from kana.store.catalogs import Catalogs
 from kana.store.entries import Entries, counter_row, day_rows, entry_from, entry_row, hour_rows

@@ -3,7 +3,9 @@
 
 -- name: load_account
 -- ?1, ?2, ?3: bucket, environment, id; ?4: whether ended subscriptions are wanted too; ?5: its number among those asked.
-select ?5, i.home_bucket, i.user_key, {subscription(s)}
+-- What was given to the user alone is read by `load_given`, where there is anything.
+select ?5, i.home_bucket, i.user_key,
+    exists (select 1 from given as g where g.bucket = i.home_bucket and g.user_key = i.user_key), {subscription(s)}
 from user_ids as i
 left join subscriptions as s on s.bucket = i.home_bucket and s.user_key = i.user_key
     and (?4 or {may_stand(s)})

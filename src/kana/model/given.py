@@ -1,0 +1,200 @@
+"""What was given to one user: units on top of what their packages allow, or something in place of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, TypeAlias
+
+from kana.errors import InvalidValue
+from kana.model.allowance import Allowance
+from kana.model.feature import Feature
+from kana.model.grant import Source
+from kana.model.package import NO_PACKAGE
+from kana.model.period import ResetPeriod
+from kana.model.text import shown, units
+from kana.model.user import UserRef
+from kana.model.value import value_object
+
+REASON_MAX = 500
+"""Most characters of the reason why something was given."""
+
+
+@value_object(kw_only=True)
+class TopUp:
+    """Units of a feature that were given or sold to one user, from ``start`` until ``ends_at`` or for ever.
+
+    ``id`` is unique in the database and is shown as a decimal string. ``by`` says who gave them, as the log names
+    them. What is left at the end is lost.
+
+    Raises:
+        InvalidValue: a field is not allowed; the message names it.
+    """
+
+    noun: ClassVar[str] = "top-up"
+
+    id: int
+    bucket: int
+    user_key: int
+    feature_id: str
+    amount: int
+    start: datetime
+    ends_at: datetime | None = None
+    reason: str
+    by: str
+    created_at: datetime
+    key: bytes | None = None
+
+    def __post_init__(self) -> None:
+        units(self.amount, field="amount", least=1)
+        _check_window(self.start, self.ends_at, field="expiresAt")
+        _check_reason(self.reason)
+
+    @property
+    def package_id(self) -> str:
+        """None: its usage counts for no package."""
+        return NO_PACKAGE
+
+    @property
+    def source(self) -> Source:
+        """Where its units come from."""
+        return Source.TOP_UP
+
+    @property
+    def allowance(self) -> Allowance:
+        """Its units, which never reset."""
+        return Allowance(limit=self.amount)
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether its units may be used at a moment."""
+        return _holds(self, moment)
+
+
+@value_object(kw_only=True)
+class Override:
+    """What one user has of a feature in place of what their packages allow, until ``ends_at`` or for ever.
+
+    ``denied`` gives nothing, whatever the other fields say. What is added to packages and top-ups stays. At most one
+    holds at a time: a new one ends the one before.
+
+    Raises:
+        InvalidValue: a field is not allowed; the message names it.
+    """
+
+    noun: ClassVar[str] = "override"
+
+    id: int
+    bucket: int
+    user_key: int
+    feature_id: str
+    limit: int | None = None
+    overage_enabled: bool = False
+    reset_period: ResetPeriod | None = None
+    denied: bool = False
+    start: datetime
+    ends_at: datetime | None = None
+    reason: str
+    by: str
+
+    def __post_init__(self) -> None:
+        if self.limit is not None:
+            units(self.limit, field="limit")
+        _check_window(self.start, self.ends_at, field="endsAt")
+        _check_reason(self.reason)
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was set, from when on it holds."""
+        return self.start
+
+    @property
+    def package_id(self) -> str:
+        """None, where it stands in place of nothing."""
+        return NO_PACKAGE
+
+    @property
+    def source(self) -> Source:
+        """Where its units come from."""
+        return Source.OVERRIDE
+
+    @property
+    def allowance(self) -> Allowance:
+        """What may be used; of what is denied, nothing."""
+        if self.denied:
+            return Allowance(limit=0, reset_period=self.reset_period)
+        return Allowance(limit=self.limit, overage_enabled=self.overage_enabled, reset_period=self.reset_period)
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether it stands in place of packages at a moment."""
+        return _holds(self, moment)
+
+
+Given: TypeAlias = TopUp | Override
+
+
+@value_object(kw_only=True)
+class OverrideTerms:
+    """What an override says of a feature. ``keeps_reset_period``: the one that answers without it stays."""
+
+    limit: int | None = None
+    overage_enabled: bool = False
+    reset_period: ResetPeriod | None = None
+    keeps_reset_period: bool = True
+    denied: bool = False
+    ends_at: datetime | None = None
+
+    def override(
+        self,
+        *,
+        id: int,  # noqa: A002 - the field's name
+        user: UserRef,
+        feature: Feature,
+        reset_period: ResetPeriod | None,
+        reason: str,
+        by: str,
+        now: datetime,
+    ) -> Override:
+        """Return the override of these terms from now on.
+
+        Raises:
+            InvalidValue: a field is not allowed, the end is not after now, or a BINARY feature is given a limit.
+        """
+        if not feature.is_counted and not (self.limit is None and not self.overage_enabled):
+            raise InvalidValue(f"limit is for CONSUMABLE features, and {feature.id!r} is BINARY", field="limit")
+        if self.ends_at is not None and self.ends_at <= now:
+            raise InvalidValue(
+                f"endsAt must be after {now.isoformat()}, got {self.ends_at.isoformat()}", field="endsAt"
+            )
+        return Override(
+            id=id,
+            bucket=user.bucket,
+            user_key=user.key,
+            feature_id=feature.id,
+            limit=None if self.denied else self.limit,
+            overage_enabled=self.overage_enabled and not self.denied,
+            reset_period=reset_period if self.keeps_reset_period else self.reset_period,
+            denied=self.denied,
+            start=now,
+            ends_at=self.ends_at,
+            reason=reason,
+            by=by,
+        )
+
+
+def _holds(given: Given, moment: datetime) -> bool:
+    return given.start <= moment and (given.ends_at is None or moment < given.ends_at)
+
+
+def _check_window(start: datetime, ends_at: datetime | None, *, field: str) -> None:
+    # Ended at its start, it was taken back before it held.
+    if ends_at is not None and ends_at < start:
+        raise InvalidValue(
+            f"{field} must not be before {start.isoformat()}, from when on it holds, got {ends_at.isoformat()}",
+            field=field,
+        )
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip() or len(reason) > REASON_MAX:
+        raise InvalidValue(
+            f"reason must be 1 to {REASON_MAX} characters and not blank, got {shown(reason)}", field="reason"
+        )
