@@ -56,8 +56,8 @@ class _Served:
 
     def close(self) -> None:
         """End both."""
-        self.calls.terminate()
-        self.calls.wait()
+        with self.calls:
+            self.calls.terminate()
         self.server.terminate()
         self.server.close()
 
