@@ -2,7 +2,7 @@
 
 ``python -m tests.reliability.acknowledge DATABASE SYNCHRONOUS ACKNOWLEDGED COUNT PAGES``: after COUNT acknowledgements
 it cuts the power of the database's disk from inside, in the middle of everything, and ends with 0. The log is
-brought into the file whenever it has grown by so many pages, which the writer does itself at four times as many.
+copied into the file when it has so many pages, however full the disk is; at four times as many the writer waits.
 """
 
 from __future__ import annotations
@@ -57,6 +57,6 @@ async def _main(database: Path, synchronous: str, acknowledged: Path, count: int
 
 
 if __name__ == "__main__":
-    checkpoints.CHECKPOINT_PAGES = int(sys.argv[5])
+    checkpoints.CHECKPOINT_PAGES = checkpoints.TIGHT_PAGES = int(sys.argv[5])
     checkpoints.LOG_PAGES_MAX = 4 * checkpoints.CHECKPOINT_PAGES
     asyncio.run(_main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kana.store.sqlite import SqliteStore
-from kana.store.sqlite.checkpoints import CHECKPOINT_PAGES
+from kana.store.sqlite.checkpoints import CHECKPOINT_PAGES, TIGHT_PAGES
 from tests.reliability.ledger import damage, read_lines
 from tests.reliability.machine import Disk, traced
 from tests.support.client import AdminClient
@@ -22,7 +22,7 @@ SYSTEM_CALLS = "trace=pwrite64,fdatasync,write,writev,sendto,sendmsg"
 
 
 async def _lost_at_a_power_cut(
-    disk: Disk, acknowledged: Path, *, synchronous: str, count: int, pages: int = CHECKPOINT_PAGES
+    disk: Disk, acknowledged: Path, *, synchronous: str, count: int, pages: int = TIGHT_PAGES
 ) -> int:
     """Cut the power after so many acknowledgements; return how many of them are not there afterwards."""
     with disk.plugged_in() as folder:
@@ -44,7 +44,7 @@ async def _lost_at_a_power_cut(
         ]
         subprocess.run(command, cwd=ROOT, check=True)  # noqa: ASYNC221 - nobody else waits on this loop
     with disk.plugged_in() as folder:
-        assert _times_begun_anew(folder / "kana.db-wal") > 0 or pages == CHECKPOINT_PAGES, "nothing was copied"
+        assert _times_begun_anew(folder / "kana.db-wal") > 0 or pages >= TIGHT_PAGES, "nothing was copied"
         assert damage(folder / "kana.db") == []
         kept = {line.id for line in read_lines(folder / "kana.db")}
     told = {int(line) for line in acknowledged.read_text().split()}  # noqa: ASYNC240
@@ -77,8 +77,12 @@ async def test_a_power_cut_while_the_log_is_copied_loses_nothing(tmp_path: Path,
 
 @pytest.mark.parametrize("count", [300, 600])
 async def test_the_power_cut_is_real(tmp_path: Path, count: int) -> None:
-    """The control: with synchronous=NORMAL, which does not wait for the disk, acknowledged entries are lost."""
-    assert await _lost_at_a_power_cut(Disk(tmp_path), tmp_path / "told", synchronous="NORMAL", count=count) > 0
+    """The control: with synchronous=NORMAL, which does not wait for the disk, acknowledged entries are lost.
+
+    The log is too short to be copied, which would wait for the disk, at times until after the last acknowledgement.
+    """
+    disk, told = Disk(tmp_path), tmp_path / "told"
+    assert await _lost_at_a_power_cut(disk, told, synchronous="NORMAL", count=count, pages=CHECKPOINT_PAGES) > 0
 
 
 async def test_an_answer_follows_the_sync_that_follows_the_write(kana: KanaServer, tmp_path: Path) -> None:
