@@ -170,7 +170,12 @@ def create_app(
             for environment in Environment:
                 await engine.catalog.settle(environment)
                 await engine.catalog.read(environment)
-        async with engine.replayer.running(), engine.imports.running(), engine.access.uses.running():
+        async with (
+            engine.replayer.running(),
+            engine.imports.running(),
+            engine.deletions.running(),
+            engine.access.uses.running(),
+        ):
             yield
         await engine.recorder.drain()
         await store.close()

@@ -48,6 +48,7 @@ PAGES: tuple[str, ...] = (
     "/user/new",
     "/user/edit?id=user-0",
     "/user/tokens?id=user-0",
+    "/user/delete?id=user-0",
     "/users/import",
 )
 """Pages below ``/test`` and ``/live``, as an owner opens them."""
@@ -178,6 +179,19 @@ FORMS: tuple[Form, ...] = (
         says="The subscription was cancelled.",
     ),
     Form(page="/user?id=ada", follow=("Revoke tokens",), press="Revoke", says="The tokens of ada were revoked."),
+    Form(
+        page="/user?id=ada",
+        follow=("Delete",),
+        fill={"Type ada to confirm": "bob"},
+        press="Delete user",
+        says="Type ada to delete this user.",
+    ),
+    Form(
+        page="/user/delete?id=ada",
+        fill={"Type ada to confirm": "ada"},
+        press="Delete user",
+        says="The user was deleted.",
+    ),
     Form(page="/package/archive?id=gold", press="Archive", says="Gold was archived."),
 )
 """Sent in this order in each environment, by an owner."""

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -35,6 +35,11 @@ from tests.support.world import (
 )
 
 
+def at_noon() -> datetime:
+    """A clock that stands."""
+    return NOON
+
+
 def new_user(id: str, key: int = 1, environment: Environment = TEST, **changes: object) -> User:  # noqa: A002
     """A user who is kept where their id says."""
     return a_user(id, key=key, environment=environment, bucket=bucket_of(environment, id), **changes)
@@ -61,7 +66,7 @@ async def test_unknown_users_are_not_found(store: Store) -> None:
         with pytest.raises(UserNotFound, match=f"^User not found: '{user_id}'$"):
             await store.users.user(environment, user_id)
         with pytest.raises(UserNotFound):
-            await store.users.update_user(environment, user_id, lambda user: user)
+            await store.users.update_user(environment, user_id, lambda user: user, clock=at_noon)
         with pytest.raises(UserNotFound):
             await store.users.change_subscriptions(environment, user_id, lambda *_: [])
         with pytest.raises(UserNotFound):
@@ -74,7 +79,7 @@ async def test_a_user_is_found_by_where_their_data_is_kept(store: Store) -> None
     """By bucket and key, renamed or not; None for another place, and in the other environment."""
     user = new_user("ada")
     await store.users.create_user(user)
-    renamed = await store.users.update_user(TEST, "ada", lambda user: replace(user, id="bob"))
+    renamed = await store.users.update_user(TEST, "ada", lambda user: replace(user, id="bob"), clock=at_noon)
     assert await store.users.user_by_key(TEST, user.bucket, user.key) == renamed
     for environment, bucket, key in (
         (LIVE, user.bucket, user.key),
@@ -127,9 +132,9 @@ async def test_a_user_is_changed_under_its_lock(store: Store) -> None:
         assert user.name is not None
         return replace(user, name=str(int(user.name) + 1))
 
-    await asyncio.gather(*(store.users.update_user(TEST, "ada", count_up) for _ in range(16)))
+    await asyncio.gather(*(store.users.update_user(TEST, "ada", count_up, clock=at_noon) for _ in range(16)))
     with pytest.raises(InvalidValue):
-        await store.users.update_user(TEST, "ada", lambda user: replace(user, name=""))
+        await store.users.update_user(TEST, "ada", lambda user: replace(user, name=""), clock=at_noon)
     assert await store.users.user(TEST, "ada") == new_user("ada", name="16")
 
 
@@ -137,7 +142,7 @@ async def test_all_of_a_user_may_change_but_the_key(store: Store) -> None:
     """What the change returns is kept whole."""
     await store.users.create_user(new_user("ada"))
     changed = new_user("ada", billing_id="b", name="n", email="e", metadata=[1])
-    assert await store.users.update_user(TEST, "ada", lambda _: changed) == changed
+    assert await store.users.update_user(TEST, "ada", lambda _: changed, clock=at_noon) == changed
     assert await store.users.user(TEST, "ada") == changed
 
 
@@ -157,9 +162,9 @@ async def test_tokens_are_revoked_at_once_everywhere(store: Store, place: Place)
     renamed = replace(user, id="bob", name="B")
     await asyncio.gather(
         *(each.users.revoke_tokens(TEST, "ada", by=TESTER, now=NOON) for each in (store, another) * 4),
-        store.users.update_user(TEST, "ada", lambda user: replace(user, name="B")),
+        store.users.update_user(TEST, "ada", lambda user: replace(user, name="B"), clock=at_noon),
     )
-    await store.users.update_user(TEST, "ada", lambda user: replace(user, id="bob"))
+    await store.users.update_user(TEST, "ada", lambda user: replace(user, id="bob"), clock=at_noon)
     user_import = an_import(1)
     await store.imports.begin_import(user_import)
     await store.imports.keep_page(1, 0, [Row(number=2, id="bob", details={"email": "b@example.com"})], now=NOON)
@@ -221,9 +226,9 @@ async def test_nobody_is_renamed_onto_another(store: Store) -> None:
     await store.users.create_user(ada)
     await store.users.create_user(bob)
     with pytest.raises(Conflict, match="User 'bob' already exists"):
-        await store.users.update_user(TEST, "ada", lambda user: replace(user, id="bob", name="lost"))
+        await store.users.update_user(TEST, "ada", lambda user: replace(user, id="bob", name="lost"), clock=at_noon)
     assert [await store.users.user(TEST, user_id) for user_id in ("ada", "bob")] == [ada, bob]
-    assert await store.users.update_user(TEST, "ada", lambda user: replace(user, id="ada")) == ada
+    assert await store.users.update_user(TEST, "ada", lambda user: replace(user, id="ada"), clock=at_noon) == ada
     await store.users.create_user(new_user("bob", 3, LIVE))
 
 

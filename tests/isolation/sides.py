@@ -31,6 +31,9 @@ _TOKEN = re.compile(r"eyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]+")
 ADA, FRESH, MOVER, LEAVER, RENAMED = "ada", "fresh", "mover", "leaver", "to-rename"
 """Ada is on basic and has used some; fresh is on nothing; mover and leaver are on basic; renamed will be."""
 
+DELETED = "user-to-delete"
+"""On basic, with usage, until they are deleted."""
+
 
 @dataclass
 class Side:
@@ -81,9 +84,9 @@ class Side:
             self.ask(CREATE_PACKAGE, input={**given, "features": [held, {"id": "support"}]})
             if package_id not in ("to-publish", "to-delete"):
                 self.ask(PUBLISH, id=package_id)
-        for user_id in (ADA, FRESH, MOVER, LEAVER, RENAMED):
+        for user_id in (ADA, FRESH, MOVER, LEAVER, RENAMED, DELETED):
             self.ask(CREATE_USER, input={"id": user_id, **self._person(), "metadata": metadata})
-        for user_id in (ADA, MOVER, LEAVER):
+        for user_id in (ADA, MOVER, LEAVER, DELETED):
             [made] = self.ask(SUBSCRIBE, userId=user_id, packageIds=["basic"])["subscribe"]
             self.subscriptions[user_id] = made["id"]
             self.ask(RECORD, input={"userId": user_id, "featureId": "message", "delta": self.number})

@@ -137,6 +137,18 @@ async def test_users_are_created_changed_read_and_listed(either: Any, number: in
     assert token.token.count(".") == 2
 
 
+async def test_a_user_is_deleted(either: Any, number: int) -> None:
+    """They are found no more, and their id is free for somebody else."""
+    user_id = f"deleted-{number}"
+    await value(either.users.create(id=user_id, name="Ada"))
+    deleted = await value(either.users.delete(user_id=user_id))
+    assert deleted.is_cleared
+    assert deleted.id.startswith("deleted-user:")
+    with pytest.raises(UserNotFound):
+        await value(either.users.retrieve(id=user_id))
+    assert (await value(either.users.create(id=user_id))).name is None
+
+
 async def test_a_users_tokens_are_revoked(either: Any, server: KanaServer, number: int) -> None:
     """A token opens until all of its user's are revoked; one made afterwards opens."""
     user_id = f"leaver-{number}"
@@ -293,6 +305,7 @@ async def test_errors_of_the_server_are_raised_by_their_class(either: Any, user:
         (UserNotFound, lambda: either.features.can_use(**nobody)),
         (UserNotFound, lambda: either.users.retrieve(id="nobody")),
         (UserNotFound, lambda: either.users.revoke_tokens(user_id="nobody")),
+        (UserNotFound, lambda: either.users.delete(user_id="nobody")),
         (FeatureNotFound, lambda: either.features.record_usage(user_id=user, feature_id="nothing")),
         (FeatureNotFound, lambda: either.features.retrieve(id="nothing")),
         (PackageNotFound, lambda: either.packages.retrieve(id="nothing")),

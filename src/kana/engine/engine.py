@@ -18,6 +18,7 @@ from kana.engine.usage.insights import InsightEngine
 from kana.engine.usage.recorder import Recorder
 from kana.engine.usage.usage import UsageEngine
 from kana.engine.users.accounts import AccountEngine
+from kana.engine.users.deletions import DeletionEngine
 from kana.engine.users.directory import DirectoryEngine
 from kana.engine.users.giving import GivingEngine
 from kana.engine.users.holdings import HoldingEngine
@@ -36,6 +37,7 @@ class Engine:
     catalog: CatalogEngine
     colleagues: ColleagueEngine
     config: ConfigEngine
+    deletions: DeletionEngine
     directory: DirectoryEngine
     giving: GivingEngine
     imports: ImportEngine
@@ -73,6 +75,7 @@ class Engine:
             catalog=CatalogEngine(store.catalogs, clock=clock),
             colleagues=ColleagueEngine(store.colleagues, clock=clock, passwords=passwords),
             config=ConfigEngine(store.catalogs, clock=clock),
+            deletions=DeletionEngine(store.deletions, clock=clock),
             directory=DirectoryEngine(store.users, store.ledger, clock=clock),
             giving=GivingEngine(store.users, clock=clock, ids=ids),
             imports=ImportEngine(store.imports, clock=clock, ids=ids),

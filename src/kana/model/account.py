@@ -144,6 +144,11 @@ def cancel(
     return [_ended(s, ends_at=ends_at, now=now) for s in ending if s.ends_at is None or s.ends_at > ends_at]
 
 
+def end_all(account: Account, *, now: datetime) -> list[Subscription]:
+    """Return every subscription that has not ended, ended now."""
+    return [_ended(subscription, ends_at=now, now=now) for subscription in account.state(now)]
+
+
 def _ended(subscription: Subscription, *, ends_at: datetime, now: datetime) -> Subscription:
     return replace(subscription, ends_at=ends_at).at(now)
 

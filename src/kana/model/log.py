@@ -7,6 +7,12 @@ from datetime import datetime
 from kana.model.environment import Actor, Environment
 from kana.model.value import value_object
 
+NOT_USERS = frozenset({
+    "colleague", "feature", "invitation", "key", "mapping rule", "package", "settings", "signing secret", "users",
+    "workspace",
+})  # fmt: skip
+"""The kinds of subjects whose ids are not those of users. What a line of another kind is about is a user."""
+
 
 @value_object(kw_only=True)
 class LogLine:

@@ -30,6 +30,9 @@ UNITS_MAX = 2**53 - 1
 NUMBER_MAX = 2**63 - 1
 """Largest number that is an id: what every database keeps."""
 
+SURROGATE = "deleted-user:"
+"""What the surrogate of a deleted user's id begins with."""
+
 INVISIBLE = (
     "\u00a0\u00ad\u061c\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufeff\uffa0"
 )
@@ -38,6 +41,7 @@ INVISIBLE = (
 _SHOWN_MAX = 60
 _BLANK_ENDS = re.compile(f"^[ {INVISIBLE}]|[ {INVISIBLE}]$").search
 _DIGITS = re.compile(r"([+-]?[0-9]{1,30})(?:\.0{1,30})?").fullmatch
+_SURROGATE = re.compile(f"{SURROGATE}[0-9a-f]{{32}}").fullmatch
 _PRINTABLE = re.compile(f"[!-~]{{1,{TEXT_LENGTH_MAX}}}").fullmatch
 
 
@@ -118,12 +122,17 @@ def new_identifier(value: str, *, field: str, old: str | None = None) -> str:
     has such an id (``old``) keeps it, is found by it and can be renamed.
 
     Raises:
-        InvalidValue: it is not an id, or begins or ends with a space or an invisible character.
+        InvalidValue: it is not an id, begins or ends with a space or an invisible character, or is the surrogate of
+            a deleted user.
     """
-    if value != old and _BLANK_ENDS(identifier(value, field=field)):
+    if value == old:
+        return value
+    if _BLANK_ENDS(identifier(value, field=field)):
         raise InvalidValue(
             f"{field} must not begin or end with a space or an invisible character, got {shown(value)}", field=field
         )
+    if _SURROGATE(value):
+        raise InvalidValue(f"{field} must not be what stands for a deleted user, got {shown(value)}", field=field)
     return value
 
 

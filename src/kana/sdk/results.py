@@ -162,6 +162,17 @@ class User:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedUser:
+    """What is left of a user who was deleted: ``id`` stands in place of theirs, as in the log of changes.
+
+    If not everything is cleared, the server continues; the user is found nowhere either way.
+    """
+
+    id: str
+    is_cleared: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackageSubscription:
     """One user's subscription to one package. Reset periods are counted from ``started_at``."""
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 from kana.sdk.conversation import Steps
 from kana.sdk.operation import D, Group, operation
 from kana.sdk.pages import by_id, every_page
-from kana.sdk.results import GeneratedUserToken, User
+from kana.sdk.results import DeletedUser, GeneratedUserToken, User
 from kana.sdk.wire import UNSET, Unset, given, mutation, query
 
 CREATE: Final = mutation("createUser(input: CreateUserInput!)", User)
@@ -14,6 +14,7 @@ RETRIEVE: Final = query("user(id: String!)", User)
 LIST: Final = query("users(first: Int, after: String)", list[User])
 GENERATE_TOKEN: Final = mutation("generateUserToken(userId: String!)", GeneratedUserToken)
 REVOKE_TOKENS: Final = mutation("revokeUserTokens(userId: String!)", User)
+DELETE: Final = mutation("deleteUser(userId: String!)", DeletedUser)
 
 
 class Users(Group[D]):
@@ -89,3 +90,15 @@ class Users(Group[D]):
             OutcomeUnknown: the answer was lost; it is safe to call again.
         """
         return self._core.ask(REVOKE_TOKENS, userId=user_id)
+
+    @operation
+    def delete(self, *, user_id: str) -> Steps[DeletedUser]:
+        """Delete a user with everything that says who they are; what they used stays in every sum.
+
+        It cannot be undone. Their id can be used for somebody else once ``is_cleared``.
+
+        Raises:
+            UserNotFound: there is no such user.
+            OutcomeUnknown: the answer was lost; call again, and UserNotFound means that the user was deleted.
+        """
+        return self._core.ask(DELETE, userId=user_id)

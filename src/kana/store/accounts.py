@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from kana.engine.ids import bucket_of_id
+from kana.engine.ports.clock import Clock
 from kana.engine.ports.users import Signed, Subscribed
 from kana.errors import SubscriptionNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.environment import Actor, Environment, bucket_of
+from kana.model.environment import Actor, Environment
 from kana.model.given import Given
 from kana.model.search import UserSearch
 from kana.model.subscription import Subscription
@@ -22,6 +23,7 @@ from kana.store.given import given_from, given_log_rows, given_row
 from kana.store.session import Session, Transactions
 from kana.store.subscriptions import subscribed_from, subscription_from, subscription_log_rows, subscription_row
 from kana.store.users import (
+    leave_id,
     load_user,
     load_user_ref,
     load_users,
@@ -76,7 +78,13 @@ class Accounts:
         return await self._transactions.read_aside(lambda session: load_users(session, "list_users", *bindings))
 
     async def update_user(
-        self, environment: Environment, user_id: str, change: Callable[[User], User], *, signed: Signed | None = None
+        self,
+        environment: Environment,
+        user_id: str,
+        change: Callable[[User], User],
+        *,
+        clock: Clock,
+        signed: Signed | None = None,
     ) -> User:
         """Change a user under their lock."""
 
@@ -85,7 +93,7 @@ class Accounts:
             new = change(old)
             if new.id != old.id:
                 await take_id(session, new)
-                await session.execute("delete_user_id", bucket_of(environment, old.id), environment.value, old.id)
+                await leave_id(session, old, now=clock())
             await session.execute("put_user", *user_row(new))
             if signed is not None and new != old:
                 await session.execute("add_log_line", *user_log_row(old, new, signed))
@@ -115,7 +123,7 @@ class Accounts:
         """Change an account under its lock."""
 
         async def work(session: Session) -> list[Subscription]:
-            account = await _load_account(session, await lock_user_ref(session, environment, user_id))
+            account = await load_account(session, await lock_user_ref(session, environment, user_id))
             catalogs = await self._catalogs.read(session, [environment])
             changed = list(change(account, catalogs[environment]))
             await session.many("put_subscription", [subscription_row(environment, each) for each in changed])
@@ -136,7 +144,7 @@ class Accounts:
         """Change what was given to a user under their account's lock."""
 
         async def work(session: Session) -> list[Given]:
-            account = await _load_account(session, await lock_user_ref(session, environment, user_id))
+            account = await load_account(session, await lock_user_ref(session, environment, user_id))
             catalogs = await self._catalogs.read(session, [environment])
             changed = list(change(account, catalogs[environment]))
             await session.many("put_given", [given_row(environment, each) for each in changed])
@@ -204,7 +212,7 @@ class Accounts:
         )
 
 
-async def _load_account(session: Session, user: UserRef) -> Account:
+async def load_account(session: Session, user: UserRef) -> Account:
     """Return an account with its ended subscriptions."""
     found = await session.rows("load_subscriptions_of", user.bucket, user.key)
     subscriptions = tuple(subscription_from(user.bucket, user.key, *row) for row in found)

@@ -17,6 +17,7 @@ from kana.model.period import CLOCKS_APART, from_milliseconds, period_start_at, 
 from kana.model.text import NUMBER_MAX
 from kana.store.log import log_line_from
 from kana.store.session import Row, Session, Transactions
+from kana.store.unfinished import load_deletions
 from kana.store.users import load_user_ref
 from kana.store.values import NO_RESET, RESETS, earliest_start, whole
 
@@ -132,7 +133,14 @@ class Insights:
     ) -> list[LogLine]:
         """Read lines backwards."""
         bindings = (environment.value, NUMBER_MAX if before is None else before, subject_id, limit, shared)
-        return await self._read("list_log", bindings, log_line_from)
+
+        async def work(session: Session) -> list[LogLine]:
+            lines = [log_line_from(row) for row in await session.rows("list_log", *bindings)]
+            for deletion in await load_deletions(session, environment):
+                lines = [deletion.line(line) for line in lines]
+            return [line for line in lines if subject_id in (None, line.subject_id)]
+
+        return await self._transactions.read_aside(work)
 
     async def _read(self, statement: str, bindings: Row, read: Callable[[Row], _Read]) -> list[_Read]:
         async def work(session: Session) -> list[_Read]:

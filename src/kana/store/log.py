@@ -37,8 +37,8 @@ def log_row(
         by.name,
         action,
         *subject,
-        _described(before),
-        _described(after),
+        described(before),
+        described(after),
     )
 
 
@@ -64,7 +64,8 @@ def verb(before: object, after: object) -> str:
     return "deleted" if after is None else "updated"
 
 
-def _described(value: Any) -> str | None:
+def described(value: Any) -> str | None:
+    """Write a value as the JSON of a line."""
     if value is None:
         return None
     return json.dumps(_said(value) if is_dataclass(value) else value, default=str, ensure_ascii=False)

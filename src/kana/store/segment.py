@@ -13,6 +13,7 @@ from kana.model.segment import EventStatus, MappingRule, MessageType, PropertyCo
 from kana.model.text import NUMBER_MAX
 from kana.store.log import log_row, verb
 from kana.store.session import Lock, Row, Session, Transactions
+from kana.store.unfinished import load_deletions
 from kana.store.values import to_json
 
 """Stands for an open end: no number to begin before, no moment to end at."""
@@ -86,10 +87,18 @@ class Segment:
         self, environment: Environment, *, status: EventStatus | None, limit: int, before: int | None
     ) -> list[SegmentEvent]:
         """Return events, the newest first."""
-        before = NUMBER_MAX if before is None else before
-        if status is None:
-            return await self._events("list_segment_events", environment.value, before, limit)
-        return await self._events("list_segment_events_of_status", environment.value, status.value, before, limit)
+        name, asked = "list_segment_events", [environment.value]
+        if status is not None:
+            name, asked = "list_segment_events_of_status", [environment.value, status.value]
+
+        async def work(session: Session) -> list[SegmentEvent]:
+            found = await session.rows(name, *asked, NUMBER_MAX if before is None else before, limit)
+            events = [event_from(row) for row in found]
+            for deletion in await load_deletions(session, environment):
+                events = [deletion.event(event) for event in events]
+            return [event for event in events if status in (None, event.status)]
+
+        return await self._transactions.read_aside(work)
 
     async def count_segment_events(self, environment: Environment) -> Mapping[EventStatus, tuple[int, datetime]]:
         """Count events by status."""
@@ -143,7 +152,7 @@ class Segment:
 
     async def _events(self, statement: str, *bindings: str | int) -> list[SegmentEvent]:
         async def work(session: Session) -> list[SegmentEvent]:
-            return [_event_from(row) for row in await session.rows(statement, *bindings)]
+            return [event_from(row) for row in await session.rows(statement, *bindings)]
 
         return await self._transactions.read_aside(work)
 
@@ -170,7 +179,7 @@ async def _load_events(session: Session, events: Sequence[SegmentEvent]) -> list
         return []
     keys = [_event_key(event) for event in events]
     columns = [session.array(column) for column in zip(*keys, strict=True)]
-    found = map(_event_from, await session.rows("load_segment_events", *columns))
+    found = map(event_from, await session.rows("load_segment_events", *columns))
     kept = {_event_key(event): event for event in found}
     return [kept[key] for key in keys]
 
@@ -180,7 +189,7 @@ async def _map(
 ) -> tuple[list[SegmentEvent], int | None]:
     """Compare events of ``list_open_events`` with the rules; return those that match, and the last number."""
     await session.lock(Lock.RULES)
-    events = [_event_from(row) for row in await session.rows("list_open_events", *bindings)]
+    events = [event_from(row) for row in await session.rows("list_open_events", *bindings)]
     rules = await _load_rules(session, environment)
     pairs = [(event, map_event(event, rules)) for event in events]
     return [new for old, new in pairs if new is not old], events[-1].number if events else None
@@ -191,7 +200,7 @@ def _in_order(events: Iterable[SegmentEvent]) -> list[SegmentEvent]:
     return sorted(events, key=_event_key)
 
 
-def _event_from(row: Row) -> SegmentEvent:
+def event_from(row: Row) -> SegmentEvent:
     """Read a row of ``load_segment_events`` and of the lists of events."""
     return SegmentEvent(
         bucket=row[0],

@@ -62,10 +62,21 @@ async def take_id(session: Session, user: User) -> None:
     """Take an id for a user.
 
     Raises:
-        Conflict: another user has it.
+        Conflict: another user has it, or had it and is still being deleted.
     """
-    if not await session.execute("add_user_id", *user_id_row(user)):
-        raise Conflict(f"User {shown(user.id)} already exists; a user's id is unique")
+    row = user_id_row(user)
+    if await session.execute("add_user_id", *row):
+        return
+    if await session.value("is_leaving", *row[:3]) is not None:
+        raise Conflict(f"User {shown(user.id)} is still being deleted; their id can be used again in a moment")
+    raise Conflict(f"User {shown(user.id)} already exists; a user's id is unique")
+
+
+async def leave_id(session: Session, user: User, *, now: datetime, is_leaving: bool = False) -> None:
+    """Give back a user's id, and keep that they had it; ``is_leaving`` keeps others from taking it for now."""
+    key = (bucket_of(user.environment, user.id), user.environment.value, user.id)
+    await session.execute("delete_user_id", *key)
+    await session.execute("add_former_id", *key, to_milliseconds(now), user.bucket, user.key, int(is_leaving))
 
 
 def user_from(row: Row) -> User:
@@ -122,6 +133,12 @@ def user_log_row(old: User | None, new: User, signed: Signed) -> Row:
 def _told_user(user: User) -> dict[str, object]:
     told = ("id", "name", "email", "billing_id", "metadata")
     return {name: getattr(user, name) for name in told}
+
+
+def deleted_log_row(surrogate: str, environment: Environment, *, by: Actor, now: datetime) -> Row:
+    """Write the line for a deleted user, which says nothing of who they were."""
+    subject = ("user", surrogate)
+    return log_row("deleted", subject, environment=environment, before=None, after=None, by=by, now=now)
 
 
 def tokens_log_row(user: User, *, by: Actor, now: datetime) -> Row:

@@ -11,7 +11,12 @@ select home_bucket, user_key from user_ids where bucket = $1 and environment = $
 select home_bucket, user_key from user_ids where bucket = $1 and environment = $2 and id = $3 for update;
 
 -- name: add_user_id
-insert into user_ids (bucket, environment, id, home_bucket, user_key) values ($1, $2, $3, $4, $5)
+-- Unless its last user is still being deleted.
+insert into user_ids (bucket, environment, id, home_bucket, user_key)
+select $1::smallint, $2::text, $3::text, $4::smallint, $5::bigint
+where not exists (
+    select 1 from former_ids where bucket = $1::smallint and environment = $2::text and id = $3::text and is_leaving = 1
+)
 on conflict (bucket, environment, id) do nothing;
 
 -- name: delete_user_id

@@ -25,6 +25,7 @@ from kana.api.bulk import UsageAnswer, UsageFault
 from kana.api.graphql.plan import attribute_of
 from kana.engine.segment.mapping import EventCounts, UnmappedEventName, UnmappedProperty
 from kana.engine.usage.usage import PeriodUsage, Shown
+from kana.engine.users.deletions import DeletedUser
 from kana.model.entitlement import Consumption, Decision
 from kana.model.feature import Feature
 from kana.model.insights import Adoption, Outlook, Refusals, TopUser, UsageRow
@@ -64,6 +65,7 @@ SOURCES: dict[str, type] = {
     "ShowUsageData": Shown,
     "PackageSubscription": PackageSubscription,
     "User": User,
+    "DeletedUser": DeletedUser,
     "RecordedUsage": UsageAnswer,
     "BatchedUsage": UsageAnswer,
     "UsageError": UsageFault,

@@ -164,11 +164,11 @@ class Meanwhile:
             monkeypatch.setattr(store, name, self.after(getattr(store, name)))
 
     def after(self, write: Any) -> Any:
-        async def call(*arguments: Any) -> Any:
+        async def call(*arguments: Any, **named: Any) -> Any:
             if self.times:
                 self.times -= 1
                 await self.happens()
-            return await write(*arguments)
+            return await write(*arguments, **named)
 
         return call
 
@@ -189,7 +189,7 @@ async def test_an_import_that_got_an_id_meanwhile_is_none(shop: World, monkeypat
     await shop.accounts.create_user(TEST, id="x@g.com", email="x@g.com", billing_id="cus_1")
 
     async def named() -> None:
-        await update(TEST, "x@g.com", lambda user: replace(user, billing_id=None))
+        await update(TEST, "x@g.com", lambda user: replace(user, billing_id=None), clock=lambda: NOON)
 
     Meanwhile(shop.store.users, monkeypatch, named)
     await shop.engine.segment.receive(TEST, [identify(1, "42", email="x@g.com")])

@@ -10,6 +10,7 @@ from kana.api import tokens
 from kana.api.admin.context import Info
 from kana.api.admin.inputs import Input, fields_of, given_id
 from kana.engine.users.accounts import UserChanges
+from kana.engine.users.deletions import DeletedUser
 from kana.model.user import User
 
 query = QueryType()
@@ -58,6 +59,15 @@ async def revoke_user_tokens(_root: object, info: Info, *, user_id: str) -> User
     """Revoke all existing tokens of a user."""
     context = info.context
     return await context.engine.accounts.revoke_tokens(
+        context.environment, given_id(user_id, field="userId"), by=context.actor
+    )
+
+
+@mutation.field("deleteUser")
+async def delete_user(_root: object, info: Info, *, user_id: str) -> DeletedUser:
+    """Delete a user with everything that says who they are."""
+    context = info.context
+    return await context.engine.deletions.delete(
         context.environment, given_id(user_id, field="userId"), by=context.actor
     )
 

@@ -21,6 +21,7 @@ from kana.dashboard.pages import (
     user,
     user_actions,
     user_edit,
+    user_life,
     users_csv,
 )
 from kana.dashboard.route import Route
@@ -37,6 +38,7 @@ ROUTES: tuple[Route, ...] = (
     *user.ROUTES,
     *user_actions.ROUTES,
     *user_edit.ROUTES,
+    *user_life.ROUTES,
     *users_csv.ROUTES,
     *insights.ROUTES,
     *integrations.ROUTES,

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from kana.engine.ports.access import ColleagueStore, KeyStore
 from kana.engine.ports.catalog import CatalogStore
+from kana.engine.ports.deletions import DeletionStore
 from kana.engine.ports.imports import UserImportStore
 from kana.engine.ports.insights import InsightStore
 from kana.engine.ports.segment import SegmentStore
@@ -29,6 +30,11 @@ class Store(Protocol):
     @property
     def imports(self) -> UserImportStore:
         """Imports of users in progress."""
+        ...
+
+    @property
+    def deletions(self) -> DeletionStore:
+        """Deleting users."""
         ...
 
     @property

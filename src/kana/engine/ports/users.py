@@ -58,9 +58,17 @@ class AccountStore(Protocol):
         ...
 
     async def update_user(
-        self, environment: Environment, user_id: str, change: Callable[[User], User], *, signed: Signed | None = None
+        self,
+        environment: Environment,
+        user_id: str,
+        change: Callable[[User], User],
+        *,
+        clock: Clock,
+        signed: Signed | None = None,
     ) -> User:
         """Apply a pure change to a user under its lock. The id may change; subscriptions and usage follow.
+
+        That they had the old id until now, by ``clock``, is kept, so that all that is theirs can be found later.
 
         Raises:
             UserNotFound: no user has this id.

@@ -198,7 +198,9 @@ class SegmentEngine:
         if found is None:
             await self._users.create_user(identity.merged(self._stranger(environment, identity.user_id)))
         elif found != identity.merged(found):
-            await self._users.update_user(environment, found.id, lambda user: _merged(user, found, identity))
+            await self._users.update_user(
+                environment, found.id, lambda user: _merged(user, found, identity), clock=self._clock
+            )
 
     async def _user(self, environment: Environment, user_id: str) -> User | None:
         try:

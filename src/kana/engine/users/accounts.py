@@ -118,7 +118,7 @@ class AccountEngine:
             new_identifier(changes.get("id", user.id), field="id", old=user.id)
             return replace(user, **changes)
 
-        return await self._store.update_user(environment, user_id, change, signed=self._signed(by))
+        return await self._store.update_user(environment, user_id, change, clock=self._clock, signed=self._signed(by))
 
     async def revoke_tokens(self, environment: Environment, user_id: str, *, by: Actor) -> User:
         """Revoke all existing tokens of a user, immediately and in every process.

@@ -1,0 +1,215 @@
+"""Deleting users: who they are goes in one transaction, and every trace of them in pages after it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from kana.engine.ports.deletions import Mark
+from kana.engine.ports.users import Signed
+from kana.model import account as rules
+from kana.model.deletion import FORGOTTEN, Deletion, IdSpan, texts_of
+from kana.model.environment import Environment, bucket_of
+from kana.model.log import LogLine
+from kana.model.period import from_milliseconds, to_milliseconds
+from kana.model.segment import MessageType, SegmentEvent
+from kana.model.text import NUMBER_MAX
+from kana.model.user import User
+from kana.store.accounts import load_account
+from kana.store.log import described, log_line_from
+from kana.store.segment import event_from
+from kana.store.session import Row, Session, Transactions
+from kana.store.subscriptions import subscription_row
+from kana.store.unfinished import deletion_from, load_deletions, load_spans
+from kana.store.users import deleted_log_row, leave_id, load_user, lock_user_ref
+from kana.store.values import optional_milliseconds, to_json
+
+ENTRIES = 500
+"""How many entries of the ledger are cleared in one transaction."""
+
+EVENTS = 100
+"""How many events of Segment are cleared, or read to look for traces, in one transaction."""
+
+LINES = 100
+"""How many lines of the log are read in one transaction."""
+
+
+class Deletions:
+    """Deletes users. ``DeletionStore`` says what each call promises."""
+
+    def __init__(self, transactions: Transactions, *, erase: Callable[[], Awaitable[None]] | None = None) -> None:
+        """``erase`` removes overwritten data from the database's files, where it would otherwise stay for a while."""
+        self._transactions = transactions
+        self._erase = erase
+        self._stages = (self._clear_entries, self._clear_events, self._clear_mentions, self._clear_log)
+
+    async def begin_deletion(
+        self, environment: Environment, user_id: str, *, surrogate: str, signed: Signed
+    ) -> Deletion:
+        """Decide."""
+
+        async def work(session: Session) -> Deletion:
+            await session.rows("lock_imports", environment.value)
+            account = await load_account(session, await lock_user_ref(session, environment, user_id))
+            user = await load_user(session, account.user)
+            now = account.time(signed.clock())
+            ended = rules.end_all(account, now=now)
+            await session.many("put_subscription", [subscription_row(environment, each) for each in ended])
+            await session.execute("clear_given", user.bucket, user.key, FORGOTTEN, to_milliseconds(now))
+            await leave_id(session, user, now=now, is_leaving=True)
+            await session.execute("delete_user", user.bucket, user.key)
+            told = (surrogate, to_milliseconds(now), to_json(texts_of(user)))
+            await session.execute("add_deleted_user", user.bucket, user.key, environment.value, *told)
+            await session.execute("add_log_line", *deleted_log_row(surrogate, environment, by=signed.by, now=now))
+            await _leave_imports(session, user)
+            row = (user.bucket, user.key, environment.value, *told)
+            return deletion_from(row, await load_spans(session, environment, user.bucket, user.key))
+
+        return await self._transactions.write(work)
+
+    async def deletions(self, environment: Environment) -> list[Deletion]:
+        """Return those in progress."""
+        return await self._transactions.read(lambda session: load_deletions(session, environment))
+
+    async def clear_page(self, deletion: Deletion, mark: Mark) -> Mark | None:
+        """Clear a page of the stage, or go to the next one."""
+        if mark.stage < len(self._stages):
+            after = await self._stages[mark.stage](deletion, mark.after)
+            return Mark(mark.stage + 1) if after is None else Mark(mark.stage, after)
+        await self._finish(deletion)
+        return None
+
+    async def _finish(self, deletion: Deletion) -> None:
+        async def work(session: Session) -> None:
+            await session.execute("delete_former_ids", deletion.bucket, deletion.key)
+            await session.execute("finish_deletion", deletion.bucket, deletion.key)
+
+        await self._transactions.write(work)
+        if self._erase is not None:
+            await self._erase()
+
+    async def _clear_entries(self, deletion: Deletion, after: int) -> int | None:
+        whose = (deletion.bucket, deletion.key)
+
+        async def work(session: Session) -> int | None:
+            found = await session.rows("next_entries", *whose, after, ENTRIES)
+            if not found:
+                return None
+            last = int(found[-1][0])
+            await session.execute("clear_entries", *whose, after, last)
+            return last
+
+        return await self._transactions.write(work)
+
+    async def _clear_events(self, deletion: Deletion, after: int) -> int | None:
+        """Clear the user's own events; one that is cleared names them no longer, so it is not found again."""
+
+        async def work(session: Session) -> int | None:
+            for span in deletion.spans:
+                key = (bucket_of(deletion.environment, span.id), deletion.environment.value, span.id)
+                found = await session.rows("lock_events_of", *key, *_bounds(span), EVENTS)
+                if found:
+                    await _clear(session, deletion, map(event_from, found))
+                    return after
+            return None
+
+        return await self._transactions.write(work)
+
+    async def _clear_mentions(self, deletion: Deletion, after: int) -> int | None:
+        """Look for the user in the events of others."""
+
+        async def look(session: Session) -> Sequence[Row]:
+            return await session.rows("scan_events", deletion.environment.value, after, EVENTS)
+
+        def is_candidate(row: Row) -> bool:
+            return deletion.may_change_event(MessageType(row[1]), row[2], from_milliseconds(row[3]))
+
+        async def change(session: Session, numbers: object) -> None:
+            found = map(event_from, await session.rows("lock_events", deletion.environment.value, numbers))
+            await _clear(session, deletion, found)
+
+        return await self._look_through(look, is_candidate, change)
+
+    async def _clear_log(self, deletion: Deletion, after: int) -> int | None:
+        """Look for the user in the log: in the lines about them, and in others."""
+
+        async def look(session: Session) -> Sequence[Row]:
+            return await session.rows("scan_log", deletion.environment.value, after, LINES)
+
+        def is_candidate(row: Row) -> bool:
+            return deletion.may_change_line(row[2], row[3], from_milliseconds(row[1]), row[4], row[5])
+
+        async def change(session: Session, numbers: object) -> None:
+            found = [log_line_from(row) for row in await session.rows("lock_log_lines", numbers)]
+            cleared = [new for old, new in ((line, deletion.line(line)) for line in found) if new is not old]
+            await session.many("clear_log_line", [_line_row(line) for line in cleared])
+
+        return await self._look_through(look, is_candidate, change)
+
+    async def _look_through(
+        self,
+        look: Callable[[Session], Awaitable[Sequence[Row]]],
+        is_candidate: Callable[[Row], bool],
+        change: Callable[[Session, object], Awaitable[None]],
+    ) -> int | None:
+        """Read a page, lock what may have to change and change it; return the last number read, None for no page.
+
+        What is changed is read again under its lock: another deletion may have changed it meanwhile.
+        """
+
+        async def read(session: Session) -> tuple[int | None, list[int]]:
+            rows = await look(session)
+            return rows[-1][0] if rows else None, [row[0] for row in rows if is_candidate(row)]
+
+        last, numbers = await self._transactions.read_aside(read)
+        if numbers:
+
+            async def write(session: Session) -> None:
+                await change(session, session.array(numbers))
+
+            await self._transactions.write(write)
+        return last
+
+
+def _bounds(span: IdSpan) -> tuple[int, int]:
+    since, until = optional_milliseconds(span.since), optional_milliseconds(span.until)
+    return (-NUMBER_MAX if since is None else since, NUMBER_MAX if until is None else until)
+
+
+async def _clear(session: Session, deletion: Deletion, events: Iterable[SegmentEvent]) -> None:
+    pairs = [(event, deletion.event(event)) for event in events]
+    rows = [
+        (
+            old.bucket,
+            old.environment.value,
+            old.message_id,
+            new.message_id,
+            new.user_id,
+            new.status,
+            new.reason,
+            new.raw,
+        )
+        for old, new in pairs
+        if new is not old
+    ]
+    await session.many("clear_event", rows)
+
+
+def _line_row(line: LogLine) -> Row:
+    """Write a row of ``clear_log_line``."""
+    return (line.id, line.subject_id, described(line.before), described(line.after))
+
+
+async def _leave_imports(session: Session, user: User) -> None:
+    """Take the user's row out of imports in progress, which would make them again."""
+    pattern = f"%{_any_sign(to_json(user.id))}%"
+    for import_id, page, listed in await session.rows("find_import_pages", user.environment.value, pattern):
+        rows = json.loads(listed)
+        kept = [row for row in rows if row[1] != user.id]
+        if len(kept) < len(rows):
+            await session.execute("change_import_page", import_id, page, to_json(kept))
+
+
+def _any_sign(text: str) -> str:
+    """Return a text for ``like`` in which each sign that has a meaning there stands for any sign."""
+    return text.translate(dict.fromkeys(map(ord, "%_\\"), "_"))

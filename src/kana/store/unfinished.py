@@ -1,0 +1,56 @@
+"""Deletions of users that are not finished, for everybody who reads what they will change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+
+from kana.model.deletion import Deletion, IdSpan
+from kana.model.environment import Environment, bucket_of
+from kana.model.period import from_milliseconds
+from kana.store.session import Row, Session
+from kana.store.values import optional_moment
+
+
+async def load_deletions(session: Session, environment: Environment) -> list[Deletion]:
+    """Return the deletions that are not finished: what is read now is to be shown as they will leave it."""
+    rows = await session.rows("list_deletions", environment.value)
+    return [deletion_from(row, await load_spans(session, environment, row[0], row[1])) for row in rows]
+
+
+async def load_spans(session: Session, environment: Environment, bucket: int, key: int) -> tuple[IdSpan, ...]:
+    """Return when the user had which of their ids, from what is kept of everybody who had one of them."""
+    ids = list(dict.fromkeys(row[0] for row in await session.rows("list_former_ids", bucket, key)))
+    buckets = session.array([bucket_of(environment, user_id) for user_id in ids])
+    bindings = (environment.value, buckets, session.array(ids))
+    held = {user_id for (user_id,) in await session.rows("find_held_ids", *bindings)}
+    holders = groupby(await session.rows("load_holders", *bindings), key=itemgetter(0))
+    return tuple(
+        IdSpan(user_id, optional_moment(since), optional_moment(until))
+        for user_id, rows in holders
+        for since, until, whose in _after_another(list(rows), is_held=user_id in held)
+        if whose == (bucket, key)
+    )
+
+
+def _after_another(rows: Sequence[Row], *, is_held: bool) -> Iterator[tuple[int | None, int | None, tuple[int, int]]]:
+    """Yield each holder of an id with when they got it and gave it back; the last one's has no end if nobody has it."""
+    since = None
+    for number, (_, until, bucket, key) in enumerate(rows, 1):
+        yield since, until if is_held or number < len(rows) else None, (bucket, key)
+        since = until
+
+
+def deletion_from(row: Row, spans: tuple[IdSpan, ...]) -> Deletion:
+    """Read a row of ``list_deletions``."""
+    return Deletion(
+        environment=Environment(row[2]),
+        bucket=row[0],
+        key=row[1],
+        surrogate=row[3],
+        deleted_at=from_milliseconds(row[4]),
+        texts=tuple(json.loads(row[5])),
+        spans=spans,
+    )

@@ -1,0 +1,42 @@
+"""Deleting a user in the dashboard."""
+
+from __future__ import annotations
+
+import pytest
+
+from kana.errors import UserNotFound
+from kana.model.colleague import Role
+from tests.dashboard.desk import Desk, text_of
+from tests.support.world import LIVE, TEST
+
+ADDRESS = "/test/user/delete?id=user-0"
+
+
+def test_whoever_deletes_a_user_types_their_id(desk: Desk) -> None:
+    """Anything else changes nothing and says what to type; then the user is gone, in this environment alone."""
+    owner, run, accounts = desk.colleague(Role.OWNER), desk.served.run, desk.served.engine.accounts
+    assert "deleted everywhere" in text_of(owner.get(ADDRESS))
+    for typed in ("", "user", "USER-0", "user-1"):
+        refused = owner.post(ADDRESS, typed=typed)
+        assert refused.status_code == 400
+        assert "Type user-0 to delete this user." in text_of(refused.text)
+    assert run(accounts.user(TEST, "user-0")).id == "user-0"
+
+    done = owner.post(ADDRESS, typed=" user-0 ")
+    assert (done.status_code, done.headers["location"]) == (303, "/test/subscribers")
+    assert "The user was deleted. The log calls them deleted-user:" in text_of(owner.get("/test/subscribers"))
+    with pytest.raises(UserNotFound):
+        run(accounts.user(TEST, "user-0"))
+    assert run(accounts.user(LIVE, "user-0")).id == "user-0"
+    [line, *_] = run(desk.served.engine.insights.log(TEST))
+    assert (line.action, line.subject_kind, line.actor.kind) == ("deleted", "user", "person")
+    assert owner.get(ADDRESS, status=404)
+
+
+def test_only_owners_are_offered_to_delete(desk: Desk) -> None:
+    """An editor changes users and cannot take away what the log says of them."""
+    assert "/test/user/delete" in desk.colleague(Role.OWNER).get("/test/user?id=user-0")
+    editor = desk.colleague(Role.EDITOR)
+    assert "/test/user/delete" not in editor.get("/test/user?id=user-0")
+    assert editor.post(ADDRESS, typed="user-0").status_code == 403
+    assert desk.served.run(desk.served.engine.accounts.user(TEST, "user-0")).id == "user-0"
