@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from random import Random
 
 import pytest
 
 from kana.errors import InvalidValue
-from kana.model.allowance import Allowance, Rollover
+from kana.model.allowance import Allowance, Combine, Rollover
 from kana.model.effective import effective
 from kana.model.entitlement import Entitlement, Place, place_at
 from kana.model.grant import CounterKey, Source
+from kana.model.package import Package, PackageFeature
 from kana.model.period import ResetPeriod
 from tests.support.world import (
     DAY,
@@ -22,6 +24,7 @@ from tests.support.world import (
     a_feature,
     a_package,
     a_subscription,
+    allows,
     an_account,
     rolls_over,
 )
@@ -199,3 +202,39 @@ def test_a_grace_holds_beside_what_adds() -> None:
     assert standing.decide(16).in_grace
     assert standing.grants is not None
     assert standing.grants.postings(17) == ((counter(0).carried, 5), (counter(1), 12))
+
+
+@pytest.mark.parametrize("limits", [[(10, 20)], [(10, 0), (5, 40)], [(10, 20), (5, 40)], [(0, 100), (3, 50)]])
+def test_a_grace_is_passed_once(limits: list[tuple[int, int]]) -> None:
+    """Whichever of several has it, and whether it is used one by one or at once; then it is used up."""
+    names = [f"package-{number}" for number in range(len(limits))]
+    packages = [_adding(name, *limit) for name, limit in zip(names, limits, strict=True)]
+    account = an_account(*(a_subscription(number, name) for number, name in enumerate(names, 1)))
+    found = effective(account, a_catalog(MESSAGE, *packages), MESSAGE, now=NOON)
+    assert found is not None
+    place, most = place_at(found, NOON), sum(limit + limit * percent // 100 for limit, percent in limits)
+    used: Counter[CounterKey] = Counter()
+    while (standing := place.standing(used)).decide(1).access:
+        assert standing.decide(most - used.total()).access
+        assert not standing.decide(most - used.total() + 1).access
+        assert standing.decide(1).in_grace == (used.total() >= sum(limit for limit, _ in limits))
+        grants = standing.grants
+        used.update(dict([(place.counter, 1)] if grants is None else grants.postings(1)))
+    assert used.total() == most
+    amounts = [(grant.used, grant.amount, grant.allowance.grace) for grant in found.pool_at(NOON, used).grants]
+    assert all(amount is not None and taken <= amount + grace for taken, amount, grace in amounts)
+
+
+def test_overage_comes_before_a_grace() -> None:
+    """Where one of them may be exceeded without end, it counts all that is beyond."""
+    over = a_package("over", allows(10, overage=True))
+    account = an_account(a_subscription(1, "over"), a_subscription(2, "adding"))
+    found = effective(account, a_catalog(MESSAGE, over, _adding("adding", 5, 40)), MESSAGE, now=NOON)
+    assert found is not None
+    grants = found.pool_at(NOON, {})
+    assert [posting.change for posting in grants.postings(20)] == [5, 15]
+
+
+def _adding(name: str, limit: int, percent: int) -> Package:
+    allowance = Allowance(limit=limit, reset_period=DAY, combine=Combine.ADD, grace_percent=percent)
+    return a_package(name, PackageFeature(feature_id="message", allowance=allowance), is_addon=True)

@@ -89,6 +89,11 @@ class Grant:
         return 0 if self.amount is None else max(0, self.used - self.amount)
 
     @property
+    def grace_left(self) -> int:
+        """How much more may be used beyond the amount, where overage is not enabled."""
+        return max(0, self.allowance.grace - self.beyond)
+
+    @property
     def _burns(self) -> tuple[bool, datetime, int, datetime, int]:
         ends_at = self.ends_at
         return ends_at is None, ends_at or self.since, _ORDER[self.source], self.since, abs(self.counter.source_id)
@@ -123,11 +128,11 @@ class Pool:
 
     @property
     def slack(self) -> int:
-        """How far the total may pass the limit: by the grace, and by what was used beyond single grants.
+        """How far the total may pass the limit: by what was used beyond single grants, and what is left of the grace.
 
         What was used beyond one grant does not reduce what is left of the others.
         """
-        return sum(each.beyond + each.allowance.grace for each in self.grants)
+        return sum(each.beyond + each.grace_left for each in self.grants)
 
     def of(self, counter: CounterKey | None) -> Grant:
         """Return the grant that a counter is of; what answers, if it is of none of them."""
@@ -136,21 +141,24 @@ class Pool:
     def postings(self, change: int) -> tuple[Posting, ...]:
         """Return what a change that is admitted moves in which counter; nothing where it is 0.
 
-        Units are taken in the order of the grants, each until nothing is left of it, and what is beyond all of them
-        from the one that takes overage. They are given back the other way round, to none below zero: first what is
-        beyond an amount, then from the last grant to the first.
+        Units are taken in the order of the grants, each until nothing is left of it. What is beyond all of them is
+        counted by the one that takes overage; where overage is not enabled, by each with a grace, as far as that goes.
+        They are given back the other way round, to none below zero: first what is beyond an amount, then from the last
+        grant to the first.
         """
         parts = self._taken(change) if change > 0 else self._given_back(-change)
         return tuple(Posting(grant.counter, part) for grant, part in zip(self.grants, parts, strict=True) if part)
 
     def _taken(self, units: int) -> list[int]:
-        parts = []
-        for grant in self.grants:
-            left = grant.left
-            parts.append(units if left is None else min(units, left))
-            units -= parts[-1]
+        within = _from_first([each.left for each in self.grants], units)
+        units -= sum(within)
+        grace = [0 if self.overage_enabled else each.grace_left for each in self.grants]
+        beyond = _from_first(grace, units)
+        units -= sum(beyond)
         takes = self._takes_overage
-        return [part + units * (grant is takes) for grant, part in zip(self.grants, parts, strict=True)]
+        return [
+            part + over + units * (each is takes) for each, part, over in zip(self.grants, within, beyond, strict=True)
+        ]
 
     @property
     def _takes_overage(self) -> Grant:
@@ -169,10 +177,15 @@ def pool(answering: Grant, others: Sequence[Grant]) -> Pool:
     return Pool(tuple(sorted((answering, *others), key=lambda each: each._burns)), answering)  # noqa: SLF001
 
 
+def _from_first(amounts: Sequence[int | None], units: int) -> list[int]:
+    """Return how much of each amount makes up the units, from the first one on; None is unlimited."""
+    parts = []
+    for amount in amounts:
+        parts.append(units if amount is None else min(units, amount))
+        units -= parts[-1]
+    return parts
+
+
 def _from_last(amounts: Sequence[int], units: int) -> list[int]:
     """Return how much of each amount makes up the units, from the last one on."""
-    parts = []
-    for amount in reversed(amounts):
-        parts.append(min(units, amount))
-        units -= parts[-1]
-    return parts[::-1]
+    return _from_first(amounts[::-1], units)[::-1]
