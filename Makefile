@@ -115,7 +115,7 @@ $(STAMPS)/static: $(STAMPS)/node frontend/package.json frontend/package-lock.jso
 
 $(STAMPS)/node-tests: $(STAMPS)/node tests/node/package.json tests/node/package-lock.json
 	@echo "Installing the Node packages of the tests ..."
-	@cd tests/node && npm ci --loglevel=error
+	@cd tests/node && npm ci --omit=optional --loglevel=error
 	@touch $@
 
 $(STAMPS)/postgres: $(STAMPS)/dev requirements/postgres.txt tests/support/postgres.py

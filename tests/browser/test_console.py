@@ -24,7 +24,7 @@ async def test_a_question_is_asked_with_the_key_that_was_typed(desk: Desk, brows
         page.on("request", lambda request: sent.append(request) if request.url.endswith("/graphql") else None)
         await page.goto("/test/console?example=3")
         await run(page)
-        await expect(page.locator(".result-window")).to_contain_text("Type your private key above first.")
+        await expect(page.locator(".result-window")).to_contain_text("Enter your private key above first.")
         assert sent == []
         key = desk.served.keys[TEST][KeyKind.PRIVATE]
         await page.get_by_label("Private key of this environment").fill(key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -51,15 +53,20 @@ async def test_an_event_is_mapped_in_two_clicks(desk: Desk, browser: Browser, *,
 
 
 @pytest.mark.parametrize(
-    ("press", "says"),
-    [("Try all failed events again", "again"), ("Try again: Named", "Named: failed. properties.delta")],
+    ("press", "role", "says"),
+    [
+        ("Try all failed events again", "status", "again"),
+        ("Try again: Named", "alert", "Named: failed. properties.delta"),
+    ],
 )
-async def test_what_failed_is_tried_again(desk: Desk, browser: Browser, press: str, says: str) -> None:
-    """By one and all: what is still wrong has failed again, and the page says so."""
+async def test_what_failed_is_tried_again(
+    desk: Desk, browser: Browser, press: str, role: Literal["alert", "status"], says: str
+) -> None:
+    """By one and all: what is still wrong has failed again, and the page says so, for one as an error."""
     send(desk, LIVE)
     async with watched(browser, desk.colleague(Role.EDITOR)) as (page, _):
         await page.goto("/live/integrations/segment?status=FAILED")
         await page.get_by_role("button", name=press, exact=True).click()
-        await expect(page.get_by_role("status")).to_contain_text(says)
+        await expect(page.get_by_role(role)).to_contain_text(says)
         await page.goto("/live/integrations/segment?status=FAILED")
         await expect(page.locator("tbody tr")).to_have_count(1)
