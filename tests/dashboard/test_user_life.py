@@ -40,3 +40,17 @@ def test_only_owners_are_offered_to_delete(desk: Desk) -> None:
     assert "/test/user/delete" not in editor.get("/test/user?id=user-0")
     assert editor.post(ADDRESS, typed="user-0").status_code == 403
     assert desk.served.run(desk.served.engine.accounts.user(TEST, "user-0")).id == "user-0"
+
+
+def test_all_that_is_kept_of_a_user_is_a_file(desk: Desk) -> None:
+    """One JSON object, for editors; of nobody it is not found, before anything is sent."""
+    editor = desk.colleague(Role.EDITOR)
+    assert "/test/user/export?id=user-0" in editor.get("/test/user?id=user-0")
+    answer = editor.http.get("/test/user/export?id=user-0")
+    assert answer.headers["content-disposition"] == 'attachment; filename="user.json"'
+    told = answer.json()
+    assert told["userId"] == "user-0"
+    assert [record["kind"] for record in told["records"]][:3] == ["user", "id", "subscription"]
+    assert editor.http.head("/test/user/export?id=user-0").content == b""
+    assert editor.get("/test/user/export?id=nobody", status=404)
+    assert desk.colleague(Role.VIEWER).get("/test/user/export?id=user-0", status=403)

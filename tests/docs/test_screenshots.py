@@ -30,6 +30,7 @@ NOT_PICTURED = {
     "/integrations/segment/rule": "the form for a new rule, filled in",
     "/users/import/progress": "is there while a file is read",
     "/users/export": "a file",
+    "/user/export": "a file",
     "/insights/usage.csv": "a file",
     "/insights/usage.parquet": "a file",
     "/console/schema.json": "a file",

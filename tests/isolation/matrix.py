@@ -69,6 +69,7 @@ ADMIN: dict[str, Call] = {
     "Query.limitOutlook": Call(f'{{ limitOutlook(userId: "{ADA}") {{ {OUTLOOK} }} }}'),
     "Query.refusals": Call(f"{{ refusals{DAYS}) {{ userId featureId reason count lastAt }} }}", leaves_mark=False),
     "Query.adminLog": Call("{ adminLog { id at actorKind actorName action subjectKind subjectId before after } }"),
+    "Query.exportUser": Call(f'{{ exportUser(userId: "{ADA}") {{ records endCursor }} }}'),
     "Query.mappingRules": Call(f"{{ mappingRules {{ {segment.RULE} }} }}"),
     "Query.segmentEvents": Call(f"{{ segmentEvents {{ {segment.EVENT} }} }}"),
     "Query.segmentEventCounts": Call(

@@ -36,6 +36,7 @@ from kana.sdk import (
     ResetPeriod,
     SubscriptionStatus,
     User,
+    users,
 )
 from tests.sdk.people import meter, subscribed, value
 from tests.support.server import KanaServer
@@ -135,6 +136,17 @@ async def test_users_are_created_changed_read_and_listed(either: Any, number: in
     assert changed in await value(either.users.list())
     token = await value(either.users.generate_token(user_id=changed.id))
     assert token.token.count(".") == 2
+
+
+async def test_a_user_is_exported(either: Any, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All records, whatever number of pages they take."""
+    user_id = f"exported-{number}"
+    await value(either.users.create(id=user_id, name="Ada", metadata={"a": 1}))
+    for size in (200, 1):
+        monkeypatch.setattr(users, "EXPORT_PAGE", size)
+        user, user_s_id = await value(either.users.export(user_id=user_id))
+        assert (user["kind"], user["name"], user["metadata"]) == ("user", "Ada", {"a": 1})
+        assert user_s_id == {"kind": "id", "id": user_id, "since": None, "until": None}
 
 
 async def test_a_user_is_deleted(either: Any, number: int) -> None:
@@ -306,6 +318,7 @@ async def test_errors_of_the_server_are_raised_by_their_class(either: Any, user:
         (UserNotFound, lambda: either.users.retrieve(id="nobody")),
         (UserNotFound, lambda: either.users.revoke_tokens(user_id="nobody")),
         (UserNotFound, lambda: either.users.delete(user_id="nobody")),
+        (UserNotFound, lambda: either.users.export(user_id="nobody")),
         (FeatureNotFound, lambda: either.features.record_usage(user_id=user, feature_id="nothing")),
         (FeatureNotFound, lambda: either.features.retrieve(id="nothing")),
         (PackageNotFound, lambda: either.packages.retrieve(id="nothing")),

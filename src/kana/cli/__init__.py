@@ -20,6 +20,7 @@ from kana.cli.keys import keys
 from kana.cli.publish import publish
 from kana.cli.pull import pull
 from kana.cli.serve import serve
+from kana.cli.user import user
 from kana.cli.validate import validate
 from kana.errors import KanaError
 
@@ -47,5 +48,5 @@ def main() -> None:
     """Answer whether a user may use a feature now, and record usage."""
 
 
-for _command in (serve, init, demo, keys, colleagues, audit, copy, pull, validate, publish, bootstrap):
+for _command in (serve, init, demo, keys, colleagues, user, audit, copy, pull, validate, publish, bootstrap):
     main.add_command(_command)

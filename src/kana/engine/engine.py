@@ -20,6 +20,7 @@ from kana.engine.usage.usage import UsageEngine
 from kana.engine.users.accounts import AccountEngine
 from kana.engine.users.deletions import DeletionEngine
 from kana.engine.users.directory import DirectoryEngine
+from kana.engine.users.exports import ExportEngine
 from kana.engine.users.giving import GivingEngine
 from kana.engine.users.holdings import HoldingEngine
 from kana.engine.users.imports import ImportEngine
@@ -39,6 +40,7 @@ class Engine:
     config: ConfigEngine
     deletions: DeletionEngine
     directory: DirectoryEngine
+    exports: ExportEngine
     giving: GivingEngine
     imports: ImportEngine
     profiles: ProfileEngine
@@ -77,6 +79,7 @@ class Engine:
             config=ConfigEngine(store.catalogs, clock=clock),
             deletions=DeletionEngine(store.deletions, clock=clock),
             directory=DirectoryEngine(store.users, store.ledger, clock=clock),
+            exports=ExportEngine(store.exports),
             giving=GivingEngine(store.users, clock=clock, ids=ids),
             imports=ImportEngine(store.imports, clock=clock, ids=ids),
             profiles=ProfileEngine(store.users, store.ledger, clock=clock),

@@ -48,6 +48,11 @@ class IdSpan:
         return (self.since is None or self.since < moment) and (self.until is None or moment <= self.until)
 
 
+def had_id(spans: Iterable[IdSpan], user_id: str | None, moment: datetime) -> bool:
+    """Whether a user with these spans had an id at a moment."""
+    return any(span.id == user_id and span.covers(moment) for span in spans)
+
+
 def texts_of(user: User) -> tuple[str, ...]:
     """Return the texts besides the id that say who a user is."""
     return tuple(text for text in (user.name, user.email, user.billing_id) if text is not None)
@@ -76,7 +81,7 @@ class Deletion:
 
     def had(self, user_id: str | None, moment: datetime) -> bool:
         """Whether the user had an id at a moment."""
-        return any(span.id == user_id and span.covers(moment) for span in self.spans)
+        return had_id(self.spans, user_id, moment)
 
     def may_change_line(self, kind: str, subject_id: str, at: datetime, *texts: str | None) -> bool:
         """Whether a line with these texts of JSON is worth reading: none that this denies is changed by ``line``."""

@@ -162,6 +162,14 @@ class User:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UserExport:
+    """Some of what is kept of a user, and where the next page begins."""
+
+    records: tuple[Any, ...]
+    end_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeletedUser:
     """What is left of a user who was deleted: ``id`` stands in place of theirs, as in the log of changes.
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from kana.sdk.conversation import Steps
 from kana.sdk.operation import D, Group, operation
 from kana.sdk.pages import by_id, every_page
-from kana.sdk.results import DeletedUser, GeneratedUserToken, User
+from kana.sdk.results import DeletedUser, GeneratedUserToken, User, UserExport
 from kana.sdk.wire import UNSET, Unset, given, mutation, query
 
 CREATE: Final = mutation("createUser(input: CreateUserInput!)", User)
@@ -14,7 +15,12 @@ RETRIEVE: Final = query("user(id: String!)", User)
 LIST: Final = query("users(first: Int, after: String)", list[User])
 GENERATE_TOKEN: Final = mutation("generateUserToken(userId: String!)", GeneratedUserToken)
 REVOKE_TOKENS: Final = mutation("revokeUserTokens(userId: String!)", User)
+EXPORT: Final = query("exportUser(userId: String!, first: Int, after: String)", UserExport)
 DELETE: Final = mutation("deleteUser(userId: String!)", DeletedUser)
+
+
+EXPORT_PAGE: Final = 200
+"""How many records are requested at a time."""
 
 
 class Users(Group[D]):
@@ -90,6 +96,24 @@ class Users(Group[D]):
             OutcomeUnknown: the answer was lost; it is safe to call again.
         """
         return self._core.ask(REVOKE_TOKENS, userId=user_id)
+
+    @operation
+    def export(self, *, user_id: str) -> Steps[Sequence[dict[str, Any]]]:
+        """Return all that is kept of one user, as records of JSON. The ``kind`` of each says what it is.
+
+        Pages are requested one after the other; what is added in the meantime may be left out.
+
+        Raises:
+            UserNotFound: there is no such user, or they were deleted meanwhile.
+        """
+        records: Sequence[dict[str, Any]] = ()
+        after: str | None = None
+        while True:
+            page = yield from self._core.ask(EXPORT, userId=user_id, first=EXPORT_PAGE, after=after)
+            records = [*records, *page.records]
+            after = page.end_cursor
+            if after is None:
+                return records
 
     @operation
     def delete(self, *, user_id: str) -> Steps[DeletedUser]:

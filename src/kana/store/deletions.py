@@ -8,21 +8,20 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from kana.engine.ports.deletions import Mark
 from kana.engine.ports.users import Signed
 from kana.model import account as rules
-from kana.model.deletion import FORGOTTEN, Deletion, IdSpan, texts_of
+from kana.model.deletion import FORGOTTEN, Deletion, texts_of
 from kana.model.environment import Environment, bucket_of
 from kana.model.log import LogLine
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.segment import MessageType, SegmentEvent
-from kana.model.text import NUMBER_MAX
 from kana.model.user import User
 from kana.store.accounts import load_account
 from kana.store.log import described, log_line_from
 from kana.store.segment import event_from
 from kana.store.session import Row, Session, Transactions
 from kana.store.subscriptions import subscription_row
-from kana.store.unfinished import deletion_from, load_deletions, load_spans
+from kana.store.unfinished import bounds_of, deletion_from, load_deletions, load_spans
 from kana.store.users import deleted_log_row, leave_id, load_user, lock_user_ref
-from kana.store.values import optional_milliseconds, to_json
+from kana.store.values import to_json
 
 ENTRIES = 500
 """How many entries of the ledger are cleared in one transaction."""
@@ -107,7 +106,7 @@ class Deletions:
         async def work(session: Session) -> int | None:
             for span in deletion.spans:
                 key = (bucket_of(deletion.environment, span.id), deletion.environment.value, span.id)
-                found = await session.rows("lock_events_of", *key, *_bounds(span), EVENTS)
+                found = await session.rows("lock_events_of", *key, *bounds_of(span), EVENTS)
                 if found:
                     await _clear(session, deletion, map(event_from, found))
                     return after
@@ -169,11 +168,6 @@ class Deletions:
 
             await self._transactions.write(write)
         return last
-
-
-def _bounds(span: IdSpan) -> tuple[int, int]:
-    since, until = optional_milliseconds(span.since), optional_milliseconds(span.until)
-    return (-NUMBER_MAX if since is None else since, NUMBER_MAX if until is None else until)
 
 
 async def _clear(session: Session, deletion: Deletion, events: Iterable[SegmentEvent]) -> None:

@@ -26,6 +26,7 @@ from kana.api.graphql.plan import attribute_of
 from kana.engine.segment.mapping import EventCounts, UnmappedEventName, UnmappedProperty
 from kana.engine.usage.usage import PeriodUsage, Shown
 from kana.engine.users.deletions import DeletedUser
+from kana.engine.users.exports import ExportPage
 from kana.model.entitlement import Consumption, Decision
 from kana.model.feature import Feature
 from kana.model.insights import Adoption, Outlook, Refusals, TopUser, UsageRow
@@ -66,6 +67,7 @@ SOURCES: dict[str, type] = {
     "PackageSubscription": PackageSubscription,
     "User": User,
     "DeletedUser": DeletedUser,
+    "UserExport": ExportPage,
     "RecordedUsage": UsageAnswer,
     "BatchedUsage": UsageAnswer,
     "UsageError": UsageFault,

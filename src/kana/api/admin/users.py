@@ -11,6 +11,7 @@ from kana.api.admin.context import Info
 from kana.api.admin.inputs import Input, fields_of, given_id
 from kana.engine.users.accounts import UserChanges
 from kana.engine.users.deletions import DeletedUser
+from kana.engine.users.exports import ExportPage
 from kana.model.user import User
 
 query = QueryType()
@@ -35,6 +36,19 @@ async def users(
     """Return users in the order of their ids."""
     after = None if after is None else given_id(after, field="after")
     return await info.context.engine.accounts.users(info.context.environment, first=first, after=after)
+
+
+@query.field("exportUser")
+async def export_user(
+    _root: object, info: Info, *, user_id: str, first: int | None = None, after: str | None = None
+) -> ExportPage:
+    """Return some of what is kept of a user."""
+    return await info.context.engine.exports.page(
+        info.context.environment,
+        given_id(user_id, field="userId"),
+        first=100 if first is None else first,
+        after=after,
+    )
 
 
 @mutation.field("createUser")

@@ -1,12 +1,13 @@
-"""Deleting a user, which is confirmed by typing their id."""
+"""Exporting all that is kept of a user, and deleting them, which is confirmed by typing their id."""
 
 from __future__ import annotations
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from kana.dashboard.confirmation import ask
 from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get, post
+from kana.engine.users.exports import document
 from kana.model.colleague import Role
 from kana.model.user import User
 
@@ -24,6 +25,16 @@ async def delete(request: PageRequest) -> Response:
     deleted = await request.engine.deletions.delete(request.environment, user.id, by=request.actor)
     later = "" if deleted.is_cleared else " The last traces are being cleared; until then nobody can get this id."
     return request.go("/subscribers", said=f"The user was deleted. The log calls them {deleted.id}.{later}")
+
+
+async def export(request: PageRequest) -> Response:
+    """Return all that is kept of the user as JSON, written page by page so that memory does not grow with it."""
+    user = await request.engine.accounts.user(request.environment, request.id)
+    headers = {"content-disposition": 'attachment; filename="user.json"'}
+    if request.http.method == "HEAD":
+        return Response(media_type="application/json", headers=headers)
+    text = document(user.id, request.engine.exports.records(request.environment, user.id))
+    return StreamingResponse(text, media_type="application/json", headers=headers)
 
 
 def _ask_deletion(request: PageRequest, user: User, *, error: str = "") -> Response:
@@ -44,6 +55,7 @@ def _ask_deletion(request: PageRequest, user: User, *, error: str = "") -> Respo
 
 
 ROUTES = (
+    get("/user/export", export, needs=Role.EDITOR),
     get("/user/delete", show_delete, needs=Role.OWNER),
     post("/user/delete", delete, needs=Role.OWNER),
 )

@@ -7,6 +7,7 @@ from typing import Protocol
 from kana.engine.ports.access import ColleagueStore, KeyStore
 from kana.engine.ports.catalog import CatalogStore
 from kana.engine.ports.deletions import DeletionStore
+from kana.engine.ports.exports import ExportStore
 from kana.engine.ports.imports import UserImportStore
 from kana.engine.ports.insights import InsightStore
 from kana.engine.ports.segment import SegmentStore
@@ -35,6 +36,11 @@ class Store(Protocol):
     @property
     def deletions(self) -> DeletionStore:
         """Deleting users."""
+        ...
+
+    @property
+    def exports(self) -> ExportStore:
+        """All that is kept of one user."""
         ...
 
     @property

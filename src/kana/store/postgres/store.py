@@ -12,6 +12,7 @@ from kana.store.audit import Audits
 from kana.store.catalogs import Catalogs
 from kana.store.colleagues import Colleagues
 from kana.store.deletions import Deletions
+from kana.store.exports import Exports
 from kana.store.insights import Insights
 from kana.store.keys import Keys
 from kana.store.postgres.database import TRANSACTION_S, Database
@@ -44,6 +45,7 @@ class PostgresStore:
         self.keys = Keys(transactions, seal)
         self.colleagues = Colleagues(transactions)
         self.imports = UserImports(transactions)
+        self.exports = Exports(transactions)
         self.deletions = Deletions(transactions)
         self.segment = Segment(transactions)
 

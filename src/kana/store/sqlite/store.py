@@ -9,6 +9,7 @@ from kana.store.audit import Audits
 from kana.store.catalogs import Catalogs
 from kana.store.colleagues import Colleagues
 from kana.store.deletions import Deletions
+from kana.store.exports import Exports
 from kana.store.insights import Insights
 from kana.store.keys import Keys
 from kana.store.sealing import UNSEALED, Seal
@@ -49,6 +50,7 @@ class SqliteStore:
         self.keys = Keys(transactions, seal, erase=database.empty_log)
         self.colleagues = Colleagues(transactions)
         self.imports = UserImports(transactions)
+        self.exports = Exports(transactions)
         self.deletions = Deletions(transactions, erase=database.empty_log)
         self.segment = Segment(transactions)
 
