@@ -60,7 +60,7 @@ async def test_a_check_has_the_outcome_that_a_record_has(either: Any, kana: Kana
         assert [each.outcome for each in found] == [expected] * 4
 
 
-@pytest.mark.parametrize("paused", ["FEATURE_PAUSED", "", "limit_exceeded"])
+@pytest.mark.parametrize("paused", ["WORD_OF_TOMORROW", "", "limit_exceeded"])
 def test_a_word_of_a_newer_server_is_unknown_and_refuses(paused: str) -> None:
     """It fails nothing: the answer is a no with the server's reason."""
     answer = {"access": False, "reason": "It is paused.", "outcome": paused, "consumption": None}

@@ -63,7 +63,7 @@ def refused(outcome: str, *, counted: bool = True) -> dict[str, Any]:
         ("NO_SUBSCRIPTION", 403, "no-access"),
         ("BELOW_ZERO", 403, "refused"),
         ("TOTAL_TOO_LARGE", 403, "refused"),
-        ("FEATURE_PAUSED", 403, "refused"),
+        ("WORD_OF_TOMORROW", 403, "refused"),
     ],
 )
 def test_the_outcome_alone_says_which_problem(outcome: str, status: int, kind: str, *, counted: bool) -> None:
