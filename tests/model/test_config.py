@@ -9,7 +9,7 @@ import pytest
 
 from kana.errors import InvalidValue
 from kana.model import config as rules
-from kana.model.allowance import Combine
+from kana.model.allowance import Allowance, Combine
 from kana.model.config import ConfigFeature, ConfigHeld, ConfigPackage, UnknownField, read_config
 from kana.model.feature import FeatureType
 from kana.model.package import PackageStatus
@@ -46,10 +46,7 @@ def test_everything_that_a_file_says_is_read() -> None:
         path=f"{at}.features[0]",
         id="message",
         has_limit=True,
-        limit=5,
-        overage_enabled=True,
-        reset_period=ResetPeriod.MONTH,
-        combine=Combine.ADD,
+        allowance=Allowance(limit=5, overage_enabled=True, reset_period=ResetPeriod.MONTH, combine=Combine.ADD),
     )
     assert config.packages[1] == ConfigPackage(
         path=at,
@@ -79,7 +76,8 @@ def test_a_limit_that_is_null_is_told_from_one_that_is_missing() -> None:
     """Null is unlimited; nothing said is a mistake, which only the feature's type shows."""
     features = [{"id": "message", "limit": None}, {"id": "sso"}]
     config = read_config(a_file(packages={"draft": [{"id": "a", "features": features}]}))
-    assert [(held.limit, held.has_limit) for held in config.packages[0].features] == [(None, True), (None, False)]
+    limits = [(held.allowance.limit, held.has_limit) for held in config.packages[0].features]
+    assert limits == [(None, True), (None, False)]
 
 
 def test_lists_that_were_emptied_may_be_null() -> None:

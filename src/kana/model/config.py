@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from kana.errors import InvalidValue
-from kana.model.allowance import Combine
+from kana.model.allowance import Allowance, Combine
 from kana.model.feature import FeatureType
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
@@ -66,17 +66,14 @@ class ConfigFeature:
 class ConfigHeld:
     """A feature in a package of a configuration.
 
-    ``limit=None`` is unlimited if ``has_limit``. A CONSUMABLE feature without a limit is a mistake,
-    and never unlimited.
+    The allowance is unlimited on purpose only if ``has_limit``. A CONSUMABLE feature without a limit is a
+    mistake, and never unlimited.
     """
 
     path: str
     id: str
     has_limit: bool
-    limit: int | None
-    overage_enabled: bool
-    reset_period: ResetPeriod | None
-    combine: Combine
+    allowance: Allowance
 
 
 @value_object(kw_only=True)
@@ -171,16 +168,29 @@ def _package(value: object, path: str, *, status: PackageStatus, is_addon: bool)
 
 def _held(value: object, path: str) -> ConfigHeld:
     fields = _mapping(value, path, known=HELD_FIELDS, required=("id",))
-    reset, combine = fields.get("reset_period"), fields.get("combine")
     return ConfigHeld(
         path=path,
         id=_name(fields["id"], f"{path}.id"),
         has_limit="limit" in fields,
+        allowance=_allowance(fields, path),
+    )
+
+
+def _allowance(fields: Mapping[str, Any], path: str) -> Allowance:
+    reset, combine = fields.get("reset_period"), fields.get("combine")
+    return Allowance(
         limit=_optional(fields.get("limit"), f"{path}.limit", _limit),
         overage_enabled=_optional(fields.get("overage_enabled"), f"{path}.overage_enabled", _switch) or False,
         reset_period=None if reset is None else ResetPeriod(_word(reset, f"{path}.reset_period", list(ResetPeriod))),
         combine=Combine.HIGHEST if combine is None else Combine(_word(combine, f"{path}.combine", list(Combine))),
     )
+
+
+def allowance_fields(allowance: Allowance) -> dict[str, Any]:
+    """Return the fields that say an allowance in a configuration; our own ones only where they say something."""
+    reset = {} if allowance.reset_period is None else {"reset_period": allowance.reset_period}
+    combine = {} if allowance.combine is Combine.HIGHEST else {"combine": allowance.combine}
+    return {"limit": allowance.limit, "overage_enabled": allowance.overage_enabled, **reset, **combine}
 
 
 def _mapping(value: object, path: str, *, known: Sequence[str], required: Sequence[str] = ()) -> Mapping[str, Any]:

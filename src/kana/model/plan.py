@@ -10,10 +10,10 @@ from itertools import chain, islice
 from typing import TypeVar, assert_never
 
 from kana.errors import InvalidValue, KanaError
-from kana.model.allowance import UNLIMITED, Allowance
+from kana.model.allowance import UNLIMITED
 from kana.model.catalog import Catalog
 from kana.model.change import noun_of
-from kana.model.config import Config, ConfigFeature, ConfigHeld, ConfigPackage
+from kana.model.config import HELD_FIELDS, Config, ConfigFeature, ConfigHeld, ConfigPackage
 from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.text import new_identifier
@@ -143,9 +143,9 @@ def _held_problems(wanted: ConfigPackage, held: ConfigHeld, feature: Feature | N
     elif feature.is_counted:
         if not held.has_limit:
             yield Problem(held.path, f"{subject} is CONSUMABLE and must have a limit: a number, or null for unlimited.")
-    elif _allowance(held) != UNLIMITED:
-        text = f"{subject} is BINARY and cannot have limit, overage_enabled, reset_period or combine."
-        yield Problem(held.path, text)
+    elif held.allowance != UNLIMITED:
+        *others, last = HELD_FIELDS[1:]
+        yield Problem(held.path, f"{subject} is BINARY and cannot have {', '.join(others)} or {last}.")
 
 
 def _rule_problems(new: Catalog, config: Config) -> Iterator[Problem]:
@@ -200,16 +200,7 @@ def _package(wanted: ConfigPackage, known: Package | None, *, now: datetime) -> 
 
 def _held(wanted: ConfigHeld, known: PackageFeature | None) -> PackageFeature:
     name = None if known is None else known.name
-    return PackageFeature(feature_id=wanted.id, name=name, allowance=_allowance(wanted))
-
-
-def _allowance(held: ConfigHeld) -> Allowance:
-    return Allowance(
-        limit=held.limit,
-        overage_enabled=held.overage_enabled,
-        reset_period=held.reset_period,
-        combine=held.combine,
-    )
+    return PackageFeature(feature_id=wanted.id, name=name, allowance=wanted.allowance)
 
 
 def _in_known_order(wanted: tuple[_Item, ...], known: tuple[_Item, ...]) -> tuple[_Item, ...]:

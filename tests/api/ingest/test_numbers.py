@@ -196,7 +196,7 @@ def test_an_amount_is_one_number_on_every_face(served: Served, face: str, number
 
 
 def limit_of(fields: dict[str, Any]) -> object:
-    return read_config(a_file(fields)).packages[0].features[0].limit
+    return read_config(a_file(fields)).packages[0].features[0].allowance.limit
 
 
 def a_file(fields: dict[str, Any]) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def as_config(_served: Served, number: str) -> object:
 
 def as_yaml(_served: Served, number: str) -> object:
     document = read_yaml(json.dumps(a_file({"limit": 123})).replace("123", number).encode())
-    return check(document, lambda _: None).packages[0].features[0].limit
+    return check(document, lambda _: None).packages[0].features[0].allowance.limit
 
 
 def as_form(_served: Served, number: str) -> object:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from kana.engine.catalog.config import Review, ReviewLine
-from kana.model.allowance import Combine
 from kana.model.catalog import Catalog
+from kana.model.config import allowance_fields
 from kana.model.feature import FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus
 
@@ -61,16 +61,7 @@ def _held(held: PackageFeature, catalog: Catalog) -> dict[str, Any]:
     """Return a feature of a package. A limit of null is unlimited; a BINARY feature has no limit field."""
     if catalog.feature(held.feature_id).type is FeatureType.BINARY:
         return {"id": held.feature_id}
-    allowance = held.allowance
-    reset = {} if allowance.reset_period is None else {"reset_period": allowance.reset_period}
-    combine = {} if allowance.combine is Combine.HIGHEST else {"combine": allowance.combine}
-    return {
-        "id": held.feature_id,
-        "limit": allowance.limit,
-        "overage_enabled": allowance.overage_enabled,
-        **reset,
-        **combine,
-    }
+    return {"id": held.feature_id, **allowance_fields(held.allowance)}
 
 
 def _line(line: ReviewLine) -> dict[str, Any]:

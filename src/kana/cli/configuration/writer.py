@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -80,14 +81,15 @@ def _package_lines(package: Mapping[str, Any], types: Mapping[str, str]) -> list
 def _held_lines(held: Mapping[str, Any], types: Mapping[str, str]) -> list[str]:
     lines = [f"id: {_text(held['id'])}"]
     if types.get(held["id"]) == "CONSUMABLE" and "limit" in held:
-        lines.append(f"limit: {'null' if held['limit'] is None else held['limit']}")
-    if held.get("overage_enabled"):
-        lines.append("overage_enabled: true")
-    if held.get("reset_period"):
-        lines.append(f"reset_period: {held['reset_period']}")
-    if held.get("combine"):
-        lines.append(f"combine: {held['combine']}")
-    return lines
+        lines.append(f"limit: {_scalar(held['limit'])}")
+    said = {name: value for name, value in held.items() if value is not None and value is not False}
+    return lines + [f"{name}: {_scalar(value)}" for name, value in said.items() if name not in ("id", "limit")]
+
+
+def _scalar(value: str | int | None) -> str:
+    if isinstance(value, str):
+        return _text(value)
+    return json.dumps(value)
 
 
 def _list(name: str, items: Sequence[Sequence[str]], *, indent: int) -> list[str]:
