@@ -34,7 +34,8 @@ _TOLD_IN_TESTS_OF_THEIR_OWN = {
     *(f"/package/{verb}" for verb in ("new", "edit", "duplicate", "publish", "archive", "delete")),
     *("/feature", "/feature/new", "/developer/key", "/developer/rotate", "/developer/revoke", "/developer/secret"),
     *(f"/integrations/segment/rule{verb}" for verb in ("", "/new", "/delete")),
-    *("/people/invite", "/people/role", "/people/disable", "/people/withdraw", "/invite", "/account/password"),
+    *("/people/invite", "/people/role", "/people/disable", "/people/withdraw"),
+    *("/invite", "/account/password", "/user/delete"),
 }
 
 _NO_CHANGE = {"/login", "/logout", "/logout/everywhere", "/theme", "/users/import"}
