@@ -4,7 +4,7 @@
     ├── BadInput                    BAD_USER_INPUT          the call is wrong
     │   ├── InvalidValue                                    a field's value is not allowed
     │   ├── NotFound
-    │   │   ├── UserNotFound, FeatureNotFound, PackageNotFound, SubscriptionNotFound, KeyNotFound,
+    │   │   ├── UserNotFound, FeatureNotFound, PackageNotFound, SubscriptionNotFound, EntryNotFound, KeyNotFound,
     │   │   ├── GivenNotFound
     │   ├── Conflict                                        the id is taken, or the state forbids it
     │   ├── BodyTooLarge, UnsupportedMediaType              the body is not read
@@ -97,6 +97,12 @@ class SubscriptionNotFound(NotFound):
     """No subscription has this id in this environment."""
 
     name = "SubscriptionNotFoundError"
+
+
+class EntryNotFound(NotFound):
+    """This user's ledger has no entry with this id."""
+
+    name = "EntryNotFoundError"
 
 
 class KeyNotFound(NotFound):

@@ -46,7 +46,7 @@ def rows(users: int) -> dict[str, list[tuple[Any, ...]]]:
                 int(not refused),
                 n + 1,
             )
-            found["entries"].append((*line, "MONTH", 0, None, None, None, None, None, None, at, None))
+            found["entries"].append((*line, "MONTH", 0, None, None, None, None, None, None, at, None, None))
             found["usage_days"].append(
                 (n % 1024, n, f"f{day % 2}", at, f"p{n % packages}", "test", 1, 1 - refused, int(refused))
             )

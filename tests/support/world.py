@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,13 +15,15 @@ from kana.engine.ports.store import Store
 from kana.model.account import Account
 from kana.model.allowance import UNLIMITED, Allowance, Combine, Rollover
 from kana.model.catalog import Catalog
+from kana.model.entitlement import Outcome
 from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature, FeatureType
 from kana.model.given import Given, Override, TopUp
+from kana.model.grant import CounterKey
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.period import ResetPeriod
 from kana.model.subscription import Subscription, SubscriptionStatus
-from kana.model.usage import Usage
+from kana.model.usage import Entry, Usage, settle
 from kana.model.user import User, UserRef
 
 TEST, LIVE = Environment.TEST, Environment.LIVE
@@ -177,6 +179,13 @@ def a_usage(delta: int = 1, **changes: Any) -> Usage:
     """Usage of ``a_feature`` by ``a_user``."""
     values: dict[str, Any] = {"environment": TEST, "user_id": "ada", "feature_id": "message", **changes}
     return Usage(delta=delta, **values)
+
+
+def an_entry(id: int, *, change: int, counter: CounterKey, **changes: Any) -> Entry:  # noqa: A002
+    """The entry of a usage of "message" by the user of ``a_ref`` that was recorded at noon."""
+    entry = settle(a_usage(change or 1), a_ref(), None, entry_id=id, now=NOON)
+    recorded = {"outcome": Outcome.RECORDED, "reason": None, "change": change, "counter": counter}
+    return replace(entry, **{**recorded, **changes})
 
 
 class World:

@@ -11,12 +11,9 @@ from kana.model.feature import Feature
 from kana.model.grant import Source
 from kana.model.package import NO_PACKAGE
 from kana.model.period import ResetPeriod
-from kana.model.text import shown, units
+from kana.model.text import reason_text, units
 from kana.model.user import UserRef
 from kana.model.value import value_object
-
-REASON_MAX = 500
-"""Most characters of the reason why something was given."""
 
 
 @value_object(kw_only=True)
@@ -47,7 +44,7 @@ class TopUp:
     def __post_init__(self) -> None:
         units(self.amount, field="amount", least=1)
         _check_window(self.start, self.ends_at, field="expiresAt")
-        _check_reason(self.reason)
+        reason_text(self.reason)
 
     @property
     def package_id(self) -> str:
@@ -99,7 +96,7 @@ class Override:
         if self.limit is not None:
             units(self.limit, field="limit")
         _check_window(self.start, self.ends_at, field="endsAt")
-        _check_reason(self.reason)
+        reason_text(self.reason)
 
     @property
     def created_at(self) -> datetime:
@@ -190,11 +187,4 @@ def _check_window(start: datetime, ends_at: datetime | None, *, field: str) -> N
         raise InvalidValue(
             f"{field} must not be before {start.isoformat()}, from when on it holds, got {ends_at.isoformat()}",
             field=field,
-        )
-
-
-def _check_reason(reason: str) -> None:
-    if not reason.strip() or len(reason) > REASON_MAX:
-        raise InvalidValue(
-            f"reason must be 1 to {REASON_MAX} characters and not blank, got {shown(reason)}", field="reason"
         )

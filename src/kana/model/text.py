@@ -233,6 +233,21 @@ def textual(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
+REASON_MAX = 500
+"""Most characters of the reason that a person gives for something."""
+
+
+def reason_text(value: str) -> str:
+    """Return ``value`` if it is a reason: 1 to 500 characters, not only blanks.
+
+    Raises:
+        InvalidValue: it is blank or longer.
+    """
+    if value.strip() and len(value) <= REASON_MAX:
+        return value
+    raise InvalidValue(f"reason must be 1 to {REASON_MAX} characters and not blank, got {shown(value)}", field="reason")
+
+
 def units(value: int, *, field: str, least: int = 0, most: int = UNITS_MAX) -> int:
     """Return ``value`` if it is an amount: a whole number from ``least`` to ``most``, 0 to 2^53-1.
 

@@ -91,7 +91,8 @@ class Entry:
     ``change`` is by how much the total changed: 0 for a refusal, the difference for a ``SET``.
     ``counter`` is None if no subscription answered. ``consumption`` is what the answer said.
     ``key`` is the digest of the caller's idempotency key. ``split`` is empty if all of ``change`` went to
-    ``counter``; otherwise it says how much went to which counter, ``counter`` first.
+    ``counter``; otherwise it says how much went to which counter, ``counter`` first. ``reverses`` is the id of the
+    entry that this one undoes.
     """
 
     id: int
@@ -112,6 +113,7 @@ class Entry:
     occurred_at: datetime
     recorded_at: datetime
     split: tuple[Posting, ...] = ()
+    reverses: int | None = None
 
     @property
     def postings(self) -> tuple[Posting, ...]:

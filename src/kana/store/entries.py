@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from kana.errors import EntryNotFound
 from kana.model.entitlement import Consumption, Outcome
 from kana.model.environment import Environment
 from kana.model.grant import CounterKey, Posting
@@ -31,6 +32,14 @@ class Entries:
             return [entry_from(row) for row in await session.rows("list_entries", user.bucket, user.key, start, limit)]
 
         return await self._transactions.read_aside(work)
+
+    async def entry_owner(self, environment: Environment, entry_id: int) -> str:
+        """Return whose an entry is."""
+        bindings = (environment.value, entry_id)
+        found = await self._transactions.read_aside(lambda session: session.row("find_entry_owner", *bindings))
+        if found is None:
+            raise EntryNotFound(f"Entry not found: '{entry_id}'")
+        return str(found[0])
 
 
 def counter_row(counter: CounterKey) -> Row:
@@ -72,6 +81,7 @@ def entry_from(row: Row) -> Entry:
         occurred_at=timestamp or recorded_at,
         recorded_at=recorded_at,
         split=() if row[20] is None else _split_from(bucket, feature_id, row[20]),
+        reverses=row[21],
     )
 
 
@@ -110,6 +120,7 @@ ENTRY_COLUMNS = (
     "metadata",
     "recorded_at",
     "postings",
+    "reverses",
 )
 """The columns of the ledger, in the order of ``entry_row``."""
 
@@ -139,6 +150,7 @@ def entry_row(entry: Entry) -> Row:
         None if entry.metadata is None else to_json(entry.metadata),
         to_milliseconds(entry.recorded_at),
         _split_row(entry.split) if entry.split else None,
+        entry.reverses,
     )
 
 

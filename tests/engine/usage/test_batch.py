@@ -10,10 +10,11 @@ from itertools import count
 import pytest
 
 from kana.engine.usage.batch import Batch, KeyUse
-from kana.errors import FeatureNotFound, IdempotencyKeyReused, InvalidValue, KanaError, UserNotFound
+from kana.errors import EntryNotFound, FeatureNotFound, IdempotencyKeyReused, InvalidValue, KanaError, UserNotFound
 from kana.model.account import Account
 from kana.model.entitlement import Outcome
 from kana.model.grant import CounterKey
+from kana.model.reversal import Reversal
 from kana.model.text import key_digest
 from kana.model.usage import Action, Entry, Receipt, Usage
 from tests.support.world import (
@@ -31,6 +32,7 @@ from tests.support.world import (
     adds,
     allows,
     an_account,
+    an_entry,
 )
 
 CATALOG = a_catalog(a_feature(), a_feature("photo"), a_package("basic", allows(10), allows(3, feature="photo")))
@@ -255,3 +257,57 @@ def test_what_is_used_of_several_is_told_of_the_package_it_is_first_taken_from()
     batch.place({TEST: ADDING}, accounts, {})
     batch.decide({MESSAGES: 10, EXTRA: 1})
     assert {key[4]: tally for key, tally in batch.tallies.days.items()} == {"extra": [2, 1, 0], "basic": [0, 0, 1]}
+
+
+REVERSAL = Reversal(environment=TEST, user_id="ada", entry_id=5, reason="wrong order", by="eve")
+
+
+def reversed_in(
+    *requests: Usage | Reversal, entry: Entry | None, used: int = 0, earlier: Mapping[KeyUse, Entry] | None = None
+) -> Batch:
+    """A batch that a store has driven, which found this entry to reverse."""
+    batch = Batch(requests, clock=lambda: NOW, next_id=count(10).__next__)
+    found = {} if entry is None else {(1, entry.id): entry}
+    batch.place({TEST: CATALOG}, ACCOUNTS, earlier or {}, found)
+    batch.decide({MESSAGES: used})
+    return batch
+
+
+def test_a_reversal_is_decided_among_usages() -> None:
+    """On the totals so far; what follows sees what it gave back, and the package's totals are moved back."""
+    entry = an_entry(5, change=3, counter=MESSAGES)
+    batch = reversed_in(a_usage(1), REVERSAL, a_usage(5), entry=entry, used=7)
+    assert [each.change for each in batch.entries] == [1, -3, 5]
+    assert batch.totals == {MESSAGES: 10}
+    assert {key[4] for key in batch.tallies.days} == {"basic"}
+    assert (batch.late, batch.reverse) == ({(TEST, "ada")}, [((TEST, "ada"), 5)])
+
+
+def test_an_entry_is_reversed_once() -> None:
+    """A second reversal, in the same batch or later, gets the first answer."""
+    entry = an_entry(5, change=3, counter=MESSAGES)
+    batch = reversed_in(REVERSAL, replace(REVERSAL, reason="again"), entry=entry, used=3)
+    [undone] = batch.entries
+    assert batch.answers == [Receipt(undone), Receipt(undone, duplicate=True)]
+    later = reversed_in(REVERSAL, entry=entry, used=0, earlier={(1, REVERSAL.key_digest): undone})
+    assert later.answers == [Receipt(undone, duplicate=True)]
+
+
+def test_a_reversal_of_what_is_not_there_is_an_error() -> None:
+    """An entry of nobody or of somebody else, a user who is not there, or a reversal; neighbours are recorded."""
+    [unknown, recorded] = reversed_in(REVERSAL, a_usage(1), entry=None).answers
+    assert isinstance(unknown, EntryNotFound)
+    assert unknown.message == "Entry not found: '5'"
+    assert isinstance(recorded, Receipt)
+    [nobody] = reversed_in(replace(REVERSAL, user_id="nobody"), entry=None).answers
+    assert isinstance(nobody, UserNotFound)
+    [again] = reversed_in(REVERSAL, entry=replace(an_entry(5, change=3, counter=MESSAGES), reverses=4)).answers
+    assert isinstance(again, InvalidValue)
+
+
+def test_what_counted_for_no_package_is_reversed_for_none() -> None:
+    """As units of a top-up."""
+    counter = MESSAGES._replace(source_id=99)
+    batch = reversed_in(REVERSAL, entry=an_entry(5, change=3, counter=counter))
+    assert [each.outcome for each in batch.entries] == [Outcome.BELOW_ZERO]
+    assert {key[4] for key in batch.tallies.days} == {""}

@@ -101,8 +101,9 @@ class Ledger(Protocol):
     async def append(self, batch: Batch) -> None:
         """Decide and write a batch in one transaction; return after the commit is on disk.
 
-        Reads the newest catalogues, and the batch's accounts under their locks, for ``batch.late`` with ended
-        subscriptions; calls ``batch.place``, reads the totals it asks for, calls ``batch.decide``, and writes
+        Reads the newest catalogues, the batch's accounts under their locks, for ``batch.late`` with ended
+        subscriptions, and the entries of ``batch.keys`` and ``batch.reverse``; calls ``batch.place``, reads the totals
+        it asks for, calls ``batch.decide``, and writes
         ``batch.entries`` and ``batch.totals``.
         """
         ...
@@ -126,6 +127,14 @@ class Ledger(Protocol):
 
         Raises:
             UserNotFound: no user has this id.
+        """
+        ...
+
+    async def entry_owner(self, environment: Environment, entry_id: int) -> str:
+        """Return the present id of the user in whose ledger an entry is, by a look-up for each user.
+
+        Raises:
+            EntryNotFound: no entry has this id.
         """
         ...
 

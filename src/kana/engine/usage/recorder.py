@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from kana.engine.ports.clock import Clock, Meter
 from kana.engine.ports.usage import Ledger
-from kana.engine.usage.batch import Batch
+from kana.engine.usage.batch import Batch, Request
 from kana.errors import KanaError, RateLimited
 from kana.model.usage import Receipt, Usage
 
@@ -45,8 +45,8 @@ class _Call:
                 self.answered.set_result(None)
 
 
-_Waiting = tuple[Usage, _Call, int]
-"""A usage, its call, and its position there."""
+_Waiting = tuple[Request, _Call, int]
+"""A request, its call, and its position there."""
 
 
 class Recorder:
@@ -61,8 +61,8 @@ class Recorder:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._many = asyncio.Lock()
 
-    async def record(self, usage: Usage) -> Receipt:
-        """Return the answer to one usage after its entry is on disk.
+    async def record(self, usage: Request) -> Receipt:
+        """Return the answer to one usage or reversal after its entry is on disk.
 
         If the caller disconnects, the entry is still written, and its key finds it.
 
@@ -97,7 +97,7 @@ class Recorder:
         await call.answered
         return [answer if isinstance(answer, KanaError) else _told(answer) for answer in call.answers]
 
-    def _submit(self, usage: Usage, call: _Call, at: int) -> None:
+    def _submit(self, usage: Request, call: _Call, at: int) -> None:
         lane = self._ledger.lane(usage.environment, usage.user_id)
         pending = self._pending.setdefault(lane, [])
         if len(pending) >= PENDING_MAX:

@@ -18,10 +18,11 @@ from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.effective import effective
 from kana.model.entitlement import DENIED, Consumption, Decision, Entitlement, Place, Standing, place_at
-from kana.model.environment import Environment
+from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature
 from kana.model.grant import CounterKey
 from kana.model.period import CLOCKS_APART, Period, periods_before
+from kana.model.reversal import Reversal
 from kana.model.text import UNITS_MAX, shown
 from kana.model.usage import Receipt, Usage
 from kana.model.value import value_object
@@ -147,6 +148,26 @@ class UsageEngine:
         Source: docs.usekana.com/reference, mutations "recordUsage".
         """
         return await self._recorder.record(usage)
+
+    async def reverse(
+        self, environment: Environment, entry_id: int, *, reason: str, by: Actor, user_id: str | None = None
+    ) -> Receipt:
+        """Undo one entry exactly where it was posted, once, in periods that are over too; the ledger keeps both.
+
+        What is undone no longer counts on the day on which it happened. It is a refusal if some of the units were
+        given back since. Reversing it again returns the first reversal. Without ``user_id`` the entry is looked for
+        among all users, which takes a look-up for each of them.
+
+        Raises:
+            UserNotFound, EntryNotFound: no such id.
+            InvalidValue: the entry moved nothing or is a reversal, or the reason is not 1 to 500 characters.
+            Unavailable, RateLimited: nothing was reversed.
+            OutcomeUnknown: call again.
+        """
+        if user_id is None:
+            user_id = await self._ledger.entry_owner(environment, entry_id)
+        reversal = Reversal(environment=environment, user_id=user_id, entry_id=entry_id, reason=reason, by=by.name)
+        return await self._recorder.record(reversal)
 
     async def record_many(self, usages: Sequence[Usage]) -> list[Receipt | KanaError]:
         """Decide and record each usage as ``record`` does; return answers or errors in order.

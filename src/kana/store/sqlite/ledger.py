@@ -8,7 +8,7 @@ from typing import TypeVar
 import apsw
 
 from kana.engine.ports.usage import Snapshot, Want, Wanted
-from kana.engine.usage.batch import Batch, KeyUse, NamedUser
+from kana.engine.usage.batch import Batch, EntryUse, KeyUse, NamedUser
 from kana.model.account import Account
 from kana.model.environment import Environment
 from kana.model.grant import CounterKey
@@ -54,7 +54,8 @@ class SqliteLedger(Entries):
         catalogs = run(self._catalogs.read(SqliteSession(connection), batch.environments))
         accounts = load_accounts(connection, list(batch.users), history=batch.late)
         earlier = _load_earlier(connection, batch, accounts)
-        batch.decide(_load_totals(connection, batch.place(catalogs, accounts, earlier)))
+        to_reverse = _load_entries(connection, batch.reverse, accounts)
+        batch.decide(_load_totals(connection, batch.place(catalogs, accounts, earlier, to_reverse)))
         connection.executemany(SQL["add_entry"], [entry_row(entry) for entry in batch.entries])
         totals = [(*counter_row(counter), used) for counter, used in batch.totals.items()]
         connection.executemany(SQL["put_total"], totals)
@@ -99,3 +100,13 @@ def _load_earlier(
     ]
     found = map(entry_from, connection.executemany(SQL["load_entry_by_key"], asked))
     return {(entry.user_key, entry.key): entry for entry in found if entry.key is not None}
+
+
+def _load_entries(
+    connection: apsw.Connection, asked: Sequence[tuple[NamedUser, int]], accounts: Mapping[NamedUser, Account]
+) -> dict[EntryUse, Entry]:
+    """Return the entries with these ids, as far as they are of these users."""
+    refs = [(accounts[user].user, number) for user, number in asked if user in accounts]
+    bindings = [(user.bucket, user.key, number) for user, number in refs]
+    found = map(entry_from, connection.executemany(SQL["load_entry"], bindings))
+    return {(entry.user_key, entry.id): entry for entry in found}

@@ -23,8 +23,8 @@ select {entry(e)} from entries as e where e.bucket = ?1 and e.user_key = ?2 and 
 insert into entries (
     bucket, user_key, id, environment, feature_id, action, delta, outcome, reason, change, subscription_id,
     reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata, recorded_at,
-    postings
-) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21);
+    postings, reverses
+) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22);
 
 -- name: put_total
 insert into counters (bucket, subscription_id, feature_id, reset_period, period_start, used)
