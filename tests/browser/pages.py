@@ -45,6 +45,7 @@ PAGES: tuple[str, ...] = (
     "/subscribers?q=user&sort=email&package=basic",
     "/subscribers?q=nobody",
     "/user?id=user-0",
+    "/user/ledger?id=user-0&feature=message&outcome=REFUSED&from=2026-03-01",
     "/user/new",
     "/user/edit?id=user-0",
     "/user/tokens?id=user-0",
@@ -170,6 +171,13 @@ FORMS: tuple[Form, ...] = (
         press="Record",
         says="The limit of 10 is reached for this period: 1 used, 11 more would exceed it",
     ),
+    Form(
+        page="/user?id=ada",
+        fill={"Entries of": "Messages", "From": "2026-01-01", "Outcome": "Limit reached"},
+        press="Search",
+        says="1 used, 11 more would exceed it",
+    ),
+    Form(page="/user/ledger?id=ada", fill={"To": "2026-01-01"}, press="Search", says="No entries match."),
     Form(page="/subscribers", fill={"Package": "Basic Plan"}, press="Filter", says="ada@example.com"),
     Form(page="/user?id=ada", fill={"Change Basic Plan to": "Gold"}, press="Change", says="The user changed to gold."),
     Form(

@@ -12,6 +12,7 @@ from kana.model.colleague import Role
 from kana.model.usage import Usage
 from tests.browser.watching import grave_findings, watched
 from tests.dashboard.desk import Desk
+from tests.support.ledger import entries_of
 from tests.support.world import TEST
 
 TABLE = b"id,email\nada,ada@example.com\nuser-0,u@example.com\n"
@@ -41,7 +42,7 @@ async def test_two_clicks_record_once(desk: Desk, browser: Browser) -> None:
         await expect(page.get_by_role("main")).to_contain_text("Recorded 1 of message.")
         await page.goto("/test/user?id=user-0")
         await expect(page.get_by_role("main")).to_contain_text("1 of 10")
-    assert len(desk.served.run(desk.served.engine.profiles.entries(TEST, "user-0"))) == 1
+    assert len(desk.served.run(entries_of(desk.served.store, "user-0"))) == 1
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])

@@ -19,6 +19,7 @@ from kana.model.subscription import Subscription, SubscriptionStatus
 from kana.model.user import User
 from kana.model.user_import import Row
 from tests.contract.test_user_imports import an_import
+from tests.support.ledger import entries_of
 from tests.support.stores import Place
 from tests.support.world import (
     DAY,
@@ -72,7 +73,7 @@ async def test_unknown_users_are_not_found(store: Store) -> None:
         with pytest.raises(UserNotFound):
             await store.users.subscriptions(environment, user_id=user_id, limit=10, after=None)
         with pytest.raises(UserNotFound):
-            await store.ledger.entries(environment, user_id, limit=10, before=None)
+            await entries_of(store, user_id, environment=environment)
 
 
 async def test_a_user_is_found_by_where_their_data_is_kept(store: Store) -> None:
@@ -197,7 +198,7 @@ async def test_subscriptions_and_usage_follow_a_rename(world: World) -> None:
     [held] = await world.accounts.subscriptions(TEST, user_id="名/前")
     assert held.user_id == "名/前"
     assert (await world.accounts.subscription(TEST, held.subscription.id)).user_id == "名/前"
-    assert await world.store.ledger.entries(TEST, "名/前", limit=9, before=None) == [first.entry]
+    assert await entries_of(world.store, "名/前") == [first.entry]
 
 
 async def test_a_former_id_can_be_used_again(world: World) -> None:

@@ -13,6 +13,7 @@ from kana.engine.usage.batch import Batch
 from kana.errors import KanaError
 from kana.model.entitlement import Consumption, Outcome
 from kana.model.usage import Receipt, Usage
+from tests.support.ledger import entries_of
 from tests.support.stores import Place
 from tests.support.world import (
     DAY,
@@ -89,7 +90,7 @@ async def test_what_adds_is_used_up_in_the_order_in_which_it_ends(world: World, 
         Consumption(used, 18, overage_enabled=False) for used in (4, 8, 8, 16, 17, 8, 8)
     ]
     another = await place.open()
-    assert await another.ledger.entries(TEST, "ada", limit=10, before=None) == entries[::-1]
+    assert await entries_of(another, "ada") == entries[::-1]
     again = await append(world, a_usage(4, key="k"), a_usage(15, key="no"), store=another)
     assert again == [Receipt(entries[1], duplicate=True), Receipt(entries[6], duplicate=True)]
     audit = await another.audits.audit()

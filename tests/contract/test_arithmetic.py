@@ -17,6 +17,7 @@ from kana.engine.usage.batch import Batch
 from kana.model.insights import Step, Steps, TopUser
 from kana.model.text import UNITS_MAX
 from kana.model.usage import Entry, Receipt, Usage
+from tests.support.ledger import entries_of
 from tests.support.stores import Place, furnish_workspace
 from tests.support.world import (
     DAY,
@@ -125,7 +126,7 @@ def test_sums_days_and_hours_are_those_of_the_model(always: World, runner: async
             always.clock.now = LAST - ONE_DAY
             given = [a_usage(delta, user_id=user_id, feature_id=feature_id, timestamp=at) for at, delta in drawn]
             await always.usage.record_many(given)
-            lines = await always.store.ledger.entries(TEST, user_id, limit=99, before=None)
+            lines = await entries_of(always.store, user_id)
             expected = told_by_the_lines(lines, user_id)
             assert await told_by_the_store(always.store, user_id, feature_id) == expected
             assert (await always.store.audits.audit()).is_clean
@@ -145,7 +146,7 @@ def test_sums_beyond_64_bits_are_whole(always: World, runner: asyncio.Runner) ->
         days = [NOON - number * ONE_DAY for number in range(1100)]
         await always.usage.record_many([a_usage(UNITS_MAX, timestamp=day) for day in days])
         await always.usage.record_many([a_usage(UNITS_MAX, timestamp=day, user_id="bob") for day in days[1:]])
-        lines = await always.store.ledger.entries(TEST, "ada", limit=2000, before=None)
+        lines = await entries_of(always.store, "ada")
         hours, days_, _, top = await told_by_the_store(always.store, "ada", "message")
         assert (hours, days_, top) == (
             *told_by_the_lines(lines, "ada")[:2],

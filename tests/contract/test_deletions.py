@@ -18,6 +18,7 @@ from kana.model.segment import EventStatus, Message, MessageType
 from kana.model.user_import import Row
 from kana.store import deletions
 from tests.contract.test_user_imports import an_import, merge
+from tests.support.ledger import entries_of
 from tests.support.stores import Place
 from tests.support.traces import places_of
 from tests.support.world import LIVE, NOON, TEST, TESTER, World, a_package, a_usage, allows
@@ -149,7 +150,7 @@ async def test_the_id_can_be_used_for_somebody_else(world: World, store: Store) 
 
     new = await world.subscribed_user(ID)
     assert (new.key, new.token_version) != (old.key, old.token_version)
-    assert await store.ledger.entries(TEST, ID, limit=10, before=None) == []
+    assert await entries_of(store, ID) == []
     receipt = await world.usage.record(a_usage(5, user_id=ID, key=f"{ID}-1"))
     assert not receipt.duplicate
     assert receipt.entry.consumption is not None

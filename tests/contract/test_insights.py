@@ -16,6 +16,7 @@ from kana.model.entitlement import Outcome
 from kana.model.insights import Adoption, Refusals, Step, TopUser, UsageRow
 from kana.model.text import UNITS_MAX
 from kana.model.usage import Action, Entry
+from tests.support.ledger import entries_of
 from tests.support.stores import Place
 from tests.support.world import (
     DAY,
@@ -285,9 +286,7 @@ async def test_totals_equal_a_plain_sum_of_the_entries(
             a_usage(abs(delta) if action is Action.SET else delta, user_id=user_id, feature_id=feature_id,
                     action=action, timestamp=timestamp)
         )  # fmt: skip
-    entries = {
-        user: await busy.store.ledger.entries(TEST, user, limit=10_000, before=None) for user in ("ada", "bob", "cleo")
-    }
+    entries = {user: await entries_of(busy.store, user) for user in ("ada", "bob", "cleo")}
     packages = {held.subscription.id: held.subscription.package_id for held in await busy.accounts.subscriptions(TEST)}
     whole: dict[str, Any] = {"start": MIDNIGHT, "end": busy.clock.now + ONE_DAY}
     for step in Step:

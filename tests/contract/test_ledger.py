@@ -18,6 +18,7 @@ from kana.model.entitlement import Consumption, Outcome
 from kana.model.grant import CounterKey
 from kana.model.text import UNITS_MAX
 from kana.model.usage import Action, Receipt, Usage
+from tests.support.ledger import entries_of
 from tests.support.stores import Place
 from tests.support.world import (
     DAY,
@@ -107,26 +108,14 @@ async def test_what_was_answered_is_there_after_opening_anew(world: World, place
     entries = [answer.entry for answer in answers if isinstance(answer, Receipt)]
     assert [entry.recorded for entry in entries] == [True, False, True, False]
     another = await place.open()
-    assert await another.ledger.entries(TEST, "ada", limit=10, before=None) == entries[2::-1]
-    assert await another.ledger.entries(TEST, "bob", limit=10, before=None) == entries[3:]
+    assert await entries_of(another, "ada") == entries[2::-1]
+    assert await entries_of(another, "bob") == entries[3:]
     audit = await another.audits.audit()
     assert (audit.entries, audit.counters, audit.drifts) == (4, 2, ())
     [again] = await append(world, a_usage(1), store=another)
     await another.close()
     assert isinstance(again, Receipt)
     assert again.entry.consumption == Consumption(5, 10, overage_enabled=False)
-
-
-async def test_entries_are_listed_newest_first(world: World) -> None:
-    """A page at a time from before an id, one user's alone."""
-    answers = await append(world, *(a_usage(metadata=number) for number in range(5)), a_usage(user_id="bob"))
-    entries = [answer.entry for answer in answers if isinstance(answer, Receipt)][:5]
-    pages = [
-        await world.store.ledger.entries(TEST, "ada", limit=2, before=before)
-        for before in (None, entries[3].id, entries[1].id)
-    ]
-    assert pages == [entries[4:2:-1], entries[2:0:-1], entries[:1]]
-    assert await world.store.ledger.entries(TEST, "ada", limit=2, before=entries[0].id) == []
 
 
 async def test_a_key_counts_once_for_ever(world: World, place: Place) -> None:

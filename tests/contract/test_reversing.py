@@ -10,6 +10,7 @@ from kana.errors import EntryNotFound
 from kana.model.entitlement import Outcome
 from kana.model.grant import Posting
 from kana.model.usage import Entry
+from tests.support.ledger import entries_of
 from tests.support.world import LIVE, TEST, TESTER, World, a_package, a_usage, allows
 
 
@@ -41,7 +42,7 @@ async def test_an_entry_of_several_postings_is_undone_where_it_was_posted(world:
     shown = await world.usage.show(TEST, "ada", "message")
     assert [each.consumption.used for each in shown.past] == [0]
     assert await used(world) == 1
-    lines = await world.engine.profiles.entries(TEST, "ada")
+    lines = await entries_of(world.store, "ada")
     assert [each.reverses for each in lines] == [entry.id, None, None]
     assert (await world.store.audits.audit()).is_clean
     [totals] = await world.engine.insights.top_users(

@@ -16,6 +16,7 @@ from kana.model.key import KeyKind
 from kana.model.text import UNITS_MAX
 from kana.model.usage import Entry, Usage
 from tests.dashboard.desk import HOSTILE, Desk, Visitor, text_of
+from tests.support.ledger import entries_of
 from tests.support.world import DAY, LIVE, TEST, TESTER, adds, allows
 
 PAGE = "/test/user?id=user-0"
@@ -29,7 +30,7 @@ def editor(desk: Desk) -> Visitor:
 
 def entries(desk: Desk, user_id: str = "user-0") -> list[Entry]:
     """The user's ledger, the newest first."""
-    return desk.served.run(desk.served.engine.profiles.entries(TEST, user_id))
+    return desk.served.run(entries_of(desk.served.store, user_id))
 
 
 def use(desk: Desk, delta: int, user_id: str = "user-0", *, feature_id: str = "message") -> None:
@@ -132,20 +133,6 @@ def test_usage_over_time_is_there_for_eyes_and_for_programs(desk: Desk) -> None:
     chart = json.loads(unescape(found[1]))
     assert (chart["label"], chart["points"][1]) == ("Messages", [4, 0, 6])
     assert "12 March 2026, 12:00 UTC 13 March 2026, 12:00 UTC 6 10 11 March 2026, 12:00 UTC" in text_of(html)
-
-
-def test_the_ledger_is_paged(desk: Desk) -> None:
-    """25 lines a page, the newest first; the address of a page that is none is refused."""
-    for _ in range(30):
-        use(desk, 1)
-        use(desk, -1)
-    viewer = desk.colleague(Role.VIEWER)
-    first = viewer.get(PAGE)
-    older = re.search(r'rel="next" href="([^"#]*)', first)
-    assert older
-    pages = [first, viewer.get(unescape(older[1]))]
-    assert [page.count("Recorded</td>") for page in pages] == [25, 25]
-    viewer.get(f"{PAGE}&before=x", status=400)
 
 
 def test_usage_is_recorded_with_who_and_why(desk: Desk, editor: Visitor) -> None:
@@ -276,4 +263,4 @@ def test_environments_are_apart(desk: Desk, editor: Visitor) -> None:
     use(desk, 7)
     assert "7 of 10" in editor.get(PAGE)
     assert "7 of 10" not in editor.get("/live/user?id=user-0")
-    assert desk.served.run(desk.served.engine.profiles.entries(LIVE, "user-0")) == []
+    assert desk.served.run(entries_of(desk.served.store, "user-0", environment=LIVE)) == []

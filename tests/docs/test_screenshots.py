@@ -31,6 +31,7 @@ NOT_PICTURED = {
     "/users/import/progress": "is there while a file is read",
     "/users/export": "a file",
     "/user/export": "a file",
+    "/user/ledger.csv": "a file",
     "/insights/usage.csv": "a file",
     "/insights/usage.parquet": "a file",
     "/console/schema.json": "a file",
@@ -95,6 +96,14 @@ CAPTIONS: dict[str, tuple[str, list[str]]] = {
     ),
     "user-new": ("The form for a new user", ["New user", "Identifier"]),
     "user-edit": ("Changing a user", ["Name", "Save"]),
+    "ledger": (
+        "The ledger of a user, searched by feature, time and outcome",
+        ["Ledger of", "Entries of", "From", "To", "Outcome", "Download as CSV"],
+    ),
+    "entry": (
+        "One entry of the ledger: the usage, the answer that was given, and the counters it moved",
+        ["Entry", "Usage", "Answer", "Used afterwards", "Counters", "Change"],
+    ),
     "user-tokens": ("Revoking the tokens of a user", ["Revoke the tokens of", "Revoke"]),
     "users-import": ("Importing users from a file", ["Import users", "CSV file"]),
     "adoption": ("Adoption: how many of the users who may use a feature do use it", ["Had it", "Used it", "Share"]),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kana.engine.ids import IdMaker, bucket_of_id
+from kana.engine.ids import IdMaker, bucket_of_id, first_id_at
 from tests.support.world import NOON, SetClock, examples
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -65,6 +65,14 @@ def test_an_id_says_when_it_was_made() -> None:
     assert earlier() < later()
     assert earlier() >> 22 == (NOON - EPOCH) // timedelta(milliseconds=1)
     assert earlier.with_bucket(7) < later.with_bucket(7)
+
+
+@pytest.mark.parametrize("moment", [datetime(1, 1, 1, tzinfo=UTC), EPOCH, NOON, datetime(9999, 1, 1, tzinfo=UTC)])
+def test_the_first_id_at_any_moment_is_one_that_databases_take(moment: datetime) -> None:
+    """Before the first ids nothing is skipped; after the last possible one everything is."""
+    assert 0 <= first_id_at(moment) < 2**63
+    if moment >= EPOCH and moment.year < 2090:
+        assert first_id_at(moment) < IdMaker(SetClock(moment))()
 
 
 def test_two_makers_begin_apart() -> None:

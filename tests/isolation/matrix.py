@@ -24,6 +24,10 @@ FEATURE = (
     f' entitlement(userId: "{ADA}") {{ access reason outcome {calls.CONSUMPTION} }}'
 )
 BATCHED = f"recorded reason outcome id duplicate {calls.CONSUMPTION} error {{ code name message retryAfter }}"
+ENTRY = (
+    f"id featureId action delta change outcome reason {calls.CONSUMPTION} timestamp recordedAt metadata"
+    " hasIdempotencyKey reverses postings { sourceId carriedOver resetPeriod periodStart change }"
+)
 SETTINGS = "environment requiresSecureMode"
 OUTLOOK = "userId featureId packageId used limit overageEnabled share resetsAt runsOutAt"
 DAYS = '(from: "2020-01-01T00:00:00Z", to: "2036-01-01T00:00:00Z"'
@@ -60,6 +64,10 @@ ADMIN: dict[str, Call] = {
         lambda side: {"id": side.subscriptions[ADA]},
     ),
     "Query.subscriptions": Call(f"{{ subscriptions {{ {SUBSCRIPTION} }} }}"),
+    "Query.entries": Call(f'{{ entries(userId: "{ADA}") {{ {ENTRY} }} }}'),
+    "Query.entry": Call(
+        f'query($id: String!) {{ entry(userId: "{ADA}", id: $id) {{ {ENTRY} }} }}', lambda side: {"id": side.entry}
+    ),
     "Query.usageInsights": Call(
         f'{{ usageInsights{RANGE}, userId: "{ADA}") {{ at featureId packageId units entries refusals }} }}'
     ),
@@ -128,11 +136,13 @@ ADMIN: dict[str, Call] = {
 
 CLIENT: dict[str, Call] = {"Query.currentUser": Call(WHOLE_USER)}
 
-BY_SUBSCRIPTION_ID = {
+BY_MADE_ID = {
     "Query.subscription": "query($id: String!) { subscription(id: $id) { id } }",
     "Mutation.cancelSubscription": calls.CANCEL,
+    "Query.entry": f'query($id: String!) {{ entry(userId: "{ADA}", id: $id) {{ id }} }}',
+    "Query.entries": f'query($id: String!) {{ entries(userId: "{ADA}", after: $id) {{ id }} }}',
 }
-"""What takes an id that Kana made: the only one that differs between the sides."""
+"""What takes an id that Kana made, of a subscription or an entry: the only ones that differ between the sides."""
 
 
 def event(side: Side, number: str) -> dict[str, Any]:

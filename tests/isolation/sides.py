@@ -46,6 +46,7 @@ class Side:
     subscriptions: dict[str, str] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)
     failed: str = ""
+    entry: str = ""
 
     @property
     def private_key(self) -> str:
@@ -89,7 +90,8 @@ class Side:
         for user_id in (ADA, MOVER, LEAVER, DELETED):
             [made] = self.ask(SUBSCRIBE, userId=user_id, packageIds=["basic"])["subscribe"]
             self.subscriptions[user_id] = made["id"]
-            self.ask(RECORD, input={"userId": user_id, "featureId": "message", "delta": self.number})
+            made = self.ask(RECORD, input={"userId": user_id, "featureId": "message", "delta": self.number})
+            self.entry = self.entry or made["recordUsage"]["id"]
         for name in ("to change", "to delete"):
             condition = {"path": f"{self.word}.path", "value": self.word}
             named = {"name": f"{self.word} {name}", "featureId": "message"}
@@ -118,7 +120,14 @@ class Side:
         """What is this side's alone, as answers and errors would show it."""
         keyring = self.served.run(self.served.engine.access.keyring())
         app_id = keyring.environments[self.environment].app_id
-        return [self.word, app_id, f"{self.environment}_", *self.subscriptions.values(), *self.rules.values()]
+        return [
+            self.word,
+            app_id,
+            f"{self.environment}_",
+            *self.subscriptions.values(),
+            *self.rules.values(),
+            self.entry,
+        ]
 
 
 def marked(side: Side, answer: httpx.Response) -> list[str]:

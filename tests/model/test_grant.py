@@ -375,3 +375,9 @@ def test_what_adds_may_have_any_period(reset: ResetPeriod | None) -> None:
     catalog = a_catalog(MESSAGE, a_package("base", allows(10)), a_package("extra", adds(5, reset), is_addon=True))
     found = entitled("base", "extra", catalog=catalog)
     assert [each.reset_period for each in place_at(found, NOON).counters] == [MONTH, reset]
+
+
+def test_a_counter_says_what_its_units_are_of() -> None:
+    """What is carried over has a counter of its own, of the same subscription."""
+    counter = CounterKey(7, 5, "message", MONTH, NOON)
+    assert [(each.origin_id, each.is_carried) for each in (counter, counter.carried)] == [(5, False), (5, True)]

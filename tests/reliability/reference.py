@@ -139,10 +139,7 @@ class Reference:
         return self.users[name]
 
     def time(self, user: str, clock: datetime) -> datetime:
-        """Never before what was done to the user earlier, wherever the clock was set meanwhile.
-
-        Changes are made at this time, and what is over is shown as of it.
-        """
+        """Never before what was done to the user earlier, wherever the clock was set meanwhile."""
         done = [held.start for held in self.user(user)] + [held.ends for held in self.user(user) if held.over]
         return max(clock, *[moment for moment in done if moment]) if any(done) else clock
 
@@ -339,7 +336,6 @@ class Reference:
         self._check_feature(feature)
         if feature in self.binary:
             return (None, [])
-        now = self.time(user, now)
         found = self._holding(user, feature, now)
         finished: list[tuple[Any, ...]] = []
         for held in self.users[user]:

@@ -18,6 +18,7 @@ from kana.store.postgres.database import CommitLost
 from kana.store.postgres.ledger import PostgresLedger
 from kana.store.postgres.pool import Pool
 from kana.store.sealing import UNSEALED, Seal
+from tests.support.ledger import entries_of
 from tests.support.postgres import Postgres
 from tests.support.proxy import Fate, Proxy
 from tests.support.stores import furnish_workspace
@@ -88,11 +89,7 @@ async def test_a_commit_whose_answer_is_lost_counts_once(postgres_server: Postgr
         receipts = [receipt for told in await asyncio.gather(*map(caller, range(CALLERS))) for receipt in told]
         lost = [fate for fate in proxy.fates if fate is not Fate.PASS]
         proxy.fate = commits(0)
-        entries = [
-            entry
-            for number in range(CALLERS)
-            for entry in await world.store.ledger.entries(TEST, f"user-{number}", limit=CALLS, before=None)
-        ]
+        entries = [entry for number in range(CALLERS) for entry in await entries_of(world.store, f"user-{number}")]
         used = [(await world.usage.check(TEST, f"user-{number}", "message")).consumption for number in range(CALLERS)]
         audit = await world.store.audits.audit()
 

@@ -14,6 +14,8 @@ from kana.engine.ids import IdMaker
 from kana.engine.ports.store import Store
 from kana.engine.ports.usage import Audit
 from kana.errors import KanaError
+from kana.model.entitlement import Outcome
+from kana.model.ledger import LedgerSearch
 from kana.model.usage import Action, Usage
 from kana.store.postgres import PostgresStore
 from kana.store.sqlite import SqliteStore
@@ -172,8 +174,17 @@ class History:
         )
 
     async def _entries(self) -> Any:
-        return await self.world.store.ledger.entries(
-            self._environment(), self.draw.choice(USERS), limit=10, before=None
+        day = self.world.clock.now.replace(hour=0, minute=0)
+        return await self.world.store.ledger.search(
+            LedgerSearch(
+                environment=self._environment(),
+                user_id=self.draw.choice(USERS),
+                feature_id=self.draw.choice((None, "message")),
+                outcomes=self.draw.choice((tuple(Outcome), (Outcome.LIMIT_EXCEEDED,))),
+                start=self.draw.choice((None, day)),
+                end=self.draw.choice((None, day + timedelta(days=1))),
+                limit=10,
+            )
         )
 
     async def _advance(self) -> Any:

@@ -26,6 +26,7 @@ from kana.model.period import ResetPeriod
 from kana.model.usage import Action, Usage
 from tests.reliability.reference import Reference, Refused
 from tests.reliability.reference import period as period_of
+from tests.support.ledger import entries_of
 from tests.support.stores import Place, furnish_workspace, place
 from tests.support.world import TEST, TESTER, SetClock, World, a_feature, examples
 
@@ -101,7 +102,7 @@ class Machine(RuleBasedStateMachine):
         numbers = {mine: theirs for theirs, mine in self.ids.items()}
         posted: dict[tuple[int, str, str | None, datetime], int] = {}
         for user in self.reference.users:
-            for entry in self.wait(self.world.store.ledger.entries(TEST, user, limit=10_000, before=None)):
+            for entry in self.wait(entries_of(self.world.store, user)):
                 for counter, change in entry.postings:
                     key = (numbers[counter.subscription_id], *counter[2:])
                     posted[key] = posted.get(key, 0) + change
@@ -351,15 +352,3 @@ def run(place: Place, runner: asyncio.Runner, how: settings) -> None:
 def test_random_histories_agree_with_the_reference(place: Place, runner: asyncio.Runner) -> None:
     """Whatever is done in whatever order, answers, refusals, errors, periods and totals are the reference's."""
     run(place, runner, MACHINE)
-
-
-def test_what_ended_is_shown_though_the_clock_was_set_back(place: Place, runner: asyncio.Runner) -> None:
-    """A history that was drawn: what a later clock ended, and what was used of it, is shown by an earlier one too."""
-    machine = Machine(place, runner)
-    machine.begin(base=(0, False, "HOUR", False), extra=(1, False, "HOUR", False), held=["basic", "extra"])
-    machine.record_more(user="ada", feature="message", deltas=[1])
-    machine.clock_forward(seconds=1)
-    machine.cancel(user="ada", which=0, at_period_end=False)
-    machine.clock_back(seconds=0.001)
-    machine.show(user="ada", feature="message", past=24)
-    machine.teardown()

@@ -14,6 +14,7 @@ from kana.errors import Conflict, DatabaseRefused
 from kana.model.usage import Usage
 from kana.settings import Settings
 from kana.store import moving
+from tests.support.ledger import entries_of
 from tests.support.postgres import Postgres
 from tests.support.stores import furnish_workspace
 from tests.support.world import LIVE, NOON, TEST, SetClock, World, a_feature, a_package, a_usage, allows, holds
@@ -59,7 +60,7 @@ async def content(settings: Settings) -> list[Any]:
         *[await store.catalogs.catalog(environment) for environment in (TEST, LIVE)],
         users,
         await store.users.subscriptions(TEST, user_id=None, limit=100, after=None),
-        *[await store.ledger.entries(TEST, user.id, limit=100, before=None) for user in users],
+        *[await entries_of(store, user.id) for user in users],
         *[await world.usage.check(TEST, user.id, "message") for user in users],
         await store.audits.audit(),
     ]

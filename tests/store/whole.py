@@ -75,6 +75,15 @@ def rows(users: int) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
+def ledger(user_key: int, lines: int) -> list[tuple[Any, ...]]:
+    """Rows of ``entries`` of one user: of seven features, and every fourth refused."""
+    answers = (("LIMIT_EXCEEDED", None, 0), *[("RECORDED", None, 1)] * 3)
+    rest = (1, "MONTH", 0, *[None] * 6)
+    return [
+        (7, user_key, n + 1, "test", f"f{n % 7}", "ADD", 1, *answers[n % 4], *rest, n, None, None) for n in range(lines)
+    ]
+
+
 def questions(users: int, *, array: Callable[[list[Any]], Any]) -> dict[str, tuple[Any, ...]]:
     """The bindings of each statement, with lists as a database takes them: all packages and features, all of time."""
     packages = [f"p{p}" for p in range(users // USERS_A_PACKAGE)]

@@ -43,8 +43,8 @@ def asked_range(request: PageRequest) -> Range:
     Raises:
         BadInput: a value is no day or step, or the range ends before it begins.
     """
-    last = _day(request, "to") or request.engine.clock().date()
-    first = _day(request, "from") or last - timedelta(days=DAYS - 1)
+    last = asked_day(request, "to") or request.engine.clock().date()
+    first = asked_day(request, "from") or last - timedelta(days=DAYS - 1)
     if last < first:
         raise BadInput(f"to must not be before from, got {first} to {last}")
     days = (last - first).days + 1
@@ -59,7 +59,12 @@ def presets(request: PageRequest) -> tuple[tuple[str, date], ...]:
     return tuple((text, today - timedelta(days=days - 1)) for text, days in ages)
 
 
-def _day(request: PageRequest, name: str) -> date | None:
+def asked_day(request: PageRequest, name: str) -> date | None:
+    """Return a day that the address names; None if it names none.
+
+    Raises:
+        BadInput: it is no day, or not in the years 1970 to 8998.
+    """
     text = request.asked(name)
     try:
         found = date.fromisoformat(text) if text else None

@@ -15,6 +15,7 @@ from kana.engine.segment.mapping import MappingEngine
 from kana.engine.segment.replay import Replayer
 from kana.engine.segment.segment import SegmentEngine
 from kana.engine.usage.insights import InsightEngine
+from kana.engine.usage.ledger import LedgerEngine
 from kana.engine.usage.recorder import Recorder
 from kana.engine.usage.usage import UsageEngine
 from kana.engine.users.accounts import AccountEngine
@@ -46,6 +47,7 @@ class Engine:
     profiles: ProfileEngine
     holdings: HoldingEngine
     insights: InsightEngine
+    ledger: LedgerEngine
     usage: UsageEngine
     recorder: Recorder
     segment: SegmentEngine
@@ -85,6 +87,7 @@ class Engine:
             profiles=ProfileEngine(store.users, store.ledger, clock=clock),
             holdings=HoldingEngine(store.users, store.ledger, clock=clock),
             insights=InsightEngine(store.insights, store.catalogs, store.ledger, clock=clock),
+            ledger=LedgerEngine(store.ledger, store.catalogs),
             usage=usage,
             recorder=recorder,
             segment=segment,

@@ -8,6 +8,7 @@ from datetime import datetime
 from kana.engine.ports.clock import Clock
 from kana.model.environment import BUCKETS
 from kana.model.period import to_milliseconds
+from kana.model.text import NUMBER_MAX
 
 _EPOCH_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 _SEQUENCE_BITS = 22
@@ -50,12 +51,12 @@ class IdMaker:
 
 
 def first_id_at(moment: datetime) -> int:
-    """Return the smallest id of an entry that can have happened at this moment or later.
+    """Return the smallest id of an entry that can have happened at this moment or later; the largest of all from 2095.
 
     The timestamp of an entry may be a few minutes after it was recorded, and clocks may differ, so one hour
     is subtracted.
     """
-    return max(to_milliseconds(moment) - _EPOCH_MS - 3_600_000, 0) << _SEQUENCE_BITS
+    return min(max(to_milliseconds(moment) - _EPOCH_MS - 3_600_000, 0) << _SEQUENCE_BITS, NUMBER_MAX)
 
 
 def bucket_of_id(number: int) -> int:

@@ -46,6 +46,16 @@ class CounterKey(NamedTuple):
     period_start: datetime
 
     @property
+    def is_carried(self) -> bool:
+        """Whether it is of what earlier periods of a subscription left."""
+        return self.source_id < 0
+
+    @property
+    def origin_id(self) -> int:
+        """The id of the subscription, the top-up or the override that the units are of, or were before."""
+        return abs(self.source_id)
+
+    @property
     def carried(self) -> CounterKey:
         """The key of the total of what was left in this period and is used in later ones."""
         return self._replace(source_id=-self.source_id)

@@ -11,7 +11,7 @@ from typing import assert_never
 from kana.errors import InvalidValue
 from kana.model.allowance import Allowance
 from kana.model.entitlement import Outcome
-from kana.model.period import Period, from_milliseconds, to_milliseconds
+from kana.model.period import Period, check_order, from_milliseconds, to_milliseconds
 from kana.model.tally import DAY_MS, HOUR_MS
 from kana.model.value import value_object
 from kana.model.word import Word
@@ -107,8 +107,7 @@ def check_range(start: datetime, end: datetime) -> None:
     """
     if not 1970 <= start.year <= end.year < _LAST_YEAR:
         raise InvalidValue(f"from and to must be in the years 1970 to {_LAST_YEAR - 1}", field="from")
-    if end <= start:
-        raise InvalidValue(f"to must be after from, got {start.isoformat()} to {end.isoformat()}", field="to")
+    check_order(start, end)
 
 
 @value_object(kw_only=True)

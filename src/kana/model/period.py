@@ -118,6 +118,16 @@ def time_in(value: object, *, field: str) -> datetime:
     )
 
 
+def check_order(start: datetime, end: datetime) -> None:
+    """Refuse a range of time that is empty.
+
+    Raises:
+        InvalidValue: ``to`` is not after ``from``.
+    """
+    if end <= start:
+        raise InvalidValue(f"to must be after from, got {start.isoformat()} to {end.isoformat()}", field="to")
+
+
 def to_precision(moment: datetime) -> datetime:
     """Return the moment in UTC, cut to the millisecond."""
     utc = moment.astimezone(UTC)

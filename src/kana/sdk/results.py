@@ -296,6 +296,45 @@ class RecordedUsage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """What an entry moved in one counter: that of a subscription, a top-up or an override, in one period.
+
+    ``carried_over`` says that the units are what earlier periods of the subscription left.
+    """
+
+    source_id: str
+    carried_over: bool
+    reset_period: ResetPeriod | None
+    period_start: datetime
+    change: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of a user's ledger: a usage, and the answer that was given.
+
+    ``change`` is by how much the total changed: 0 for a refusal, the difference for a ``SET``. ``timestamp`` is when
+    it happened. ``postings`` are what it moved in which counter, in all ``change``. ``reverses`` is the id of the entry
+    that it undoes.
+    """
+
+    id: str
+    feature_id: str
+    action: Action
+    delta: int
+    change: int
+    outcome: Outcome
+    reason: str | None
+    consumption: Consumption | None
+    timestamp: datetime
+    recorded_at: datetime
+    metadata: Any
+    has_idempotency_key: bool
+    reverses: str | None
+    postings: tuple[Posting, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionLink:
     """The URL of a checkout."""
 

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from kana.sdk.conversation import Steps
 from kana.sdk.operation import D, Group, operation
 from kana.sdk.pages import by_id, every_page
-from kana.sdk.results import DeletedUser, GeneratedUserToken, User, UserExport
-from kana.sdk.wire import UNSET, Unset, given, mutation, query
+from kana.sdk.results import DeletedUser, Entry, GeneratedUserToken, Outcome, User, UserExport
+from kana.sdk.wire import UNSET, Unset, given, moment, mutation, query
 
 CREATE: Final = mutation("createUser(input: CreateUserInput!)", User)
 UPDATE: Final = mutation("updateUser(id: String!, input: UpdateUserInput!)", User)
 RETRIEVE: Final = query("user(id: String!)", User)
 LIST: Final = query("users(first: Int, after: String)", list[User])
 GENERATE_TOKEN: Final = mutation("generateUserToken(userId: String!)", GeneratedUserToken)
+ENTRIES: Final = query(
+    "entries(userId: String!, featureId: String, from: DateTime, to: DateTime, outcome: Outcome,"
+    " first: Int, after: String)",
+    list[Entry],
+)
+ENTRY: Final = query("entry(userId: String!, id: String!)", Entry)
 REVOKE_TOKENS: Final = mutation("revokeUserTokens(userId: String!)", User)
 EXPORT: Final = query("exportUser(userId: String!, first: Int, after: String)", UserExport)
 DELETE: Final = mutation("deleteUser(userId: String!)", DeletedUser)
@@ -70,6 +77,50 @@ class Users(Group[D]):
             UserNotFound: there is no such user.
         """
         return self._core.ask(RETRIEVE, id=id)
+
+    @operation
+    def entries(
+        self,
+        *,
+        user_id: str,
+        feature_id: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        outcome: Outcome | str | None = None,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> Steps[list[Entry]]:
+        """Return a user's ledger, refusals included, newest first: all of it, or the ``first`` ones ``after`` an id.
+
+        Only entries of a feature and with an outcome, if they are named, that happened in ``[start, end)``. A page
+        has at most 1,000; a list that is shorter than ``first`` is the last one.
+
+        Raises:
+            UserNotFound, FeatureNotFound: there is no such user or feature.
+            InvalidValue: a value is not allowed, or of 100,000 entries too few match; the message says how to go on.
+        """
+        wanted: dict[str, Any] = {
+            "userId": user_id,
+            "featureId": feature_id,
+            "from": None if start is None else moment(start, "start"),
+            "to": None if end is None else moment(end, "end"),
+            "outcome": outcome,
+        }
+        return every_page(
+            lambda size, last: self._core.ask(ENTRIES, **wanted, first=size, after=last),
+            first=first,
+            after=after,
+            id_of=by_id,
+        )
+
+    @operation
+    def entry(self, *, user_id: str, id: str) -> Steps[Entry]:
+        """Return one entry of a user's ledger.
+
+        Raises:
+            UserNotFound, EntryNotFound: there is no such user or entry.
+        """
+        return self._core.ask(ENTRY, userId=user_id, id=id)
 
     @operation
     def list(self, *, first: int | None = None, after: str | None = None) -> Steps[list[User]]:

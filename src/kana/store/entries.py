@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 
-from kana.errors import EntryNotFound
+from kana.engine.ids import first_id_at
+from kana.errors import EntryNotFound, InvalidValue
 from kana.model.entitlement import Consumption, Outcome
 from kana.model.environment import Environment
 from kana.model.grant import CounterKey, Posting
+from kana.model.ledger import LOOKED_AT_MAX, LedgerPage, LedgerSearch
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.tally import Tallies
 from kana.model.text import NUMBER_MAX
 from kana.model.usage import Action, Entry
+from kana.model.user import UserRef
 from kana.store.session import Row, Session, Transactions
 from kana.store.users import load_user_ref
 from kana.store.values import NO_RESET, RESETS, optional_milliseconds, optional_moment, to_json
@@ -23,15 +26,34 @@ class Entries:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def entries(self, environment: Environment, user_id: str, *, limit: int, before: int | None) -> list[Entry]:
-        """Return entries of a user, the newest first."""
+    async def search(self, search: LedgerSearch) -> LedgerPage:
+        """Look through entries backwards."""
 
-        async def work(session: Session) -> list[Entry]:
-            user = await load_user_ref(session, environment, user_id)
-            start = NUMBER_MAX if before is None else before
-            return [entry_from(row) for row in await session.rows("list_entries", user.bucket, user.key, start, limit)]
+        async def work(session: Session) -> LedgerPage:
+            user = await load_user_ref(session, search.environment, search.user_id)
+            if search.after is not None and await _load_entry(session, user, search.after) is None:
+                raise InvalidValue(f"after must be the id of an entry of the user, got {search.after}", field="after")
+            looked_at = _looked_at(user, search)
+            found = await session.rows("search_entries", *looked_at, *_wanted(session, search), search.limit + 1)
+            entries = [entry_from(row) for row in found[: search.limit]]
+            if len(found) > search.limit:
+                return LedgerPage(entries, entries[-1].id)
+            end = await session.rows("find_end_of_search", *looked_at)
+            return LedgerPage(entries, end[0][0] if len(end) > 1 else None)
 
         return await self._transactions.read_aside(work)
+
+    async def entry(self, environment: Environment, user_id: str, entry_id: int) -> Entry:
+        """Read one entry."""
+
+        async def work(session: Session) -> Entry:
+            user = await load_user_ref(session, environment, user_id)
+            row = await _load_entry(session, user, entry_id)
+            if row is None:
+                raise EntryNotFound(f"Entry not found: '{entry_id}'")
+            return entry_from(row)
+
+        return await self._transactions.read(work)
 
     async def entry_owner(self, environment: Environment, entry_id: int) -> str:
         """Return whose an entry is."""
@@ -40,6 +62,23 @@ class Entries:
         if found is None:
             raise EntryNotFound(f"Entry not found: '{entry_id}'")
         return str(found[0])
+
+
+async def _load_entry(session: Session, user: UserRef, entry_id: int) -> Row | None:
+    return await session.row("load_entry", user.bucket, user.key, entry_id)
+
+
+def _looked_at(user: UserRef, search: LedgerSearch) -> Row:
+    """Write which entries a search looks at: all that happened in its time are among those from an id on."""
+    before = NUMBER_MAX if search.after is None else search.after
+    since = 0 if search.start is None else first_id_at(search.start)
+    return (user.bucket, user.key, before, since, LOOKED_AT_MAX)
+
+
+def _wanted(session: Session, search: LedgerSearch) -> Row:
+    """Write which of them match."""
+    times = (optional_milliseconds(search.start), optional_milliseconds(search.end))
+    return (search.feature_id, session.array(search.outcomes), *times)
 
 
 def counter_row(counter: CounterKey) -> Row:

@@ -10,6 +10,7 @@ from typing import Any
 from kana.model.environment import Environment
 from kana.model.feature import Feature
 from kana.model.package import Package, PackageStatus
+from tests.support.ledger import entries_of
 from tests.support.serving import Served
 from tests.support.world import (
     MILLISECOND,
@@ -130,7 +131,7 @@ def state(served: Served) -> tuple[Any, ...]:
         users,
         run(engine.accounts.users(LIVE)),
         run(engine.accounts.subscriptions(TEST)),
-        [run(served.store.ledger.entries(TEST, user.id, limit=100, before=None)) for user in users],
+        [run(entries_of(served.store, user.id)) for user in users],
         run(served.store.audits.audit()),
     )
 

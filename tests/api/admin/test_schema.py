@@ -18,6 +18,7 @@ from graphql import (
 from graphql.utilities.print_schema import print_input_value
 
 from kana.api.admin import build_schema
+from kana.api.admin.ledger import EntryView, PostingView
 from kana.api.admin.packages import PackageFeatureView
 from kana.api.admin.subscriptions import PackageSubscription
 from kana.api.admin.usage import DecisionRow
@@ -72,6 +73,8 @@ SOURCES: dict[str, type] = {
     "BatchedUsage": UsageAnswer,
     "UsageError": UsageFault,
     "EnvironmentSettings": EnvironmentSettings,
+    "Entry": EntryView,
+    "Posting": PostingView,
     "UsageInsight": UsageRow,
     "FeatureAdoption": Adoption,
     "TopUser": TopUser,

@@ -16,11 +16,11 @@ from tests.api.admin.calls import (
     RECORD,
     SHOW,
     SUBSCRIBE,
-    TEST,
     furnish,
     name_of,
     record,
 )
+from tests.support.ledger import entries_of
 from tests.support.serving import Served
 from tests.support.world import a_usage
 
@@ -43,7 +43,7 @@ def used(served: Served, user_id: str = "ada") -> int:
 
 
 def entries(served: Served, user_id: str = "ada") -> list[Any]:
-    return served.run(served.store.ledger.entries(TEST, user_id, limit=100, before=None))
+    return served.run(entries_of(served.store, user_id))
 
 
 def of_ten(units: int, *, overage: bool = False) -> dict[str, Any]:

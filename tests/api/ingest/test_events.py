@@ -12,6 +12,7 @@ from kana.api.ingest.formats import EVENTS_MAX
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
 from tests.api.ingest.events import BATCH, LINES, STRUCTURED, event, line, lines, post, results, said, used
+from tests.support.ledger import entries_of
 from tests.support.serving import Served
 
 
@@ -44,7 +45,7 @@ def test_data_says_feature_amount_action_and_more(served: Served) -> None:
     [result] = results(post(served, event(type="com.shop.sent", data=data, time=time), STRUCTURED))
 
     assert result == recorded(7, number=result["id"])
-    [entry] = served.run(served.store.ledger.entries(Environment.TEST, "eve", limit=10, before=None))
+    [entry] = served.run(entries_of(served.store, "eve"))
     assert (entry.delta, entry.action, entry.metadata) == (7, "SET", {"order": 5})
     assert entry.timestamp == served.clock()
 

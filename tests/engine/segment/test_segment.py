@@ -15,6 +15,7 @@ from kana.errors import Conflict, IdempotencyKeyReused, Internal, InvalidValue, 
 from kana.model.environment import bucket_of
 from kana.model.segment import EventStatus, Message, MessageType, SegmentEvent
 from kana.model.usage import Receipt, Usage
+from tests.support.ledger import entries_of
 from tests.support.world import NOON, TEST, World, a_package, a_usage, a_user, allows
 
 
@@ -74,7 +75,7 @@ async def test_a_message_counts_once_however_often_it_comes(shop: World) -> None
     await shop.engine.segment.carry_out([replace(event, status=EventStatus.PENDING) for event in kept])
 
     assert await used(shop) == 2
-    assert len(await shop.store.ledger.entries(TEST, "ada", limit=9, before=None)) == 2
+    assert len(await entries_of(shop.store, "ada")) == 2
 
 
 async def test_messages_are_carried_out_in_order(shop: World) -> None:
@@ -97,7 +98,7 @@ async def test_what_waits_for_a_user_follows_when_they_are_identified(shop: Worl
     await shop.engine.segment.receive(TEST, [identify(2, "bob")])
 
     assert (await outcomes(shop))["m-1"][0] == "REFUSED"
-    [entry] = await shop.store.ledger.entries(TEST, "bob", limit=9, before=None)
+    [entry] = await entries_of(shop.store, "bob")
     assert entry.outcome == "NO_SUBSCRIPTION"
 
 

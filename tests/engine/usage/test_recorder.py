@@ -14,6 +14,7 @@ from kana.engine.usage.recorder import TOGETHER_MAX, Recorder
 from kana.errors import IdempotencyKeyReused, KanaError, OutcomeUnknown, RateLimited, Unavailable, UserNotFound
 from kana.model.environment import Environment
 from kana.model.usage import Receipt, Usage
+from tests.support.ledger import entries_of
 from tests.support.world import (
     NOON,
     TEST,
@@ -269,7 +270,7 @@ async def test_what_was_answered_is_in_the_ledger(world: World) -> None:
     await world.subscribed_user("ada")
     receipts = await asyncio.gather(*(world.recorder.record(a_usage(key=f"k{n}")) for n in range(100)))
     assert sum(receipt.entry.recorded for receipt in receipts) == 60
-    kept = await world.store.ledger.entries(TEST, "ada", limit=1000, before=None)
+    kept = await entries_of(world.store, "ada")
     assert {entry.id for entry in kept} == {receipt.entry.id for receipt in receipts}
     assert sum(world.meter.commits) == 100
     assert len(world.meter.commits) < 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -67,23 +66,10 @@ async def test_subscriptions_have_their_history(world: World) -> None:
     assert (await world.engine.profiles.of(TEST, "ada")).features == []
 
 
-async def test_entries_are_paged_with_refusals(world: World) -> None:
-    """The newest first, from before an entry."""
-    await world.subscribed_user("ada", "basic")
-    for _ in range(12):
-        world.clock.now += timedelta(seconds=1)
-        await world.usage.record(a_usage())
-    first = await world.engine.profiles.entries(TEST, "ada", first=5)
-    assert [entry.recorded for entry in first] == [False, False, True, True, True]
-    rest = await world.engine.profiles.entries(TEST, "ada", before=first[-1].id)
-    assert [entry.consumption.used for entry in rest if entry.consumption] == [7, 6, 5, 4, 3, 2, 1]
-
-
 async def test_who_is_not_there_is_not_found(world: World, store: Store, tmp_path: Path) -> None:
     """Nobody by that id; nor who is renamed while the page is read, as if read from two databases."""
-    for verb in (world.engine.profiles.of, world.engine.profiles.entries):
-        with pytest.raises(UserNotFound):
-            await verb(TEST, "ada")
+    with pytest.raises(UserNotFound):
+        await world.engine.profiles.of(TEST, "ada")
     await world.subscribed_user("ada", "basic")
     other = await SqlitePlace(tmp_path / "other.db").open()
     await furnish_workspace(other)

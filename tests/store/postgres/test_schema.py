@@ -17,7 +17,7 @@ from tests.support.postgres import Postgres
 
 SHARDED = {"users", "user_ids", "subscriptions", "entries", "counters"}
 HOT_PATH = {
-    "add_user_id", "delete_user_id", "has_entry", "list_entries", "list_subscriptions_of",
+    "add_user_id", "delete_user_id", "has_entry", "search_entries", "list_subscriptions_of",
     "load_accounts", "load_entries_by_key", "load_held_subscriptions", "load_subscription", "load_totals",
     "load_subscriptions_of", "load_user_by_key", "load_user_ref", "lock_accounts", "lock_accounts_of_bucket",
     "lock_user_ref", "put_subscription", "put_total", "put_user", "raise_token_version",

@@ -42,16 +42,17 @@ async def sizes(postgres_server: Postgres) -> AsyncIterator[Sizes]:
         await connection.close()
 
 
-async def rows_touched(connection: asyncpg.Connection, sql: str, bindings: tuple[Any, ...]) -> int:
+async def rowstouched(connection: asyncpg.Connection, sql: str, bindings: tuple[Any, ...]) -> int:
     """How many rows all steps of a statement gave or threw away together."""
     [(text,)] = await connection.fetch(f"explain (analyze, timing off, format json) {sql}", *bindings)
-    return _touched(json.loads(text)[0]["Plan"])
+    return touched(json.loads(text)[0]["Plan"])
 
 
-def _touched(node: dict[str, Any]) -> int:
+def touched(node: dict[str, Any]) -> int:
+    """How many rows a step and those below it gave or threw away."""
     thrown = sum(count for name, count in node.items() if name.startswith("Rows Removed by"))
     mine = int((node["Actual Rows"] + thrown) * node["Actual Loops"])
-    return mine + sum(map(_touched, node.get("Plans", [])))
+    return mine + sum(map(touched, node.get("Plans", [])))
 
 
 async def test_work_grows_as_the_tables_do(sizes: Sizes) -> None:
@@ -59,7 +60,7 @@ async def test_work_grows_as_the_tables_do(sizes: Sizes) -> None:
     growth = {}
     for name in OVER_ALL:
         small, large = [
-            await rows_touched(connection, SQL[name], questions(users, array=list).get(name, ()))
+            await rowstouched(connection, SQL[name], questions(users, array=list).get(name, ()))
             for users, connection in sizes
         ]
         growth[name] = large / small
@@ -68,5 +69,5 @@ async def test_work_grows_as_the_tables_do(sizes: Sizes) -> None:
 
 async def test_work_that_grows_faster_is_seen(sizes: Sizes) -> None:
     """The control: row by row it grows with the square."""
-    small, large = [await rows_touched(connection, ROW_BY_ROW, ()) for _, connection in sizes]
+    small, large = [await rowstouched(connection, ROW_BY_ROW, ()) for _, connection in sizes]
     assert large > small * TIMES * 2

@@ -8,7 +8,7 @@ from importlib.resources import files
 from ariadne import EnumType, make_executable_schema
 from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 
-from kana.api.admin import features, insights, packages, segment, settings, subscriptions, usage, users
+from kana.api.admin import features, insights, ledger, packages, segment, settings, subscriptions, usage, users
 from kana.api.graphql.plan import attribute_of
 from kana.api.scalars import DATE_TIME, UNITS, UNITS_CHANGE, widen_ints
 from kana.model.allowance import Combine
@@ -39,6 +39,7 @@ _BINDINGS = (
     segment.query,
     segment.mutation,
     segment.event_type,
+    ledger.query,
     usage.query,
     usage.mutation,
     DATE_TIME,
@@ -57,7 +58,7 @@ _BINDINGS = (
 )
 
 
-_PARTS = ("schema", "types", "inputs")  # Queries and mutations, types, and inputs.
+_PARTS = ("schema", "types", "ledger", "inputs")  # Queries and mutations, types, those of the ledger, and inputs.
 
 
 def read_definitions() -> str:

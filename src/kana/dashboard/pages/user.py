@@ -13,11 +13,12 @@ from starlette.responses import Response
 
 from kana.dashboard.api_call import ApiCall, api_call
 from kana.dashboard.context import Context
+from kana.dashboard.outcome_choice import CHOICES
 from kana.dashboard.page_request import PageRequest
+from kana.dashboard.pages.ledger import LINES, Asked, LedgerLine, lines_of
 from kana.dashboard.route import get
 from kana.engine.usage.usage import PeriodUsage
 from kana.engine.users.profile import FeatureState, Profile, ProfileSubscription
-from kana.errors import BadInput
 from kana.model.catalog import Catalog
 from kana.model.change import in_words
 from kana.model.feature import Feature, FeatureType
@@ -25,21 +26,7 @@ from kana.model.grant import Grant, Source
 from kana.model.insights import runs_out_at
 from kana.model.package import Package, PackageStatus
 from kana.model.period import to_milliseconds
-from kana.model.text import number_in, shown
-from kana.model.usage import Entry
 from kana.model.user import User
-
-LINES = 25
-"""How many entries of the ledger a page shows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerLine:
-    """An entry of the ledger as the page shows it; ``said`` is who recorded it and why, if a colleague did."""
-
-    entry: Entry
-    feature: str
-    said: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +67,9 @@ class UserPage(Context):
     features: Sequence[Feature]
     chart: Chart | None
     lines: Sequence[LedgerLine]
-    before: str
-    older: str
+    older_url: str
+    asked: Asked
+    outcomes: Sequence[tuple[str, str]] = CHOICES
     usage: UsageForm
     calls: Mapping[str, ApiCall]
     errors: dict[str, str] = field(default_factory=dict)
@@ -103,7 +91,7 @@ async def user_page(
     held = {each.package.id: each.package for each in profile.subscriptions if each.stands}
     base = next((package for package in held.values() if not package.is_addon), None)
     published = [each for each in catalog.packages.values() if each.status is PackageStatus.PUBLISHED]
-    lines, older = await _lines(request, profile)
+    newest = await request.engine.ledger.search(request.environment, profile.user.id, first=LINES)
     return UserPage(
         user=profile.user,
         states=profile.features,
@@ -119,9 +107,9 @@ async def user_page(
         changes=[each for each in published if base is not None and not each.is_addon and each.id != base.id],
         features=list(catalog.features.values()),
         chart=await _chart(request, profile),
-        lines=lines,
-        before=request.asked("before"),
-        older=older,
+        asked=Asked(),
+        lines=lines_of(newest.entries, catalog),
+        older_url="" if newest.next is None else request.url("/user/ledger", id=profile.user.id, before=newest.next),
         usage=usage,
         calls=_calls(request, profile, usage),
         errors=errors or {},
@@ -159,28 +147,6 @@ def _runs_out(features: Sequence[FeatureState], *, now: datetime) -> Mapping[str
 def new_key() -> str:
     """Return an idempotency key for one form."""
     return f"dashboard-{secrets.token_hex(16)}"
-
-
-async def _lines(request: PageRequest, profile: Profile) -> tuple[list[LedgerLine], str]:
-    asked = request.asked("before")
-    before = number_in(asked) if asked else None
-    if asked and before is None:
-        raise BadInput(f"before must be the number of an entry, got {shown(asked)}")
-    entries = await request.engine.profiles.entries(
-        request.environment, profile.user.id, before=before, first=LINES + 1
-    )
-    names = {feature.id: feature.name for feature in profile.catalog.features.values()}
-    lines = [
-        LedgerLine(entry=entry, feature=names.get(entry.feature_id, entry.feature_id), said=_said(entry))
-        for entry in entries[:LINES]
-    ]
-    return lines, str(entries[LINES - 1].id) if len(entries) > LINES else ""
-
-
-def _said(entry: Entry) -> str:
-    said = entry.metadata if isinstance(entry.metadata, dict) else {}
-    by, reason = said.get("by"), said.get("reason")
-    return f"{by}: {reason}" if isinstance(by, str) and isinstance(reason, str) else ""
 
 
 async def _chart(request: PageRequest, profile: Profile) -> Chart | None:

@@ -10,6 +10,7 @@ from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Environment
 from kana.model.grant import CounterKey
+from kana.model.ledger import LedgerPage, LedgerSearch
 from kana.model.usage import Entry
 from kana.model.value import value_object
 
@@ -122,11 +123,20 @@ class Ledger(Protocol):
         """
         ...
 
-    async def entries(self, environment: Environment, user_id: str, *, limit: int, before: int | None) -> list[Entry]:
-        """Return at most ``limit`` entries of a user before an id, refusals included, the newest first.
+    async def search(self, search: LedgerSearch) -> LedgerPage:
+        """Return the page of a user's entries that a search asks for; it looks at ``LOOKED_AT_MAX`` at most.
 
         Raises:
             UserNotFound: no user has this id.
+            InvalidValue: ``after`` is not the id of an entry of the user.
+        """
+        ...
+
+    async def entry(self, environment: Environment, user_id: str, entry_id: int) -> Entry:
+        """Return one entry of a user.
+
+        Raises:
+            UserNotFound, EntryNotFound: no user has this id, or no entry of theirs.
         """
         ...
 

@@ -22,7 +22,6 @@ from kana.model.package import Package
 from kana.model.period import Period
 from kana.model.subscription import Subscription
 from kana.model.text import shown
-from kana.model.usage import Entry
 from kana.model.user import User
 from kana.model.value import value_object
 
@@ -95,16 +94,6 @@ class ProfileEngine:
             ],
             [_feature_state(*usable, snapshot) for usable in snapshot.wanted[user_id].features],
         )
-
-    async def entries(
-        self, environment: Environment, user_id: str, *, before: int | None = None, first: int = 50
-    ) -> list[Entry]:
-        """Return lines of the user's ledger before an entry's id, refusals included, the newest first.
-
-        Raises:
-            UserNotFound: no user has this id.
-        """
-        return await self._ledger.entries(environment, user_id, limit=first, before=before)
 
 
 @value_object()

@@ -1,0 +1,218 @@
+"""A user's ledger: searched by feature, time and outcome, down to a single entry, and as a file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from starlette.responses import Response, StreamingResponse
+
+from kana.dashboard.context import Context
+from kana.dashboard.insight_range import asked_day
+from kana.dashboard.ledger_table import written_heads, written_rows
+from kana.dashboard.outcome_choice import CHOICES, asked_outcomes
+from kana.dashboard.page_request import PageRequest
+from kana.dashboard.route import get
+from kana.engine.users.profile import Profile
+from kana.model.catalog import Catalog
+from kana.model.feature import Feature
+from kana.model.given import Given
+from kana.model.grant import Posting
+from kana.model.ledger import LOOKED_AT_MAX, LedgerPage
+from kana.model.package import Package
+from kana.model.usage import Entry
+from kana.model.user import User
+
+LINES = 25
+"""How many entries a page shows."""
+
+_EXPORTED = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerLine:
+    """An entry of the ledger as a page shows it; ``said`` is who recorded it and why, if a colleague did."""
+
+    entry: Entry
+    feature: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What an address asks for: days in UTC, the ``last`` included; "" and None are all."""
+
+    feature: str = ""
+    outcome: str = ""
+    first: date | None = None
+    last: date | None = None
+    before: str = ""
+
+    @property
+    def query(self) -> Mapping[str, object]:
+        """The query of the address, without the place in the list."""
+        return {"feature": self.feature, "outcome": self.outcome, "from": self.first, "to": self.last}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerSearchPage(Context):
+    """A page of the entries that match, the newest first.
+
+    ``older_url`` leads on. ``ended_early`` says that it may not be the last, though there is room on it: it looked at
+    ``looked_at_max`` entries.
+    """
+
+    template = "ledger.html"
+    user: User
+    asked: Asked
+    features: Sequence[Feature]
+    lines: Sequence[LedgerLine]
+    newest_url: str
+    older_url: str
+    download_url: str
+    ended_early: bool
+    outcomes: Sequence[tuple[str, str]] = CHOICES
+    looked_at_max: int = LOOKED_AT_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What an entry moved in one counter, and what that is of: a subscription to a package, or what was given."""
+
+    posting: Posting
+    package: Package | None
+    given: Given | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPage(Context):
+    """One entry: what it was, the answer that was given, and which counters it moved.
+
+    ``answered_by`` is the counter that the answer is about, without a change; None: no subscription answered.
+    """
+
+    template = "entry.html"
+    user: User
+    line: LedgerLine
+    answered_by: Moved | None
+    moved: Sequence[Moved]
+
+
+async def show_ledger(request: PageRequest) -> Response:
+    """Search the ledger of a user."""
+    user = await request.engine.accounts.user(request.environment, request.id)
+    asked, catalog = _asked(request), await request.engine.catalog.read(request.environment)
+    found = await _search(request, asked, after=asked.before or None, first=LINES)
+
+    def url(path: str, **more: object) -> str:
+        return request.url(path, id=user.id, **asked.query, **more)
+
+    page = LedgerSearchPage(
+        user=user,
+        asked=asked,
+        features=sorted(catalog.features.values(), key=lambda feature: feature.name.casefold()),
+        lines=lines_of(found.entries, catalog),
+        newest_url=url("/user/ledger") if asked.before else "",
+        older_url=url("/user/ledger", before=found.next) if found.next else "",
+        download_url=url("/user/ledger.csv"),
+        ended_early=found.next is not None and len(found.entries) < LINES,
+    )
+    return request.show(page)
+
+
+async def download_ledger(request: PageRequest) -> Response:
+    """Return all entries that match as CSV, written page by page so that memory does not grow with them."""
+    asked = _asked(request)
+    first = await _search(request, asked, after=None, first=_EXPORTED)
+    headers = {"content-disposition": f'attachment; filename="ledger-{request.environment}.csv"'}
+    if request.http.method == "HEAD":
+        return Response(media_type="text/csv", headers=headers)
+    return StreamingResponse(_written(request, asked, first), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def _written(request: PageRequest, asked: Asked, page: LedgerPage) -> AsyncIterator[str]:
+    yield written_heads()
+    yield written_rows(page.entries)
+    while page.next is not None:
+        page = await _search(request, asked, after=str(page.next), first=_EXPORTED)
+        yield written_rows(page.entries)
+
+
+async def show_entry(request: PageRequest) -> Response:
+    """Show one entry of a user."""
+    entry = await request.engine.ledger.entry(request.environment, request.id, request.asked("entry"))
+    profile = await request.engine.profiles.of(request.environment, request.id)
+    given = await _given(request)
+    [line] = lines_of([entry], profile.catalog)
+    page = EntryPage(
+        user=profile.user,
+        line=line,
+        answered_by=None if entry.counter is None else _moved(Posting(entry.counter, 0), profile, given),
+        moved=[_moved(posting, profile, given) for posting in entry.postings],
+    )
+    return request.show(page)
+
+
+def lines_of(entries: Iterable[Entry], catalog: Catalog) -> list[LedgerLine]:
+    """Return entries as a page shows them."""
+    names = {feature.id: feature.name for feature in catalog.features.values()}
+    return [
+        LedgerLine(entry=entry, feature=names.get(entry.feature_id, entry.feature_id), said=_said(entry))
+        for entry in entries
+    ]
+
+
+def _said(entry: Entry) -> str:
+    said = entry.metadata if isinstance(entry.metadata, dict) else {}
+    by, reason = said.get("by"), said.get("reason")
+    return f"{by}: {reason}" if isinstance(by, str) and isinstance(reason, str) else ""
+
+
+async def _given(request: PageRequest) -> Mapping[int, Given]:
+    giving, environment = request.engine.giving, request.environment
+    given: list[Given] = [
+        *await giving.top_ups(environment, request.id),
+        *await giving.overrides(environment, request.id),
+    ]
+    return {each.id: each for each in given}
+
+
+def _moved(posting: Posting, profile: Profile, given: Mapping[int, Given]) -> Moved:
+    source = posting.counter.origin_id
+    packages = (held.package for held in profile.subscriptions if held.subscription.id == source)
+    return Moved(posting=posting, package=next(packages, None), given=given.get(source))
+
+
+def _asked(request: PageRequest) -> Asked:
+    return Asked(
+        feature=request.asked("feature"),
+        outcome=request.asked("outcome"),
+        first=asked_day(request, "from"),
+        last=asked_day(request, "to"),
+        before=request.asked("before"),
+    )
+
+
+async def _search(request: PageRequest, asked: Asked, *, after: str | None, first: int) -> LedgerPage:
+    return await request.engine.ledger.search(
+        request.environment,
+        request.id,
+        feature_id=asked.feature or None,
+        start=None if asked.first is None else _midnight(asked.first),
+        end=None if asked.last is None else _midnight(asked.last + timedelta(days=1)),
+        outcomes=asked_outcomes(asked.outcome),
+        after=after,
+        first=first,
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+ROUTES = (
+    get("/user/ledger", show_ledger),
+    get("/user/ledger.csv", download_ledger),
+    get("/user/entry", show_entry),
+)
