@@ -19,6 +19,7 @@ PAGES: tuple[str, ...] = (
     "/package/duplicate?id=basic",
     "/package/publish?id=hostile",
     "/package/archive?id=basic",
+    "/package/unarchive?id=old",
     "/package/delete?id=hostile",
     "/features",
     "/features?sort=-packages&type=BINARY",
@@ -201,6 +202,7 @@ FORMS: tuple[Form, ...] = (
         says="The user was deleted.",
     ),
     Form(page="/package/archive?id=gold", press="Archive", says="Gold was archived."),
+    Form(page="/package/unarchive?id=gold", press="Unarchive", says="Gold was unarchived."),
 )
 """Sent in this order in each environment, by an owner."""
 

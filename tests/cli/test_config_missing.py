@@ -32,7 +32,7 @@ GONE = [
     "Add-on 'extra' is archived: nobody new can subscribe to it (0 subscribers keep it).",
     "Package 'next' is deleted: it is a draft.",
 ]
-ASKS = "Archive or delete these 3? This cannot be undone. `kana pull` writes them into the file instead. [y/N]:"
+ASKS = "Archive or delete these 3? Deleting cannot be undone. `kana pull` writes them into the file instead. [y/N]:"
 
 
 @pytest.fixture(scope="module")

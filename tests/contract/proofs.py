@@ -47,6 +47,7 @@ SENTENCES = {
     + r"(?: in the current period)?, continues from there)?"
     + _REACH,
     "published": _PACKAGE + r"is published: users can subscribe to it\.",
+    "published again": _PACKAGE + r"is published again: users can subscribe to it" + _REACH,
     "archived": _PACKAGE + r"is archived: nobody new can subscribe to it" + _REACH,
     "deleted": _PACKAGE + r"is deleted: it is a draft\.",
     "warning": r"\[WARNING\] " + _PACKAGE + r"(?P<what>.+): this touches (?P<touched>\d+) subscribers?" + _OVER + r"\.",
@@ -284,14 +285,20 @@ async def published(happened: Happened) -> None:
     assert await happened.house.can_subscribe(*with_base(happened.after.packages[happened.id]))
 
 
+async def published_again(happened: Happened) -> None:
+    assert happened.before.packages[happened.id].status is PackageStatus.ARCHIVED
+    await published(happened)
+    assert await happened.reaches() == happened.members[happened.id]
+
+
 async def archived(happened: Happened) -> None:
     assert happened.could[happened.id]
     assert not await happened.house.can_subscribe(*with_base(happened.after.packages[happened.id]))
     for user_id in await happened.reaches():
         for feature_id in happened.before.features:
             assert await happened.house.decision(user_id, feature_id) == happened.decisions[user_id, feature_id]
-    again = read_config({"features": [], "packages": {"published": [{"id": happened.id}]}, "addons": None})
-    with pytest.raises(ConfigRefused, match="is archived, which cannot be undone"):
+    again = read_config({"features": [], "packages": {"draft": [{"id": happened.id}]}, "addons": None})
+    with pytest.raises(ConfigRefused, match="is archived and cannot"):
         await happened.house.config.publish(TEST, again, app_id=APP, by=TESTER)
 
 
@@ -326,6 +333,7 @@ PROOFS: Mapping[str, Callable[[Happened], Awaitable[None]]] = {
     "gains": gains,
     "changes": changes,
     "published": published,
+    "published again": published_again,
     "archived": archived,
     "deleted": deleted,
     "warning": warning,

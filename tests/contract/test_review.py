@@ -187,6 +187,10 @@ STORIES: dict[str, tuple[set[str], list[Step]]] = {
         {"archived", "warning"},
         [a_file(free(), addons={}), a_file(packages={"draft": [PRO]}, addons={})],
     ),
+    "archived and published again": (
+        {"archived", "warning", "published again", "changes"},
+        [a_file(free()), a_file(free(), PLUS), a_file(PLUS), a_file(free(limit=60), PLUS)],
+    ),
     "a draft is deleted": ({"deleted"}, [a_file(packages={"published": [free(), PLUS]})]),
 }
 

@@ -52,10 +52,10 @@ def subscription_id(desk: Desk, user_id: str, package_id: str) -> int:
 
 
 def test_archiving(desk: Desk, editor: Visitor) -> None:
-    """Nobody new can subscribe, those who have it keep it, as many as were counted, and there is no way back."""
+    """Nobody new can subscribe, those who have it keep it, as many as were counted; and there is a way back."""
     asked = text_of(editor.get("/test/package/archive?id=basic"))
     assert (
-        "New users can no longer subscribe to it. This cannot be undone."
+        "New users can no longer subscribe to it, until you unarchive it."
         " The 3 subscribers keep it until they change or cancel their subscription." in asked
     )
     use(desk, "user-0", 4)
@@ -66,6 +66,13 @@ def test_archiving(desk: Desk, editor: Visitor) -> None:
         subscribe(desk, "late", "basic")
     assert editor.post("/test/package/publish?id=basic").status_code == 409
     assert catalog(desk).package("basic").status is PackageStatus.ARCHIVED
+
+    asked = text_of(editor.get("/test/package/unarchive?id=basic"))
+    assert "Users can subscribe to it again at once. Those who kept it notice nothing." in asked
+    assert editor.post("/test/package/unarchive?id=basic").status_code == 303
+    subscribe(desk, "later", "basic")
+    assert [check(desk, f"user-{number}") for number in range(3)] == before
+    editor.get("/test/package/unarchive?id=basic", status=409)
 
 
 def test_publishing(desk: Desk, editor: Visitor) -> None:

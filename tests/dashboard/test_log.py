@@ -31,7 +31,7 @@ _TOLD = {
 """Forms whose lines are looked at here."""
 
 _TOLD_IN_TESTS_OF_THEIR_OWN = {
-    *(f"/package/{verb}" for verb in ("new", "edit", "duplicate", "publish", "archive", "delete")),
+    *(f"/package/{verb}" for verb in ("new", "edit", "duplicate", "publish", "archive", "unarchive", "delete")),
     *("/feature", "/feature/new", "/developer/key", "/developer/rotate", "/developer/revoke", "/developer/secret"),
     *(f"/integrations/segment/rule{verb}" for verb in ("", "/new", "/delete")),
     *("/people/invite", "/people/role", "/people/disable", "/people/withdraw"),

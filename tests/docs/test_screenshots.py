@@ -23,6 +23,7 @@ NOT_PICTURED = {
     "/user/delete": "asks as archiving a package does",
     "/user/cancel": "asks as archiving a package does",
     "/package/publish": "asks as archiving a package does",
+    "/package/unarchive": "asks as archiving a package does",
     "/package/delete": "asks as archiving a package does",
     "/developer/revoke": "asks as archiving a package does",
     "/developer/secret/revoke": "asks as archiving a package does",

@@ -93,6 +93,7 @@ ADMIN: dict[str, Call] = {
     "Mutation.updatePackage": Call(calls.UPDATE_PACKAGE, lambda _: {"id": "other", "input": {"metadata": {"a": 1}}}),
     "Mutation.publishPackage": Call(calls.PUBLISH, lambda _: {"id": "to-publish"}),
     "Mutation.archivePackage": Call(calls.ARCHIVE, lambda _: {"id": "to-archive"}),
+    "Mutation.unarchivePackage": Call(calls.UNARCHIVE, lambda _: {"id": "archived"}),
     "Mutation.duplicatePackage": Call(calls.DUPLICATE, lambda _: {"id": "basic", "newId": "copy"}),
     "Mutation.deletePackage": Call(calls.DELETE, lambda _: {"id": "to-delete"}),
     "Mutation.createUser": Call(calls.CREATE_USER, lambda _: {"input": {"id": "new"}}),

@@ -16,7 +16,7 @@ import httpx
 
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
-from tests.api.admin.calls import CREATE_FEATURE, CREATE_PACKAGE, CREATE_USER, PUBLISH, RECORD, SUBSCRIBE
+from tests.api.admin.calls import ARCHIVE, CREATE_FEATURE, CREATE_PACKAGE, CREATE_USER, PUBLISH, RECORD, SUBSCRIBE
 from tests.api.segment.calls import CREATE_RULE
 from tests.support.serving import Served
 
@@ -80,11 +80,12 @@ class Side:
         self.ask(CREATE_FEATURE, input=message)
         self.ask(CREATE_FEATURE, input={"id": "support", "name": f"{self.word} Support", "type": "BINARY"})
         held = {"id": "message", "name": f"{self.word} held", "entitlement": self._entitlement()}
-        for package_id in ("basic", "other", "to-archive", "to-publish", "to-delete"):
+        for package_id in ("basic", "other", "to-archive", "archived", "to-publish", "to-delete"):
             given = {"id": package_id, "name": f"{self.word} {package_id}", "metadata": metadata}
             self.ask(CREATE_PACKAGE, input={**given, "features": [held, {"id": "support"}]})
             if package_id not in ("to-publish", "to-delete"):
                 self.ask(PUBLISH, id=package_id)
+        self.ask(ARCHIVE, id="archived")
         for user_id in (ADA, FRESH, MOVER, LEAVER, RENAMED, DELETED):
             self.ask(CREATE_USER, input={"id": user_id, **self._person(), "metadata": metadata})
         for user_id in (ADA, MOVER, LEAVER, DELETED):

@@ -101,8 +101,14 @@ def test_packages_that_hold_a_feature_come_in_order() -> None:
         (
             lambda c: c.published("retired", now=NOW),
             Conflict,
-            "Package 'retired' is ARCHIVED; only a DRAFT can be published",
+            "Package 'retired' is ARCHIVED; only a DRAFT can be published. Unarchive it instead",
         ),
+        (
+            lambda c: c.unarchived("draft", now=NOW),
+            Conflict,
+            "Package 'draft' is a DRAFT; publish it, as only an ARCHIVED one is unarchived",
+        ),
+        (lambda c: c.unarchived("none", now=NOW), PackageNotFound, "Package not found: 'none'"),
         (
             lambda c: c.archived("draft", now=NOW),
             Conflict,
@@ -120,14 +126,17 @@ def test_changes_that_would_break_the_catalogue(
     assert raised.value.message == message
 
 
-def test_a_package_moves_one_way() -> None:
-    """From draft to published to archived, each step noted; a step that was made changes nothing."""
+def test_a_package_is_never_a_draft_again() -> None:
+    """From draft to published to archived and back, each step noted; a step that was made changes nothing."""
     published = CATALOG.published("draft", now=NOW)
     assert published.package("draft") == replace(DRAFT, status=PackageStatus.PUBLISHED, updated_at=NOW)
     assert published.published("draft", now=NOW + ONE_DAY) is published
     archived = published.archived("draft", now=NOW + ONE_DAY)
     assert archived.package("draft").status is PackageStatus.ARCHIVED
     assert archived.archived("draft", now=NOW) is archived
+    again = archived.unarchived("draft", now=NOW + 2 * ONE_DAY)
+    assert again.package("draft") == replace(published.package("draft"), updated_at=NOW + 2 * ONE_DAY)
+    assert again.unarchived("draft", now=NOW) is again
 
 
 def test_an_addon_may_be_changed_where_nothing_names_it() -> None:

@@ -339,7 +339,7 @@ def test_metadata_is_no_change_to_talk_about() -> None:
         (
             {"packages": {"draft": [PRO, {"id": "old"}], "published": [FREE]}},
             "packages.draft[1]",
-            "Package 'old' is archived, which cannot be undone; remove it or choose another id.",
+            "Package 'old' is archived and cannot become a draft again.",
         ),
         (
             {"packages": {"draft": [PRO], "published": [FREE, {"id": "extra"}]}, "addons": None},

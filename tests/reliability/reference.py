@@ -102,9 +102,9 @@ class Reference:
 
     def move_package(self, name: str, *, to: str) -> None:
         package = self.package(name)
-        if (package["status"], to) in {("ARCHIVED", "PUBLISHED"), ("DRAFT", "ARCHIVED")}:
+        if package["status"] in {"PUBLISHED": ("ARCHIVED",), "ARCHIVED": ("DRAFT",), "UNARCHIVED": ("DRAFT",)}[to]:
             raise Refused("Conflict")
-        package["status"] = to
+        package["status"] = "PUBLISHED" if to == "UNARCHIVED" else to
 
     def change_features(self, name: str, features: dict[str, Any], *, confirmed: bool) -> None:
         package = self.package(name)

@@ -146,11 +146,15 @@ class Machine(RuleBasedStateMachine):
         )
         self.both(real, lambda: self.reference.create_package(name, addon=addon, bases=bases, features=features))
 
-    @rule(name=package_names, to=st.sampled_from(["PUBLISHED", "PUBLISHED", "PUBLISHED", "ARCHIVED"]))
+    @rule(name=package_names, to=st.sampled_from(["PUBLISHED", "PUBLISHED", "PUBLISHED", "ARCHIVED", "UNARCHIVED"]))
     def move_package(self, name: str, to: str) -> None:
         catalog = self.world.catalog
-        move = catalog.publish_package if to == "PUBLISHED" else catalog.archive_package
-        self.both(move(TEST, name, by=TESTER), lambda: self.reference.move_package(name, to=to))
+        moves = {
+            "PUBLISHED": catalog.publish_package,
+            "ARCHIVED": catalog.archive_package,
+            "UNARCHIVED": catalog.unarchive_package,
+        }
+        self.both(moves[to](TEST, name, by=TESTER), lambda: self.reference.move_package(name, to=to))
 
     @rule(name=package_names, features=features_of, confirmed=st.sampled_from([True, True, False]))
     def change_limits(self, name: str, features: dict[str, Any], confirmed: bool) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from kana.errors import (
     Conflict,
-    EntryNotFound,
     FeatureNotFound,
     InvalidValue,
     KanaError,
@@ -32,7 +31,6 @@ from kana.sdk import (
     Grant,
     KanaAdmin,
     KanaUserClient,
-    Outcome,
     PackageFeature,
     PackageStatus,
     ResetPeriod,
@@ -110,6 +108,7 @@ async def test_packages_live_from_draft_to_archive(either: Any, number: int) -> 
     assert [package.features for package in published if package.id == package_id] == [(held,)]
     assert (await value(either.packages.archive(id=package_id))).status is PackageStatus.ARCHIVED
     assert package_id in [package.id for package in await value(either.packages.list(status="ARCHIVED"))]
+    assert (await value(either.packages.unarchive(id=package_id))).status is PackageStatus.PUBLISHED
 
 
 async def test_addons_name_their_base_packages(either: Any, number: int) -> None:
@@ -233,42 +232,6 @@ async def test_usage_is_checked_recorded_given_back_set_and_shown(either: Any, u
     assert shown.current.consumption.used == 9
     assert shown.current.period_end > shown.current.period_start
     assert shown.past == ()
-
-
-async def test_a_ledger_is_searched_down_to_one_entry(either: Any, user: str) -> None:
-    """Newest first, refusals included: all of it, a page of it, or what matches; an entry has all that was answered."""
-    whose = {"user_id": user, "feature_id": meter(user)}
-    late = datetime.now(UTC).replace(microsecond=0)
-    first = await value(either.features.record_usage(**whose, delta=9, metadata={"a": 1}, timestamp=late))
-    refused = await value(either.features.record_usage(**whose, delta=2))
-    last = await value(either.features.record_usage(**whose, delta=4, action="SET"))
-
-    found = await value(either.users.entries(user_id=user))
-    assert [entry.id for entry in found] == [last.id, refused.id, first.id]
-    entry = await value(either.users.entry(user_id=user, id=first.id))
-    assert entry == found[2]
-    assert (entry.action, entry.delta, entry.change, entry.outcome, entry.reason) == (
-        Action.ADD, 9, 9, Outcome.RECORDED, None,
-    )  # fmt: skip
-    assert (entry.timestamp, entry.metadata, entry.has_idempotency_key) == (late, {"a": 1}, True)
-    assert entry.consumption == Consumption(used=9, budget=10, overage_enabled=False)
-    [posting] = entry.postings
-    assert (posting.reset_period, posting.change) == (ResetPeriod.MONTH, 9)
-    assert (found[0].change, found[1].postings, found[1].outcome) == (-5, (), Outcome.LIMIT_EXCEEDED)
-
-    for wanted, expected in (
-        ({"outcome": Outcome.LIMIT_EXCEEDED}, [refused.id]),
-        ({"first": 1, "after": last.id}, [refused.id]),
-        ({"feature_id": meter(user), "start": late, "end": late + timedelta(milliseconds=1)}, [first.id]),
-    ):
-        assert [entry.id for entry in await value(either.users.entries(user_id=user, **wanted))] == expected
-
-    with pytest.raises(EntryNotFound, match="Entry not found: '1'"):
-        await value(either.users.entry(user_id=user, id="1"))
-    with pytest.raises(InvalidValue, match="to must be after from"):
-        await value(either.users.entries(user_id=user, start=late, end=late))
-    with pytest.raises(InvalidValue, match="start must have a time zone"):
-        await value(either.users.entries(user_id=user, start=late.replace(tzinfo=None)))
 
 
 async def test_many_are_checked_at_once(either: Any, kana: KanaAdmin, user: str, number: int) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kana.cli.configuration.screen import Screen
 
 _FAILED = 'Config validation failed. Review above error(s) or pass in "--force" ("-f")'
-_MISSING = "Archive or delete these {}? This cannot be undone. `kana pull` writes them into the file instead."
+_MISSING = "Archive or delete these {}? Deleting cannot be undone. `kana pull` writes them into the file instead."
 _QUESTION = "You are about to publish a new Kana setup{}. This action cannot be undone. Do you wish to continue?"
 
 
@@ -23,7 +23,7 @@ _QUESTION = "You are about to publish a new Kana setup{}. This action cannot be 
 @click.option(
     "--archive-missing",
     is_flag=True,
-    help="Archive packages that are on the server and were never in the file; this cannot be undone.",
+    help="Archive packages, and delete drafts, that are on the server and were never in the file.",
 )
 @json_option
 def publish(live: bool, force: bool, archive_missing: bool, as_json: bool) -> None:

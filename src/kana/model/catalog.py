@@ -133,7 +133,7 @@ class Catalog:
         """
         package = self.package(package_id)
         if package.status is PackageStatus.ARCHIVED:
-            raise Conflict(f"Package {package_id!r} is ARCHIVED; only a DRAFT can be published")
+            raise Conflict(f"Package {package_id!r} is ARCHIVED; only a DRAFT can be published. Unarchive it instead")
         return self._with_status(package, PackageStatus.PUBLISHED, now=now)
 
     def archived(self, package_id: str, *, now: datetime) -> Catalog:
@@ -147,6 +147,18 @@ class Catalog:
         if package.status is PackageStatus.DRAFT:
             raise Conflict(f"Package {package_id!r} is a DRAFT; delete it instead of archiving it")
         return self._with_status(package, PackageStatus.ARCHIVED, now=now)
+
+    def unarchived(self, package_id: str, *, now: datetime) -> Catalog:
+        """Return the catalogue with a retired package published again. Published packages stay as they are.
+
+        Raises:
+            PackageNotFound: no package has this id.
+            Conflict: the package is a draft.
+        """
+        package = self.package(package_id)
+        if package.status is PackageStatus.DRAFT:
+            raise Conflict(f"Package {package_id!r} is a DRAFT; publish it, as only an ARCHIVED one is unarchived")
+        return self._with_status(package, PackageStatus.PUBLISHED, now=now)
 
     def _with_status(self, package: Package, status: PackageStatus, *, now: datetime) -> Catalog:
         if package.status is status:

@@ -19,6 +19,7 @@ class Verb(Word):
     UPDATE = "update"
     PUBLISH = "publish"
     ARCHIVE = "archive"
+    UNARCHIVE = "unarchive"
     DELETE = "delete"
 
 
@@ -88,7 +89,7 @@ def _package_changes(old: Package | None, new: Package, catalog: Catalog) -> Ite
         yield _package(Verb.UPDATE, new, what, reaches=reaches, keeps=reaches)
     yield from _held_changes(old, new, catalog, reaches=reaches)
     if old.status is not new.status:
-        yield _moved(new)
+        yield _moved(old, new)
 
 
 def _created(package: Package, catalog: Catalog) -> Change:
@@ -98,11 +99,14 @@ def _created(package: Package, catalog: Catalog) -> Change:
     return _package(Verb.CREATE, package, f"is created {as_what}: {held}{goes_with}")
 
 
-def _moved(package: Package) -> Change:
-    if package.status is PackageStatus.PUBLISHED:
-        return _package(Verb.PUBLISH, package, "is published: users can subscribe to it")
-    what = "is archived: nobody new can subscribe to it"
-    return _package(Verb.ARCHIVE, package, what, reaches=True, keeps=True, takes=True)
+def _moved(old: Package, new: Package) -> Change:
+    if new.status is not PackageStatus.PUBLISHED:
+        what = "is archived: nobody new can subscribe to it"
+        return _package(Verb.ARCHIVE, new, what, reaches=True, keeps=True, takes=True)
+    if old.status is PackageStatus.ARCHIVED:
+        what = "is published again: users can subscribe to it"
+        return _package(Verb.UNARCHIVE, new, what, reaches=True, keeps=True)
+    return _package(Verb.PUBLISH, new, "is published: users can subscribe to it")
 
 
 def _held_changes(old: Package, new: Package, catalog: Catalog, *, reaches: bool) -> Iterator[Change]:

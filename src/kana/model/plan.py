@@ -44,9 +44,9 @@ class Plan:
 def plan(catalog: Catalog, config: Config, *, now: datetime) -> Plan:
     """Return what a catalogue becomes when the configuration is published: all of it or nothing.
 
-    Features missing from the configuration stay. Drafts missing from it are deleted, published
-    packages archived; archived ones stay as they are. Without ``addons`` the add-ons stay. What a
-    configuration cannot express (metadata, prices, unit labels, names within a package) is kept.
+    Features missing from the configuration stay. Drafts missing from it are deleted, published packages archived;
+    archived ones stay as they are, and are published again if they are in it. Without ``addons`` the add-ons stay.
+    What a configuration cannot express (metadata, prices, unit labels, names within a package) is kept.
     """
     problems = _named(chain(_repeats(config), _name_problems(catalog, config), _feature_problems(catalog, config)))
     features = dict(catalog.features)
@@ -118,20 +118,16 @@ def _package_problems(catalog: Catalog, config: Config, features: dict[str, Feat
 
 def _move_problems(known: Package, wanted: ConfigPackage) -> Iterator[Problem]:
     """Yield the changes that the package's status does not allow."""
-    subject = f"{noun_of(known).capitalize()} {known.id!r}"
+    subject = f"{noun_of(known).capitalize()} {known.id!r} is {known.status.lower()}"
     match known.status:
         case PackageStatus.DRAFT:
             pass  # It may become anything.
-        case PackageStatus.ARCHIVED:
-            yield Problem(
-                wanted.path, f"{subject} is archived, which cannot be undone; remove it or choose another id."
-            )
-        case PackageStatus.PUBLISHED:
+        case PackageStatus.PUBLISHED | PackageStatus.ARCHIVED:
             if wanted.status is PackageStatus.DRAFT:
-                yield Problem(wanted.path, f"{subject} is published and cannot become a draft again.")
+                yield Problem(wanted.path, f"{subject} and cannot become a draft again.")
             if wanted.is_addon != known.is_addon:
                 other = "under addons" if known.is_addon else "under packages"
-                yield Problem(wanted.path, f"{subject} is published and cannot change its kind; it belongs {other}.")
+                yield Problem(wanted.path, f"{subject} and cannot change its kind; it belongs {other}.")
         case _:
             assert_never(known.status)
 

@@ -20,6 +20,7 @@ LIST: Final = query("packages(status: String, first: Int, after: String)", list[
 LIST_FEATURES: Final = query("packages(status: String, first: Int, after: String)", list[Package], also=_FEATURES)
 PUBLISH: Final = mutation("publishPackage(id: String!)", Package)
 ARCHIVE: Final = mutation("archivePackage(id: String!)", Package)
+UNARCHIVE: Final = mutation("unarchivePackage(id: String!)", Package)
 DUPLICATE: Final = mutation("duplicatePackage(id: String!, newId: String!, name: String)", Package)
 DELETE: Final = mutation("deletePackage(id: String!)", Package)
 
@@ -160,6 +161,16 @@ class Packages(Group[D]):
             PackageNotFound: there is no such package.
         """
         return self._core.ask(ARCHIVE, id=id)
+
+    @operation
+    def unarchive(self, *, id: str) -> Steps[Package]:
+        """Publish an ARCHIVED package again, as it was: new users can have it. Repeating it changes nothing.
+
+        Raises:
+            PackageNotFound: there is no such package.
+            Conflict: it is a DRAFT.
+        """
+        return self._core.ask(UNARCHIVE, id=id)
 
     @operation
     def duplicate(self, *, id: str, new_id: str, name: str | None = None) -> Steps[Package]:

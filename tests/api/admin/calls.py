@@ -44,6 +44,7 @@ UPDATE_PACKAGE = (
 )
 PUBLISH = f"mutation($id: String!) {{ publishPackage(id: $id) {{ {PACKAGE} }} }}"
 ARCHIVE = f"mutation($id: String!) {{ archivePackage(id: $id) {{ {PACKAGE} }} }}"
+UNARCHIVE = f"mutation($id: String!) {{ unarchivePackage(id: $id) {{ {PACKAGE} }} }}"
 DUPLICATE = (
     "mutation($id: String!, $newId: String!, $name: String)"
     f" {{ duplicatePackage(id: $id, newId: $newId, name: $name) {{ {PACKAGE} }} }}"

@@ -13,8 +13,8 @@ from tests.support.serving import Served
 from tests.support.world import DAY, TESTER, a_package, adds
 
 FIELDS = (
-    f"id featureId action delta change outcome reason {CONSUMPTION} timestamp recordedAt metadata hasIdempotencyKey reverses"
-    " postings { sourceId carriedOver resetPeriod periodStart change }"
+    f"id featureId action delta change outcome reason {CONSUMPTION} timestamp recordedAt metadata"
+    " hasIdempotencyKey reverses postings { sourceId carriedOver resetPeriod periodStart change }"
 )
 
 

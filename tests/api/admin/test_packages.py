@@ -13,6 +13,7 @@ from tests.api.admin.calls import (
     DUPLICATE,
     PACKAGE,
     PUBLISH,
+    UNARCHIVE,
     UPDATE_FEATURE,
     UPDATE_PACKAGE,
     name_of,
@@ -121,7 +122,7 @@ def test_of_a_published_package_the_metadata_changes(served: Served) -> None:
 
 
 def test_the_life_of_a_package(served: Served) -> None:
-    """A draft is published, archived, and never comes back; each step again changes nothing."""
+    """A draft is published, archived and unarchived, and never a draft again; each step again changes nothing."""
     published = served.ask(PUBLISH, {"id": "draft"})["publishPackage"]
     assert (published["status"], published["updatedAt"]) == ("PUBLISHED", "2026-03-10T12:00:00.000Z")
     served.clock.advance(hours=1)
@@ -130,7 +131,13 @@ def test_the_life_of_a_package(served: Served) -> None:
     assert (archived["status"], archived["updatedAt"]) == ("ARCHIVED", "2026-03-10T13:00:00.000Z")
     assert served.ask(ARCHIVE, {"id": "draft"})["archivePackage"] == archived
     error = served.error(PUBLISH, {"id": "draft"})
-    assert error["message"] == "Package 'draft' is ARCHIVED; only a DRAFT can be published"
+    assert error["message"] == "Package 'draft' is ARCHIVED; only a DRAFT can be published. Unarchive it instead"
+    served.clock.advance(hours=1)
+    again = served.ask(UNARCHIVE, {"id": "draft"})["unarchivePackage"]
+    assert again == {**published, "updatedAt": "2026-03-10T14:00:00.000Z"}
+    assert served.ask(UNARCHIVE, {"id": "draft"})["unarchivePackage"] == again
+    [line] = served.ask('{ adminLog(subject: "draft", first: 1) { action before after } }')["adminLog"]
+    assert (line["action"], line["before"]["status"], line["after"]["status"]) == ("updated", "ARCHIVED", "PUBLISHED")
 
 
 def test_a_duplicate_is_a_draft_that_equals_the_original(served: Served) -> None:

@@ -251,7 +251,7 @@ def test_the_schema_is_for_every_editor(shared: Served) -> None:
 
 
 def test_archived_packages_are_not_in_a_file_and_stay(served: Served) -> None:
-    """What is archived is pulled no more, and a file without it changes nothing of it."""
+    """What is archived is pulled no more, and a file without it changes nothing; one with it publishes it again."""
     call(served, "publish", a_file())
     gone = a_file(packages={"draft": a_file()["packages"]["draft"]}, addons={})
     call(served, "publish", gone)
@@ -261,9 +261,13 @@ def test_archived_packages_are_not_in_a_file_and_stay(served: Served) -> None:
     assert [package["id"] for package in pulled["packages"]["draft"]] == ["pro"]
     assert (pulled["packages"]["published"], pulled["addons"]["published"]) == ([], [])
     assert data(served, pulled) == []
-    assert data(served, a_file())[0] == (
-        "[ERROR] Package 'free' is archived, which cannot be undone; remove it or choose another id."
-    )
+    assert data(served, a_file()) == [
+        "Add-on 'extra' is published again: users can subscribe to it (0 subscribers keep it).",
+        "Package 'free' is published again: users can subscribe to it (0 subscribers keep it).",
+    ]
+    call(served, "publish", a_file())
+    pulled = call(served, "pull").json()
+    assert [package["id"] for package in pulled["packages"]["published"]] == ["free"]
 
 
 def test_a_defect_of_ours_is_told_as_one(shared: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -117,7 +118,7 @@ async def test_what_each_status_lets_change(
 
 
 async def test_a_package_lives_forward(world: World) -> None:
-    """Draft, published, archived; each step again changes nothing, not even when it was last changed."""
+    """Draft, published, archived, published; each step again changes nothing, not even when it was last changed."""
     published = await world.catalog.publish_package(TEST, "basic", by=TESTER)
     assert (published.status, published.updated_at) == (PackageStatus.PUBLISHED, NOON + timedelta(hours=1))
     world.clock.advance(hours=1)
@@ -127,6 +128,10 @@ async def test_a_package_lives_forward(world: World) -> None:
     assert await world.catalog.archive_package(TEST, "basic", by=TESTER) == archived
     with pytest.raises(Conflict):
         await world.catalog.publish_package(TEST, "basic", by=TESTER)
+    world.clock.advance(hours=1)
+    again = await world.catalog.unarchive_package(TEST, "basic", by=TESTER)
+    assert again == replace(published, updated_at=NOON + timedelta(hours=3))
+    assert await world.catalog.unarchive_package(TEST, "basic", by=TESTER) == again
 
 
 async def test_a_duplicate_is_a_draft_of_its_own(world: World) -> None:
@@ -158,6 +163,7 @@ async def test_only_drafts_are_deleted(world: World) -> None:
         lambda c, env: c.update_package(env, "none", {}, by=TESTER),
         lambda c, env: c.publish_package(env, "none", by=TESTER),
         lambda c, env: c.archive_package(env, "none", by=TESTER),
+        lambda c, env: c.unarchive_package(env, "none", by=TESTER),
         lambda c, env: c.duplicate_package(env, "none", new_id="copy", by=TESTER),
         lambda c, env: c.delete_package(env, "none", by=TESTER),
     ],

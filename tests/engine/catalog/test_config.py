@@ -103,7 +103,7 @@ async def test_a_lower_limit_says_who_has_less_and_who_is_above(world: World, co
 
 
 async def test_archiving_always_warns(world: World, config: ConfigEngine) -> None:
-    """It is for good, so it warns even where nobody subscribes; those who do keep the package."""
+    """Nobody new can have it, so it warns even where nobody subscribes; those who do keep the package."""
     await world.furnish(a_package("basic", allows(50)))
     assert await texts(config, a_config(packages={})) == [
         "[WARNING] Package 'basic' is archived: nobody new can subscribe to it: this touches 0 subscribers.",
@@ -111,6 +111,18 @@ async def test_archiving_always_warns(world: World, config: ConfigEngine) -> Non
     ]
     await world.subscribed_user("ada")
     assert (await texts(config, a_config(packages={})))[1].endswith("(1 subscriber keeps it).")
+
+
+async def test_unarchiving_is_a_line_without_a_warning(world: World, config: ConfigEngine) -> None:
+    """Who kept the package loses nothing; and afterwards somebody new can have it."""
+    await world.furnish(a_package("basic", allows(50)))
+    await world.subscribed_user("ada")
+    await world.catalog.archive_package(TEST, "basic", by=TESTER)
+    assert await texts(config, a_config(50)) == [
+        "Package 'basic' is published again: users can subscribe to it (1 subscriber keeps it).",
+    ]
+    await config.publish(TEST, a_config(50), app_id=APP, by=TESTER)
+    await world.subscribed_user("bob")
 
 
 async def test_errors_stand_alone(world: World, config: ConfigEngine) -> None:

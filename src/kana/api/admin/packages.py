@@ -115,6 +115,14 @@ async def archive_package(_root: object, info: Info, *, id: str) -> Package:  # 
     return await _answer(context, archived)
 
 
+@mutation.field("unarchivePackage")
+async def unarchive_package(_root: object, info: Info, *, id: str) -> Package:  # noqa: A002 - Kana's word
+    """Publish an archived package again."""
+    context = info.context
+    unarchived = await context.engine.catalog.unarchive_package(context.environment, given_id(id), by=context.actor)
+    return await _answer(context, unarchived)
+
+
 @mutation.field("duplicatePackage")
 async def duplicate_package(
     _root: object,

@@ -24,7 +24,13 @@ LOGO = r"""
     ▀▀    ▀▀   ▀███▀▀   ▀▀   ▀▀   ▀███▀▀
 """
 
-_MARKS = {"create": ("+", "green"), "publish": ("+", "green"), "delete": ("-", "red"), "archive": ("-", "red")}
+_MARKS = {
+    "create": ("+", "green"),
+    "publish": ("+", "green"),
+    "unarchive": ("+", "green"),
+    "delete": ("-", "red"),
+    "archive": ("-", "red"),
+}
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The steps of a package's life that cannot be undone: each asks for confirmation."""
+"""The steps of a package's life: each says what it does and asks for confirmation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def show_archive(request: PageRequest) -> Response:
     subscribers = (await request.engine.catalog.count_subscribers(request.environment)).get(package.id, 0)
     subscribed = "The 1 subscriber keeps" if subscribers == 1 else f"The {subscribers:,} subscribers keep"
     lines = (
-        "New users can no longer subscribe to it. This cannot be undone.",
+        "New users can no longer subscribe to it, until you unarchive it.",
         f"{subscribed} it until they change or cancel their subscription." if subscribers else "It has no subscribers.",
     )
     return _ask(request, package, "archive", lines, tone="danger")
@@ -46,6 +46,20 @@ async def archive(request: PageRequest) -> Response:
     """Archive the package."""
     package = await request.engine.catalog.archive_package(request.environment, request.id, by=request.actor)
     return request.go("/package", id=package.id, said=f"{package.name} was archived.")
+
+
+async def show_unarchive(request: PageRequest) -> Response:
+    """Ask whether to publish an archived package again."""
+    package = await _package(request, PackageStatus.ARCHIVED)
+    lines = ("Users can subscribe to it again at once. Those who kept it notice nothing.",)
+    return _ask(request, package, "unarchive", lines)
+
+
+async def unarchive(request: PageRequest) -> Response:
+    """Publish the archived package again."""
+    package = await request.engine.catalog.unarchive_package(request.environment, request.id, by=request.actor)
+    said = f"{package.name} was unarchived. Users can now subscribe to it again."
+    return request.go("/package", id=package.id, said=said)
 
 
 async def show_delete(request: PageRequest) -> Response:
@@ -88,6 +102,8 @@ ROUTES = (
     post("/package/publish", publish),
     get("/package/archive", show_archive, needs=Role.EDITOR),
     post("/package/archive", archive),
+    get("/package/unarchive", show_unarchive, needs=Role.EDITOR),
+    post("/package/unarchive", unarchive),
     get("/package/delete", show_delete, needs=Role.EDITOR),
     post("/package/delete", delete),
 )

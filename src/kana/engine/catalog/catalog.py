@@ -200,6 +200,17 @@ class CatalogEngine:
         """
         return await self._move(environment, package_id, Catalog.archived, by=by)
 
+    async def unarchive_package(self, environment: Environment, package_id: str, *, by: Actor) -> Package:
+        """Publish an archived package again, as it was, so that users can subscribe. Repeating it changes nothing.
+
+        Whoever kept it notices nothing.
+
+        Raises:
+            PackageNotFound: no package has this id.
+            Conflict: it is a draft.
+        """
+        return await self._move(environment, package_id, Catalog.unarchived, by=by)
+
     async def _move(
         self, environment: Environment, package_id: str, move: Callable[..., Catalog], *, by: Actor
     ) -> Package:

@@ -206,7 +206,7 @@ def _with_warnings(lines: Sequence[ReviewLine]) -> tuple[ReviewLine, ...]:
 
 
 def _warns(change: Change, line: ReviewLine) -> bool:
-    """Whether a change needs a warning: subscribers lose something, or it archives, which cannot be undone."""
+    """Whether a change needs a warning: subscribers lose something, or nobody new can have the package."""
     return change.takes and (line.subscribers > 0 or change.verb is Verb.ARCHIVE)
 
 
