@@ -42,6 +42,7 @@ async def test_units_are_taken_from_several_grants_and_given_back(world: World) 
     assert (await record(world, -4))[2] == [-1, -3]
     assert (await record(world, 22))[0] is Outcome.LIMIT_EXCEEDED
     assert (await record(world, 21))[2] == [1, 20]
+    assert [each.used for each in await world.engine.giving.top_ups(TEST, "ada")] == [5, 20]
     audit = await world.store.audits.audit()
     assert (audit.is_clean, audit.entries) == (True, 4)
 

@@ -48,6 +48,11 @@ def usage(side: Side, key: str) -> dict[str, Any]:
     return {"userId": ADA, "featureId": "message", "delta": 1, "idempotencyKey": key, "metadata": {"of": side.word}}
 
 
+def gift(side: Side) -> dict[str, Any]:
+    """What fresh is given of messages; the reason says by whom."""
+    return {"userId": FRESH, "featureId": "message", "reason": f"{side.word} asked"}
+
+
 ADMIN: dict[str, Call] = {
     "Query.environmentSettings": Call(f"{{ environmentSettings {{ {SETTINGS} }} }}", leaves_mark=False),
     "Query.feature": Call(f'{{ feature(id: "message") {{ {FEATURE} }} }}'),
@@ -68,6 +73,8 @@ ADMIN: dict[str, Call] = {
     "Query.entry": Call(
         f'query($id: String!) {{ entry(userId: "{ADA}", id: $id) {{ {ENTRY} }} }}', lambda side: {"id": side.entry}
     ),
+    "Query.topUps": Call(calls.TOP_UPS, lambda _: {"userId": MOVER}),
+    "Query.overrides": Call(calls.OVERRIDES, lambda _: {"userId": MOVER}),
     "Query.usageInsights": Call(
         f'{{ usageInsights{RANGE}, userId: "{ADA}") {{ at featureId packageId units entries refusals }} }}'
     ),
@@ -101,6 +108,12 @@ ADMIN: dict[str, Call] = {
     "Mutation.subscribe": Call(calls.SUBSCRIBE, lambda _: {"userId": FRESH, "packageIds": ["basic"]}),
     "Mutation.changeSubscription": Call(calls.CHANGE, lambda _: {"userId": MOVER, "packageId": "other"}),
     "Mutation.cancelSubscription": Call(calls.CANCEL, lambda side: {"id": side.subscriptions[LEAVER]}),
+    "Mutation.createTopUp": Call(
+        calls.CREATE_TOP_UP, lambda side: {"input": {**gift(side), "amount": side.number, "idempotencyKey": "top-up"}}
+    ),
+    "Mutation.endTopUp": Call(calls.END_TOP_UP, lambda side: {"id": side.top_up}),
+    "Mutation.setOverride": Call(calls.SET_OVERRIDE, lambda side: {"input": {**gift(side), "limit": side.number}}),
+    "Mutation.endOverride": Call(calls.END_OVERRIDE, lambda side: {"id": side.override}),
     "Mutation.recordUsage": Call(calls.RECORD, lambda side: {"input": usage(side, "one")}),
     "Mutation.recordUsageBatch": Call(
         f"mutation($inputs: [CreateUsageEventInput!]!) {{ recordUsageBatch(inputs: $inputs) {{ {BATCHED} }} }}",
@@ -137,13 +150,24 @@ ADMIN: dict[str, Call] = {
 
 CLIENT: dict[str, Call] = {"Query.currentUser": Call(WHOLE_USER)}
 
-BY_MADE_ID = {
-    "Query.subscription": "query($id: String!) { subscription(id: $id) { id } }",
-    "Mutation.cancelSubscription": calls.CANCEL,
-    "Query.entry": f'query($id: String!) {{ entry(userId: "{ADA}", id: $id) {{ id }} }}',
-    "Query.entries": f'query($id: String!) {{ entries(userId: "{ADA}", after: $id) {{ id }} }}',
+BY_ID: dict[str, tuple[str, Callable[[Side], str]]] = {
+    "Query.subscription": (
+        "query($id: String!) { subscription(id: $id) { id } }",
+        lambda side: side.subscriptions[MOVER],
+    ),
+    "Mutation.cancelSubscription": (calls.CANCEL, lambda side: side.subscriptions[MOVER]),
+    "Mutation.endTopUp": (calls.END_TOP_UP, lambda side: side.top_up),
+    "Mutation.endOverride": (calls.END_OVERRIDE, lambda side: side.override),
+    "Query.entry": (
+        f'query($id: String!) {{ entry(userId: "{ADA}", id: $id) {{ id }} }}',
+        lambda side: side.entry,
+    ),
+    "Query.entries": (
+        f'query($id: String!) {{ entries(userId: "{ADA}", after: $id) {{ id }} }}',
+        lambda side: side.entry,
+    ),
 }
-"""What takes an id that Kana made, of a subscription or an entry: the only ones that differ between the sides."""
+"""What takes an id that Kana made, which differs between the sides, and one that exists on a side."""
 
 
 def event(side: Side, number: str) -> dict[str, Any]:

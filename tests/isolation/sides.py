@@ -16,7 +16,17 @@ import httpx
 
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
-from tests.api.admin.calls import ARCHIVE, CREATE_FEATURE, CREATE_PACKAGE, CREATE_USER, PUBLISH, RECORD, SUBSCRIBE
+from tests.api.admin.calls import (
+    ARCHIVE,
+    CREATE_FEATURE,
+    CREATE_PACKAGE,
+    CREATE_TOP_UP,
+    CREATE_USER,
+    PUBLISH,
+    RECORD,
+    SET_OVERRIDE,
+    SUBSCRIBE,
+)
 from tests.api.segment.calls import CREATE_RULE
 from tests.support.serving import Served
 
@@ -47,6 +57,8 @@ class Side:
     rules: dict[str, str] = field(default_factory=dict)
     failed: str = ""
     entry: str = ""
+    top_up: str = ""
+    override: str = ""
 
     @property
     def private_key(self) -> str:
@@ -93,6 +105,10 @@ class Side:
             self.subscriptions[user_id] = made["id"]
             made = self.ask(RECORD, input={"userId": user_id, "featureId": "message", "delta": self.number})
             self.entry = self.entry or made["recordUsage"]["id"]
+        given = {"userId": MOVER, "featureId": "message", "reason": f"{self.word} asked"}
+        self.top_up = self.ask(CREATE_TOP_UP, input={**given, "amount": self.number})["createTopUp"]["id"]
+        self.override = self.ask(SET_OVERRIDE, input={**given, "limit": self.number})["setOverride"]["id"]
+        self.ask(RECORD, input={"userId": MOVER, "featureId": "message"})
         for name in ("to change", "to delete"):
             condition = {"path": f"{self.word}.path", "value": self.word}
             named = {"name": f"{self.word} {name}", "featureId": "message"}
@@ -121,14 +137,8 @@ class Side:
         """What is this side's alone, as answers and errors would show it."""
         keyring = self.served.run(self.served.engine.access.keyring())
         app_id = keyring.environments[self.environment].app_id
-        return [
-            self.word,
-            app_id,
-            f"{self.environment}_",
-            *self.subscriptions.values(),
-            *self.rules.values(),
-            self.entry,
-        ]
+        ids = (*self.subscriptions.values(), *self.rules.values(), self.entry, self.top_up, self.override)
+        return [self.word, app_id, f"{self.environment}_", *ids]
 
 
 def marked(side: Side, answer: httpx.Response) -> list[str]:
@@ -172,6 +182,9 @@ def _of(table: str, columns: list[str], other: Environment) -> str:
     if table == "catalog_pages":
         return f"change_id not in (select id from catalog_changes where environment = '{other}')"
     if table == "counters":
-        return f"subscription_id not in (select id from subscriptions where environment = '{other}')"
+        holders = " union ".join(
+            f"select id from {name} where environment = '{other}'" for name in ("subscriptions", "given")
+        )
+        return f"abs(subscription_id) not in ({holders})"
     assert table in WHOLE, f"whose are the rows of {table}?"
     return "true"

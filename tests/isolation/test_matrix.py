@@ -16,8 +16,8 @@ from kana.api.http import Router
 from kana.app import create_app
 from kana.settings import Settings
 from tests.api.admin.calls import RECORD
-from tests.isolation.matrix import ADMIN, BY_MADE_ID, CLIENT, ROUTES, WITHOUT_ENVIRONMENT, Call, usage
-from tests.isolation.sides import LIVE, MOVER, TEST, Side, marked, rows_of
+from tests.isolation.matrix import ADMIN, BY_ID, CLIENT, ROUTES, WITHOUT_ENVIRONMENT, Call, usage
+from tests.isolation.sides import LIVE, TEST, Side, marked, rows_of
 from tests.support.serving import Served
 from tests.support.stores import SqlitePlace
 
@@ -94,15 +94,15 @@ def test_addresses_without_a_key_show_nobody(pair: Pair, path: str) -> None:
     assert pair.test.word not in answer.text
 
 
-@pytest.mark.parametrize("field", BY_MADE_ID)
+@pytest.mark.parametrize("field", BY_ID)
 def test_what_has_an_id_in_the_other_environment_does_not_exist(pair: Pair, field: str) -> None:
     """An id that Kana made is looked up in the caller's environment only, and missing in the same words as any."""
-    foreign = pair.live.subscriptions[MOVER] if "ubscription" in field else pair.live.entry
-    unknown = "4611686018427387904"
+    query, of = BY_ID[field]
+    foreign, unknown = of(pair.live), "4611686018427387904"
 
     def missing(number: str) -> str:
         before = rows_of(pair.live, pair.path)
-        [error] = pair.test.graphql(BY_MADE_ID[field], {"id": number}).json()["errors"]
+        [error] = pair.test.graphql(query, {"id": number}).json()["errors"]
         assert rows_of(pair.live, pair.path) == before
         assert error["extensions"]["code"] == "BAD_USER_INPUT"
         return str(error["message"]).replace(number, "…")

@@ -181,6 +181,7 @@ def test_what_is_left_ends_with_the_override() -> None:
         (lambda: a_top_up(9, 2**53), "amount must be 1 to 9007199254740991, got 9007199254740992"),
         (lambda: an_override(9, limit=-1), "limit must be 0 to 9007199254740991, got -1"),
         (lambda: an_override(9, reason=" "), "reason must be 1 to 500 characters and not blank, got ' '"),
+        (lambda: an_override(9, reason="a\0b"), "reason must not contain NUL or lone surrogates, got 'a\\x00b'"),
         (lambda: a_top_up(9, 1, reason="x" * 501), "reason must be 1 to 500 characters and not blank"),
         (
             lambda: a_top_up(9, 1, ends_at=NOON - MILLISECOND),
@@ -196,23 +197,32 @@ def test_what_cannot_be_given(make: Any, message: str) -> None:
     assert raised.value.message.startswith(message)
 
 
+def test_what_remains_of_a_top_up() -> None:
+    """What is not used, also before it begins; nothing once it has ended."""
+    given = a_top_up(9, 5, start=NOON + ONE_DAY, ends_at=NOON + 2 * ONE_DAY)
+    last = NOON + 2 * ONE_DAY - MILLISECOND
+    assert [given.remaining(3, now=now) for now in (NOON, last, last + MILLISECOND)] == [2, 2, 0]
+    assert a_top_up(9, 5).remaining(5, now=NOON) == 0
+
+
 def made(terms: OverrideTerms, *, binary: bool = False) -> Override:
     feature = CHAT if binary else MESSAGE
     return terms.override(id=9, user=a_ref(), feature=feature, reset_period=MONTH, reason="r", by="eve", now=NOON)
 
 
 def test_terms_become_an_override() -> None:
-    """From now on; the reset period stays unless it is named, and a denial has no other terms."""
+    """From now on; the reset period stays unless it is named; a denial and a BINARY feature need no limit."""
     kept = made(OverrideTerms(limit=5))
     assert (kept.limit, kept.reset_period, kept.start, kept.created_at) == (5, MONTH, NOON, NOON)
     assert made(OverrideTerms(limit=5, reset_period=None, keeps_reset_period=False)).reset_period is None
-    denied = made(OverrideTerms(limit=5, overage_enabled=True, denied=True))
+    denied = made(OverrideTerms(omits_limit=True, denied=True))
     assert (denied.limit, denied.overage_enabled, denied.allowance) == (
         None,
         False,
         Allowance(limit=0, reset_period=MONTH),
     )
-    assert made(OverrideTerms(), binary=True).limit is None
+    assert made(OverrideTerms()).limit is None
+    assert made(OverrideTerms(omits_limit=True), binary=True).limit is None
 
 
 @pytest.mark.parametrize(
@@ -231,3 +241,27 @@ def test_terms_that_cannot_be(terms: OverrideTerms, message: str) -> None:
     with pytest.raises(InvalidValue) as raised:
         made(terms, binary=True)
     assert raised.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("terms", "field", "message"),
+    [
+        (
+            OverrideTerms(omits_limit=True),
+            "limit",
+            "limit must be given for 'message', which is CONSUMABLE: a number of units, or null for unlimited,"
+            " unless denied is true",
+        ),
+        (OverrideTerms(limit=5, denied=True), "denied", "denied must not be true together with a limit or overage"),
+        (
+            OverrideTerms(overage_enabled=True, denied=True),
+            "denied",
+            "denied must not be true together with a limit or overage",
+        ),
+    ],
+)
+def test_terms_that_contradict_themselves(terms: OverrideTerms, field: str, message: str) -> None:
+    """Nobody is given everything because a field was forgotten, and a denial gives nothing."""
+    with pytest.raises(InvalidValue) as raised:
+        made(terms)
+    assert (raised.value.field, raised.value.message) == (field, message)

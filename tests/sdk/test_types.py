@@ -25,6 +25,8 @@ assert_type(kana.packages.create(id="p", features=[Grant(id="f")]), Package)
 assert_type(kana.subscriptions.create(user_id="u", package_ids=("p",)), list[PackageSubscription])
 assert_type(kana.check(user_id="u", feature_id="f", when_unreachable="deny").source, Source)
 assert_type(kana.features.can_use_many(user_ids=["u"], feature_ids=("f",)), dict[str, dict[str, Decision]])
+assert_type(kana.top_ups.create(user_id="u", feature_id="f", amount=5, reason="sold"), TopUp)
+assert_type(kana.overrides.list(user_id="u"), list[Override])
 assert_type(kana.settings.require_secure_mode(), EnvironmentSettings)
 assert_type(kana.check(user_id="u", feature_id="f").outcome, Outcome | None)
 assert_type(kana.features.can_use(user_id="u", feature_id="f").outcome, Outcome)
@@ -35,10 +37,12 @@ assert_type(own.reset_cache(), None)
 
 async def main() -> None:
     assert_type(await awaiting.users.retrieve(id="u"), User)
+    assert_type(await awaiting.overrides.set(user_id="u", feature_id="f", limit=None, reason="asked"), Override)
     assert_type(await awaiting.settings.retrieve(), EnvironmentSettings)
     assert_type(await awaiting.check(user_id="u", feature_id="f"), Check)
     assert_type(await awaiting.subscriptions.cancel(id="1", at_period_end=True), PackageSubscription)
 
+kana.top_ups.create(user_id="u", feature_id="f", amount=5)  # error: call-arg
 kana.features.can_use("u", "f")  # error: call-arg
 kana.features.can_use(user_id="u")  # error: call-arg
 kana.features.can_use(user_id="u", feature_id="f", delta=b"1")  # error: arg-type

@@ -11,13 +11,27 @@ import pytest
 
 from kana.app import copy_database, open_store
 from kana.errors import Conflict, DatabaseRefused
+from kana.model.given import OverrideTerms
 from kana.model.usage import Usage
 from kana.settings import Settings
 from kana.store import moving
 from tests.support.ledger import entries_of
 from tests.support.postgres import Postgres
 from tests.support.stores import furnish_workspace
-from tests.support.world import LIVE, NOON, TEST, SetClock, World, a_feature, a_package, a_usage, allows, holds
+from tests.support.world import (
+    LIVE,
+    NOON,
+    ONE_DAY,
+    TEST,
+    TESTER,
+    SetClock,
+    World,
+    a_feature,
+    a_package,
+    a_usage,
+    allows,
+    holds,
+)
 
 
 @pytest.fixture
@@ -43,6 +57,13 @@ async def fill(settings: Settings) -> None:
             await world.usage.record(_by(usage, user.id))
     await world.accounts.update_user(TEST, "üser/3", {"id": "renamed"})
     await world.accounts.change_subscription(TEST, "renamed", "pro")
+    giving = world.engine.giving
+    for amount, more in ((5, {"key": "k"}), (7, {"expires_at": NOON + ONE_DAY})):
+        await giving.create_top_up(TEST, "üser/0", "message", amount, reason="für Ü", by=TESTER, **more)
+    await world.usage.record(_by(a_usage(15), "üser/0"))
+    terms = OverrideTerms(limit=3, overage_enabled=True, ends_at=NOON + ONE_DAY)
+    await giving.set_override(TEST, "üser/1", "message", terms, reason="asked", by=TESTER)
+    await giving.set_override(TEST, "üser/1", "chat", OverrideTerms(denied=True), reason="fraud", by=TESTER)
     await store.close()
 
 
@@ -62,6 +83,9 @@ async def content(settings: Settings) -> list[Any]:
         await store.users.subscriptions(TEST, user_id=None, limit=100, after=None),
         *[await entries_of(store, user.id) for user in users],
         *[await world.usage.check(TEST, user.id, "message") for user in users],
+        *[await world.engine.giving.top_ups(TEST, user.id) for user in users],
+        *[await world.engine.giving.overrides(TEST, user.id) for user in users],
+        await world.engine.giving.create_top_up(TEST, "üser/0", "message", 5, reason="für Ü", by=TESTER, key="k"),
         await store.audits.audit(),
     ]
     await store.close()
@@ -81,7 +105,7 @@ async def test_a_copy_says_the_same(
     audits = await copy_database(here, there)
 
     assert audits[0] == audits[1]
-    assert (audits[0].entries, audits[0].drifts) == (120, ())
+    assert (audits[0].entries, audits[0].drifts) == (121, ())
     assert await content(here) == await content(there)
     store = await open_store(there)
     world = World(store, clock=SetClock(NOON))

@@ -65,6 +65,11 @@ class TopUp:
         """Whether its units may be used at a moment."""
         return _holds(self, moment)
 
+    def remaining(self, used: int, *, now: datetime) -> int:
+        """Return how many units may still be used, now or from its start on: 0 once it has ended."""
+        has_ended = self.ends_at is not None and self.ends_at <= now
+        return 0 if has_ended else max(0, self.amount - used)
+
 
 @value_object(kw_only=True)
 class Override:
@@ -130,9 +135,14 @@ Given: TypeAlias = TopUp | Override
 
 @value_object(kw_only=True)
 class OverrideTerms:
-    """What an override says of a feature. ``keeps_reset_period``: the one that answers without it stays."""
+    """What an override says of a feature.
+
+    ``limit=None`` is unlimited; ``omits_limit`` says that nobody said so, which is only enough for a denial or a
+    BINARY feature. ``keeps_reset_period``: the one that answers without it stays.
+    """
 
     limit: int | None = None
+    omits_limit: bool = False
     overage_enabled: bool = False
     reset_period: ResetPeriod | None = None
     keeps_reset_period: bool = True
@@ -153,10 +163,10 @@ class OverrideTerms:
         """Return the override of these terms from now on.
 
         Raises:
-            InvalidValue: a field is not allowed, the end is not after now, or a BINARY feature is given a limit.
+            InvalidValue: a field is not allowed, the end is not after now, a denial or a BINARY feature is given
+                units, or nothing says how many units a CONSUMABLE feature is given.
         """
-        if not feature.is_counted and not (self.limit is None and not self.overage_enabled):
-            raise InvalidValue(f"limit is for CONSUMABLE features, and {feature.id!r} is BINARY", field="limit")
+        self._check(feature)
         if self.ends_at is not None and self.ends_at <= now:
             raise InvalidValue(
                 f"endsAt must be after {now.isoformat()}, got {self.ends_at.isoformat()}", field="endsAt"
@@ -166,8 +176,8 @@ class OverrideTerms:
             bucket=user.bucket,
             user_key=user.key,
             feature_id=feature.id,
-            limit=None if self.denied else self.limit,
-            overage_enabled=self.overage_enabled and not self.denied,
+            limit=self.limit,
+            overage_enabled=self.overage_enabled,
             reset_period=reset_period if self.keeps_reset_period else self.reset_period,
             denied=self.denied,
             start=now,
@@ -175,6 +185,20 @@ class OverrideTerms:
             reason=reason,
             by=by,
         )
+
+    def _check(self, feature: Feature) -> None:
+        """Refuse terms that contradict each other or the feature, or that would be unlimited by omission."""
+        gives_units = self.limit is not None or self.overage_enabled
+        if gives_units and not feature.is_counted:
+            raise InvalidValue(f"limit is for CONSUMABLE features, and {feature.id!r} is BINARY", field="limit")
+        if gives_units and self.denied:
+            raise InvalidValue("denied must not be true together with a limit or overage", field="denied")
+        if self.omits_limit and feature.is_counted and not self.denied:
+            raise InvalidValue(
+                f"limit must be given for {feature.id!r}, which is CONSUMABLE: a number of units, or null for"
+                " unlimited, unless denied is true",
+                field="limit",
+            )
 
 
 def _holds(given: Given, moment: datetime) -> bool:

@@ -184,10 +184,10 @@ def _check_json(value: object, *, field: str, depth: int) -> None:
     if depth > METADATA_DEPTH_MAX:
         raise InvalidValue(f"{field} must be at most {METADATA_DEPTH_MAX} levels deep", field=field)
     if isinstance(value, str):
-        _check_json_text(value, field=field)
+        check_text(value, field=field)
     elif isinstance(value, dict):
         for key, item in value.items():
-            _check_json_text(key, field=field)
+            check_text(key, field=field)
             _check_json(item, field=field, depth=depth + 1)
     elif isinstance(value, list):
         for item in value:
@@ -198,7 +198,12 @@ def _check_json(value: object, *, field: str, depth: int) -> None:
         raise InvalidValue(f"{field} must contain only whole numbers of at most 64 bits", field=field)
 
 
-def _check_json_text(value: str, *, field: str) -> None:
+def check_text(value: str, *, field: str) -> None:
+    """Refuse text that not every store and JSON reader can keep.
+
+    Raises:
+        InvalidValue: it contains NUL or half of a surrogate pair.
+    """
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise InvalidValue(f"{field} must not contain NUL or lone surrogates, got {shown(value)}", field=field)
 
@@ -241,8 +246,9 @@ def reason_text(value: str) -> str:
     """Return ``value`` if it is a reason: 1 to 500 characters, not only blanks.
 
     Raises:
-        InvalidValue: it is blank or longer.
+        InvalidValue: it is blank or longer, or contains NUL or half of a surrogate pair.
     """
+    check_text(value, field="reason")
     if value.strip() and len(value) <= REASON_MAX:
         return value
     raise InvalidValue(f"reason must be 1 to {REASON_MAX} characters and not blank, got {shown(value)}", field="reason")

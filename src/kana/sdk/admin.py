@@ -10,6 +10,7 @@ from kana.sdk.conversation import Steps
 from kana.sdk.driver import ENDPOINT, AsyncDriver, Connection, SyncDriver
 from kana.sdk.errors import NetworkError
 from kana.sdk.features import CAN_USE, Features
+from kana.sdk.giving import Overrides, TopUps
 from kana.sdk.operation import Core, D, Group, operation
 from kana.sdk.packages import Packages
 from kana.sdk.recorder import BackgroundRecorder
@@ -33,6 +34,8 @@ class Admin(Group[D]):
         self.packages = Packages(core, driver)
         self.users = Users(core, driver)
         self.subscriptions = Subscriptions(core, driver)
+        self.top_ups = TopUps(core, driver)
+        self.overrides = Overrides(core, driver)
         self.payments = Payments(core, driver)
         self.settings = Settings(core, driver)
 

@@ -44,6 +44,6 @@ class AnswerCache:
                 self._kept.popitem(last=False)
 
     def forget(self, user_id: str, feature_id: str) -> None:
-        """Drop the answer for a user and a feature, because their usage has changed."""
+        """Drop the answer for a user and a feature, because their usage, or what they may use, has changed."""
         with self._lock:
             self._kept.pop((user_id, feature_id), None)

@@ -43,7 +43,7 @@ def usage_input(
         "featureId": feature_id,
         "delta": whole(delta, "delta"),
         "action": action,
-        "idempotencyKey": _new_key() if idempotency_key is None else idempotency_key,
+        "idempotencyKey": new_key() if idempotency_key is None else idempotency_key,
     }
     if timestamp is not None:
         usage["timestamp"] = moment(timestamp, "timestamp")
@@ -52,7 +52,8 @@ def usage_input(
     return usage
 
 
-def _new_key() -> str:
+def new_key() -> str:
+    """Return an idempotency key for one call."""
     # Imported here, as importing it takes longer than any call to it.
     import uuid
 

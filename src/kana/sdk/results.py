@@ -193,6 +193,48 @@ class PackageSubscription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TopUp:
+    """Units that one user was given or sold. ``remaining`` may still be used; it is 0 after ``expires_at``.
+
+    ``given_by`` is who gave them: a masked key, or a colleague's e-mail address.
+    """
+
+    id: str
+    user_id: str
+    feature_id: str
+    amount: int
+    used: int
+    remaining: int
+    starts_at: datetime
+    expires_at: datetime | None
+    reason: str
+    given_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """What one user has of a feature in place of what their packages allow; ``denied`` is nothing.
+
+    ``limit`` is in units per reset period; None is unlimited, or the feature is BINARY or denied. Without a
+    ``reset_period`` usage never goes back to zero. ``given_by`` is who set it.
+    """
+
+    id: str
+    user_id: str
+    feature_id: str
+    limit: int | None
+    reset_period: ResetPeriod | None
+    overage_enabled: bool
+    denied: bool
+    starts_at: datetime
+    ends_at: datetime | None
+    reason: str
+    given_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Consumption:
     """The used units and the budget of one period. ``budget=None`` is unlimited."""
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from kana.engine.ids import bucket_of_id
 from kana.engine.ports.clock import Clock
-from kana.engine.ports.users import Signed, Subscribed
+from kana.engine.ports.users import Gift, Signed, Subscribed
 from kana.errors import SubscriptionNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
@@ -19,7 +19,7 @@ from kana.model.subscription import Subscription
 from kana.model.user import User, UserRef
 from kana.store import directory
 from kana.store.catalogs import Catalogs
-from kana.store.given import given_from, given_log_rows, given_row
+from kana.store.given import KINDS, given_from, given_log_rows, given_row
 from kana.store.session import Session, Transactions
 from kana.store.subscriptions import subscribed_from, subscription_from, subscription_log_rows, subscription_row
 from kana.store.users import (
@@ -154,17 +154,24 @@ class Accounts:
 
         return await self._transactions.write(work)
 
-    async def find_given(self, environment: Environment, given_id: int) -> tuple[str, Given] | None:
+    async def find_given(self, environment: Environment, given_id: int) -> Gift[Given] | None:
         """Return what was given, with the id of its user."""
         bindings = (bucket := bucket_of_id(given_id), given_id, environment.value)
         found = await self._transactions.read(lambda session: session.row("find_given", *bindings))
-        return None if found is None else (found[0], given_from(bucket, *found[1:]))
+        if found is None:
+            return None
+        user_id, user_key, used, *row = found
+        return Gift(user_id, given_from(bucket, user_key, *row), used)
 
-    async def given(self, environment: Environment, user_id: str) -> list[Given]:
-        """Return all that was given to a user, the oldest first."""
+    async def given(
+        self, environment: Environment, user_id: str, kind: type[Given], *, limit: int, after: int | None
+    ) -> list[Gift[Given]]:
+        """Return what of one kind was given to a user, the oldest first."""
 
-        async def work(session: Session) -> list[Given]:
-            return list(await _load_given(session, await load_user_ref(session, environment, user_id)))
+        async def work(session: Session) -> list[Gift[Given]]:
+            user = await load_user_ref(session, environment, user_id)
+            found = await session.rows("list_given", user.bucket, user.key, KINDS[kind], after or 0, limit)
+            return [Gift(user_id, given_from(user.bucket, user.key, *row), used) for used, *row in found]
 
         return await self._transactions.read_aside(work)
 

@@ -14,7 +14,8 @@ from kana.store.log import log_row, verb
 from kana.store.session import Row
 from kana.store.values import NO_RESET, RESETS, optional_milliseconds, optional_moment
 
-_KINDS = {TopUp: "TOP_UP", Override: "OVERRIDE"}
+KINDS: dict[type[Given], str] = {TopUp: "TOP_UP", Override: "OVERRIDE"}
+"""The word of each kind in the table."""
 
 
 @lru_cache(maxsize=16_384)  # What was given rarely changes, and is read again and again.
@@ -63,7 +64,7 @@ def given_row(environment: Environment, given: Given) -> Row:
         given.user_key,
         given.id,
         environment,
-        _KINDS[type(given)],
+        KINDS[type(given)],
         given.feature_id,
         given.amount if isinstance(given, TopUp) else given.limit,
         *((0, NO_RESET, 0) if isinstance(given, TopUp) else _terms_row(given)),

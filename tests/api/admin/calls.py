@@ -31,6 +31,8 @@ PACKAGE = (
 )
 SUBSCRIPTION = "id userId status startedAt endsAt package { id }"
 USER = "id billingId name email metadata"
+TOP_UP = "id userId featureId amount used remaining startsAt expiresAt reason givenBy createdAt"
+OVERRIDE = "id userId featureId limit resetPeriod overageEnabled denied startsAt endsAt reason givenBy createdAt"
 CONSUMPTION = "consumption { used budget overageEnabled }"
 PERIOD = f"periodStart periodEnd {CONSUMPTION}"
 
@@ -64,6 +66,18 @@ CHANGE = (
 CANCEL = (
     "mutation($id: String!, $atPeriodEnd: Boolean)"
     f" {{ cancelSubscription(id: $id, atPeriodEnd: $atPeriodEnd) {{ {SUBSCRIPTION} }} }}"
+)
+CREATE_TOP_UP = f"mutation($input: CreateTopUpInput!) {{ createTopUp(input: $input) {{ {TOP_UP} }} }}"
+END_TOP_UP = f"mutation($id: String!) {{ endTopUp(id: $id) {{ {TOP_UP} }} }}"
+SET_OVERRIDE = f"mutation($input: SetOverrideInput!) {{ setOverride(input: $input) {{ {OVERRIDE} }} }}"
+END_OVERRIDE = f"mutation($id: String!) {{ endOverride(id: $id) {{ {OVERRIDE} }} }}"
+TOP_UPS = (
+    "query($userId: String!, $first: Int, $after: String)"
+    f" {{ topUps(userId: $userId, first: $first, after: $after) {{ {TOP_UP} }} }}"
+)
+OVERRIDES = (
+    "query($userId: String!, $first: Int, $after: String)"
+    f" {{ overrides(userId: $userId, first: $first, after: $after) {{ {OVERRIDE} }} }}"
 )
 LINK = (
     "mutation($userId: String, $templateId: String!, $successUrl: String!, $cancelUrl: String!)"

@@ -18,6 +18,7 @@ from graphql import (
 from graphql.utilities.print_schema import print_input_value
 
 from kana.api.admin import build_schema
+from kana.api.admin.giving import OverrideView, TopUpView
 from kana.api.admin.ledger import EntryView, PostingView
 from kana.api.admin.packages import PackageFeatureView
 from kana.api.admin.subscriptions import PackageSubscription
@@ -66,6 +67,8 @@ SOURCES: dict[str, type] = {
     "ConsumptionInPeriod": PeriodUsage,
     "ShowUsageData": Shown,
     "PackageSubscription": PackageSubscription,
+    "TopUp": TopUpView,
+    "Override": OverrideView,
     "User": User,
     "DeletedUser": DeletedUser,
     "UserExport": ExportPage,

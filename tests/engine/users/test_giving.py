@@ -88,7 +88,7 @@ async def test_a_key_gives_once(world: World) -> None:
     assert (again.given, first.duplicate, again.duplicate) == (first.given, False, True)
     with pytest.raises(IdempotencyKeyReused, match="with other content: featureId, amount, startsAt, reason differ"):
         await giving.create_top_up(TEST, "ada", "other", 6, reason="x", by=TESTER, key="k", starts_at=NOON)
-    assert await giving.top_ups(TEST, "ada") == [first.given]
+    assert [each.given for each in await giving.top_ups(TEST, "ada")] == [first.given]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ async def test_another_override_ends_the_one_before(world: World) -> None:
     first, other = await override(world, limit=20), await override(world, "other", limit=1)
     world.clock.advance(hours=1)
     second = await override(world, limit=30, reset_period=DAY, keeps_reset_period=False)
-    ends = {each.id: each.ends_at for each in await world.engine.giving.overrides(TEST, "ada")}
+    ends = {each.given.id: each.given.ends_at for each in await world.engine.giving.overrides(TEST, "ada")}
     assert ends == {first.id: NOW + timedelta(hours=1), other.id: None, second.id: None}
     assert await budget(world) == 30
     assert (other.reset_period, second.reset_period) == (None, ResetPeriod.DAY)
@@ -169,6 +169,36 @@ async def test_ending_a_top_up_loses_what_is_left(world: World) -> None:
         world.clock.advance(hours=1)
     assert (await giving.end_top_up(TEST, later.id, by=TESTER)).given.ends_at == later.start
     assert await budget(world) == 10
+
+
+async def test_how_much_of_a_top_up_is_used_is_told(world: World) -> None:
+    """In lists, when it is ended and when its key is sent again; of an override nothing is counted."""
+    giving = world.engine.giving
+    given = await top_up(world, key="k")
+    later = await top_up(world, 7)
+    await override(world, limit=10, reset_period=None, keeps_reset_period=False)
+    await world.usage.record(a_usage(13))
+    assert [(each.user_id, each.given.id, each.used) for each in await giving.top_ups(TEST, "ada")] == [
+        ("ada", given.id, 3),
+        ("ada", later.id, 0),
+    ]
+    again = await giving.create_top_up(TEST, "ada", "message", 5, reason="sold", by=TESTER, key="k")
+    assert (again.used, again.duplicate) == (3, True)
+    assert (await giving.end_top_up(TEST, given.id, by=TESTER)).used == 3
+    assert [each.used for each in await giving.overrides(TEST, "ada")] == [0]
+
+
+async def test_what_was_given_is_listed_page_by_page(world: World) -> None:
+    """The first ones after an id; a page of none is refused."""
+    giving = world.engine.giving
+    ids = [(await top_up(world)).id for _ in range(3)]
+    stands = await override(world, limit=1)
+    assert [each.given.id for each in await giving.top_ups(TEST, "ada", first=2)] == ids[:2]
+    assert [each.given.id for each in await giving.top_ups(TEST, "ada", after=ids[1])] == ids[2:]
+    assert [each.given.id for each in await giving.overrides(TEST, "ada", first=1)] == [stands.id]
+    assert await giving.overrides(TEST, "ada", after=stands.id) == []
+    with pytest.raises(InvalidValue, match="first must be 1 to 10000, got 0"):
+        await giving.top_ups(TEST, "ada", first=0)
 
 
 async def test_what_is_not_there_is_not_found(world: World) -> None:

@@ -8,7 +8,7 @@ from importlib.resources import files
 from ariadne import EnumType, make_executable_schema
 from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 
-from kana.api.admin import features, insights, ledger, packages, segment, settings, subscriptions, usage, users
+from kana.api.admin import features, giving, insights, ledger, packages, segment, settings, subscriptions, usage, users
 from kana.api.graphql.plan import attribute_of
 from kana.api.scalars import DATE_TIME, UNITS, UNITS_CHANGE, widen_ints
 from kana.model.allowance import Combine
@@ -32,6 +32,8 @@ _BINDINGS = (
     users.mutation,
     subscriptions.query,
     subscriptions.mutation,
+    giving.query,
+    giving.mutation,
     insights.query,
     insights.log_type,
     settings.query,
@@ -58,7 +60,8 @@ _BINDINGS = (
 )
 
 
-_PARTS = ("schema", "types", "ledger", "inputs")  # Queries and mutations, types, those of the ledger, and inputs.
+_PARTS = ("schema", "types", "giving", "ledger", "inputs")
+"""Queries and mutations, types, what is given to single users, the ledger, and inputs."""
 
 
 def read_definitions() -> str:

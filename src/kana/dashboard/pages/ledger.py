@@ -171,11 +171,8 @@ def _said(entry: Entry) -> str:
 
 async def _given(request: PageRequest) -> Mapping[int, Given]:
     giving, environment = request.engine.giving, request.environment
-    given: list[Given] = [
-        *await giving.top_ups(environment, request.id),
-        *await giving.overrides(environment, request.id),
-    ]
-    return {each.id: each for each in given}
+    gifts = [*await giving.top_ups(environment, request.id), *await giving.overrides(environment, request.id)]
+    return {gift.given.id: gift.given for gift in gifts}
 
 
 def _moved(posting: Posting, profile: Profile, given: Mapping[int, Given]) -> Moved:

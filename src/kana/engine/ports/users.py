@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from kana.engine.ports.clock import Clock
 from kana.model.account import Account
@@ -15,12 +15,26 @@ from kana.model.search import UserSearch
 from kana.model.subscription import Subscription
 from kana.model.user import User
 
+Kind = TypeVar("Kind", bound=Given)
+
 
 class Subscribed(NamedTuple):
     """A subscription with the present id of its user."""
 
     user_id: str
     subscription: Subscription
+
+
+class Gift(NamedTuple, Generic[Kind]):
+    """What was given to a user, with their present id, and how much of a top-up is used.
+
+    ``duplicate`` if the same idempotency key had given it before.
+    """
+
+    user_id: str
+    given: Kind
+    used: int = 0
+    duplicate: bool = False
 
 
 class Signed(NamedTuple):
@@ -119,12 +133,16 @@ class AccountStore(Protocol):
         """
         ...
 
-    async def find_given(self, environment: Environment, given_id: int) -> tuple[str, Given] | None:
-        """Return a top-up or an override, ended or not, with the present id of its user; None if there is none."""
+    async def find_given(self, environment: Environment, given_id: int) -> Gift[Given] | None:
+        """Return a top-up or an override, ended or not; None if there is none."""
         ...
 
-    async def given(self, environment: Environment, user_id: str) -> list[Given]:
-        """Return all top-ups and overrides of a user, ended ones included, the oldest first.
+    async def given(
+        self, environment: Environment, user_id: str, kind: type[Given], *, limit: int, after: int | None
+    ) -> list[Gift[Given]]:
+        """Return at most ``limit`` top-ups or overrides of a user, ended ones included, the oldest first.
+
+        They are those from the first id after ``after``.
 
         Raises:
             UserNotFound: no user has this id.

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from kana.engine.ids import IdMaker
 from kana.engine.ports.clock import Clock
-from kana.engine.ports.users import AccountStore, Signed
+from kana.engine.ports.users import AccountStore, Gift, Signed
 from kana.errors import GivenNotFound, IdempotencyKeyReused, InvalidValue, Unavailable, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
@@ -17,22 +17,13 @@ from kana.model.effective import effective
 from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature
 from kana.model.given import Given, Override, OverrideTerms, TopUp
+from kana.model.page import page_of, rows_to_read
 from kana.model.text import idempotency_key, key_digest, number_in, shown
-from kana.model.value import value_object
 
 _TRIES = 5
 
 _Kind = TypeVar("_Kind", TopUp, Override)
 _Change = Callable[[Account, Catalog, datetime], Sequence[Given]]
-
-
-@value_object()
-class Gift:
-    """What was given, with the present id of its user. ``duplicate`` if the same key had given it before."""
-
-    user_id: str
-    given: Given
-    duplicate: bool = False
 
 
 class GivingEngine:
@@ -58,7 +49,7 @@ class GivingEngine:
         starts_at: datetime | None = None,
         expires_at: datetime | None = None,
         key: str | None = None,
-    ) -> Gift:
+    ) -> Gift[TopUp]:
         """Give units of a CONSUMABLE feature to a user, from now or a given time on, until a time or for ever.
 
         They are used up beside what the user's packages allow, those that end first before the others. Repeating it
@@ -95,12 +86,14 @@ class GivingEngine:
             _check_new(top_up, feature, now=now)
             return [top_up]
 
-        made = await self._change(environment, user_id, change, by)
-        return Gift(user_id, first[0], duplicate=True) if first else Gift(user_id, made[0])
+        made = _of_kind(await self._change(environment, user_id, change, by), TopUp)
+        if made:
+            return Gift(user_id, made[0])
+        return (await self._found(environment, first[0].id, TopUp))._replace(duplicate=True)
 
     async def set_override(
         self, environment: Environment, user_id: str, feature_id: str, terms: OverrideTerms, *, reason: str, by: Actor
-    ) -> Gift:
+    ) -> Gift[Override]:
         """Give a user something else of a feature than their packages allow, from now on; end the override before it.
 
         What they have used in the current period counts on. Without a reset period in the terms that of their
@@ -108,7 +101,7 @@ class GivingEngine:
 
         Raises:
             UserNotFound, FeatureNotFound: no such id.
-            InvalidValue: a field is not allowed, the end is not after now, or a BINARY feature is given a limit.
+            InvalidValue: a field is not allowed, see ``OverrideTerms.override``.
         """
 
         def change(account: Account, catalog: Catalog, now: datetime) -> list[Given]:
@@ -125,9 +118,9 @@ class GivingEngine:
             )
             return [*(_ended(each, now) for each in _standing(account, feature_id, now)), override]
 
-        return Gift(user_id, (await self._change(environment, user_id, change, by))[-1])
+        return Gift(user_id, _of_kind(await self._change(environment, user_id, change, by), Override)[-1])
 
-    async def end_top_up(self, environment: Environment, top_up_id: int, *, by: Actor) -> Gift:
+    async def end_top_up(self, environment: Environment, top_up_id: int, *, by: Actor) -> Gift[TopUp]:
         """End a top-up now: what is left of it is lost. One that has ended stays as it is.
 
         Raises:
@@ -135,7 +128,7 @@ class GivingEngine:
         """
         return await self._end(environment, top_up_id, TopUp, by)
 
-    async def end_override(self, environment: Environment, override_id: int, *, by: Actor) -> Gift:
+    async def end_override(self, environment: Environment, override_id: int, *, by: Actor) -> Gift[Override]:
         """End an override now: the user's packages apply again. One that has ended stays as it is.
 
         Raises:
@@ -143,37 +136,53 @@ class GivingEngine:
         """
         return await self._end(environment, override_id, Override, by)
 
-    async def top_ups(self, environment: Environment, user_id: str) -> list[TopUp]:
-        """Return all top-ups of a user, ended ones included, the oldest first.
+    async def top_ups(
+        self, environment: Environment, user_id: str, *, first: int | None = None, after: int | None = None
+    ) -> list[Gift[TopUp]]:
+        """Return top-ups of a user, ended ones included, the oldest first: all, or ``first`` after an id.
 
         Raises:
             UserNotFound: no user has this id.
+            InvalidValue: there are more than 10,000 and ``first`` is not given, or it is out of range.
         """
-        return _of_kind(await self._store.given(environment, user_id), TopUp)
+        return await self._listed(environment, user_id, TopUp, first=first, after=after)
 
-    async def overrides(self, environment: Environment, user_id: str) -> list[Override]:
-        """Return all overrides of a user, ended ones included, the oldest first.
+    async def overrides(
+        self, environment: Environment, user_id: str, *, first: int | None = None, after: int | None = None
+    ) -> list[Gift[Override]]:
+        """Return overrides of a user, ended ones included, the oldest first: all, or ``first`` after an id.
 
         Raises:
             UserNotFound: no user has this id.
+            InvalidValue: there are more than 10,000 and ``first`` is not given, or it is out of range.
         """
-        return _of_kind(await self._store.given(environment, user_id), Override)
+        return await self._listed(environment, user_id, Override, first=first, after=after)
 
-    async def _end(self, environment: Environment, given_id: int, kind: type[_Kind], by: Actor) -> Gift:
+    async def _listed(
+        self, environment: Environment, user_id: str, kind: type[_Kind], *, first: int | None, after: int | None
+    ) -> list[Gift[_Kind]]:
+        found = await self._store.given(environment, user_id, kind, limit=rows_to_read(first), after=after)
+        return page_of([_as_kind(each, kind) for each in found], first, noun=f"{kind.noun}s")
+
+    async def _end(self, environment: Environment, given_id: int, kind: type[_Kind], by: Actor) -> Gift[_Kind]:
         def change(account: Account, _: Catalog, now: datetime) -> list[Given]:
             found = [each for each in account.given if each.id == given_id]
             return [_ended(each, now) for each in found if each.ends_at is None or now < each.ends_at]
 
         for _ in range(_TRIES):
-            found = await self._store.find_given(environment, given_id)
-            if found is None or not isinstance(found[1], kind):
-                raise GivenNotFound(f"{kind.noun.capitalize()} not found: '{given_id}'")
+            found = await self._found(environment, given_id, kind)
             try:
-                changed = await self._change(environment, found[0], change, by)
+                await self._change(environment, found.user_id, change, by)
             except UserNotFound:  # Renamed meanwhile: it is found again under the new id.
                 continue
-            return Gift(found[0], changed[0] if changed else found[1])
+            return await self._found(environment, given_id, kind)
         raise Unavailable("the user is being renamed by others; end it again", retry_after_s=1)
+
+    async def _found(self, environment: Environment, given_id: int, kind: type[_Kind]) -> Gift[_Kind]:
+        found = await self._store.find_given(environment, given_id)
+        if found is None or not isinstance(found.given, kind):
+            raise GivenNotFound(f"{kind.noun.capitalize()} not found: '{given_id}'")
+        return _as_kind(found, kind)
 
     async def _change(self, environment: Environment, user_id: str, change: _Change, by: Actor) -> list[Given]:
         """Change what was given at a time that is read under the account's lock."""
@@ -198,6 +207,11 @@ def parse_given_id(text: str, kind: type[Given]) -> int:
 
 def _of_kind(given: Sequence[Given], kind: type[_Kind]) -> list[_Kind]:
     return [each for each in given if isinstance(each, kind)]
+
+
+def _as_kind(gift: Gift[Given], kind: type[_Kind]) -> Gift[_Kind]:
+    assert isinstance(gift.given, kind)
+    return Gift(gift.user_id, gift.given, gift.used, gift.duplicate)
 
 
 def _standing(account: Account, feature_id: str, now: datetime) -> list[Override]:
