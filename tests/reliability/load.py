@@ -15,6 +15,9 @@ from tests.support.server import KanaServer
 USERS = ("ada", "bo", "cy", "poor", "sum")
 """Three who may use much, one who soon runs into the limit, and one into that of three packages that add up."""
 
+LARGER = 25
+"""What the last one uses at once is so much larger, so that most of it is taken from several packages."""
+
 RETRYABLE = {"UNAVAILABLE", "OUTCOME_UNKNOWN", "RATE_LIMITED"}
 
 
@@ -109,9 +112,10 @@ class Load:
 
     def _next(self) -> Told:
         number = next(self._numbers)
+        user_id = self._random.choice(USERS)
         return Told(
-            user_id=self._random.choice(USERS),
-            delta=self._random.choice((1, 1, 2, 3, -1)),
+            user_id=user_id,
+            delta=self._random.choice((1, 1, 2, 3, -1)) * (LARGER if user_id == "sum" else 1),
             key=f"call-{number}" if self._random.random() < self._keyed else None,
             answer=None,
         )
