@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -112,14 +112,20 @@ def test_a_folder_that_cannot_be_written_is_named(forge: Forge, tmp_path: Path) 
 
 
 def test_killed_while_it_makes_its_tables_it_starts_again(stopped: KanaServer) -> None:
-    """Whenever in its first start it is killed, the next start has the tables and exactly one workspace."""
-    moments = random.Random(20)
+    """Whenever in its first start it is killed, the next start has the tables and exactly one workspace.
+
+    The moment is how much of all that a first start writes is written: so every stage is met, however slow it is.
+    """
+    stopped.start()
+    stopped.kill()
+    whole = _written(stopped)
     seen = Counter[str]()
-    for _ in range(20):
+    for twentieth in range(20):
         for file in stopped.folder.glob("kana.db*"):
             file.unlink()
         stopped.launch()
-        time.sleep(moments.uniform(0.005, 0.08))
+        while _written(stopped) * 20 < whole * twentieth:
+            time.sleep(0)
         stopped.kill()
         seen[_state(stopped.database)] += 1
         stopped.start()
@@ -173,6 +179,15 @@ def _execute(path: Path, statement: str) -> object:
         return connection.execute(statement).get
     finally:
         connection.close()
+
+
+def _written(server: KanaServer) -> int:
+    """How many bytes the database and its log have."""
+    sizes = 0
+    for name in ("kana.db", "kana.db-wal"):
+        with suppress(FileNotFoundError):
+            sizes += (server.folder / name).stat().st_size
+    return sizes
 
 
 def _state(path: Path) -> str:
