@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 from urllib.parse import urlsplit
 
 from kana.errors import InvalidValue
-from kana.model.text import shown
+from kana.model.text import counted, shown
 
 PREFIX = "KANA_"
 """The prefix of every variable."""
@@ -331,7 +331,7 @@ def _read(each: Field[Any], text: str) -> object:
     try:
         return rule.read(text)
     except (ValueError, KeyError):
-        got = f"{len(text)} characters" if rule.is_secret else shown(_without_password(text))
+        got = counted(len(text), "character") if rule.is_secret else shown(_without_password(text))
         message = f"{variable(each.name)} must be {rule.allowed}, got {got}"
         raise InvalidValue(message, field=each.name) from None
 

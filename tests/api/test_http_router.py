@@ -169,10 +169,10 @@ def test_decisions_and_batches_are_counted() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     for _ in range(2):
-        metrics.decided("record", ["LIMIT_REACHED"])
+        metrics.decided("record", ["LIMIT_EXCEEDED"])
     metrics.batch(3, 0.004)
     sample = registry.get_sample_value
-    assert sample("kana_decisions_total", {"operation": "record", "reason": "LIMIT_REACHED"}) == 2.0
+    assert sample("kana_decisions_total", {"operation": "record", "reason": "LIMIT_EXCEEDED"}) == 2.0
     assert sample("kana_batch_size_sum") == 3.0
     assert sample("kana_commit_seconds_bucket", {"le": "0.005"}) == 1.0
 

@@ -255,10 +255,10 @@ def test_audit_finds_totals_that_were_tampered_with(kana: Kana) -> None:
         1,
         [
             f"{feature}, the day of user 1 (bucket 7) from 2026-01-01T00:00:00+00:00: the total is"
-            " 5 units, 1 entries, 0 refusals; the ledger adds up to 3 units, 1 entries, 0 refusals.",
+            " 5 units, 1 entry, 0 refusals; the ledger adds up to 3 units, 1 entry, 0 refusals.",
             f"{feature}, the hour of all users from 2026-01-01T00:00:00+00:00: the total is"
-            " 0 units, 0 entries, 0 refusals; the ledger adds up to 3 units, 1 entries, 0 refusals.",
-            "1 entries, 1 counters: 2 totals of days and hours differ from the ledger.",
+            " 0 units, 0 entries, 0 refusals; the ledger adds up to 3 units, 1 entry, 0 refusals.",
+            "1 entry, 1 counter: 2 totals of days and hours differ from the ledger.",
         ],
     )
     assert (program.exit_code, json.loads(program.stdout)["totals"][0]) == (
@@ -299,7 +299,7 @@ def test_audit_finds_a_counter_that_was_tampered_with(kana: Kana) -> None:
         [
             "Feature 'messages' of subscription 99, period from 2026-01-01T00:00:00+00:00:"
             " the counter is 4, the ledger adds up to 3.",
-            "1 entries, 1 counters: 1 counters differ from the ledger.",
+            "1 entry, 1 counter: 1 counter differs from the ledger.",
         ],
     )
     assert (program.exit_code, json.loads(program.stdout)["drifts"]) == (

@@ -49,7 +49,7 @@ def test_a_file_grows_into_postgresql_and_nobody_notices(postgres_server: Postgr
     assert (served.returncode, "is already served by process" in served.stderr) == (1, True)
     assert done.returncode == 0, done.stderr
     assert "2 entries" in done.stdout
-    assert done.stdout.endswith("2 entries, 1 counters in both: every counter equals the sum of its entries.\n")
+    assert done.stdout.endswith("2 entries, 1 counter in both: every counter equals the sum of its entries.\n")
     assert (twice.returncode, "already has a workspace" in twice.stderr) == (1, True)
     assert json.loads(with_json.stdout)["audits"] == {
         "from": {"entries": 2, "counters": 1, "drifts": 0},

@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from kana.model.text import counted
 from tests.support.server import KanaServer, ServerEnded
 
 KEY, OTHER = (base64.b64encode(letter * 32).decode() for letter in (b"k", b"o"))
@@ -111,5 +112,7 @@ def test_a_key_that_is_none_is_refused_and_not_shown(stopped: KanaServer, key: s
     ended = stopped.kana("keys", "list")
     assert ended.returncode == 2
     rule = "KANA_SECRET_KEY must be 32 random bytes in base64 (`openssl rand -base64 32`)"
-    assert f"{rule}; several separated by commas, the newest first, got {len(key)} characters" in ended.stderr
+    assert (
+        f"{rule}; several separated by commas, the newest first, got {counted(len(key), 'character')}" in ended.stderr
+    )
     assert key == "," or key not in ended.stderr

@@ -390,7 +390,7 @@ def test_of_many_problems_the_first_are_named_and_the_rest_counted() -> None:
     assert found[-2][0] == f"packages.draft[1].features[{PROBLEMS_MAX - 1}]"
     assert found[-1] == (
         f"packages.draft[1].features[{PROBLEMS_MAX}]",
-        f"There are 3 more problems; the first {PROBLEMS_MAX} are named.",
+        f"3 more problems are not named; the first {PROBLEMS_MAX} are.",
     )
     as_many = [{"id": f"unknown-{number}"} for number in range(PROBLEMS_MAX)]
     found = problems(packages={"draft": [PRO, {"id": "new", "features": as_many}], "published": [FREE]})

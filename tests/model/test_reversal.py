@@ -55,13 +55,13 @@ def test_what_was_given_back_is_used_again() -> None:
             an_entry(5, change=3, counter=FREE),
             {FREE: 2},
             Outcome.BELOW_ZERO,
-            "Only 2 of the 3 units are still used there.",
+            "Of 3 units only 2 can be taken back: the rest is no longer used there.",
         ),
         (
             an_entry(5, change=7, counter=FREE, split=SPLIT),
             {FREE: 3, EXTRA: 0},
             Outcome.BELOW_ZERO,
-            "Only 0 of the 4 units are still used there.",
+            "Of 4 units only 0 can be taken back: the rest is no longer used there.",
         ),
         (
             an_entry(5, change=-3, counter=FREE),

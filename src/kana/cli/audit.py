@@ -6,6 +6,7 @@ import click
 
 from kana.cli.database import database_option, json_option, read_settings, require_database, with_store
 from kana.engine.ports.usage import Audit, Drift, TallyDrift
+from kana.model.text import counted
 
 
 @click.command()
@@ -21,14 +22,16 @@ def audit(database_url: str | None, as_json: bool) -> None:
 
 
 def _in_words(found: Audit) -> str:
-    size = f"{found.entries} entries, {found.counters} counters"
+    size = f"{counted(found.entries, 'entry', 'entries')}, {counted(found.counters, 'counter')}"
     if found.is_clean:
         return f"{size}: every counter equals the sum of its entries."
     lines = [*map(_line, found.drifts), *map(_tally_line, found.tally_drifts)]
     if found.drifts:
-        lines.append(f"{size}: {len(found.drifts)} counters differ from the ledger.")
+        differ = counted(len(found.drifts), "counter differs", "counters differ")
+        lines.append(f"{size}: {differ} from the ledger.")
     if found.tally_drifts:
-        lines.append(f"{size}: {len(found.tally_drifts)} totals of days and hours differ from the ledger.")
+        differ = counted(len(found.tally_drifts), "total of a day or hour differs", "totals of days and hours differ")
+        lines.append(f"{size}: {differ} from the ledger.")
     return "\n".join(lines)
 
 
@@ -44,13 +47,13 @@ def _tally_line(drift: TallyDrift) -> str:
     whose = (
         "the hour of all users" if drift.user is None else f"the day of user {drift.user[1]} (bucket {drift.user[0]})"
     )
-    counted, in_ledger = (
-        f"{units} units, {entries} entries, {refusals} refusals"
+    in_total, in_ledger = (
+        f"{counted(units, 'unit')}, {counted(entries, 'entry', 'entries')}, {counted(refusals, 'refusal')}"
         for units, entries, refusals in (drift.counted, drift.in_ledger)
     )
     return (
         f"Feature {drift.feature_id!r} of package {drift.package_id!r} in {drift.environment}, {whose} from"
-        f" {drift.start.isoformat()}: the total is {counted}; the ledger adds up to {in_ledger}."
+        f" {drift.start.isoformat()}: the total is {in_total}; the ledger adds up to {in_ledger}."
     )
 
 

@@ -9,6 +9,7 @@ import click
 
 from kana.cli.database import json_option, read_settings, require_database
 from kana.engine.ports.usage import Audit
+from kana.model.text import counted
 
 if TYPE_CHECKING:
     from kana.store.moving import Rows
@@ -37,8 +38,8 @@ def copy(source: str, target: str, as_json: bool) -> None:
             json.dumps({"rows": copied, "audits": dict(zip(("from", "to"), map(_as_json, audits), strict=True))})
         )
     else:
-        click.echo(f"Copied {copied.total()} rows from {here.database} to {there.database}:")
-        click.echo(", ".join(f"{count} {table}" for table, count in copied.items()) + ".")
+        click.echo(f"Copied {counted(copied.total(), 'row')} from {here.database} to {there.database}:")
+        click.echo(", ".join(f"{table} {count:,}" for table, count in copied.items()) + ".")
         click.echo(_in_words(*audits))
     if audits[0] != audits[1] or audits[0].drifts:
         raise click.exceptions.Exit(1)
@@ -46,10 +47,12 @@ def copy(source: str, target: str, as_json: bool) -> None:
 
 def _in_words(source: Audit, target: Audit) -> str:
     if source != target:
-        return f"The databases differ: {source.entries} entries in FROM, {target.entries} in TO. Do not use the copy."
-    size = f"{target.entries} entries, {target.counters} counters in both"
+        entries = counted(source.entries, "entry", "entries")
+        return f"The databases differ: {entries} in FROM, {target.entries:,} in TO. Do not use the copy."
+    size = f"{counted(target.entries, 'entry', 'entries')}, {counted(target.counters, 'counter')} in both"
     if target.drifts:
-        return f"{size}; {len(target.drifts)} counters differ from their entries in both: see `kana audit`."
+        differ = counted(len(target.drifts), "counter differs from its entries", "counters differ from their entries")
+        return f"{size}; {differ} in both: see `kana audit`."
     return f"{size}: every counter equals the sum of its entries."
 
 

@@ -7,6 +7,7 @@ from kana.cli.story import ENVIRONMENT, USERS, Story
 from kana.engine.access.access import Initialised
 from kana.engine.ports.store import Store
 from kana.model.key import KeyKind
+from kana.model.text import counted
 
 
 @click.command()
@@ -24,7 +25,8 @@ def demo(database_url: str | None) -> None:
     made, entries = with_store(settings, fill)
     given = "" if database_url is None else f" --database-url {settings.database}"
     click.echo(
-        f"{made.workspace!r} is in {settings.database}: {USERS} users, a year of history, {entries:,} entries,\n"
+        f"{made.workspace!r} is in {settings.database}: {USERS} users, a year of history,"
+        f" {counted(entries, 'entry', 'entries')},\n"
         f"all in the {ENVIRONMENT} environment, whose private key is\n\n"
         f"  {made.keys[ENVIRONMENT][KeyKind.PRIVATE]}\n\n"
         "To look around, run\n\n"

@@ -15,6 +15,7 @@ from kana.cli.database import (
 )
 from kana.model.environment import Environment
 from kana.model.key import ApiKey, KeyKind, SigningSecret
+from kana.model.text import counted
 from kana.settings import Settings
 
 
@@ -184,7 +185,7 @@ def seal(database_url: str | None, *, is_off: bool, forget: bool) -> None:
 
 
 def _secrets(count: int) -> str:
-    return "1 secret was" if count == 1 else f"{count} secrets were"
+    return counted(count, "secret was", "secrets were")
 
 
 def _described_secret(secret: SigningSecret) -> dict[str, str | None]:

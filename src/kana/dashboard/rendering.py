@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from kana.dashboard.assets import asset_url
 from kana.dashboard.outcomes import outcome_in_words
 from kana.model.environment import Environment as KanaEnvironment
+from kana.model.text import counted
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -26,7 +27,9 @@ def load_templates() -> Environment:
         cache_size=-1,
     )
     templates.globals.update(asset=asset_url, environments=tuple(KanaEnvironment))
-    templates.filters.update(units=in_groups, moment=in_words, instant=in_iso, outcome=outcome_in_words)
+    templates.filters.update(
+        units=in_groups, moment=in_words, instant=in_iso, outcome=outcome_in_words, counted=counted
+    )
     return templates
 
 

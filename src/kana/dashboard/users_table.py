@@ -11,7 +11,7 @@ from typing import cast
 
 from kana.errors import BadInput, InvalidValue
 from kana.model.spreadsheet import bare, hidden
-from kana.model.text import METADATA_BYTES_MAX, identifier, shown
+from kana.model.text import METADATA_BYTES_MAX, counted, identifier, shown
 from kana.model.user import User
 from kana.model.user_import import Details, Row, WrongRow
 
@@ -118,7 +118,7 @@ def _row(number: int, cells: list[str], columns: list[str], seen: dict[str, int]
 
 def _check(number: int, user_id: str, cells: list[str], columns: list[str], seen: dict[str, int]) -> None:
     if len(cells) != len(columns):
-        raise InvalidValue(f"a row must have {len(columns)} cells, got {len(cells)}")
+        raise InvalidValue(f"a row must have {counted(len(columns), 'cell')}, got {len(cells)}")
     if any(len(cell) > _CELL_MAX for cell in cells):
         raise InvalidValue(f"a cell must be at most {_CELL_MAX:,} characters")
     identifier(user_id, field="id")

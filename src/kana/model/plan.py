@@ -16,7 +16,7 @@ from kana.model.change import noun_of
 from kana.model.config import HELD_FIELDS, Config, ConfigFeature, ConfigHeld, ConfigPackage
 from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature, PackageStatus
-from kana.model.text import new_identifier
+from kana.model.text import counted, new_identifier
 from kana.model.value import value_object
 
 PROBLEMS_MAX = 100
@@ -71,7 +71,8 @@ def _named(problems: Iterator[Problem]) -> tuple[Problem, ...]:
     if more is None:
         return named
     count = 1 + sum(1 for _ in problems)
-    return (*named, Problem(more.path, f"There are {count} more problems; the first {PROBLEMS_MAX} are named."))
+    rest = counted(count, "more problem is", "more problems are")
+    return (*named, Problem(more.path, f"{rest} not named; the first {PROBLEMS_MAX} are."))
 
 
 def _repeats(config: Config) -> Iterator[Problem]:
@@ -83,7 +84,9 @@ def _repeats(config: Config) -> Iterator[Problem]:
     for noun, items in nouns:
         counts = Counter(item.id for item in items)
         for item in {item.id: item for item in items if counts[item.id] > 1}.values():
-            yield Problem(item.path, f"{noun} {item.id!r} appears {counts[item.id]} times; ids must be unique.")
+            yield Problem(
+                item.path, f"{noun} {item.id!r} appears {counted(counts[item.id], 'time')}; ids must be unique."
+            )
     for package in config.all_packages:
         if len(set(package.base_package_ids)) < len(package.base_package_ids):
             yield Problem(package.path, f"Add-on {package.id!r} names a base package more than once.")

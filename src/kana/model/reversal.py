@@ -10,7 +10,7 @@ from kana.errors import InvalidValue
 from kana.model.entitlement import Outcome
 from kana.model.environment import Environment
 from kana.model.grant import CounterKey, Posting
-from kana.model.text import UNITS_MAX, key_digest, reason_text
+from kana.model.text import UNITS_MAX, counted, key_digest, reason_text
 from kana.model.usage import Action, Entry
 from kana.model.value import value_object
 
@@ -85,7 +85,10 @@ def _judged(postings: tuple[Posting, ...], used: Mapping[CounterKey, int]) -> tu
     totals = [(used.get(counter, 0), change) for counter, change in postings]
     for total, change in totals:
         if total + change < 0:
-            return Outcome.BELOW_ZERO, f"Only {total} of the {-change} units are still used there."
+            return (
+                Outcome.BELOW_ZERO,
+                f"Of {counted(-change, 'unit')} only {total:,} can be taken back: the rest is no longer used there.",
+            )
         if total + change > UNITS_MAX:
             return Outcome.TOTAL_TOO_LARGE, f"The total would pass {UNITS_MAX}: {total} used, {change} more."
     return Outcome.RECORDED, None

@@ -42,6 +42,13 @@ _SHOWN_MAX = 60
 _BLANK_ENDS = re.compile(f"^[ {INVISIBLE}]|[ {INVISIBLE}]$").search
 _DIGITS = re.compile(r"([+-]?[0-9]{1,30})(?:\.0{1,30})?").fullmatch
 _SURROGATE = re.compile(f"{SURROGATE}[0-9a-f]{{32}}").fullmatch
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number of things in words: ``1 entry``, ``0 rows``, ``1,200 rows``. The plural ends in s by default."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 _PRINTABLE = re.compile(f"[!-~]{{1,{TEXT_LENGTH_MAX}}}").fullmatch
 
 
@@ -54,7 +61,7 @@ def shown(value: object) -> str:
     for piece in _pieces(value):
         text += piece
         if len(text) > _SHOWN_MAX:
-            size = f" ({len(value)} characters)" if isinstance(value, str) else ""
+            size = f" ({counted(len(value), 'character')})" if isinstance(value, str) else ""
             return f"{text[:_SHOWN_MAX]}…{size}"
     return text
 

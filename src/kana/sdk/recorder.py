@@ -115,7 +115,7 @@ class BackgroundRecorder:
         with self._changed:
             while self._close_by is None and self._waiting() >= self._queue_max:
                 if self._when_full == "raise" or current_thread() is self._thread:
-                    raise QueueFull(f"the queue is full: {self._queue_max} usages are waiting to be sent")
+                    raise QueueFull(f"the queue is full: at most {self._queue_max} can wait to be sent")
                 self._changed.wait()
             if self._close_by is not None:
                 raise RecorderClosed("the recorder is closed")
@@ -240,7 +240,7 @@ class BackgroundRecorder:
 
     def _sort(self, batch: list[UsageInput], answers: list[BatchedUsage]) -> tuple[list[UsageInput], KanaError | None]:
         if len(answers) != len(batch):
-            raise UnexpectedAnswer(f"{len(answers)} answers to {len(batch)} usages")
+            raise UnexpectedAnswer(f"{len(batch)} sent, but {len(answers)} answered")
         again: list[UsageInput] = []
         why: KanaError | None = None
         for usage, answer in zip(batch, answers, strict=True):

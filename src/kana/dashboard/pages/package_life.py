@@ -10,6 +10,7 @@ from kana.dashboard.route import get, post
 from kana.errors import Conflict
 from kana.model.colleague import Role
 from kana.model.package import Package, PackageStatus
+from kana.model.text import counted
 
 
 async def show_publish(request: PageRequest) -> Response:
@@ -34,7 +35,7 @@ async def show_archive(request: PageRequest) -> Response:
     """Ask whether to archive a published package."""
     package = await _package(request, PackageStatus.PUBLISHED)
     subscribers = (await request.engine.catalog.count_subscribers(request.environment)).get(package.id, 0)
-    subscribed = "The 1 subscriber keeps" if subscribers == 1 else f"The {subscribers:,} subscribers keep"
+    subscribed = f"The {counted(subscribers, 'subscriber keeps', 'subscribers keep')}"
     lines = (
         "New users can no longer subscribe to it, until you unarchive it.",
         f"{subscribed} it until they change or cancel their subscription." if subscribers else "It has no subscribers.",

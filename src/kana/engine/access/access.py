@@ -24,7 +24,7 @@ from kana.model.key import (
     generate_signing_secret,
     hash_key,
 )
-from kana.model.text import shown
+from kana.model.text import counted, shown
 from kana.model.value import value_object
 
 KEYRING_AGE_MAX_S = 0.5
@@ -228,6 +228,7 @@ def _find(keys: Sequence[ApiKey], presented: str) -> ApiKey:
     found = [key for key in keys if key.hash == hashed or key.masked == presented]
     if len(found) != 1:
         raise KeyNotFound(
-            f"{len(found)} keys match {shown(presented)}; give the whole key, or the text that `kana keys list` shows"
+            f"{counted(len(found), 'key matches', 'keys match')} {shown(presented)}; give the whole key, or the text"
+            " that `kana keys list` shows"
         )
     return found[0]

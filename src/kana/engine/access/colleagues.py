@@ -25,7 +25,7 @@ from kana.model.colleague import (
     password,
 )
 from kana.model.environment import Actor
-from kana.model.text import shown
+from kana.model.text import counted, shown
 from kana.model.throttle import Throttle, network_of, own_throttle, throttles_of
 from kana.model.value import value_object
 
@@ -188,7 +188,7 @@ class ColleagueEngine:
         if wait_s:
             _note_failure("too many tries", email=email, address=address)
             raise RateLimited(
-                f"Too many tries. Wait {wait_s} {'second' if wait_s == 1 else 'seconds'}, then try again.",
+                f"Too many tries. Wait {counted(wait_s, 'second')}, then try again.",
                 retry_after_s=wait_s,
             )
 

@@ -17,6 +17,7 @@ from kana.model.change import Change, Verb, describe
 from kana.model.config import Config
 from kana.model.environment import Actor, Environment
 from kana.model.plan import Plan, plan
+from kana.model.text import counted
 from kana.model.value import value_object
 from kana.model.word import Word
 
@@ -193,9 +194,9 @@ def _errors(catalog: Catalog, config: Config, planned: Plan, app_id: str) -> tup
 
 
 def _line(change: Change, subscribers: int, over: int | None) -> ReviewLine:
-    reach = f" (at once for {_counted(subscribers)})" if change.reaches_subscribers else ""
+    reach = f" (at once for {counted(subscribers, 'subscriber')})" if change.reaches_subscribers else ""
     if change.keeps:
-        reach = f" ({_counted(subscribers)} {'keeps' if subscribers == 1 else 'keep'} it)"
+        reach = f" ({counted(subscribers, 'subscriber keeps', 'subscribers keep')} it)"
     text = f"{change.subject} {change.what}{reach}."
     return ReviewLine(severity=Severity.CHANGE, text=text, change=change, subscribers=subscribers, over=over)
 
@@ -213,14 +214,10 @@ def _warns(change: Change, line: ReviewLine) -> bool:
 def _warning(line: ReviewLine) -> ReviewLine:
     change = line.change
     assert change is not None
-    text = f"{change.subject} {change.what}: this touches {_counted(line.subscribers)}"
+    text = f"{change.subject} {change.what}: this touches {counted(line.subscribers, 'subscriber')}"
     if line.over is not None and change.cap is not None:
         limit = change.cap.allowance.limit
         text += f", {line.over} of them above {limit} already in their current period"
     return ReviewLine(
         severity=Severity.WARNING, text=f"{text}.", change=change, subscribers=line.subscribers, over=line.over
     )
-
-
-def _counted(subscribers: int) -> str:
-    return f"{subscribers} subscriber{'' if subscribers == 1 else 's'}"
