@@ -272,6 +272,8 @@ held = st.fixed_dictionaries(
     optional={
         "reset_period": st.sampled_from(["DAY", "MONTH", "YEAR"]),
         "combine": st.sampled_from(["HIGHEST", "ADD"]),
+        "rollover": st.fixed_dictionaries({"limit": st.integers(0, 2**53 - 1), "periods": st.integers(1, 12)}),
+        "grace_percent": st.integers(0, 100),
     },
 )
 package = st.fixed_dictionaries({"id": names, "name": names, "features": st.lists(held, max_size=1)})
@@ -309,7 +311,11 @@ def test_the_layout_is_kanas() -> None:
     config = {
         "app": "Acme\nfeatures: []",
         "revision": "test_a@3",
-        "features": [{"id": "sso", "name": "SSO", "type": "BINARY"}, {"id": "msg", "name": "M", "type": "CONSUMABLE"}],
+        "features": [
+            {"id": "sso", "name": "SSO", "type": "BINARY"},
+            {"id": "msg", "name": "M", "type": "CONSUMABLE"},
+            {"id": "call", "name": "C", "type": "CONSUMABLE"},
+        ],
         "packages": {
             "published": [
                 {
@@ -318,6 +324,7 @@ def test_the_layout_is_kanas() -> None:
                     "features": [
                         {"id": "sso", "limit": None, "overage_enabled": False},
                         {"id": "msg", "limit": None, "overage_enabled": True, "reset_period": "DAY", "combine": "ADD"},
+                        {"id": "call", "limit": 9, "rollover": {"limit": 5, "periods": 2}, "grace_percent": 10},
                     ],
                 }
             ]
@@ -338,6 +345,7 @@ def test_the_layout_is_kanas() -> None:
         "features:\n"
         "  - id: sso\n    name: SSO\n    type: BINARY\n"
         "  - id: msg\n    name: M\n    type: CONSUMABLE\n"
+        "  - id: call\n    name: C\n    type: CONSUMABLE\n"
         "\n"
         "# PACKAGES\n"
         "packages:\n"
@@ -348,6 +356,8 @@ def test_the_layout_is_kanas() -> None:
         "        - id: sso\n"
         "        - id: msg\n          limit: null\n          overage_enabled: true\n          reset_period: DAY\n"
         "          combine: ADD\n"
+        "        - id: call\n          limit: 9\n"
+        "          rollover: {limit: 5, periods: 2}\n          grace_percent: 10\n"
         "\n"
         "# ADD-ONS\n"
         "addons:\n"

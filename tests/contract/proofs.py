@@ -14,10 +14,11 @@ from kana.engine.catalog.config import ConfigEngine, ConfigRefused, ReviewLine
 from kana.errors import SubscriptionRefused
 from kana.model.catalog import Catalog
 from kana.model.config import read_config
-from kana.model.entitlement import DENIED, NO_SUBSCRIPTION, Decision, Outcome
+from kana.model.entitlement import DENIED, NO_SUBSCRIPTION, Consumption, Decision, Outcome
 from kana.model.package import Package, PackageStatus
 from kana.model.period import ResetPeriod, period_start_at
 from tests.support.world import (
+    MILLISECOND,
     TEST,
     TESTER,
     World,
@@ -29,7 +30,10 @@ _PACKAGE = r"(?:Package|Add-on) '(?P<id>[^']+)' "
 _REACH = r"(?: \(at once for (?P<reached>\d+) subscribers?\)| \((?P<kept>\d+) subscribers? keeps? it\))?\."
 _OVER = r"(?:, (?P<over>\d+) of them above (?P<above>\d+) already in their current period)?"
 _RESET = f"(?:{'|'.join(reset.lower() for reset in ResetPeriod)})"
-_AMOUNT = rf"(?:unlimited|\d+)(?: per {_RESET}| in all)?(?: with overage)?(?: on top of other packages)?"
+_EXTRA = rf"(?:overage|a grace of \d+ %|up to \d+ carried over for \d+ {_RESET}s?)"
+_AMOUNT = (
+    rf"(?:unlimited|\d+)(?: per {_RESET}| in all)?(?: with {_EXTRA}(?: and {_EXTRA})*)?(?: on top of other packages)?"
+)
 
 SENTENCES = {
     "feature created": r"Feature '(?P<id>[^']+)' is created as (?P<type>\w+)\.",
@@ -122,6 +126,18 @@ class House:
         """What they have used in the current period of this kind while the package counted by it."""
         return self.used.get(self.total_key(user_id, feature_id, reset), 0)
 
+    def carried(self, user_id: str, feature_id: str, words: str) -> int:
+        """What the words carry over of what earlier periods left, as long as nothing of it has been used."""
+        found = re.search(r"up to (\d+) carried over for (\d+)", words)
+        most, periods = (0, 0) if found is None else map(int, found.groups())
+        reset, (_, _, _, at) = reset_in(words), self.total_key(user_id, feature_id, reset_in(words))
+        left = 0
+        while periods and at > self.starts[user_id]:
+            at = period_start_at(self.starts[user_id], reset, at - MILLISECOND)
+            left += max(0, int(words.split(maxsplit=1)[0]) - self.used.get((user_id, feature_id, reset, at), 0))
+            periods -= 1
+        return min(most, left)
+
     async def publish(self, file: dict[str, Any]) -> set[str]:
         """Review, publish, and prove each line; return which sentences there were."""
         config = read_config(file)
@@ -187,10 +203,22 @@ class Happened:
         assert decision.consumption is not None
         amount = words.split()[0]
         on_top = await self._others_limit(user_id, feature_id) if words.endswith("on top of other packages") else 0
-        assert decision.consumption.budget == (None if amount == "unlimited" else int(amount) + on_top)
+        carried = self.house.carried(user_id, feature_id, words)
+        assert decision.consumption.budget == (None if amount == "unlimited" else int(amount) + on_top + carried)
         assert decision.consumption.overage_enabled is ("with overage" in words)
+        await self._stops(user_id, feature_id, decision.consumption, words)
         assert reset_in(words) is self.after.packages[self.id].feature(feature_id).allowance.reset_period  # type: ignore[union-attr]
         assert decision.consumption.used == self.house.total(user_id, feature_id, reset_in(words))
+
+    async def _stops(self, user_id: str, feature_id: str, consumption: Consumption, words: str) -> None:
+        """Check up to where a hard limit can be passed."""
+        if consumption.budget is None or consumption.overage_enabled:
+            return
+        percent = re.search(r"a grace of (\d+) %", words)
+        grace = 0 if percent is None else int(words.split(maxsplit=1)[0]) * int(percent[1]) // 100
+        fits = consumption.budget + grace - consumption.used
+        accesses = [await self.house.decision(user_id, feature_id, delta) for delta in (fits, fits + 1) if delta > 0]
+        assert [each.access for each in accesses] == ([True, False] if fits > 0 else [False] * len(accesses))
 
     async def _others_limit(self, user_id: str, feature_id: str) -> int:
         """The highest limit of the other packages that a user has."""

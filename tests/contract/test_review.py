@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kana.engine.catalog.config import ConfigEngine
-from kana.model.allowance import Allowance, Combine
 from kana.model.catalog import Catalog
 from kana.model.change import describe
 from kana.model.config import read_config
 from kana.model.package import Package, PackageFeature, PackageStatus
-from kana.model.period import ResetPeriod
 from tests.contract.proofs import APP, PROOFS, SENTENCES, House, sentence_of
+from tests.support.allowances import allowances
 from tests.support.world import (
     NOON,
     TEST,
@@ -173,6 +172,28 @@ STORIES: dict[str, tuple[set[str], list[Step]]] = {
             for step in (a_file(free(limit=40, reset_period=reset), PLUS), ("bob", "message", 2), timedelta(hours=7))
         ],
     ),
+    "what is carried over": (
+        {"changes", "warning"},
+        [
+            a_file(free(rollover={"limit": 25, "periods": 1}), PLUS),
+            40 * ONE_DAY,
+            a_file(free(rollover={"limit": 300, "periods": 2}), PLUS),
+            30 * ONE_DAY,
+            a_file(free(rollover={"limit": 90, "periods": 2}), PLUS),
+            a_file(free(rollover={"limit": 90, "periods": 1}, grace_percent=10), PLUS),
+            a_file(free(), PLUS),
+        ],
+    ),
+    "a grace": (
+        {"created", "changes", "warning"},
+        [
+            a_file(free(limit=15, grace_percent=50), PLUS),
+            a_file(free(limit=15, grace_percent=100), PLUS),
+            a_file(free(limit=15, grace_percent=33), PLUS),
+            a_file(free(limit=15, overage_enabled=True, grace_percent=9), PLUS),
+            a_file(free(limit=15), PLUS, {"id": "new", "features": [{"id": "seat", "limit": 9, "grace_percent": 50}]}),
+        ],
+    ),
     "a draft is published": (
         {"published", "changes"},
         [
@@ -226,15 +247,8 @@ def test_every_sentence_has_a_story_and_a_proof() -> None:
     assert set().union(*(expected for expected, _ in STORIES.values())) == set(SENTENCES) == set(PROOFS)
 
 
-ALLOWANCES = st.builds(
-    Allowance,
-    limit=st.none() | st.integers(0, 3),
-    overage_enabled=st.booleans(),
-    reset_period=st.sampled_from([None, *ResetPeriod]),
-    combine=st.sampled_from(Combine),
-)
 HELD = st.lists(
-    st.builds(PackageFeature, feature_id=st.sampled_from(["message", "seat"]), allowance=ALLOWANCES)
+    st.builds(PackageFeature, feature_id=st.sampled_from(["message", "seat"]), allowance=allowances(units_max=3))
     | st.builds(holds, st.just("sso")),
     unique_by=lambda held: held.feature_id,
 ).map(tuple)

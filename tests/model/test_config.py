@@ -9,7 +9,7 @@ import pytest
 
 from kana.errors import InvalidValue
 from kana.model import config as rules
-from kana.model.allowance import Allowance, Combine
+from kana.model.allowance import GRACE_PERCENT_MAX, ROLLOVER_PERIODS_MAX, Allowance, Combine, Rollover
 from kana.model.config import ConfigFeature, ConfigHeld, ConfigPackage, UnknownField, read_config
 from kana.model.feature import FeatureType
 from kana.model.package import PackageStatus
@@ -21,6 +21,7 @@ from tests.support.tree import SOURCE
 def a_file(**changes: Any) -> dict[str, Any]:
     """A small configuration as plain data."""
     held = {"id": "message", "limit": 5, "overage_enabled": True, "reset_period": "MONTH", "combine": "ADD"}
+    held |= {"rollover": {"limit": 3, "periods": 2}, "grace_percent": 10}
     return {
         "version": "1.0.0",
         "features": [{"id": "message", "name": "Messages", "type": "CONSUMABLE"}, {"id": "sso", "type": "BINARY"}],
@@ -46,7 +47,14 @@ def test_everything_that_a_file_says_is_read() -> None:
         path=f"{at}.features[0]",
         id="message",
         has_limit=True,
-        allowance=Allowance(limit=5, overage_enabled=True, reset_period=ResetPeriod.MONTH, combine=Combine.ADD),
+        allowance=Allowance(
+            limit=5,
+            overage_enabled=True,
+            reset_period=ResetPeriod.MONTH,
+            combine=Combine.ADD,
+            rollover=Rollover(limit=3, periods=2),
+            grace_percent=10,
+        ),
     )
     assert config.packages[1] == ConfigPackage(
         path=at,
@@ -90,6 +98,10 @@ def held(**fields: Any) -> dict[str, Any]:
     return a_file(packages={"draft": [{"id": "pro", "features": [{"id": "message", **fields}]}]})
 
 
+def rolling(**fields: Any) -> dict[str, Any]:
+    return held(rollover={"limit": 5, "periods": 1} | fields)
+
+
 HELD = "packages.draft[0].features[0]"
 RESETS = "YEAR or QUARTER or MONTH or WEEK or DAY or HOUR"
 
@@ -126,6 +138,21 @@ RESETS = "YEAR or QUARTER or MONTH or WEEK or DAY or HOUR"
         (held(reset_period=1), f"{HELD}.reset_period", f"must be {RESETS}, got 1"),
         (held(combine="SUM"), f"{HELD}.combine", "must be HIGHEST or ADD, got 'SUM'"),
         (held(combine=True), f"{HELD}.combine", "must be HIGHEST or ADD, got True"),
+        (held(rollover=5), f"{HELD}.rollover", "must be a mapping with limit, periods, got 5"),
+        (held(rollover={"limit": 5}), f"{HELD}.rollover", "must have periods"),
+        (held(rollover={"limit": None, "periods": 1}), f"{HELD}.rollover", "must have limit"),
+        (held(rollover={"period": 1}), f"{HELD}.rollover.period", "is not a known field; did you mean periods\\?"),
+        (rolling(limit=-1), f"{HELD}.rollover.limit", f"from 0 to {UNITS_MAX}, got -1$"),
+        (rolling(limit=2**53), f"{HELD}.rollover.limit", f"from 0 to {UNITS_MAX}"),
+        (rolling(limit="1_0"), f"{HELD}.rollover.limit", "got '1_0'; write it without quotes$"),
+        (rolling(periods=0), f"{HELD}.rollover.periods", "from 1 to 12, got 0$"),
+        (rolling(periods=13), f"{HELD}.rollover.periods", "from 1 to 12, got 13$"),
+        (rolling(periods=1.5), f"{HELD}.rollover.periods", "whole number from 1 to 12, got 1.5$"),
+        (held(grace_percent=101), f"{HELD}.grace_percent", "from 0 to 100, got 101$"),
+        (held(grace_percent=-1), f"{HELD}.grace_percent", "from 0 to 100, got -1$"),
+        (held(grace_percent="ten"), f"{HELD}.grace_percent", "whole number from 0 to 100, got 'ten'$"),
+        (held(limit=None, grace_percent=1), HELD, "features\\[0\\]: a grace needs a limit that it lets be passed$"),
+        (rolling(limit=1), HELD, "features\\[0\\]: rollover needs a limit and a reset period"),
     ],
 )  # fmt: skip
 def test_a_wrong_shape_is_named_with_its_place(value: Any, path: str, message: str) -> None:
@@ -168,6 +195,11 @@ def test_the_schema_for_editors_knows_the_same_fields() -> None:
     assert feature["type"]["enum"] == [kind.value for kind in FeatureType]
     assert held["reset_period"]["enum"] == [*(period.value for period in ResetPeriod), None]
     assert (held["limit"]["minimum"], held["limit"]["maximum"]) == (0, UNITS_MAX)
+    rollover = held["rollover"]["properties"]
+    assert tuple(rollover) == tuple(held["rollover"]["required"]) == rules.ROLLOVER_FIELDS
+    assert (rollover["limit"]["minimum"], rollover["limit"]["maximum"]) == (0, UNITS_MAX)
+    assert (rollover["periods"]["minimum"], rollover["periods"]["maximum"]) == (1, ROLLOVER_PERIODS_MAX)
+    assert (held["grace_percent"]["minimum"], held["grace_percent"]["maximum"]) == (0, GRACE_PERCENT_MAX)
     assert {definitions[name]["maxItems"] for name in ("packages", "addons", "held")} == {rules.ITEMS_MAX}
 
 

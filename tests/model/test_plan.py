@@ -13,14 +13,11 @@ from kana.model.config import read_config
 from kana.model.package import PackageFeature, PackagePrice, PackageStatus
 from kana.model.plan import PROBLEMS_MAX, Plan, plan
 from tests.support.world import (
-    DAY,
     MILLISECOND,
     NOON,
-    YEAR,
     a_catalog,
     a_feature,
     a_package,
-    adds,
     allows,
     holds,
 )
@@ -229,32 +226,6 @@ def test_a_published_allowance_changes_for_those_who_have_it(changed: dict[str, 
     )
 
 
-def test_less_is_less_in_each_way() -> None:
-    """From unlimited to a limit, overage that ends, what adds no more, and other periods, which without a limit leave
-    none above it.
-    """
-    unlimited = a_catalog(a_feature(), a_package("free", allows(None, YEAR)))
-    overage = a_catalog(a_feature(), a_package("free", allows(50, overage=True)))
-    adding = a_catalog(a_feature(), a_package("free", adds(50)))
-    results = []
-    for old, new in (
-        (unlimited, allows(9, YEAR)),
-        (overage, allows(50)),
-        (adding, allows(50)),
-        (adding, allows(None)),
-        (unlimited, allows(None, DAY)),
-    ):
-        [change] = describe(old, old.with_package(a_package("free", new)))
-        results.append((change.takes, change.cap))
-    assert results == [
-        (True, Cap("message", allows(9, YEAR).allowance)),
-        (True, Cap("message", allows(50).allowance)),
-        (True, Cap("message", allows(50).allowance)),
-        (False, None),
-        (True, None),
-    ]
-
-
 def test_a_published_package_loses_and_gains_features() -> None:
     """Losing takes from those who subscribe; on a draft nobody does."""
     catalog = the_catalog()
@@ -329,7 +300,8 @@ def test_metadata_is_no_change_to_talk_about() -> None:
         (
             {"packages": of_free({"id": "sso", "limit": 5})},
             "packages.published[0].features[0]",
-            "Package 'free': feature 'sso' is BINARY and cannot have limit, overage_enabled, reset_period or combine.",
+            "Package 'free': feature 'sso' is BINARY and cannot have limit, overage_enabled, reset_period, combine,"
+            " rollover or grace_percent.",
         ),
         (
             {"packages": {"draft": [PRO, FREE]}},

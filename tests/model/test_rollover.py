@@ -166,7 +166,7 @@ def test_months_are_carried_over_too() -> None:
         ),
         (lambda: Allowance(limit=5, grace_percent=101), "gracePercent must be 0 to 100, got 101"),
         (lambda: Allowance(limit=5, grace_percent=-1), "gracePercent must be 0 to 100, got -1"),
-        (lambda: Allowance(grace_percent=5), "gracePercent needs a limit that it lets be passed"),
+        (lambda: Allowance(grace_percent=5), "a grace needs a limit that it lets be passed"),
     ],
 )
 def test_what_cannot_be(make: object, message: str) -> None:

@@ -69,12 +69,17 @@ class Allowance:
             units(self.limit, field="limit")
         units(self.grace_percent, field="gracePercent", most=GRACE_PERCENT_MAX)
         if self.grace_percent and self.limit is None:
-            raise InvalidValue("gracePercent needs a limit that it lets be passed", field="gracePercent")
+            raise InvalidValue("a grace needs a limit that it lets be passed", field="gracePercent")
         if self.rollover is not None and (self.limit is None or self.reset_period is None):
             raise InvalidValue(
                 "rollover needs a limit and a reset period: otherwise no period leaves anything", field="rollover"
             )
         object.__setattr__(self, "grace", (self.limit or 0) * self.grace_percent // 100)
+
+    @property
+    def most(self) -> int | None:
+        """How much may be used in one period, grace included; None if nothing prevents more."""
+        return None if self.limit is None or self.overage_enabled else self.limit + self.grace
 
     @property
     def rank(self) -> tuple[int, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kana.model.allowance import Allowance, Combine
+from kana.model.allowance import Allowance, Combine, Rollover
 from kana.model.catalog import Catalog, difference
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.value import value_object
@@ -133,14 +133,25 @@ def _allowance_change(package: Package, old: PackageFeature, new: PackageFeature
 
 
 def _is_less(old: Allowance, new: Allowance) -> bool:
-    """Whether a subscriber may notice: a lower limit, one no longer added, no more overage, or other periods."""
+    """Whether a subscriber may notice: a lower limit, less beyond it, one no longer added, or other periods."""
     if old.reset_period is not new.reset_period:
         return True
     if new.limit is None:
         return False
-    if old.limit is None or new.limit < old.limit or (old.overage_enabled and not new.overage_enabled):
+    if old.limit is None or new.limit < old.limit or _stops_earlier(old, new):
         return True
-    return old.combine is Combine.ADD and new.combine is Combine.HIGHEST
+    return (old.combine is Combine.ADD and new.combine is Combine.HIGHEST) or _carries_less(old.rollover, new.rollover)
+
+
+def _stops_earlier(old: Allowance, new: Allowance) -> bool:
+    """Whether less may be used in a period, for want of overage or grace."""
+    return new.most is not None and (old.most is None or new.most < old.most)
+
+
+def _carries_less(old: Rollover | None, new: Rollover | None) -> bool:
+    if old is None:
+        return False
+    return new is None or new.limit < old.limit or new.periods < old.periods
 
 
 def _before(allowance: Allowance) -> str:
@@ -151,14 +162,27 @@ def _before(allowance: Allowance) -> str:
 
 
 def in_words(allowance: Allowance) -> str:
-    """Return an allowance in words: ``50 per month``, ``unlimited``, ``0 in all``."""
+    """Return an allowance in words: ``50 per month``, ``unlimited``, ``0 in all with a grace of 10 %``."""
     amount = "unlimited" if allowance.limit is None else str(allowance.limit)
     if allowance.reset_period is not None:
         amount += f" per {allowance.reset_period.lower()}"
     elif allowance.limit is not None:
         amount += " in all"
-    amount += " with overage" if allowance.overage_enabled else ""
+    extras = " and ".join(_extras(allowance))
+    amount += f" with {extras}" if extras else ""
     return amount + (" on top of other packages" if allowance.combine is Combine.ADD else "")
+
+
+def _extras(allowance: Allowance) -> Iterator[str]:
+    """Yield in words what there is beside the limit."""
+    if allowance.overage_enabled:
+        yield "overage"
+    if allowance.grace_percent:
+        yield f"a grace of {allowance.grace_percent} %"
+    rollover, reset = allowance.rollover, allowance.reset_period
+    if rollover is not None and reset is not None:
+        periods = f"1 {reset.lower()}" if rollover.periods == 1 else f"{rollover.periods} {reset.lower()}s"
+        yield f"up to {rollover.limit} carried over for {periods}"
 
 
 def _held(held: PackageFeature, catalog: Catalog) -> str:

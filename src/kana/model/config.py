@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from difflib import get_close_matches
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from kana.errors import InvalidValue
-from kana.model.allowance import Allowance, Combine
+from kana.model.allowance import GRACE_PERCENT_MAX, ROLLOVER_PERIODS_MAX, Allowance, Combine, Rollover
 from kana.model.feature import FeatureType
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
@@ -178,19 +179,41 @@ def _held(value: object, path: str) -> ConfigHeld:
 
 def _allowance(fields: Mapping[str, Any], path: str) -> Allowance:
     reset, combine = fields.get("reset_period"), fields.get("combine")
-    return Allowance(
+    read = partial(
+        Allowance,
         limit=_optional(fields.get("limit"), f"{path}.limit", _limit),
         overage_enabled=_optional(fields.get("overage_enabled"), f"{path}.overage_enabled", _switch) or False,
         reset_period=None if reset is None else ResetPeriod(_word(reset, f"{path}.reset_period", list(ResetPeriod))),
         combine=Combine.HIGHEST if combine is None else Combine(_word(combine, f"{path}.combine", list(Combine))),
+        rollover=_optional(fields.get("rollover"), f"{path}.rollover", _rollover),
+        grace_percent=_optional(fields.get("grace_percent"), f"{path}.grace_percent", _percent) or 0,
     )
+    try:
+        return read()
+    except InvalidValue as error:  # Each part is right by itself, but they do not go together.
+        raise InvalidValue(f"{path}: {error.message}", field=path) from None
+
+
+def _rollover(value: object, path: str) -> Rollover:
+    fields = _mapping(value, path, known=ROLLOVER_FIELDS, required=ROLLOVER_FIELDS)
+    return Rollover(
+        limit=_whole(fields["limit"], f"{path}.limit", most=UNITS_MAX),
+        periods=_whole(fields["periods"], f"{path}.periods", least=1, most=ROLLOVER_PERIODS_MAX),
+    )
+
+
+def _percent(value: object, path: str) -> int:
+    return _whole(value, path, most=GRACE_PERCENT_MAX)
 
 
 def allowance_fields(allowance: Allowance) -> dict[str, Any]:
     """Return the fields that say an allowance in a configuration; our own ones only where they say something."""
     reset = {} if allowance.reset_period is None else {"reset_period": allowance.reset_period}
     combine = {} if allowance.combine is Combine.HIGHEST else {"combine": allowance.combine}
-    return {"limit": allowance.limit, "overage_enabled": allowance.overage_enabled, **reset, **combine}
+    rollover = {} if allowance.rollover is None else {"rollover": asdict(allowance.rollover)}
+    grace = {"grace_percent": allowance.grace_percent} if allowance.grace_percent else {}
+    kanas = {"limit": allowance.limit, "overage_enabled": allowance.overage_enabled, **reset}
+    return {**kanas, **combine, **rollover, **grace}
 
 
 def _mapping(value: object, path: str, *, known: Sequence[str], required: Sequence[str] = ()) -> Mapping[str, Any]:

@@ -215,24 +215,24 @@ def check_text(value: str, *, field: str) -> None:
         raise InvalidValue(f"{field} must not contain NUL or lone surrogates, got {shown(value)}", field=field)
 
 
-def whole_number(value: object, *, field: str, least: int = -UNITS_MAX) -> int:
+def whole_number(value: object, *, field: str, least: int = -UNITS_MAX, most: int = UNITS_MAX) -> int:
     """Return a whole number of units, by the rule that every API uses: 5, 5.0 or the text of its digits.
 
     JSON's 5 and 5.0 are the same number, and some senders keep numbers as text. Nothing is rounded, and
     anything else (5.5, true, null, "five") is an error and never counts as one.
 
     Raises:
-        InvalidValue: it is not a whole number from ``least`` to 2^53-1.
+        InvalidValue: it is not a whole number from ``least`` to ``most``, which is 2^53-1 at most.
     """
     number = value
     if isinstance(value, str) and (digits := _DIGITS(value)):
         number = int(digits[1])
     elif isinstance(value, float) and value.is_integer():
         number = int(value)
-    if type(number) is int and least <= number <= UNITS_MAX:
+    if type(number) is int and least <= number <= most:
         return number
     got = "null" if value is None else shown(value)
-    raise InvalidValue(f"{field} must be a whole number from {least} to {UNITS_MAX}, got {got}", field=field)
+    raise InvalidValue(f"{field} must be a whole number from {least} to {most}, got {got}", field=field)
 
 
 def textual(value: object) -> object:

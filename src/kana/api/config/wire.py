@@ -1,6 +1,6 @@
 """A catalogue and a review in the format of Kana's command line.
 
-Source: github.com/usekana/cli, type KanaConfig; ``revision``, ``combine`` and ``lines`` are ours.
+Source: github.com/usekana/cli, type KanaConfig; ``revision``, ``lines`` and some fields of allowances are ours.
 """
 
 from __future__ import annotations

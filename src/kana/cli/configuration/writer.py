@@ -86,7 +86,10 @@ def _held_lines(held: Mapping[str, Any], types: Mapping[str, str]) -> list[str]:
     return lines + [f"{name}: {_scalar(value)}" for name, value in said.items() if name not in ("id", "limit")]
 
 
-def _scalar(value: str | int | None) -> str:
+def _scalar(value: Mapping[str, int] | str | int | None) -> str:
+    """Return a value on one line, a small mapping too."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{name}: {_scalar(each)}' for name, each in value.items())}}}"
     if isinstance(value, str):
         return _text(value)
     return json.dumps(value)
