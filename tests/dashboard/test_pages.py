@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from kana.dashboard.security import CONTENT_SECURITY_POLICY
+from kana.model.allowance import Rollover
 from kana.model.colleague import Role
 from tests.dashboard.desk import FORMULA, HOSTILE, Desk, text_of
 from tests.support.world import DAY, LIVE, TEST, adds, allows
@@ -119,6 +121,9 @@ def test_a_package_is_made_as_typed_in_its_environment_alone(desk: Desk) -> None
             "reset:message": "DAY",
             "overage:message": "1",
             "adds:message": "1",
+            "carried:message": "2,000",
+            "periods:message": "3",
+            "grace:message": "10",
             "name:support": "Night shift",
             "metadata": '{"colour": "gold"}',
         },
@@ -126,12 +131,56 @@ def test_a_package_is_made_as_typed_in_its_environment_alone(desk: Desk) -> None
     assert answer.headers["location"] == "/live/package?id=more%2F2026"
     package = desk.served.run(desk.served.engine.catalog.read(LIVE)).package("more/2026")
     assert (package.name, package.is_addon, package.base_package_ids) == ("More", True, ("basic",))
-    assert package.feature("message") == adds(1500, DAY, overage=True)
+    held = adds(1500, DAY, overage=True)
+    allowance = replace(held.allowance, rollover=Rollover(limit=2000, periods=3), grace_percent=10)
+    assert package.feature("message") == replace(held, allowance=allowance)
+    page = editor.get("/live/package/edit?id=more%2F2026")
+    assert 'name="carried:message" inputmode="numeric" value="2000"' in page
+    assert 'name="periods:message" inputmode="numeric" value="3"' in page
+    assert 'name="grace:message" inputmode="numeric" value="10"' in page
+    words = "1500 per day with overage and a grace of 10 % and up to 2000 carried over for 3 days on top of"
+    assert words in text_of(editor.get("/live/package?id=more%2F2026"))
     support = package.feature("support")
     assert support is not None
     assert support.name == "Night shift"
     assert package.metadata == {"colour": "gold"}
     assert "more/2026" not in desk.served.run(desk.served.engine.catalog.read(TEST)).packages
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"grace": "101"}, "A whole number from 0 to 100, or empty"),
+        ({"grace": "ten"}, "A whole number from 0 to 100, or empty"),
+        ({"carried": "-1"}, "A whole number from 0 to 9,007,199,254,740,991, or empty"),
+        ({"carried": "5", "periods": "13"}, "A whole number from 1 to 12, or empty"),
+        ({"periods": "2"}, "Say how many units are carried over at most"),
+        ({"limit": "", "grace": "5"}, "A grace needs a limit that it lets be passed"),
+        ({"carried": "5", "reset": ""}, "Rollover needs a limit and a reset period"),
+    ],
+)
+def test_what_goes_beyond_a_limit_is_checked_where_it_is_typed(desk: Desk, fields: dict[str, str], said: str) -> None:
+    """The error is beside the field, everything typed is kept, and nothing is created."""
+    typed = {f"{name}:message": value for name, value in ({"limit": "10", "reset": "DAY"} | fields).items()}
+    answer = desk.colleague(Role.EDITOR).post("/test/package/new", id="new", name="New", held="message", **typed)
+    assert answer.status_code == 400
+    assert (answer.text.count("kana-error"), answer.text.count('aria-invalid="true"')) == (1, 1)
+    assert said in text_of(answer.text)
+    assert all(
+        f'name="{name}" inputmode="numeric" value="{typed[name]}"' in answer.text
+        for name in typed
+        if "reset" not in name
+    )
+    assert "new" not in desk.served.run(desk.served.engine.catalog.read(TEST)).packages
+
+
+def test_what_is_carried_over_is_so_for_one_period_unless_said(desk: Desk) -> None:
+    """The units alone are enough."""
+    typed = {"limit:message": "10", "reset:message": "DAY", "carried:message": "5"}
+    desk.colleague(Role.EDITOR).post("/test/package/new", id="new", name="New", held="message", **typed)
+    held = desk.served.run(desk.served.engine.catalog.read(TEST)).package("new").feature("message")
+    assert held is not None
+    assert held.allowance.rollover == Rollover(limit=5, periods=1)
 
 
 def test_what_colleagues_have_changes_only_after_a_yes(desk: Desk) -> None:

@@ -232,6 +232,19 @@ def test_no_total_leaves_its_bounds(used: int, delta: int, action: Action, limit
         assert total <= max(limit, used)
 
 
+@pytest.mark.parametrize(
+    ("delta", "used", "overage", "in_grace"),
+    [(10, 0, False, False), (11, 0, False, True), (1, 11, False, True), (1, 12, False, False), (-1, 12, False, False),
+     (11, 0, True, False), (1, 10**6, True, False)],
+)  # fmt: skip
+def test_an_entry_in_grace_says_so(delta: int, used: int, *, overage: bool, in_grace: bool) -> None:
+    """As the decision does, and by nothing but what is kept of it, so that a repeated key says it again."""
+    allowance = replace(TEN, grace_percent=20, overage_enabled=overage)
+    state = standing(entitled(allowance), used=used)
+    entry = settle(a_usage(delta), a_ref(), state, entry_id=1, now=NOON)
+    assert (entry.in_grace, state.decide(delta, moves=True).in_grace) == (in_grace, in_grace)
+
+
 def test_an_entry_holds_all_that_a_store_writes() -> None:
     """What was said, what was decided, where it counts, and the answer."""
     usage = a_usage(4, key="k", metadata={"a": 1}, timestamp=NOON)

@@ -31,9 +31,11 @@ from kana.sdk import (
     Grant,
     KanaAdmin,
     KanaUserClient,
+    PackageEntitlement,
     PackageFeature,
     PackageStatus,
     ResetPeriod,
+    Rollover,
     SubscriptionStatus,
     User,
     users,
@@ -75,7 +77,16 @@ async def test_packages_live_from_draft_to_archive(either: Any, number: int) -> 
     """A package is a DRAFT, then PUBLISHED, then ARCHIVED; drafts are copied and deleted."""
     calls, package_id = f"calls-{number}", f"package-{number}"
     await value(either.features.create(id=calls, type="CONSUMABLE"))
-    grant = Grant(id=calls, limit="1000", reset_period="MONTH", overage_enabled=True, name="Calls", combine="ADD")
+    grant = Grant(
+        id=calls,
+        limit="1000",
+        reset_period="MONTH",
+        overage_enabled=True,
+        name="Calls",
+        combine="ADD",
+        rollover=Rollover(limit=500, periods=2),
+        grace_percent="10",
+    )
 
     created = await value(either.packages.create(id=package_id, features=[grant], name="Basic", metadata={"a": [1]}))
     assert (created.status, created.name, created.is_addon) == (PackageStatus.DRAFT, "Basic", False)
@@ -94,6 +105,14 @@ async def test_packages_live_from_draft_to_archive(either: Any, number: int) -> 
         overage_enabled=True,
         reset_period=ResetPeriod.MONTH,
         combine=Combine.ADD,
+        entitlement=PackageEntitlement(
+            limit=1000,
+            reset_period=ResetPeriod.MONTH,
+            overage_enabled=True,
+            combine=Combine.ADD,
+            rollover=Rollover(limit=500, periods=2),
+            grace_percent=10,
+        ),
     )
     read = await value(either.packages.retrieve(id=package_id, include_features=True))
     assert read.features == (held,)

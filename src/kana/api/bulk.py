@@ -34,6 +34,7 @@ class UsageAnswer(NamedTuple):
     consumption: Consumption | None
     outcome: Outcome | None = None
     error: UsageFault | None = None
+    in_grace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,15 @@ def _answer(outcome: Receipt | KanaError, *, request_id: str) -> UsageAnswer:
 def answer_of(receipt: Receipt) -> UsageAnswer:
     """Return a receipt as the API answers it, with ids as text."""
     entry = receipt.entry
-    return UsageAnswer(entry.recorded, entry.reason, str(entry.id), receipt.duplicate, entry.consumption, entry.outcome)
+    return UsageAnswer(
+        recorded=entry.recorded,
+        reason=entry.reason,
+        id=str(entry.id),
+        duplicate=receipt.duplicate,
+        consumption=entry.consumption,
+        outcome=entry.outcome,
+        in_grace=entry.in_grace,
+    )
 
 
 def _usage_fault(fault: Fault) -> UsageFault:

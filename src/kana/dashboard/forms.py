@@ -41,6 +41,18 @@ def read_units(text: str, *, name: str, errors: Errors) -> int | None:
         return None
 
 
+def read_number(text: str, *, name: str, least: int, most: int, errors: Errors) -> int | None:
+    """Return a whole number as typed, with or without commas; None if nothing is typed."""
+    digits = without_separators(text)
+    if not digits:
+        return None
+    try:
+        return whole_number(digits, field=name, least=least, most=most)
+    except InvalidValue:
+        errors.add(name, f"a whole number from {least} to {most:,}, or empty")
+        return None
+
+
 def without_separators(text: str) -> str:
     """Return a typed number without its thousands separators."""
     return text.replace(",", "").replace(" ", "")

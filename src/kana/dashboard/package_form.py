@@ -5,19 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kana.dashboard.forms import Errors, read_metadata, read_units, written_metadata
+from kana.dashboard.forms import Errors, read_metadata, read_number, read_units, written_metadata
 from kana.dashboard.page_request import PageRequest
 from kana.engine.catalog.catalog import PackageChanges
-from kana.model.allowance import UNLIMITED, Allowance, Combine
+from kana.errors import InvalidValue
+from kana.model.allowance import (
+    GRACE_PERCENT_MAX,
+    ROLLOVER_PERIODS_MAX,
+    UNLIMITED,
+    Allowance,
+    Combine,
+    Rollover,
+)
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature, FeatureType
 from kana.model.package import Package, PackageFeature
 from kana.model.period import ResetPeriod
+from kana.model.text import UNITS_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldRow:
-    """A feature of the environment, and the values typed for it in the package."""
+    """A feature of the environment, and the values typed for it in the package.
+
+    ``carried`` is how many units are carried over at most, for so many ``periods``; ``grace`` is in percent.
+    """
 
     feature: Feature
     is_held: bool = False
@@ -26,6 +38,9 @@ class HeldRow:
     overage: bool = False
     adds: bool = False
     reset: str = ""
+    carried: str = ""
+    periods: str = ""
+    grace: str = ""
 
     @property
     def is_counted(self) -> bool:
@@ -93,19 +108,48 @@ def changes_of(form: PackageForm, known: Package | None, errors: Errors) -> Pack
 
 
 def _held(row: HeldRow, errors: Errors) -> PackageFeature:
-    allowance = UNLIMITED
-    if row.is_counted:
-        limit = read_units(row.limit, name=f"limit:{row.feature.id}", errors=errors)
-        reset = ResetPeriod(row.reset) if row.reset in list(ResetPeriod) else None
-        combine = Combine.ADD if row.adds else Combine.HIGHEST
-        allowance = Allowance(limit=limit, overage_enabled=row.overage, reset_period=reset, combine=combine)
+    allowance = _allowance(row, errors) if row.is_counted else UNLIMITED
     return PackageFeature(feature_id=row.feature.id, name=row.name or None, allowance=allowance)
+
+
+def _allowance(row: HeldRow, errors: Errors) -> Allowance:
+    """Return what is typed; of what is wrong only the error is of use."""
+    names = {"gracePercent": f"grace:{row.feature.id}", "rollover": f"carried:{row.feature.id}"}
+    limit = read_units(row.limit, name=f"limit:{row.feature.id}", errors=errors)
+    rollover, grace = _rollover(row, errors), _number(row, "grace", row.grace, errors, most=GRACE_PERCENT_MAX)
+    try:
+        return Allowance(
+            limit=limit,
+            overage_enabled=row.overage,
+            reset_period=ResetPeriod(row.reset) if row.reset in list(ResetPeriod) else None,
+            combine=Combine.ADD if row.adds else Combine.HIGHEST,
+            rollover=rollover,
+            grace_percent=grace or 0,
+        )
+    except InvalidValue as error:
+        errors.take(error, fields=names)
+        return UNLIMITED
+
+
+def _rollover(row: HeldRow, errors: Errors) -> Rollover | None:
+    """Return what is carried over: for one period, if only the units are typed."""
+    limit = _number(row, "carried", row.carried, errors, most=UNITS_MAX)
+    periods = _number(row, "periods", row.periods, errors, least=1, most=ROLLOVER_PERIODS_MAX)
+    if limit is None:
+        if periods is not None:
+            errors.add(f"carried:{row.feature.id}", "say how many units are carried over at most")
+        return None
+    return Rollover(limit=limit, periods=periods or 1)
+
+
+def _number(row: HeldRow, name: str, text: str, errors: Errors, *, least: int = 0, most: int) -> int | None:
+    return read_number(text, name=f"{name}:{row.feature.id}", least=least, most=most, errors=errors)
 
 
 def _filled_row(feature: Feature, held: PackageFeature | None) -> HeldRow:
     if held is None:
         return HeldRow(feature=feature, reset=ResetPeriod.MONTH)
-    allowance = held.allowance
+    allowance, rollover = held.allowance, held.allowance.rollover
     return HeldRow(
         feature=feature,
         is_held=True,
@@ -114,6 +158,9 @@ def _filled_row(feature: Feature, held: PackageFeature | None) -> HeldRow:
         overage=allowance.overage_enabled,
         adds=allowance.combine is Combine.ADD,
         reset=allowance.reset_period or "",
+        carried="" if rollover is None else str(rollover.limit),
+        periods="" if rollover is None else str(rollover.periods),
+        grace=str(allowance.grace_percent or ""),
     )
 
 
@@ -126,4 +173,7 @@ def _typed_row(request: PageRequest, feature: Feature, *, is_held: bool) -> Held
         overage=request.ticked(f"overage:{feature.id}"),
         adds=request.ticked(f"adds:{feature.id}"),
         reset=request.text(f"reset:{feature.id}"),
+        carried=request.text(f"carried:{feature.id}"),
+        periods=request.text(f"periods:{feature.id}"),
+        grace=request.text(f"grace:{feature.id}"),
     )

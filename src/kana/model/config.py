@@ -20,7 +20,7 @@ from kana.model.allowance import GRACE_PERCENT_MAX, ROLLOVER_PERIODS_MAX, Allowa
 from kana.model.feature import FeatureType
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
-from kana.model.text import identifier, shown, whole_number
+from kana.model.text import UNITS_MAX, identifier, shown, whole_number
 from kana.model.value import value_object
 
 ITEMS_MAX = 1_000
@@ -43,7 +43,8 @@ ROOT_FIELDS = ("version", "revision", "app", "project", "updated", "features", "
 FEATURE_FIELDS = ("id", "name", "type")
 PACKAGE_FIELDS = ("id", "name", "features")
 ADDON_FIELDS = ("id", "name", "base_packages", "features")
-HELD_FIELDS = ("id", "limit", "overage_enabled", "reset_period", "combine")
+HELD_FIELDS = ("id", "limit", "overage_enabled", "reset_period", "combine", "rollover", "grace_percent")
+ROLLOVER_FIELDS = ("limit", "periods")
 STATUSES = {"draft": PackageStatus.DRAFT, "published": PackageStatus.PUBLISHED}
 
 
@@ -277,10 +278,17 @@ def _switch(value: object, path: str) -> bool:
 
 def _limit(value: object, path: str) -> int:
     try:
-        return whole_number(value, field=path, least=0)
+        return _whole(value, path, most=UNITS_MAX)
+    except InvalidValue as error:
+        raise InvalidValue(f"{error.message}; null is unlimited", field=path) from None
+
+
+def _whole(value: object, path: str, *, least: int = 0, most: int) -> int:
+    try:
+        return whole_number(value, field=path, least=least, most=most)
     except InvalidValue as error:
         how = "; write it without quotes" if looks_whole(value) else ""
-        raise InvalidValue(f"{error.message}{how}; null is unlimited", field=path) from None
+        raise InvalidValue(f"{error.message}{how}", field=path) from None
 
 
 def looks_whole(value: object) -> bool:

@@ -48,12 +48,17 @@ class Consumption:
     budget: int | None
     overage_enabled: bool
 
+    @property
+    def is_passed(self) -> bool:
+        """Whether more is used than a hard limit allows without a grace."""
+        return self.budget is not None and self.used > self.budget and not self.overage_enabled
+
 
 @value_object()
 class Decision:
     """The decision on a check or a usage: the outcome for programs, and always a reason for people.
 
-    ``in_grace`` says that it is allowed only because the limit may be passed by a grace.
+    ``in_grace`` says that a hard limit is passed with it, as a grace allows.
     """
 
     outcome: Outcome
@@ -229,12 +234,11 @@ class Entitlement:
         total = used + change
         if total < 0 or (change > 0 and total > UNITS_MAX) or not self.allowance.admits(change, used=used - self.slack):
             return self._refusal(change, used)
-        consumption = self.consumption(total if moves else used)
-        if consumption is None:
+        afterwards = self.consumption(total)
+        if afterwards is None:
             return Decision(Outcome.RECORDED, ALLOWED_BINARY)
-        limit = self.allowance.limit
-        in_grace = limit is not None and total > limit and change > 0 and not self.allowance.overage_enabled
-        return Decision(Outcome.RECORDED, ALLOWED_CONSUMABLE, consumption, in_grace)
+        told = afterwards if moves else self.consumption(used)
+        return Decision(Outcome.RECORDED, ALLOWED_CONSUMABLE, told, change > 0 and afterwards.is_passed)
 
     def _refusal(self, change: int, used: int) -> Decision:
         """Return the decision on a change that is refused, with the reason."""

@@ -127,6 +127,12 @@ class Entry:
         """Whether it counts."""
         return self.outcome is Outcome.RECORDED
 
+    @property
+    def in_grace(self) -> bool:
+        """Whether a hard limit is passed with it. It follows from the answer that is kept, so it is always the same."""
+        said = self.consumption
+        return said is not None and said.is_passed and self.recorded and self.change > 0
+
     def differing_fields(self, usage: Usage) -> list[str]:
         """Return the published names of the fields in which a usage differs from the one recorded here."""
         pairs = (

@@ -42,6 +42,7 @@ class BatchedUsage:
     duplicate: bool
     consumption: Consumption | None
     error: UsageError | None
+    in_grace: bool = False
 
 
 RECORD_BATCH: Final = mutation("recordUsageBatch(inputs: [CreateUsageEventInput!]!)", list[BatchedUsage])

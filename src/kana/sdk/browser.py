@@ -61,6 +61,7 @@ class Client(Group[D]):
     def can_use_feature(self, feature_id: str, delta: Units = 1) -> Steps[Decision]:
         """Return whether the user may use ``delta`` units, from the last fetch.
 
+        A grace counts for one unit only: how far it goes is for the server to decide.
         A feature that none of their packages contain is ``access=False``: the Client API does not say
         which features exist. Use this to decide what to show; what a user may do is checked by a back
         end, with KanaAdmin.
@@ -112,7 +113,7 @@ class Client(Group[D]):
 def _decided(fetched: Decision, delta: int) -> Decision:
     """Return the decision on ``delta`` units from the one that was fetched, which is on one unit."""
     counted = fetched.consumption
-    if not fetched.access or counted is None:
+    if delta == 1 or not fetched.access or counted is None:
         return fetched
     if counted.used + delta > UNITS_MAX:
         reason = f"The total would pass {UNITS_MAX}: {counted.used} used, {delta} more."
@@ -120,7 +121,7 @@ def _decided(fetched: Decision, delta: int) -> Decision:
     if counted.budget is None or counted.overage_enabled or counted.used + delta <= counted.budget:
         return fetched
     reason = f"{delta} more would exceed the limit: {counted.used} of {counted.budget} are used."
-    return replace(fetched, access=False, reason=reason, outcome=Outcome.LIMIT_EXCEEDED)
+    return replace(fetched, access=False, reason=reason, outcome=Outcome.LIMIT_EXCEEDED, in_grace=False)
 
 
 def _connection(endpoint: str, user_token: str | None, api_key: str | None, user_id: str | None) -> Connection:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from kana.sdk.conversation import Steps
 from kana.sdk.operation import D, Group, operation
 from kana.sdk.pages import by_id, every_page
-from kana.sdk.results import Combine, Package, PackageStatus, ResetPeriod
+from kana.sdk.results import Combine, Package, PackageStatus, ResetPeriod, Rollover
 from kana.sdk.wire import UNSET, Field, Units, Unset, given, mutation, query, whole
 
 _FEATURES: Final = frozenset({"features"})
@@ -31,8 +31,9 @@ class Grant:
 
     ``limit`` is in units per reset period; None is unlimited. ``overage_enabled`` lets users exceed it.
     Without ``reset_period`` usage never goes back to zero, so the limit is for all time.
-    ``combine="ADD"`` adds the limit to those of other packages; otherwise the highest limit applies. BINARY
-    features have none of these.
+    ``combine="ADD"`` adds the limit to those of other packages; otherwise the highest limit applies.
+    ``rollover`` carries over what a period leaves. ``grace_percent``, 0 to 100, is by how much of it the limit
+    may be passed. BINARY features have none of these.
     """
 
     id: str
@@ -41,23 +42,40 @@ class Grant:
     overage_enabled: bool = False
     name: str | None = None
     combine: Combine | str = Combine.HIGHEST
+    rollover: Rollover | None = None
+    grace_percent: Units = 0
 
     def for_wire(self) -> dict[str, Any]:
         """Return the API's input for it."""
         grant: dict[str, Any] = {"id": self.id}
         if self.name is not None:
             grant["name"] = self.name
-        if self.reset_period is not None or self.limit is not None or self.overage_enabled or self._adds:
-            grant["entitlement"] = {"resetPeriod": self.reset_period, "overageEnabled": self.overage_enabled}
-            if self.limit is not None:
-                grant["entitlement"]["limit"] = whole(self.limit, "limit")
-            if self._adds:
-                grant["entitlement"]["combine"] = self.combine
+        entitlement = self._entitlement()
+        if entitlement:
+            grant["entitlement"] = entitlement
         return grant
 
-    @property
-    def _adds(self) -> bool:
-        return self.combine != Combine.HIGHEST
+    def _entitlement(self) -> dict[str, Any]:
+        """Return what differs from an unlimited feature. What is not set is left out: older servers know less."""
+        parts: dict[str, Any] = {}
+        if self.reset_period is not None:
+            parts["resetPeriod"] = self.reset_period
+        if self.overage_enabled:
+            parts["overageEnabled"] = True
+        if self.limit is not None:
+            parts["limit"] = whole(self.limit, "limit")
+        if self.combine != Combine.HIGHEST:
+            parts["combine"] = self.combine
+        if self.rollover is not None:
+            parts["rollover"] = _rollover(self.rollover)
+        if self.grace_percent:
+            parts["gracePercent"] = whole(self.grace_percent, "grace_percent")
+        return parts
+
+
+def _rollover(rollover: Rollover) -> dict[str, int]:
+    limit, periods = whole(rollover.limit, "rollover.limit"), whole(rollover.periods, "rollover.periods")
+    return {"limit": limit, "periods": periods}
 
 
 class Packages(Group[D]):

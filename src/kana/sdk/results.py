@@ -108,8 +108,31 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rollover:
+    """What a period leaves is carried over: at most ``limit`` units at a time, each for at most ``periods`` periods."""
+
+    limit: int
+    periods: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageEntitlement:
+    """What a package lets a user consume of one feature, with the fields of ``Grant``. ``limit=None`` is unlimited."""
+
+    limit: int | None
+    reset_period: ResetPeriod | None
+    overage_enabled: bool
+    combine: Combine
+    rollover: Rollover | None
+    grace_percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackageFeature:
-    """A feature in one package. ``limit`` is in units per reset period; None is unlimited, or BINARY."""
+    """A feature in one package. ``limit`` is in units per reset period; None is unlimited, or BINARY.
+
+    ``entitlement`` is all that the package allows of it; None if it is BINARY.
+    """
 
     id: str
     name: str
@@ -121,6 +144,7 @@ class PackageFeature:
     overage_enabled: bool
     reset_period: ResetPeriod | None
     combine: Combine
+    entitlement: PackageEntitlement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,14 +271,15 @@ class Consumption:
 class Decision:
     """Whether a user may use an amount of one feature now; ``reason`` is for people, ``outcome`` for programs.
 
-    ``consumption`` is None for a BINARY feature and without a subscription. On the wire this is
-    Kana's type ``Entitlement``.
+    ``consumption`` is None for a BINARY feature and without a subscription. ``in_grace`` says that a hard
+    limit is passed with it, as its grace allows. On the wire this is Kana's type ``Entitlement``.
     """
 
     access: bool
     reason: str
     outcome: Outcome
     consumption: Consumption | None
+    in_grace: bool = False
 
 
 Entitlement = Decision
@@ -272,6 +297,7 @@ class DecisionRow:
     used: tuple[int | None, ...]
     budget: tuple[int | None, ...]
     overage_enabled: tuple[bool | None, ...]
+    in_grace: tuple[bool, ...]
 
     def decisions(self) -> list[Decision]:
         """Return the same, one value for each feature."""
@@ -281,9 +307,9 @@ class DecisionRow:
             for used, budget, overage_enabled in amounts
         ]
         return [
-            Decision(access=access, reason=reason, outcome=outcome, consumption=consumption)
-            for access, reason, outcome, consumption in zip(
-                self.access, self.reason, self.outcome, consumptions, strict=True
+            Decision(access=access, reason=reason, outcome=outcome, consumption=consumption, in_grace=in_grace)
+            for access, reason, outcome, consumption, in_grace in zip(
+                self.access, self.reason, self.outcome, consumptions, self.in_grace, strict=True
             )
         ]
 
@@ -300,6 +326,7 @@ class Check:
     outcome: Outcome | None
     consumption: Consumption | None
     source: Source = Source.SERVER
+    in_grace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,7 +352,8 @@ class RecordedUsage:
 
     ``reason`` says why to people, ``outcome`` to programs. ``id`` is the id of the entry, which a refusal
     has too. ``duplicate`` says that the key was used before: this is then the first answer again.
-    ``idempotency_key`` is the key that was sent.
+    ``in_grace`` says that a hard limit is passed with it, as its grace allows. ``idempotency_key`` is the
+    key that was sent.
     """
 
     recorded: bool
@@ -334,6 +362,7 @@ class RecordedUsage:
     id: str
     duplicate: bool
     consumption: Consumption | None
+    in_grace: bool = False
     idempotency_key: str = field(default="", metadata=LOCAL)
 
 
@@ -357,7 +386,7 @@ class Entry:
 
     ``change`` is by how much the total changed: 0 for a refusal, the difference for a ``SET``. ``timestamp`` is when
     it happened. ``postings`` are what it moved in which counter, in all ``change``. ``reverses`` is the id of the entry
-    that it undoes.
+    that it undoes. ``in_grace`` says that a hard limit was passed with it, as its grace allows.
     """
 
     id: str
@@ -374,6 +403,7 @@ class Entry:
     has_idempotency_key: bool
     reverses: str | None
     postings: tuple[Posting, ...]
+    in_grace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

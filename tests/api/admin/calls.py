@@ -25,6 +25,7 @@ from tests.support.world import (
 
 FEATURE = "id name type unitLabel unitLabelPlural metadata"
 HELD = "id name type limit unitLabel unitLabelPlural metadata overageEnabled resetPeriod combine"
+ENTITLEMENT = "limit resetPeriod overageEnabled combine rollover { limit periods } gracePercent"
 PACKAGE = (
     f"id name isAddon status updatedAt metadata basePackageIds features {{ {HELD} }}"
     " prices { id provider amount displayAmount currency interval }"

@@ -29,6 +29,7 @@ from kana.engine.segment.mapping import EventCounts, UnmappedEventName, Unmapped
 from kana.engine.usage.usage import PeriodUsage, Shown
 from kana.engine.users.deletions import DeletedUser
 from kana.engine.users.exports import ExportPage
+from kana.model.allowance import Allowance, Rollover
 from kana.model.entitlement import Consumption, Decision
 from kana.model.feature import Feature
 from kana.model.insights import Adoption, Outlook, Refusals, TopUser, UsageRow
@@ -37,7 +38,7 @@ from kana.model.log import LogLine
 from kana.model.package import Package, PackagePrice
 from kana.model.segment import MappingRule, PropertyCondition, SegmentEvent
 from kana.model.user import User
-from tests.api.admin.calls import FEATURE, HELD, PACKAGE, SHOW, USER, record
+from tests.api.admin.calls import ENTITLEMENT, FEATURE, HELD, PACKAGE, SHOW, USER, record
 from tests.support.serving import Served
 
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text("utf-8"))
@@ -59,6 +60,8 @@ SOURCES: dict[str, type] = {
     "Feature": Feature,
     "Package": Package,
     "PackageFeature": PackageFeatureView,
+    "PackageEntitlement": Allowance,
+    "Rollover": Rollover,
     "PackagePrice": PackagePrice,
     "Entitlement": Decision,
     "CanUseFeatureData": Decision,
@@ -186,7 +189,7 @@ def test_every_field_answers(served: Served) -> None:
       features {{
         {FEATURE} packages {{ {PACKAGE} }} entitlement(userId: "ada") {{ access reason consumption {{ used }} }}
       }}
-      packages(status: "ALL") {{ {PACKAGE} features {{ {HELD} }} }}
+      packages(status: "ALL") {{ {PACKAGE} features {{ {HELD} entitlement {{ {ENTITLEMENT} }} }} }}
       users {{ {USER} }}
       subscriptions {{ id userId status startedAt endsAt package {{ {PACKAGE} }} }}
     }}"""

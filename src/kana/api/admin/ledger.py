@@ -45,6 +45,7 @@ class EntryView:
     outcome: Outcome
     reason: str | None
     consumption: Consumption | None
+    in_grace: bool
     timestamp: datetime
     recorded_at: datetime
     metadata: object
@@ -91,6 +92,7 @@ def _shown(entry: Entry) -> EntryView:
         outcome=entry.outcome,
         reason=entry.reason,
         consumption=entry.consumption,
+        in_grace=entry.in_grace,
         timestamp=entry.occurred_at,
         recorded_at=entry.recorded_at,
         metadata=entry.metadata,

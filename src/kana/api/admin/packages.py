@@ -11,7 +11,7 @@ from kana.api.admin.context import AdminContext, Info
 from kana.api.admin.inputs import Input, fields_of, given_id, page
 from kana.engine.catalog.catalog import PackageChanges
 from kana.errors import InvalidValue
-from kana.model.allowance import UNLIMITED, Allowance, Combine
+from kana.model.allowance import UNLIMITED, Allowance, Combine, Rollover
 from kana.model.catalog import Catalog
 from kana.model.feature import FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus
@@ -40,6 +40,7 @@ class PackageFeatureView:
     overage_enabled: bool
     reset_period: ResetPeriod | None
     combine: Combine
+    entitlement: Allowance | None
 
 
 @query.field("package")
@@ -174,6 +175,7 @@ def _shown(held: PackageFeature, catalog: Catalog) -> PackageFeatureView:
         overage_enabled=allowance.overage_enabled,
         reset_period=allowance.reset_period,
         combine=allowance.combine,
+        entitlement=allowance if feature.is_counted else None,
     )
 
 
@@ -187,11 +189,14 @@ def _held(features: list[Input]) -> tuple[PackageFeature, ...]:
 def _allowance(entitlement: Input | None) -> Allowance:
     if entitlement is None:
         return UNLIMITED
+    rollover = entitlement.get("rollover")
     return Allowance(
         limit=entitlement.get("limit"),
         overage_enabled=bool(entitlement.get("overage_enabled")),
         reset_period=entitlement.get("reset_period"),
         combine=entitlement.get("combine") or Combine.HIGHEST,
+        rollover=None if rollover is None else Rollover(**fields_of(rollover, "limit", "periods")),
+        grace_percent=entitlement.get("grace_percent") or 0,
     )
 
 

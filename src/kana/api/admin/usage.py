@@ -58,6 +58,11 @@ class DecisionRow:
         """Whether the user may exceed each budget; None if the feature is not counted."""
         return [None if (c := decision.consumption) is None else c.overage_enabled for decision in self.decisions]
 
+    @property
+    def in_grace(self) -> list[bool]:
+        """Whether a hard limit is passed, for each."""
+        return [decision.in_grace for decision in self.decisions]
+
 
 @query.field("canUseFeature")
 def can_use_feature(

@@ -108,6 +108,7 @@ def _as_json(each: UsageAnswer) -> dict[str, Any]:
             "budget": consumption.budget,
             "overageEnabled": consumption.overage_enabled,
         },
+        "inGrace": each.in_grace,
         "error": None
         if error is None
         else {"code": error.code, "name": error.name, "message": error.message, "retryAfter": error.retry_after},
