@@ -5,6 +5,7 @@ loads neither the server nor httpx, which is loaded at the first call.
 """
 
 from kana.sdk.admin import AsyncKanaAdmin, KanaAdmin, WhenUnreachable
+from kana.sdk.allowance import Combine, PackageEntitlement, ResetPeriod, Rollover
 from kana.sdk.batch import Tally, Unrecorded
 from kana.sdk.browser import AsyncKanaUserClient, KanaUserClient, SubscribedFeature, SubscribedPackage
 from kana.sdk.errors import NetworkError, OutcomeUnknown, QueueFull, RecorderClosed, UnexpectedAnswer
@@ -13,7 +14,6 @@ from kana.sdk.recorder import BackgroundRecorder
 from kana.sdk.results import (
     Action,
     Check,
-    Combine,
     Consumption,
     Decision,
     DeletedUser,
@@ -26,15 +26,12 @@ from kana.sdk.results import (
     Outcome,
     Override,
     Package,
-    PackageEntitlement,
     PackageFeature,
     PackagePrice,
     PackageStatus,
     PackageSubscription,
     Posting,
     RecordedUsage,
-    ResetPeriod,
-    Rollover,
     Source,
     SubscriptionLink,
     SubscriptionStatus,

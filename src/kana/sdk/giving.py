@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+from kana.sdk.allowance import ResetPeriod
 from kana.sdk.conversation import Steps
 from kana.sdk.features import new_key
 from kana.sdk.operation import Core, D, Group, operation
 from kana.sdk.pages import by_id, every_page
-from kana.sdk.results import Override, ResetPeriod, TopUp
+from kana.sdk.results import Override, TopUp
 from kana.sdk.wire import UNSET, Field, Units, Unset, given, moment, mutation, query, whole
 
 CREATE_TOP_UP: Final = mutation("createTopUp(input: CreateTopUpInput!)", TopUp)

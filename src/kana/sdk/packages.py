@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kana.sdk.allowance import Combine, ResetPeriod, Rollover
 from kana.sdk.conversation import Steps
 from kana.sdk.operation import D, Group, operation
 from kana.sdk.pages import by_id, every_page
-from kana.sdk.results import Combine, Package, PackageStatus, ResetPeriod, Rollover
+from kana.sdk.results import Package, PackageStatus
 from kana.sdk.wire import UNSET, Field, Units, Unset, given, mutation, query, whole
 
 _FEATURES: Final = frozenset({"features"})

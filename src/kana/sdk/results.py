@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from kana.sdk.allowance import Combine, PackageEntitlement, ResetPeriod
+
 LOCAL: Final = {"wire": "never"}
 """Marks a field that the SDK sets itself."""
 ON_REQUEST: Final = {"wire": "on request"}
@@ -33,17 +35,6 @@ class PackageStatus(StrEnum):
     ALL = "ALL"
 
 
-class ResetPeriod(StrEnum):
-    """How often usage goes back to zero, counted from the start of the user's subscription."""
-
-    YEAR = "YEAR"
-    QUARTER = "QUARTER"
-    MONTH = "MONTH"
-    WEEK = "WEEK"
-    DAY = "DAY"
-    HOUR = "HOUR"
-
-
 class SubscriptionStatus(StrEnum):
     """The state of a subscription. Only ``ACTIVE`` and ``TRIALING`` give access."""
 
@@ -61,13 +52,6 @@ class Action(StrEnum):
 
     ADD = "ADD"
     SET = "SET"
-
-
-class Combine(StrEnum):
-    """How an allowance goes with others of the same feature: the highest answers, or it adds to whichever does."""
-
-    HIGHEST = "HIGHEST"
-    ADD = "ADD"
 
 
 class Outcome(StrEnum):
@@ -105,26 +89,6 @@ class Feature:
     unit_label: str | None
     unit_label_plural: str | None
     metadata: Any
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rollover:
-    """What a period leaves is carried over: at most ``limit`` units at a time, each for at most ``periods`` periods."""
-
-    limit: int
-    periods: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageEntitlement:
-    """What a package lets a user consume of one feature, with the fields of ``Grant``. ``limit=None`` is unlimited."""
-
-    limit: int | None
-    reset_period: ResetPeriod | None
-    overage_enabled: bool
-    combine: Combine
-    rollover: Rollover | None
-    grace_percent: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,8 +60,8 @@ _BINDINGS = (
 )
 
 
-_PARTS = ("schema", "types", "giving", "ledger", "inputs")
-"""Queries and mutations, types, what is given to single users, the ledger, and inputs."""
+_PARTS = ("schema", "types", "allowances", "giving", "ledger", "inputs")
+"""Queries and mutations, types, what packages allow, what is given to single users, the ledger, and inputs."""
 
 
 def read_definitions() -> str:
