@@ -96,7 +96,7 @@ async def send(page: Page, environment: str, form: Form) -> None:
     await opened(page, f"/{environment}{form.page}")
     main = page.get_by_role("main")
     for step in form.follow:
-        await named(main, "a summary", step).click()
+        await named(main, "a summary [popovertarget]", step).click()
     for label, value in form.fill.items():
         field = main.get_by_label(label, exact=True).first
         if isinstance(value, bool):

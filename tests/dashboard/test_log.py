@@ -36,6 +36,7 @@ _TOLD_IN_TESTS_OF_THEIR_OWN = {
     *(f"/integrations/segment/rule{verb}" for verb in ("", "/new", "/delete")),
     *("/people/invite", "/people/role", "/people/disable", "/people/withdraw"),
     *("/invite", "/account/password", "/user/delete"),
+    *("/user/top-up", "/user/override", "/user/given/end"),
 }
 
 _NO_CHANGE = {"/login", "/logout", "/logout/everywhere", "/theme", "/users/import"}

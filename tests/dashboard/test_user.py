@@ -118,8 +118,8 @@ def test_it_says_what_adds_and_what_is_used_up_first(desk: Desk) -> None:
     assert "12 of 15 11 March 2026, 12:00 UTC Basic Plan: 10 per day More: 5 per month on top of other packages" in said
     assert "Basic Plan applies. It allows 10, and other packages of the user add to that." in said
     assert "More adds. It is added to that: 5 more." in said
-    ends = "Basic Plan: 10 of 10, until 11 March 2026, 12:00 UTC More: 2 of 5, until 10 April 2026, 12:00 UTC"
-    assert f"Used up in this order: {ends}" in said
+    ends = "Basic Plan 10 10 0 11 March 2026, 12:00 UTC More 5 2 3 10 April 2026, 12:00 UTC"
+    assert f"Messages: used up in this order From Amount Used Left Until {ends}" in said
 
 
 def test_usage_over_time_is_there_for_eyes_and_for_programs(desk: Desk) -> None:
@@ -199,7 +199,8 @@ def test_subscriptions_begin_change_and_end(desk: Desk, editor: Visitor) -> None
     assert "Pro & Co Active 10 March 2026, 12:00 UTC 11 March 2026, 12:00 UTC" in history
     assert history.index("Pro & Co") < history.index("Basic Plan Cancelled")
     assert editor.post(f"/test/user/cancel?id=new&subscription={number}&when=now").status_code == 303
-    assert "None: no subscription of this user gives access now." in text_of(editor.get("/test/user?id=new"))
+    nothing = "None: this user has no subscription, top-up or override that gives access now."
+    assert nothing in text_of(editor.get("/test/user?id=new"))
     assert old.subscription.package_id == "basic"
 
 
@@ -255,7 +256,8 @@ def test_the_api_calls_shown_work(desk: Desk, editor: Visitor) -> None:
         for error in answer.get("errors", ()):
             # The values are examples: rules may say no, the schema may not.
             assert error["extensions"]["exception"]["name"] in ("SubscriptionError", "ConflictError"), error
-    assert seen == {"recordUsage", "subscribe", "cancelSubscription", "updateUser", "createUser"}
+    calls = {"recordUsage", "createTopUp", "setOverride", "subscribe", "cancelSubscription"}
+    assert seen == {*calls, "updateUser", "createUser"}
 
 
 def test_environments_are_apart(desk: Desk, editor: Visitor) -> None:

@@ -11,6 +11,8 @@ CALLS: Mapping[str, str] = {
     "createUser": "mutation ($input: CreateUserInput!) { createUser(input: $input) { id } }",
     "updateUser": "mutation ($id: String!, $input: UpdateUserInput!) { updateUser(id: $id, input: $input) { id } }",
     "recordUsage": "mutation ($input: CreateUsageEventInput!) { recordUsage(input: $input) { recorded reason } }",
+    "createTopUp": "mutation ($input: CreateTopUpInput!) { createTopUp(input: $input) { id remaining } }",
+    "setOverride": "mutation ($input: SetOverrideInput!) { setOverride(input: $input) { id limit endsAt } }",
     "subscribe": "mutation ($userId: String!, $packageIds: [String!]!) {"
     " subscribe(userId: $userId, packageIds: $packageIds) { id status } }",
     "changeSubscription": "mutation ($userId: String!, $packageId: String!) {"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -74,3 +75,8 @@ def read_metadata(text: str, *, errors: Errors) -> object:
 def written_metadata(value: object) -> str:
     """Return metadata as a form shows it; "" if there is none."""
     return "" if value in ({}, None) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def new_key() -> str:
+    """Return an idempotency key for one form."""
+    return f"dashboard-{secrets.token_hex(16)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar, TypeAlias
 
@@ -128,6 +129,10 @@ class Override:
     def holds(self, moment: datetime) -> bool:
         """Whether it stands in place of packages at a moment."""
         return _holds(self, moment)
+
+    def says_the_same_as(self, other: Override) -> bool:
+        """Whether another one would give the same until the same end for the same reason."""
+        return self == replace(other, id=self.id, start=self.start, by=self.by)
 
 
 Given: TypeAlias = TopUp | Override

@@ -108,7 +108,8 @@ class Overrides(Group[D]):
 
         ``limit=None`` is unlimited; the limit must be given for a CONSUMABLE feature that is not ``denied``. The
         reset period of their package stays unless one is given; None never resets. What they have used in the
-        current period counts on. It ends the override of the same feature before it.
+        current period counts on. It ends the override of the same feature before it; setting the same again changes
+        nothing.
 
         Raises:
             UserNotFound, FeatureNotFound: there is no such user or feature.

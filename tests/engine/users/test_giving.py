@@ -149,6 +149,20 @@ async def test_another_override_ends_the_one_before(world: World) -> None:
     assert (other.reset_period, second.reset_period) == (None, ResetPeriod.DAY)
 
 
+async def test_the_same_override_again_changes_nothing(world: World) -> None:
+    """A retry gets the first one; another limit, end or reason is another override."""
+    first = await override(world, limit=20)
+    world.clock.advance(hours=1)
+    terms = OverrideTerms(limit=20)
+    again = await world.engine.giving.set_override(TEST, "ada", "message", terms, reason="asked", by=TESTER)
+    assert (again.given, again.duplicate, len(await world.engine.giving.overrides(TEST, "ada"))) == (first, True, 1)
+    await override(world, limit=20, ends_at=NOW + ONE_DAY)
+    await world.engine.giving.set_override(
+        TEST, "ada", "message", OverrideTerms(limit=20, ends_at=NOW + ONE_DAY), reason="another", by=TESTER
+    )
+    assert len(await world.engine.giving.overrides(TEST, "ada")) == 3
+
+
 async def test_a_denial_and_its_end(world: World) -> None:
     """Of a BINARY feature too; afterwards the packages apply again."""
     given = await override(world, "chat", denied=True)

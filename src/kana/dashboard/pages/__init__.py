@@ -22,6 +22,7 @@ from kana.dashboard.pages import (
     user,
     user_actions,
     user_edit,
+    user_giving,
     user_life,
     users_csv,
 )
@@ -40,6 +41,7 @@ ROUTES: tuple[Route, ...] = (
     *ledger.ROUTES,
     *user_actions.ROUTES,
     *user_edit.ROUTES,
+    *user_giving.ROUTES,
     *user_life.ROUTES,
     *users_csv.ROUTES,
     *insights.ROUTES,

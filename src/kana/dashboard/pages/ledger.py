@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from starlette.responses import Response, StreamingResponse
 
 from kana.dashboard.context import Context
+from kana.dashboard.gifts import read_gifts
 from kana.dashboard.insight_range import asked_day
 from kana.dashboard.ledger_table import written_heads, written_rows
 from kana.dashboard.outcome_choice import CHOICES, asked_outcomes
@@ -170,9 +171,7 @@ def _said(entry: Entry) -> str:
 
 
 async def _given(request: PageRequest) -> Mapping[int, Given]:
-    giving, environment = request.engine.giving, request.environment
-    gifts = [*await giving.top_ups(environment, request.id), *await giving.overrides(environment, request.id)]
-    return {gift.given.id: gift.given for gift in gifts}
+    return {gift.given.id: gift.given for gift in await read_gifts(request)}
 
 
 def _moved(posting: Posting, profile: Profile, given: Mapping[int, Given]) -> Moved:

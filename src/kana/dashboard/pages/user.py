@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import assert_never
 
 from starlette.responses import Response
 
 from kana.dashboard.api_call import ApiCall, api_call
 from kana.dashboard.context import Context
+from kana.dashboard.forms import new_key
+from kana.dashboard.gifts import RESETS, TERMS, GiftForms, GivenLine, GrantLine, given_lines, grant_lines, read_gifts
 from kana.dashboard.outcome_choice import CHOICES
 from kana.dashboard.page_request import PageRequest
 from kana.dashboard.pages.ledger import LINES, Asked, LedgerLine, lines_of
 from kana.dashboard.route import get
 from kana.engine.usage.usage import PeriodUsage
 from kana.engine.users.profile import FeatureState, Profile, ProfileSubscription
-from kana.model.catalog import Catalog
-from kana.model.change import in_words
 from kana.model.feature import Feature, FeatureType
-from kana.model.grant import Grant, Source
 from kana.model.insights import runs_out_at
 from kana.model.package import Package, PackageStatus
 from kana.model.period import to_milliseconds
@@ -58,7 +55,9 @@ class UserPage(Context):
     template = "user.html"
     user: User
     states: Sequence[FeatureState]
-    allowances: Mapping[str, Sequence[tuple[str, str]]]
+    grants: Mapping[str, Sequence[GrantLine]]
+    given: Sequence[GivenLine]
+    gifts: GiftForms
     runs_out: Mapping[str, datetime]
     subscriptions: Sequence[ProfileSubscription]
     base: Package | None
@@ -73,6 +72,8 @@ class UserPage(Context):
     usage: UsageForm
     calls: Mapping[str, ApiCall]
     errors: dict[str, str] = field(default_factory=dict)
+    resets: Sequence[tuple[str, str]] = RESETS
+    terms: Sequence[tuple[str, str]] = TERMS
 
 
 async def show_user(request: PageRequest) -> Response:
@@ -81,9 +82,13 @@ async def show_user(request: PageRequest) -> Response:
 
 
 async def user_page(
-    request: PageRequest, *, usage: UsageForm | None = None, errors: dict[str, str] | None = None
+    request: PageRequest,
+    *,
+    usage: UsageForm | None = None,
+    gifts: GiftForms | None = None,
+    errors: dict[str, str] | None = None,
 ) -> UserPage:
-    """Return the page of the user that the address names, with the form as it was sent and its errors."""
+    """Return the page of the user that the address names, with the forms as they were sent and their errors."""
     profile = await request.engine.profiles.of(request.environment, request.id)
     catalog = profile.catalog
     likely = next((each.feature.id for each in profile.features), "")
@@ -92,15 +97,14 @@ async def user_page(
     base = next((package for package in held.values() if not package.is_addon), None)
     published = [each for each in catalog.packages.values() if each.status is PackageStatus.PUBLISHED]
     newest = await request.engine.ledger.search(request.environment, profile.user.id, first=LINES)
+    given, now = await read_gifts(request), request.engine.clock()
     return UserPage(
         user=profile.user,
         states=profile.features,
-        allowances={
-            state.feature.id: [(_named(grant, catalog), in_words(grant.allowance)) for grant in state.grants]
-            for state in profile.features
-            if state.feature.type is FeatureType.CONSUMABLE
-        },
-        runs_out=_runs_out(profile.features, now=request.engine.clock()),
+        grants=grant_lines(profile.features, given, catalog),
+        given=given_lines(given, catalog, now=now),
+        gifts=gifts or GiftForms(),
+        runs_out=_runs_out(profile.features, now=now),
         subscriptions=profile.subscriptions,
         base=base,
         offered=[each for each in published if each.id not in held and (each.is_addon or base is None)],
@@ -116,23 +120,6 @@ async def user_page(
     )
 
 
-def _named(grant: Grant, catalog: Catalog) -> str:
-    """Return where the units of a grant come from, in words."""
-    package = catalog.packages.get(grant.package_id)
-    of_package = "" if package is None else package.name
-    match grant.source:
-        case Source.PACKAGE:
-            return of_package
-        case Source.ROLLOVER:
-            return f"Carried over from {of_package}"
-        case Source.OVERRIDE:
-            return "Override"
-        case Source.TOP_UP:
-            return "Top-up"
-        case _:
-            assert_never(grant.source)
-
-
 def _runs_out(features: Sequence[FeatureState], *, now: datetime) -> Mapping[str, datetime]:
     found = {}
     for state in features:
@@ -142,11 +129,6 @@ def _runs_out(features: Sequence[FeatureState], *, now: datetime) -> Mapping[str
             if moment is not None and moment > now:
                 found[state.feature.id] = moment
     return found
-
-
-def new_key() -> str:
-    """Return an idempotency key for one form."""
-    return f"dashboard-{secrets.token_hex(16)}"
 
 
 async def _chart(request: PageRequest, profile: Profile) -> Chart | None:
@@ -166,9 +148,26 @@ def _calls(request: PageRequest, profile: Profile, usage: UsageForm) -> Mapping[
     features = [usage.feature, *(each.feature.id for each in profile.features), *profile.catalog.features, "feature"]
     offered = [each.id for each in profile.catalog.packages.values() if each.status is PackageStatus.PUBLISHED]
     package_id = next(iter(offered), "package")
+    counted = next((each.id for each in profile.catalog.features.values() if each.is_counted), "feature")
     given = {"userId": user_id, "featureId": next(filter(None, features)), "delta": 1}
     calls = [
         api_call(origin, "recordUsage", input={**given, "idempotencyKey": "one-per-use"}),
+        api_call(
+            origin,
+            "createTopUp",
+            input={
+                "userId": user_id,
+                "featureId": counted,
+                "amount": 500,
+                "reason": "Sold",
+                "idempotencyKey": "one-per-order",
+            },
+        ),
+        api_call(
+            origin,
+            "setOverride",
+            input={"userId": user_id, "featureId": counted, "limit": 500, "reason": "Agreed"},
+        ),
         api_call(origin, "subscribe", userId=user_id, packageIds=[package_id]),
         api_call(origin, "changeSubscription", userId=user_id, packageId=package_id),
     ]

@@ -7,9 +7,9 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from kana.dashboard.confirmation import ask
-from kana.dashboard.forms import without_separators
+from kana.dashboard.forms import new_key, without_separators
 from kana.dashboard.page_request import PageRequest
-from kana.dashboard.pages.user import UsageForm, new_key, user_page
+from kana.dashboard.pages.user import UsageForm, user_page
 from kana.dashboard.route import get, post
 from kana.engine.users.accounts import parse_subscription_id
 from kana.errors import BadInput, IdempotencyKeyReused, InvalidValue, NotFound, OutcomeUnknown

@@ -97,12 +97,13 @@ class GivingEngine:
         """Give a user something else of a feature than their packages allow, from now on; end the override before it.
 
         What they have used in the current period counts on. Without a reset period in the terms that of their
-        package stays.
+        package stays. Setting the same again, with the same reason, changes nothing and returns the first.
 
         Raises:
             UserNotFound, FeatureNotFound: no such id.
             InvalidValue: a field is not allowed, see ``OverrideTerms.override``.
         """
+        first: list[Override] = []
 
         def change(account: Account, catalog: Catalog, now: datetime) -> list[Given]:
             feature = catalog.feature(feature_id)
@@ -116,9 +117,12 @@ class GivingEngine:
                 by=by.name,
                 now=now,
             )
-            return [*(_ended(each, now) for each in _standing(account, feature_id, now)), override]
+            standing = _standing(account, feature_id, now)
+            first[:] = [each for each in standing if each.says_the_same_as(override)]
+            return [] if first else [*(_ended(each, now) for each in standing), override]
 
-        return Gift(user_id, _of_kind(await self._change(environment, user_id, change, by), Override)[-1])
+        made = _of_kind(await self._change(environment, user_id, change, by), Override)
+        return Gift(user_id, first[0], duplicate=True) if first else Gift(user_id, made[-1])
 
     async def end_top_up(self, environment: Environment, top_up_id: int, *, by: Actor) -> Gift[TopUp]:
         """End a top-up now: what is left of it is lost. One that has ended stays as it is.
