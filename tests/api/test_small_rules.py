@@ -97,7 +97,12 @@ def paged() -> list[tuple[str, str]]:
     """Return each query of the Admin API that has ``first``, with what else it must be given."""
     query = build_schema().query_type
     assert query is not None
-    given = {"featureId": '"message"', "from": '"2026-03-01T00:00:00Z"', "to": '"2026-03-11T00:00:00Z"'}
+    given = {
+        "userId": '"user-0"',
+        "featureId": '"message"',
+        "from": '"2026-03-01T00:00:00Z"',
+        "to": '"2026-03-11T00:00:00Z"',
+    }
     found = []
     for name, field in query.fields.items():
         if "first" in field.args:
