@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 from kana.engine.ids import first_id_at
 from kana.engine.usage import insights as module
 from kana.errors import FeatureNotFound, InvalidValue, PackageNotFound, UserNotFound
+from kana.model.allowance import Allowance
 from kana.model.insights import Step
-from tests.support.world import NOON, ONE_DAY, TEST, World, a_feature, a_package, a_usage, adds, allows, holds
+from kana.model.package import PackageFeature
+from tests.support.world import MONTH, NOON, ONE_DAY, TEST, World, a_feature, a_package, a_usage, adds, allows, holds
 
 YEAR: dict[str, Any] = {"start": NOON - 200 * ONE_DAY, "end": NOON + 200 * ONE_DAY}
 
@@ -102,6 +105,17 @@ async def test_what_adds_is_near_its_limit_with_what_it_adds_to(busy: World, mon
     near = await insights.near_limit(TEST)
     assert [(each.user_id, each.used, each.limit) for each in near] == [("cleo", 19, 20), ("bob", 8, 10)]
     assert [each.user_id for each in await insights.near_limit(TEST, first=1)] == ["cleo"]
+
+
+async def test_a_grace_is_no_part_of_a_limit(busy: World) -> None:
+    """Who is in grace has used more than all of it, and has run out."""
+    allowance = Allowance(limit=20, reset_period=MONTH, grace_percent=100)
+    held = PackageFeature(feature_id="message", allowance=allowance)
+    await busy.furnish(a_package("kind", held, is_addon=True), features=(a_feature(),))
+    await busy.accounts.subscribe(TEST, "cleo", ["kind"])
+    await busy.usage.record(a_usage(30, user_id="cleo"))
+    near = await busy.engine.insights.near_limit(TEST)
+    assert [(each.user_id, each.share, each.runs_out_at) for each in near] == [("cleo", 1.5, NOON), ("bob", 0.8, ANY)]
 
 
 async def test_an_outlook_is_of_limits_only(busy: World) -> None:
