@@ -20,14 +20,19 @@ Variables = Callable[[Side], dict[str, Any]]
 
 SUBSCRIPTION = f"id userId status startedAt endsAt package {{ {calls.PACKAGE} }}"
 FEATURE = (
-    f"{calls.FEATURE} packages {{ {calls.PACKAGE} }}"
-    f' entitlement(userId: "{ADA}") {{ access reason outcome {calls.CONSUMPTION} }}'
+    f"{calls.FEATURE} packages {{ {calls.PACKAGE} features {{ entitlement {{ {calls.ENTITLEMENT} }} }} }}"
+    f' entitlement(userId: "{ADA}") {{ access reason outcome inGrace {calls.CONSUMPTION} }}'
 )
-BATCHED = f"recorded reason outcome id duplicate {calls.CONSUMPTION} error {{ code name message retryAfter }}"
+BATCHED = f"recorded reason outcome id duplicate inGrace {calls.CONSUMPTION} error {{ code name message retryAfter }}"
 ENTRY = (
-    f"id featureId action delta change outcome reason {calls.CONSUMPTION} timestamp recordedAt metadata"
+    f"id featureId action delta change outcome reason inGrace {calls.CONSUMPTION} timestamp recordedAt metadata"
     " hasIdempotencyKey reverses postings { sourceId carriedOver resetPeriod periodStart change }"
 )
+CHECK, RECORD = (
+    document.replace(calls.CONSUMPTION, f"inGrace {calls.CONSUMPTION}") for document in (calls.CHECK, calls.RECORD)
+)
+CHECK_MANY = calls.CHECK_MANY.replace("access reason", "access inGrace reason")
+CURRENT_USER = WHOLE_USER.replace("access reason", "access inGrace reason")
 SETTINGS = "environment requiresSecureMode"
 OUTLOOK = "userId featureId packageId used limit overageEnabled share resetsAt runsOutAt"
 DAYS = '(from: "2020-01-01T00:00:00Z", to: "2036-01-01T00:00:00Z"'
@@ -57,8 +62,8 @@ ADMIN: dict[str, Call] = {
     "Query.environmentSettings": Call(f"{{ environmentSettings {{ {SETTINGS} }} }}", leaves_mark=False),
     "Query.feature": Call(f'{{ feature(id: "message") {{ {FEATURE} }} }}'),
     "Query.features": Call(f"{{ features {{ {FEATURE} }} }}"),
-    "Query.canUseFeature": Call(calls.CHECK, lambda _: {"userId": ADA, "featureId": "message"}),
-    "Query.canUseFeatures": Call(calls.CHECK_MANY, lambda _: {"userIds": [ADA, MOVER], "featureIds": ["message"]}),
+    "Query.canUseFeature": Call(CHECK, lambda _: {"userId": ADA, "featureId": "message"}),
+    "Query.canUseFeatures": Call(CHECK_MANY, lambda _: {"userIds": [ADA, MOVER], "featureIds": ["message"]}),
     "Query.showUsage": Call(calls.SHOW, lambda _: {"userId": ADA, "featureId": "message"}),
     "Query.package": Call(f'{{ package(id: "basic") {{ {calls.PACKAGE} }} }}'),
     "Query.packages": Call(f'{{ packages(status: "ALL") {{ {calls.PACKAGE} }} }}'),
@@ -114,7 +119,7 @@ ADMIN: dict[str, Call] = {
     "Mutation.endTopUp": Call(calls.END_TOP_UP, lambda side: {"id": side.top_up}),
     "Mutation.setOverride": Call(calls.SET_OVERRIDE, lambda side: {"input": {**gift(side), "limit": side.number}}),
     "Mutation.endOverride": Call(calls.END_OVERRIDE, lambda side: {"id": side.override}),
-    "Mutation.recordUsage": Call(calls.RECORD, lambda side: {"input": usage(side, "one")}),
+    "Mutation.recordUsage": Call(RECORD, lambda side: {"input": usage(side, "one")}),
     "Mutation.recordUsageBatch": Call(
         f"mutation($inputs: [CreateUsageEventInput!]!) {{ recordUsageBatch(inputs: $inputs) {{ {BATCHED} }} }}",
         lambda side: {"inputs": [usage(side, "two"), usage(side, "three"), {"userId": "nobody", "featureId": "x"}]},
@@ -148,7 +153,7 @@ ADMIN: dict[str, Call] = {
     ),
 }
 
-CLIENT: dict[str, Call] = {"Query.currentUser": Call(WHOLE_USER)}
+CLIENT: dict[str, Call] = {"Query.currentUser": Call(CURRENT_USER)}
 
 BY_ID: dict[str, tuple[str, Callable[[Side], str]]] = {
     "Query.subscription": (
@@ -224,14 +229,14 @@ def post_configuration(path: str) -> Callable[[Side], httpx.Response]:
 def simple(side: Side) -> httpx.Response:
     """Ada, by the public key."""
     headers = {"Authorization": side.public_key, "X-User-ID": ADA}
-    return side.served.http.post("/client/graphql", json={"query": WHOLE_USER}, headers=headers)
+    return side.served.http.post("/client/graphql", json={"query": CURRENT_USER}, headers=headers)
 
 
 def secure(side: Side) -> httpx.Response:
     """Ada, by her token."""
     token = side.ask(calls.TOKEN, userId=ADA)["generateUserToken"]["token"]
     headers = {"Authorization": f"Bearer {token}"}
-    return side.served.http.post("/client/graphql", json={"query": WHOLE_USER}, headers=headers)
+    return side.served.http.post("/client/graphql", json={"query": CURRENT_USER}, headers=headers)
 
 
 SEGMENT = {"/segment/events": "track", "/v1/batch": "track", "/v1/import": "identify", "/v1/b": "track"} | {
