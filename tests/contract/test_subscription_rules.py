@@ -30,6 +30,7 @@ RULES: dict[str, tuple[str, Rule]] = {
     "stands": ("s, $1", lambda held, moment, _: held.stands(moment)),
     "gives_access": ("s, $1", lambda held, moment, _: held.gives_access(moment)),
     "lasts": ("s, $1", lambda held, moment, _: replace(held, status=SubscriptionStatus.ACTIVE).stands(moment)),
+    "has_begun": ("s, $1", lambda held, moment, _: held.has_begun(moment)),
     "ever_gave_access": ("s", lambda held, *_: held.ever_gave_access),
     "gave_access_between": (
         "s, $1, $2",
@@ -53,9 +54,10 @@ async def every(world: World) -> list[Subscription]:
             status=status,
             start=start,
             ends_at=ends_at,
+            scheduled=scheduled,
         )
-        for number, (status, start, ends_at) in enumerate(
-            product(SubscriptionStatus, MOMENTS[1:4], [None, *MOMENTS]), start=1
+        for number, (status, start, ends_at, scheduled) in enumerate(
+            product(SubscriptionStatus, MOMENTS[1:4], [None, *MOMENTS], [False, True]), start=1
         )
     ]
     await world.store.users.change_subscriptions(TEST, "ada", lambda *_: found)
@@ -85,9 +87,9 @@ async def differing(
 
 
 def test_every_rule_is_held_to_the_model() -> None:
-    """There is no fragment in the file of subscriptions but these, and the one that is their columns."""
+    """There is no fragment in the file of subscriptions but these, and those that are their columns."""
     fragments = {name for kind, name, *_ in statements._parts("kana.store", "subscriptions.sql") if kind == "fragment"}
-    assert fragments == {*RULES, "subscription"}
+    assert fragments == {*RULES, "subscription", "counting", "counts_as"}
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -103,13 +105,14 @@ async def test_sql_finds_what_the_model_says(
     [
         ("stands", "lasts", "(s.ends_at is null or s.ends_at >= moment)"),
         ("gives_access", "gives_access", "(s.status <> 'CANCELLED' and {lasts(s, moment)})"),
+        ("gives_access", "has_begun", "s.started_at <= moment"),
         ("gave_access_between", "ever_gave_access", "s.status in ('ACTIVE', 'TRIALING', 'CANCELLED')"),
     ],
 )
 async def test_a_rule_that_differs_is_seen(
     store: Store, every: list[Subscription], rule: str, fragment: str, sql: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control: a bound too late, a status too many, a subscription that ended as it began."""
+    """The control: a bound too late, a status too many, a start that is waited for, one that ended as it began."""
     known = read_fragments()
     fragments = {**known, fragment: Fragment(known[fragment].parameters, sql)}
     assert await differing(store, every, rule, fragments, monkeypatch) != []

@@ -10,10 +10,11 @@ from itertools import count
 import pytest
 
 from kana.errors import Conflict, PackageNotFound, SubscriptionNotFound, SubscriptionRefused
-from kana.model.account import Account, cancel, change_base, subscribe
+from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
+from kana.model.subscribing import cancel, change_base, subscribe
 from kana.model.subscription import Subscription, SubscriptionStatus
 from tests.support.world import (
     DAY,
@@ -132,7 +133,7 @@ def test_an_addon_to_a_base_that_is_to_end_ends_with_it() -> None:
     """An add-on never outlives its base package, also when it is taken after the cancellation."""
     ends_at = NOW + ONE_DAY
     [addon] = subscribed(an_account(replace(BASIC, ends_at=ends_at)), "extra")
-    assert addon == a_subscription(100, "extra", start=NOW, ends_at=ends_at)
+    assert addon == a_subscription(100, "extra", start=NOW, ends_at=ends_at, ends_with_base=True)
 
 
 def changed(account: Account, package_id: str) -> list[Subscription]:
@@ -200,7 +201,10 @@ def gone(*subscriptions: Subscription) -> list[Subscription]:
 def test_a_base_takes_its_addons_along() -> None:
     """Cancelled now, all that stands of the user ends now, the base package first."""
     over = replace(EXTRA, id=9, package_id="more", status=CANCELLED, ends_at=NOON)
-    assert cancelled(an_account(EXTRA, BASIC, BASIC_EXTRA, over)) == gone(BASIC, EXTRA, BASIC_EXTRA)
+    assert cancelled(an_account(EXTRA, BASIC, BASIC_EXTRA, over)) == [
+        *gone(BASIC),
+        *(replace(each, ends_with_base=True) for each in gone(EXTRA, BASIC_EXTRA)),
+    ]
 
 
 def test_an_addon_goes_alone() -> None:
@@ -243,7 +247,7 @@ def test_a_base_to_end_later_takes_its_addons_along_later() -> None:
     end = datetime(2026, 4, 10, 12, tzinfo=NOON.tzinfo)
     assert cancelled(an_account(BASIC, sooner, BASIC_EXTRA), at_period_end=True) == [
         replace(BASIC, ends_at=end),
-        replace(BASIC_EXTRA, ends_at=end),
+        replace(BASIC_EXTRA, ends_at=end, ends_with_base=True),
     ]
 
 
@@ -288,6 +292,9 @@ def test_the_time_of_a_change_is_never_before_an_earlier_one() -> None:
     assert an_account(ended).time(NOON) == later
     assert an_account(ended, a_subscription(2, start=later + ONE_DAY)).time(NOON) == later + ONE_DAY
     assert an_account(replace(ended, ends_at=None)).time(NOON - ONE_DAY) == NOON
+    scheduled = a_subscription(3, start=later, scheduled=True)
+    assert an_account(scheduled).time(NOON) == NOON
+    assert an_account(replace(scheduled, status=CANCELLED, ends_at=NOON)).time(NOON - ONE_DAY) == NOON
 
 
 def test_somebody_is_subscribed_since_the_first_that_gave_access() -> None:

@@ -197,3 +197,8 @@ def test_calendars_of_one_zone_are_one_value() -> None:
     """They equal each other, and no other's."""
     assert Calendar("UTC") == Calendar("UTC") != Calendar("Asia/Tokyo")
     assert len({Calendar("UTC"), Calendar("UTC"), Calendar("Asia/Tokyo")}) == 2
+
+
+def test_a_calendar_says_whose_it_is() -> None:
+    """In words, for the log of changes."""
+    assert str(Calendar("Asia/Tokyo")) == "the calendar in Asia/Tokyo"

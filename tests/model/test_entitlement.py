@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from kana.model.allowance import Allowance
+from kana.model.counting import Origin
 from kana.model.effective import effective, effective_at
 from kana.model.entitlement import Consumption, Decision, Entitlement, Outcome
 from kana.model.grant import CounterKey
@@ -24,6 +25,7 @@ from tests.support.world import (
     a_feature,
     a_package,
     a_subscription,
+    adds,
     allows,
     an_account,
     holds,
@@ -190,3 +192,41 @@ def test_a_binary_feature_is_a_switch() -> None:
     reason = "The user has a subscription to a package with this binary feature."
     assert entitlement.decide(1, used=10**6) == Decision(Outcome.RECORDED, reason, consumption=None)
     assert entitlement.consumption(5) is None
+
+
+def test_late_usage_is_held_to_the_most_generous_limit_of_its_counter() -> None:
+    """Of those that count in it by now, in that period; the subscription is the one of its moment."""
+    catalog = a_catalog(
+        MESSAGE,
+        a_package("basic", allows(10)),
+        a_package("pro", allows(100)),
+        a_package("daily", allows(1000, DAY)),
+        a_package("extra", adds(5), is_addon=True),
+    )
+    change, end = NOON + 40 * ONE_DAY, NOON + 50 * ONE_DAY
+    old = a_subscription(1, "basic", status=SubscriptionStatus.CANCELLED, ends_at=change)
+    new = a_subscription(2, "pro", start=change, origin=Origin(1, NOON), ends_at=end)
+    daily = a_subscription(3, "daily", start=end, origin=Origin(1, NOON))
+    account = an_account(old, new, daily, a_subscription(4, "extra"))
+
+    def answer(moment: datetime, now: datetime) -> tuple[str, int | None]:
+        found = effective_at(account, catalog, MESSAGE, moment=moment, now=now)
+        assert found is not None
+        assert found.parts
+        return found.holder.package_id, found.allowance.limit
+
+    assert answer(change - MILLISECOND, end) == ("basic", 100)
+    assert answer(change - MILLISECOND, change - MILLISECOND) == ("basic", 10)
+    assert answer(NOON + ONE_DAY, end) == ("basic", 10)
+    assert answer(change, change) == ("pro", 100)
+    assert answer(end, end) == ("daily", 1000)
+
+
+def test_a_scheduled_start_is_not_a_clock_that_is_ahead() -> None:
+    """What happened shortly before belongs to what held then, or to nothing."""
+    catalog = a_catalog(MESSAGE, a_package("basic", allows(10)))
+    before = NOON - MILLISECOND
+    assert effective_at(an_account(a_subscription()), catalog, MESSAGE, moment=before) is not None
+    scheduled = a_subscription(scheduled=True)
+    assert effective_at(an_account(scheduled), catalog, MESSAGE, moment=before) is None
+    assert effective_at(an_account(scheduled), catalog, MESSAGE, moment=NOON) is not None

@@ -170,6 +170,7 @@ def grants_of(amounts: Sequence[int | None], used: Sequence[int], *, overage: in
             ends_at=NOON + number * ONE_DAY,
             allowance=Allowance(limit=amount, overage_enabled=number == overage),
             used=units,
+            holder_id=number,
         )
         for number, (amount, units) in enumerate(zip(amounts, used, strict=True), 1)
     ]

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from kana.errors import InvalidValue
 from kana.model.allowance import Allowance
+from kana.model.counting import Origin
 from kana.model.entitlement import Consumption, Entitlement, Outcome, Standing
-from kana.model.grant import CounterKey
+from kana.model.grant import CounterKey, Posting
 from kana.model.subscription import SubscriptionStatus
 from kana.model.text import UNITS_MAX, key_digest
 from kana.model.usage import Action, Entry, Usage, check_time, settle
@@ -118,11 +119,37 @@ def test_timestamps_before_anything_was_subscribed_to_are_refused() -> None:
     )
 
 
+def test_a_start_that_is_to_come_does_not_make_a_timestamp_too_early() -> None:
+    """Who has only a scheduled subscription is refused for having none yet."""
+    account = an_account(a_subscription(start=NOON + ONE_DAY, scheduled=True))
+    check_time(NOON - ONE_DAY, account, now=NOON)
+    with pytest.raises(InvalidValue, match="timestamp must not be before"):
+        check_time(NOON - ONE_DAY, account, now=NOON + ONE_DAY)
+
+
 def test_a_usage_is_never_recorded_before_its_subscription_began() -> None:
     """Where another machine's clock was ahead when it subscribed the user, that moment is when it is recorded."""
     for now in (NOON - timedelta(seconds=2), NOON, NOON + timedelta(seconds=2)):
         entry = settle(a_usage(), a_ref(), standing(used=0), entry_id=1, now=now)
         assert (entry.recorded_at, entry.occurred_at) == (max(now, NOON), max(now, NOON))
+
+
+@pytest.mark.parametrize(("delta", "posted"), [(3, 3), (11, None)])
+def test_an_entry_names_the_subscription_and_what_it_moves(delta: int, posted: int | None) -> None:
+    """Where one goes on with another one's counters: its own id, and the other one's counter."""
+    place = standing(Entitlement(a_feature(), a_subscription(9, origin=Origin(4, NOON - ONE_DAY)), TEN))
+    entry = settle(a_usage(delta), a_ref(), place, entry_id=1, now=NOON)
+    counter = CounterKey(7, 4, "message", MONTH, NOON - ONE_DAY)
+    assert place.counter == counter
+    assert entry.counter == counter._replace(source_id=9)
+    assert entry.postings == (() if posted is None else (Posting(counter, posted),))
+
+
+def test_what_was_carried_over_is_named_so() -> None:
+    """With the sign of its counter."""
+    counter = CounterKey(7, -4, "message", MONTH, NOON)
+    assert counter.told_of(9) == counter._replace(source_id=-9)
+    assert counter.told_of(4) is counter
 
 
 FREE = Allowance()

@@ -39,11 +39,16 @@ def effective(account: Account, catalog: Catalog, feature: Feature, *, now: date
     return _answering(_holding(account, catalog, feature, now), account, catalog, feature, now)
 
 
-def effective_at(account: Account, catalog: Catalog, feature: Feature, *, moment: datetime) -> Entitlement | None:
+def effective_at(
+    account: Account, catalog: Catalog, feature: Feature, *, moment: datetime, now: datetime | None = None
+) -> Entitlement | None:
     """Return the entitlement that answered at a moment, by the rule of ``effective`` among those of that time.
 
     The account must include ended subscriptions. If there was none at that time, one that began up to five
-    minutes later answers: callers round times down, and clocks differ.
+    minutes later answers: callers round times down, and clocks differ. One that was scheduled begins exactly.
+
+    If another subscription has gone on with the same counter by ``now``, the total is what both allowed. It is held
+    to the more generous limit of them.
     """
     ever = [
         (held.allowance, subscription)
@@ -52,9 +57,31 @@ def effective_at(account: Account, catalog: Catalog, feature: Feature, *, moment
     ]
     found = [holding for holding in ever if holding[1].gave_access(moment)]
     if not found:
-        starts = [held.start for _, held in ever if moment < held.start and held.start - moment <= CLOCKS_APART]
-        found = [holding for holding in ever if holding[1].start == min(starts, default=None)]
+        near = [each for each in ever if not each[1].scheduled and _is_just_before(moment, each[1].start)]
+        first = min((held.start for _, held in near), default=None)
+        found = [holding for holding in near if holding[1].start == first]
+    if any(held.origin is not None for _, held in ever):
+        found = [_as_shared(holding, ever, moment=moment, now=now or moment) for holding in found]
     return _answering(found, account, catalog, feature, moment)
+
+
+def _as_shared(holding: _Holding, ever: Sequence[_Holding], *, moment: datetime, now: datetime) -> _Holding:
+    """Return a subscription with the most generous limit of those that count in the same counter by now."""
+    allowance, subscription = holding
+    period = subscription.period_at(allowance.reset_period, moment)
+    sharing = [
+        each
+        for each, held in ever
+        if (held.counts_as, each.reset_period) == (subscription.counts_as, allowance.reset_period)
+        and held.start <= now
+        and held.overlaps(period.start, period.end)
+    ]
+    best = max((allowance, *sharing), key=lambda each: each.rank)
+    return replace(best, combine=allowance.combine, rollover=None), subscription
+
+
+def _is_just_before(moment: datetime, start: datetime) -> bool:
+    return moment < start and start - moment <= CLOCKS_APART
 
 
 def _answering(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -11,7 +11,7 @@ from kana.model.allowance import Allowance
 from kana.model.feature import Feature
 from kana.model.given import Override
 from kana.model.grant import CounterKey, Grant, Pool, Source, pool
-from kana.model.period import Period, period_at, period_start_at
+from kana.model.period import Period, ResetPeriod
 from kana.model.text import UNITS_MAX
 from kana.model.value import value_object
 from kana.model.word import Word
@@ -109,6 +109,23 @@ class Holder(Protocol):
         """Where its units come from."""
         ...
 
+    @property
+    def counts_as(self) -> int:
+        """The id under which it counts."""
+        ...
+
+    def period_at(self, reset: ResetPeriod | None, moment: datetime) -> Period:
+        """Return the period of a moment."""
+        ...
+
+    def period_start_at(self, reset: ResetPeriod | None, moment: datetime) -> datetime:
+        """Return only the start of the period of a moment."""
+        ...
+
+    def periods_before(self, reset: ResetPeriod | None, moment: datetime) -> Iterator[Period]:
+        """Yield the periods that have ended at a moment, newest first."""
+        ...
+
 
 class Part(Protocol):
     """What is added up in an entitlement."""
@@ -155,8 +172,7 @@ class Entitlement:
 
     def period_at(self, moment: datetime) -> Period:
         """Return the period of a moment; one before the start, as after a clock was set back, is in the first."""
-        start = self.holder.start
-        return period_at(start, self.allowance.reset_period, max(start, moment))
+        return self.holder.period_at(self.allowance.reset_period, moment)
 
     def ends_at(self, moment: datetime) -> datetime | None:
         """Return when what is left at a moment is lost: at the end of its period, or of its holder if earlier."""
@@ -166,8 +182,7 @@ class Entitlement:
 
     def counter_at(self, moment: datetime) -> CounterKey:
         """Return the key of the running total that a moment belongs to."""
-        start = self.holder.start
-        return self._counter(period_start_at(start, self.allowance.reset_period, max(start, moment)))
+        return self._counter(self.holder.period_start_at(self.allowance.reset_period, moment))
 
     def counters_at(self, moment: datetime) -> tuple[CounterKey, ...]:
         """Return the key of its own running total that a moment belongs to."""
@@ -179,7 +194,7 @@ class Entitlement:
 
     def _counter(self, period_start: datetime) -> CounterKey:
         held = self.holder
-        return CounterKey(held.bucket, held.id, self.feature.id, self.allowance.reset_period, period_start)
+        return CounterKey(held.bucket, held.counts_as, self.feature.id, self.allowance.reset_period, period_start)
 
     def grants_at(self, moment: datetime, used: Mapping[CounterKey, int]) -> list[Grant]:
         """Return its own grant at a moment."""
@@ -196,6 +211,7 @@ class Entitlement:
             ends_at=self.ends_at(moment),
             allowance=self.allowance,
             used=used.get(counter, 0),
+            holder_id=self.holder.id,
         )
 
     def pool_at(self, moment: datetime, used: Mapping[CounterKey, int]) -> Pool:

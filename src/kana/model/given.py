@@ -8,6 +8,7 @@ from typing import ClassVar, TypeAlias
 
 from kana.errors import InvalidValue
 from kana.model.allowance import Allowance
+from kana.model.counting import Counting
 from kana.model.feature import Feature
 from kana.model.grant import Source
 from kana.model.package import NO_PACKAGE
@@ -18,7 +19,7 @@ from kana.model.value import value_object
 
 
 @value_object(kw_only=True)
-class TopUp:
+class TopUp(Counting):
     """Units of a feature that were given or sold to one user, from ``start`` until ``ends_at`` or for ever.
 
     ``id`` is unique in the database and is shown as a decimal string. ``by`` says who gave them, as the log names
@@ -73,7 +74,7 @@ class TopUp:
 
 
 @value_object(kw_only=True)
-class Override:
+class Override(Counting):
     """What one user has of a feature in place of what their packages allow, until ``ends_at`` or for ever.
 
     ``denied`` gives nothing, whatever the other fields say. What is added to packages and top-ups stays. At most one

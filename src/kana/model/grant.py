@@ -36,7 +36,8 @@ class CounterKey(NamedTuple):
     """The key of a running total: one source of units, one feature, one period.
 
     ``source_id`` is the id of the subscription, the top-up or the override that the units are of; for what earlier
-    periods of a subscription left, it is minus the id of the subscription.
+    periods of a subscription left, it is minus the id of the subscription. A subscription that goes on with the
+    counters of another one has those keys.
     """
 
     bucket: int
@@ -60,6 +61,12 @@ class CounterKey(NamedTuple):
         """The key of the total of what was left in this period and is used in later ones."""
         return self._replace(source_id=-self.source_id)
 
+    def told_of(self, holder_id: int) -> CounterKey:
+        """The same, as an entry names it: under the id of what it is taken from."""
+        if abs(self.source_id) == holder_id:
+            return self
+        return self._replace(source_id=holder_id if self.source_id > 0 else -holder_id)
+
 
 class Posting(NamedTuple):
     """What an entry of the ledger moves in one counter."""
@@ -72,7 +79,8 @@ class Posting(NamedTuple):
 class Grant:
     """The units that one counter is of: what the ``allowance`` says, of which so many are ``used`` by the counter.
 
-    What is left at ``ends_at`` is lost.
+    What is left at ``ends_at`` is lost. ``holder_id`` is the id of what it comes from, which is the counter's too,
+    unless that is one that a subscription goes on with.
     """
 
     source: Source
@@ -82,6 +90,7 @@ class Grant:
     ends_at: datetime | None
     allowance: Allowance
     used: int
+    holder_id: int
 
     @property
     def amount(self) -> int | None:

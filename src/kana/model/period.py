@@ -74,6 +74,9 @@ class Calendar:
     def __post_init__(self) -> None:
         zone_named(self.zone)
 
+    def __str__(self) -> str:
+        return f"the calendar in {self.zone}"
+
 
 Anchor: TypeAlias = datetime | Calendar
 """What periods are counted from if not the subscription's start: an instant in UTC, or the calendar."""

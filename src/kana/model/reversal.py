@@ -76,7 +76,7 @@ def reverse(reversal: Reversal, entry: Entry, used: Mapping[CounterKey, int], *,
         metadata=reversal.metadata,
         occurred_at=entry.occurred_at,
         recorded_at=max(now, entry.recorded_at),
-        split=postings if recorded and len(postings) > 1 else (),
+        split=postings if recorded and entry.split else (),
         reverses=entry.id,
     )
 

@@ -9,7 +9,7 @@ from itertools import islice
 from kana.model.allowance import Allowance
 from kana.model.entitlement import Entitlement
 from kana.model.grant import CounterKey, Grant, Source
-from kana.model.period import Period, periods_before
+from kana.model.period import Period
 from kana.model.value import value_object
 
 
@@ -64,12 +64,13 @@ class Carried:
             ends_at=ends_at,
             allowance=Allowance(limit=amount),
             used=taken,
+            holder_id=self.entitlement.holder.id,
         )
 
     def _earlier(self, moment: datetime) -> list[Period]:
         """Return the periods whose rest is not lost yet, the oldest first."""
-        start, reset = self.entitlement.holder.start, self.entitlement.allowance.reset_period
-        return list(islice(periods_before(start, reset, max(start, moment)), self.periods))[::-1]
+        held, reset = self.entitlement.holder, self.entitlement.allowance.reset_period
+        return list(islice(held.periods_before(reset, moment), self.periods))[::-1]
 
     def _ends(self, moment: datetime) -> Iterator[datetime | None]:
         """Yield when what the oldest period that can be left would be lost, and so on to that of the newest."""

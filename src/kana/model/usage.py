@@ -91,8 +91,9 @@ class Entry:
     ``change`` is by how much the total changed: 0 for a refusal, the difference for a ``SET``.
     ``counter`` is None if no subscription answered. ``consumption`` is what the answer said.
     ``key`` is the digest of the caller's idempotency key. ``split`` is empty if all of ``change`` went to
-    ``counter``; otherwise it says how much went to which counter, ``counter`` first. ``reverses`` is the id of the
-    entry that this one undoes.
+    ``counter``; otherwise it says how much went to which counter, ``counter`` first. Where a subscription goes on with
+    another one's counters, ``counter`` has the subscription's own id, and ``split`` names the other one's.
+    ``reverses`` is the id of the entry that this one undoes.
     """
 
     id: int
@@ -175,6 +176,10 @@ def settle(usage: Usage, user: UserRef, standing: Standing | None, *, entry_id: 
         if standing.grants is not None and decision.access:
             split = standing.grants.postings(change)
             counter = split[0].counter if split else counter
+        told = counter.told_of(_taken_from(standing, counter))
+        if told != counter and decision.access:
+            split = split or (Posting(counter, change),)
+        counter = told
     recorded = decision.outcome is Outcome.RECORDED
     return Entry(
         id=entry_id,
@@ -194,8 +199,13 @@ def settle(usage: Usage, user: UserRef, standing: Standing | None, *, entry_id: 
         metadata=usage.metadata,
         occurred_at=usage.timestamp or now,
         recorded_at=now,
-        split=split if len(split) > 1 else (),
+        split=split if len(split) > 1 or (split and split[0].counter != counter) else (),
     )
+
+
+def _taken_from(standing: Standing, counter: CounterKey) -> int:
+    """Return the id of what a counter's units come from."""
+    return standing.entitlement.holder.id if standing.grants is None else standing.grants.of(counter).holder_id
 
 
 def check_time(timestamp: datetime, account: Account, *, now: datetime) -> None:
@@ -212,7 +222,8 @@ def check_time(timestamp: datetime, account: Account, *, now: datetime) -> None:
             field="timestamp",
         )
     since = account.subscribed_since
-    if since is not None and timestamp < since and since - timestamp > CLOCKS_APART:
+    has_begun = since is not None and since <= now + CLOCKS_APART
+    if since is not None and has_begun and timestamp < since and since - timestamp > CLOCKS_APART:
         raise InvalidValue(
             f"timestamp must not be before {since.isoformat()}, since when the user has been subscribed,"
             f" got {timestamp.isoformat()}",

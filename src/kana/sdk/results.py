@@ -45,6 +45,7 @@ class SubscriptionStatus(StrEnum):
     UNPAID = "UNPAID"
     INCOMPLETE = "INCOMPLETE"
     INCOMPLETE_EXPIRED = "INCOMPLETE_EXPIRED"
+    SCHEDULED = "SCHEDULED"
 
 
 class Action(StrEnum):

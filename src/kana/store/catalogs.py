@@ -19,11 +19,12 @@ from kana.model.catalog import Catalog, CatalogChange, difference
 from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature, FeatureType
 from kana.model.package import Package, PackageFeature, PackagePrice, PackageStatus
-from kana.model.period import ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
+from kana.model.period import ResetPeriod, from_milliseconds, to_milliseconds
 from kana.store.catalog_journal import CatalogJournal, Page, decide, is_small, load_decided, pages_of
 from kana.store.catalog_memory import Mark, Marked, Memory
 from kana.store.log import log_row, verb
 from kana.store.session import Row, Session, Transactions
+from kana.store.subscriptions import current_start
 from kana.store.values import NO_RESET, RESETS, earliest_start, to_json
 
 _Noun = TypeVar("_Noun", Feature, Package)
@@ -370,5 +371,5 @@ def _log_rows(old: Catalog, new: Catalog, change: CatalogChange, *, by: Actor, n
 
 def _is_current(row: Row, *, reset: ResetPeriod | None, now: datetime) -> bool:
     """Read a row of ``load_totals_over``: whether its total is that of the subscription's current period."""
-    started_at, period_start = map(from_milliseconds, row)
-    return period_start == period_start_at(started_at, reset, max(started_at, now))
+    *counting, period_start = row
+    return from_milliseconds(period_start) == current_start(counting, reset, now)

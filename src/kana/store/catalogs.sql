@@ -58,9 +58,9 @@ select s.package_id, count(*) from subscriptions as s where s.environment = $1 a
 
 -- name: load_totals_over
 -- Totals over a limit ($6) of the subscriptions that stand to a package, in periods that may hold now (from $7).
-select s.started_at, c.period_start
+select {counting(s)}, c.period_start
 from subscriptions as s
-join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.feature_id = $4
+join counters as c on c.bucket = s.bucket and c.subscription_id = {counts_as(s)} and c.feature_id = $4
     and c.reset_period = $5 and c.period_start >= $7
 where s.environment = $1 and s.package_id = $2 and {stands(s, $3)} and c.used > $6;
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from kana.engine.ports.deletions import Mark
 from kana.engine.ports.users import Signed
-from kana.model import account as rules
+from kana.model import subscribing as rules
 from kana.model.deletion import FORGOTTEN, Deletion, texts_of
 from kana.model.environment import Environment, bucket_of
 from kana.model.log import LogLine

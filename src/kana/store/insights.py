@@ -13,10 +13,11 @@ from kana.model.environment import Environment
 from kana.model.insights import Adoption, Refusals, Step, Steps, TopUser, UsageRow
 from kana.model.log import LogLine
 from kana.model.package import NO_PACKAGE
-from kana.model.period import CLOCKS_APART, from_milliseconds, period_start_at, to_milliseconds
+from kana.model.period import CLOCKS_APART, from_milliseconds, to_milliseconds
 from kana.model.text import NUMBER_MAX
 from kana.store.log import log_line_from
 from kana.store.session import Row, Session, Transactions
+from kana.store.subscriptions import current_start
 from kana.store.unfinished import load_deletions
 from kana.store.users import load_user_ref
 from kana.store.values import NO_RESET, RESETS, earliest_start, whole
@@ -209,10 +210,8 @@ def _threshold_columns(thresholds: Sequence[Threshold], *, now: datetime) -> Seq
 
 def _near_total_from(row: Row, thresholds: Sequence[Threshold], *, now: datetime) -> NearTotal | None:
     """Read a row of ``load_near_limits``; None if its period is over."""
-    user_id, started_at, feature_id, reset_period, period_start, used, number = row
-    anchor = from_milliseconds(started_at)
-    current = period_start_at(anchor, RESETS[reset_period], max(anchor, now))
-    if from_milliseconds(period_start) != current:
+    user_id, *counting, feature_id, reset_period, period_start, used, number = row
+    if from_milliseconds(period_start) != current_start(counting, RESETS[reset_period], now):
         return None
     return NearTotal(user_id, feature_id, used, thresholds[number].limit)
 

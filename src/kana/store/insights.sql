@@ -11,7 +11,7 @@ select coalesce(e.timestamp, e.recorded_at) - (coalesce(e.timestamp, e.recorded_
     e.feature_id, coalesce(s.package_id, ''), sum(e.change >> 32), sum(e.change & 4294967295),
     count(*) filter (where e.outcome = 'RECORDED'), count(*) filter (where e.outcome <> 'RECORDED')
 from entries as e
-left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = e.subscription_id
+left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = abs(e.subscription_id)
 where e.bucket = $1 and e.user_key = $2 and e.id >= $7 and e.feature_id = any($3::text[])
     and coalesce(s.package_id, '') = any($4::text[])
     and coalesce(e.timestamp, e.recorded_at) >= $5 and coalesce(e.timestamp, e.recorded_at) < $6

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from kana.engine.ports.users import Signed, Subscribed
 from kana.model.account import Account
+from kana.model.counting import Origin
 from kana.model.environment import Environment
-from kana.model.period import from_milliseconds, to_milliseconds
+from kana.model.period import Anchor, Calendar, ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
 from kana.model.subscription import Subscription, SubscriptionStatus
 from kana.store.log import log_row, verb
 from kana.store.session import Row
@@ -24,9 +27,10 @@ def subscribed_from(row: Row) -> Subscribed:
 
 @lru_cache(maxsize=16_384)  # Subscriptions rarely change, and those in use are read again and again.
 def subscription_from(
-    bucket: int, user_key: int, number: int, package_id: str, status: str, started_at: int, ends_at: int | None
+    bucket: int, user_key: int, number: int, package_id: str, status: str, started_at: int, *terms: Any
 ) -> Subscription:
     """Read the columns of the fragment ``subscription``."""
+    ends_at, ends_with_base, scheduled, trial_ends_at, anchor_at, calendar, counts_as, counted_from = terms
     return Subscription(
         id=number,
         bucket=bucket,
@@ -35,11 +39,29 @@ def subscription_from(
         status=_STATUSES[status],
         start=from_milliseconds(started_at),
         ends_at=optional_moment(ends_at),
+        ends_with_base=bool(ends_with_base),
+        scheduled=bool(scheduled),
+        trial_ends_at=optional_moment(trial_ends_at),
+        anchor=anchor_from(anchor_at, calendar),
+        origin=None if counts_as is None else Origin(counts_as, from_milliseconds(counted_from)),
     )
+
+
+def anchor_from(anchor_at: int | None, calendar: str | None) -> Anchor | None:
+    """Read what periods are counted from; None is the first one's beginning."""
+    return optional_moment(anchor_at) if calendar is None else Calendar(calendar)
+
+
+def current_start(row: Row, reset: ResetPeriod | None, now: datetime) -> datetime:
+    """Read the columns of the fragment ``counting``: when a subscription's current period began."""
+    begun_at, anchor_at, calendar = row
+    first = from_milliseconds(begun_at)
+    return period_start_at(first, reset, max(first, now), anchor_from(anchor_at, calendar))
 
 
 def subscription_row(environment: Environment, subscription: Subscription) -> Row:
     """Write a row of ``put_subscription``."""
+    anchor, origin = subscription.anchor, subscription.origin
     return (
         subscription.bucket,
         subscription.user_key,
@@ -49,6 +71,13 @@ def subscription_row(environment: Environment, subscription: Subscription) -> Ro
         subscription.status,
         to_milliseconds(subscription.start),
         optional_milliseconds(subscription.ends_at),
+        int(subscription.ends_with_base),
+        int(subscription.scheduled),
+        optional_milliseconds(subscription.trial_ends_at),
+        None if isinstance(anchor, Calendar) else optional_milliseconds(anchor),
+        anchor.zone if isinstance(anchor, Calendar) else None,
+        None if origin is None else origin.subscription_id,
+        None if origin is None else to_milliseconds(origin.start),
     )
 
 
@@ -74,4 +103,7 @@ def subscription_log_rows(
 
 def _told_subscription(subscription: Subscription) -> dict[str, object]:
     told = ("package_id", "status", "start", "ends_at")
-    return {name: getattr(subscription, name) for name in told}
+    terms = ("trial_ends_at", "anchor")
+    return {name: getattr(subscription, name) for name in told} | {
+        name: value for name in terms if (value := getattr(subscription, name)) is not None
+    }

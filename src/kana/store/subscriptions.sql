@@ -9,10 +9,14 @@ s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED')
 ({may_stand(s)} and {lasts(s, moment)})
 
 -- fragment: gives_access(s, moment)
-(s.status in ('ACTIVE', 'TRIALING') and {lasts(s, moment)})
+(s.status in ('ACTIVE', 'TRIALING') and {lasts(s, moment)} and {has_begun(s, moment)})
 
 -- fragment: lasts(s, moment)
 (s.ends_at is null or s.ends_at > moment)
+
+-- fragment: has_begun(s, moment)
+-- Only a start that was given for later keeps anybody waiting.
+(s.scheduled = 0 or s.started_at <= moment)
 
 -- fragment: ever_gave_access(s)
 (
@@ -25,12 +29,25 @@ s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED')
 ({ever_gave_access(s)} and s.started_at < after and {lasts(s, first)})
 
 -- fragment: subscription(s)
-s.id, s.package_id, s.status, s.started_at, s.ends_at
+s.id, s.package_id, s.status, s.started_at, s.ends_at, s.ends_with_base, s.scheduled, s.trial_ends_at,
+    s.anchor_at, s.calendar, s.counts_as, s.counted_from
+
+-- fragment: counts_as(s)
+-- Under which subscription's id its usage is counted.
+coalesce(s.counts_as, s.id)
+
+-- fragment: counting(s)
+-- What its periods follow from: the beginning of the first, and what they are counted from if not that.
+coalesce(s.counted_from, s.started_at), s.anchor_at, s.calendar
 
 -- name: put_subscription
-insert into subscriptions (bucket, user_key, id, environment, package_id, status, started_at, ends_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
-on conflict (bucket, user_key, id) do update set status = excluded.status, ends_at = excluded.ends_at;
+insert into subscriptions (
+    bucket, user_key, id, environment, package_id, status, started_at, ends_at, ends_with_base, scheduled,
+    trial_ends_at, anchor_at, calendar, counts_as, counted_from
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+on conflict (bucket, user_key, id) do update set
+    status = excluded.status, ends_at = excluded.ends_at, ends_with_base = excluded.ends_with_base;
 
 -- name: load_subscription
 select u.id, s.bucket, s.user_key, {subscription(s)}

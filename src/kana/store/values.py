@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kana.model.period import ResetPeriod, from_milliseconds, longest, to_milliseconds
 
@@ -12,7 +12,11 @@ NO_RESET = "NONE"
 
 RESETS: dict[str, ResetPeriod | None] = {NO_RESET: None, **{reset.value: reset for reset in ResetPeriod}}
 
-LONGEST_PERIODS = {reset: longest(reset) for reset in ResetPeriod}
+LONGEST_PERIODS = {
+    reset: longest(reset) + (timedelta(days=1) if reset is not ResetPeriod.HOUR else timedelta(0))
+    for reset in ResetPeriod
+}
+"""The longest that each period can last: by a calendar, what the clock is put back is added to it."""
 
 _FIRST_MOMENT = -(2**62)
 
@@ -31,7 +35,7 @@ def optional_moment(milliseconds: int | None) -> datetime | None:
 
 
 def earliest_start(reset: ResetPeriod | None, now: datetime) -> int:
-    """Return a time before which no current period can have started."""
+    """Return a time before which no current period can have started, whatever it is counted from."""
     return _FIRST_MOMENT if reset is None else to_milliseconds(now - LONGEST_PERIODS[reset])
 
 

@@ -53,7 +53,12 @@ OURS = {
 }
 """Where we differ on purpose. Everything else that was published stands as it was."""
 
-OUR_VALUES = {"ResetPeriod.HOUR", "ResetPeriod.WEEK", "ResetPeriod.QUARTER"}
+OUR_VALUES = {
+    "ResetPeriod.HOUR",
+    "ResetPeriod.WEEK",
+    "ResetPeriod.QUARTER",
+    "SubscriptionStatus.SCHEDULED",
+}
 """What we added to enumerations that were published."""
 
 SOURCES: dict[str, type] = {

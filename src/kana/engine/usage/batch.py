@@ -148,7 +148,7 @@ class Batch:
         else:
             if self._first(usage, account.user) is None:
                 check_time(moment, account, now=self._now)
-            entitlement = effective_at(account, catalog, feature, moment=moment)
+            entitlement = effective_at(account, catalog, feature, moment=moment, now=self._now)
         place = None if entitlement is None else place_at(entitlement, moment)
         counters = () if place is None else place.counters
         return Placed(usage, account.user, counters, partial(self._decide_usage, usage, account.user, place))
@@ -184,7 +184,7 @@ class Batch:
             standing, package_id = place.standing(so_far), place.entitlement.holder.package_id
         entry = settle(usage, user, standing, entry_id=self._next_id(), now=self._now)
         if standing is not None and standing.grants is not None:
-            package_id = standing.grants.of(entry.counter).package_id
+            package_id = standing.grants.of(entry.split[0].counter if entry.split else entry.counter).package_id
         return self._keep(entry, package_id, so_far)
 
     def _decide_reversal(

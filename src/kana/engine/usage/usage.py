@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -21,8 +21,9 @@ from kana.model.entitlement import DENIED, Consumption, Decision, Entitlement, P
 from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature
 from kana.model.grant import CounterKey
-from kana.model.period import CLOCKS_APART, Period, periods_before
+from kana.model.period import CLOCKS_APART, Period
 from kana.model.reversal import Reversal
+from kana.model.subscription import Subscription
 from kana.model.text import UNITS_MAX, shown
 from kana.model.usage import Receipt, Usage
 from kana.model.value import value_object
@@ -240,14 +241,31 @@ def _history(account: Account, catalog: Catalog, feature: Feature, *, past: int,
     now = account.time(now)  # What another machine's clock began, and what was used of it, is shown by this one's too.
     answering = effective(account, catalog, feature, now=now)
     finished: list[tuple[Entitlement, Period, Period]] = []
+    running: set[CounterKey] = set()
     for subscription in account.subscriptions:
         held = catalog.held(subscription.package_id, feature.id)
-        if held is not None:
+        if held is not None and not _was_withdrawn(subscription):
             entitlement = Entitlement(feature, subscription, held.allowance)
             if answering is None or subscription is not answering.holder:
                 finished += _beyond_end(entitlement)
             finished += islice(_finished(entitlement, now=now), past)
-    return _History(None if answering is None else place_at(answering, now), tuple(finished))
+            if subscription.gives_access(now):
+                running.add(entitlement.counter_at(now))
+    place = None if answering is None else place_at(answering, now)
+    return _History(place, tuple(_each_once(finished, running)))
+
+
+def _was_withdrawn(subscription: Subscription) -> bool:
+    """Whether it was cancelled before its start, which had been given for later."""
+    return subscription.scheduled and subscription.ends_at is not None and subscription.ends_at <= subscription.start
+
+
+def _each_once(
+    finished: Sequence[tuple[Entitlement, Period, Period]], running: Collection[CounterKey]
+) -> list[tuple[Entitlement, Period, Period]]:
+    """Return the periods without those that a later subscription goes on with: it shows them whole."""
+    by_counter = {each[0].counter_of(each[1]): each for each in finished}
+    return [each for counter, each in by_counter.items() if counter not in running]
 
 
 def _beyond_end(entitlement: Entitlement) -> Iterator[tuple[Entitlement, Period, Period]]:
@@ -271,7 +289,7 @@ def _finished(entitlement: Entitlement, *, now: datetime) -> Iterator[tuple[Enti
         if last.start < ends_at:
             yield entitlement, last, Period(last.start, ends_at)
         now = ends_at
-    for period in periods_before(entitlement.holder.start, entitlement.allowance.reset_period, now):
+    for period in entitlement.holder.periods_before(entitlement.allowance.reset_period, now):
         yield entitlement, period, period
 
 

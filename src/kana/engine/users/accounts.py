@@ -13,12 +13,13 @@ from kana.engine.ports.clock import Clock
 from kana.engine.ports.users import AccountStore, Signed, Subscribed
 from kana.engine.turns import in_turns
 from kana.errors import SubscriptionNotFound, Unavailable, UserNotFound
-from kana.model import account as rules
+from kana.model import subscribing as rules
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.page import page_of, rows_to_read
 from kana.model.subscription import Subscription
+from kana.model.terms import AT_ONCE, Terms
 from kana.model.text import new_identifier, number_in, shown
 from kana.model.user import User
 
@@ -129,20 +130,27 @@ class AccountEngine:
         return await self._store.revoke_tokens(environment, user_id, by=by, now=self._clock())
 
     async def subscribe(
-        self, environment: Environment, user_id: str, package_ids: Sequence[str], *, by: Actor | None = None
+        self,
+        environment: Environment,
+        user_id: str,
+        package_ids: Sequence[str],
+        *,
+        terms: Terms = AT_ONCE,
+        by: Actor | None = None,
     ) -> list[Subscribed]:
         """Subscribe a user to packages, all or nothing; return the subscriptions in the order of the ids.
 
         Raises:
             UserNotFound: no user has this id.
             SubscriptionRefused: a rule of subscribing is broken.
+            InvalidValue: the terms are not possible now.
 
         Source: docs.usekana.com/reference, mutations "subscribe".
         """
 
         def change(account: Account, catalog: Catalog, now: datetime) -> list[Subscription]:
             next_id = self._next_id(account)
-            return rules.subscribe(account, catalog, package_ids, now=now, next_id=next_id)
+            return rules.subscribe(account, catalog, package_ids, terms=terms, now=now, next_id=next_id)
 
         return await self._change(environment, user_id, change, by)
 
@@ -184,7 +192,8 @@ class AccountEngine:
             # Another call may end it meanwhile, or rename its user; then it is read again.
             with suppress(SubscriptionNotFound, UserNotFound):
                 changed = await self._change(environment, held.user_id, change, by)
-                return changed[0] if changed else await self.subscription(environment, subscription_id)
+                mine = (each for each in changed if each.subscription.id == subscription_id)
+                return next(mine, None) or await self.subscription(environment, subscription_id)
         raise Unavailable("the user is being renamed by others; cancel again", retry_after_s=1)
 
     async def subscription(self, environment: Environment, subscription_id: int) -> Subscribed:
@@ -232,7 +241,7 @@ class AccountEngine:
             return change(account, catalog, account.time(self._clock()))
 
         changed = await self._store.change_subscriptions(environment, user_id, change_now, signed=self._signed(by))
-        return [Subscribed(user_id, subscription) for subscription in changed]
+        return [Subscribed(user_id, subscription.at(self._clock())) for subscription in changed]
 
 
 def parse_subscription_id(text: str) -> int:

@@ -118,12 +118,12 @@ order by t.units desc, u.id limit $5;
 -- name: load_near_limits
 -- $2: of each entitlement package, $4: feature, $5: reset period, $6: first moment that a current period can
 -- start at, $7: used at least.
-select u.id, s.started_at, c.feature_id, c.reset_period, c.period_start, c.used, w.number::integer - 1
+select u.id, {counting(s)}, c.feature_id, c.reset_period, c.period_start, c.used, w.number::integer - 1
 from unnest($2::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[]) with ordinality
     as w (package_id, feature_id, reset_period, since, used, number)
 join subscriptions as s on s.environment = $1 and s.package_id = w.package_id
     and {gives_access(s, $3)}
-join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.feature_id = w.feature_id
+join counters as c on c.bucket = s.bucket and c.subscription_id = {counts_as(s)} and c.feature_id = w.feature_id
     and c.reset_period = w.reset_period and c.period_start >= w.since and c.used >= w.used
 join users as u on u.bucket = s.bucket and u.user_key = s.user_key;
 

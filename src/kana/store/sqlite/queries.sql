@@ -117,11 +117,11 @@ with wanted as materialized (
         union all select 7, key, value from json_each(?7)
     ) group by key
 )
-select u.id, s.started_at, c.feature_id, c.reset_period, c.period_start, c.used, w.number
+select u.id, {counting(s)}, c.feature_id, c.reset_period, c.period_start, c.used, w.number
 from wanted as w
 cross join subscriptions as s on s.environment = ?1 and s.package_id = w.package_id
     and {gives_access(s, ?3)}
-cross join counters as c on c.bucket = s.bucket and c.subscription_id = s.id and c.feature_id = w.feature_id
+cross join counters as c on c.bucket = s.bucket and c.subscription_id = {counts_as(s)} and c.feature_id = w.feature_id
     and c.reset_period = w.reset_period and c.period_start >= w.since and c.used >= w.used
 cross join users as u on u.bucket = s.bucket and u.user_key = s.user_key;
 

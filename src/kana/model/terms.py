@@ -1,0 +1,56 @@
+"""The terms of a subscription: when it starts, what its periods are counted from, and its trial."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from kana.errors import InvalidValue
+from kana.model.period import Anchor
+from kana.model.value import value_object
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2999, 12, 31, tzinfo=UTC)
+
+
+@value_object(kw_only=True)
+class Terms:
+    """What is agreed on when subscribing. By default it starts now, without a trial, and periods count from the start.
+
+    ``starts_at`` may be in the past or the future. ``anchor`` is what periods are counted from instead. With
+    ``trial_ends_at`` it is a trial until then, and after that ACTIVE or, with ``ends_with_trial``, CANCELLED.
+
+    Raises:
+        InvalidValue: a time is not from 1970 to 2999, the trial is over before it starts, or there is none to end with.
+    """
+
+    starts_at: datetime | None = None
+    anchor: Anchor | None = None
+    trial_ends_at: datetime | None = None
+    ends_with_trial: bool = False
+
+    def __post_init__(self) -> None:
+        anchor_at = self.anchor if isinstance(self.anchor, datetime) else None
+        times = {"startsAt": self.starts_at, "anchorAt": anchor_at, "trialEndsAt": self.trial_ends_at}
+        for field, moment in times.items():
+            if moment is not None and not _EARLIEST <= moment <= _LATEST:
+                raise InvalidValue(f"{field} must be from 1970 to 2999, got {moment.isoformat()}", field=field)
+        if self.ends_with_trial and self.trial_ends_at is None:
+            raise InvalidValue("endsWithTrial needs trialEndsAt: there is no trial to end with", field="endsWithTrial")
+
+    def start(self, now: datetime) -> datetime:
+        """Return when a subscription that is made now starts.
+
+        Raises:
+            InvalidValue: its trial would be over by then, or is over already.
+        """
+        start = now if self.starts_at is None else self.starts_at
+        if self.trial_ends_at is not None and self.trial_ends_at <= max(start, now):
+            raise InvalidValue(
+                f"trialEndsAt must be after {max(start, now).isoformat()}, got {self.trial_ends_at.isoformat()}",
+                field="trialEndsAt",
+            )
+        return start
+
+
+AT_ONCE = Terms()
+"""Starts now, without a trial; periods are counted from the start."""

@@ -1,0 +1,276 @@
+"""Starts, anchors and trials, and counters that go on from one subscription to the next, on every store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kana.errors import InvalidValue
+from kana.model.account import Account
+from kana.model.catalog import Catalog
+from kana.model.counting import Origin
+from kana.model.entitlement import Outcome
+from kana.model.insights import Step, UsageRow
+from kana.model.period import Calendar, ResetPeriod
+from kana.model.subscription import Subscription, SubscriptionStatus
+from kana.model.terms import Terms
+from kana.model.usage import Action
+from tests.support.world import (
+    DAY,
+    MILLISECOND,
+    MONTH,
+    NOON,
+    ONE_DAY,
+    TEST,
+    TESTER,
+    World,
+    a_feature,
+    a_package,
+    a_usage,
+    adds,
+    allows,
+)
+
+LATER = NOON + 10 * ONE_DAY
+S = SubscriptionStatus
+
+
+@pytest.fixture(autouse=True)
+async def _furnished(world: World) -> None:
+    """Two base packages with messages by the month and calls by the day, and an add-on with more messages."""
+    await world.furnish(
+        a_package("basic", allows(10), allows(3, DAY, feature="call")),
+        a_package("pro", allows(100), allows(30, DAY, feature="call")),
+        a_package("extra", adds(5), is_addon=True),
+        features=(a_feature(), a_feature("call")),
+    )
+    await world.accounts.create_user(TEST, id="ada")
+
+
+async def used(world: World, feature: str = "message") -> tuple[int, int | None] | None:
+    """What ada has used of how many now; None if she may use none."""
+    consumption = (await world.usage.check(TEST, "ada", feature)).consumption
+    return None if consumption is None else (consumption.used, consumption.budget)
+
+
+async def status(world: World) -> list[SubscriptionStatus]:
+    return [each.subscription.status for each in await world.accounts.subscriptions(TEST, user_id="ada")]
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        Terms(),
+        Terms(starts_at=LATER, anchor=NOON - MILLISECOND),
+        Terms(starts_at=NOON - ONE_DAY, anchor=Calendar("Europe/Berlin")),
+        Terms(trial_ends_at=LATER),
+        Terms(trial_ends_at=LATER, ends_with_trial=True),
+    ],
+)
+async def test_terms_are_kept(world: World, terms: Terms) -> None:
+    """What was agreed on is read as it was written, alone and in lists."""
+    [subscribed] = await world.accounts.subscribe(TEST, "ada", ["basic"], terms=terms)
+    assert await world.accounts.subscription(TEST, subscribed.subscription.id) == subscribed
+    assert await world.accounts.subscriptions(TEST) == [subscribed]
+    held = subscribed.subscription
+    assert (held.start, held.anchor, held.trial_ends_at) == (terms.starts_at or NOON, terms.anchor, terms.trial_ends_at)
+
+
+async def test_nothing_may_be_used_before_a_start_that_was_given(world: World) -> None:
+    """Not by a check, a record or a late record; from the start on all of them say yes."""
+    await world.accounts.subscribe(TEST, "ada", ["basic"], terms=Terms(starts_at=LATER))
+    assert await status(world) == [S.SCHEDULED]
+    for ahead in (LATER - NOON, timedelta(minutes=3)):
+        world.clock.now = LATER - ahead
+        assert await used(world) is None
+        assert (await world.usage.record(a_usage())).entry.outcome is Outcome.NO_SUBSCRIPTION
+        late = await world.usage.record(a_usage(timestamp=world.clock.now))
+        assert late.entry.outcome is Outcome.NO_SUBSCRIPTION
+    ahead_of_us = await world.usage.record(a_usage(timestamp=LATER))
+    assert (ahead_of_us.entry.outcome, ahead_of_us.entry.recorded_at) == (Outcome.RECORDED, LATER)
+    world.clock.now = LATER
+    assert await status(world) == [S.ACTIVE]
+    assert (await world.usage.record(a_usage())).entry.recorded
+    before = await world.usage.record(a_usage(timestamp=LATER - MILLISECOND))
+    assert before.entry.outcome is Outcome.NO_SUBSCRIPTION
+    assert await used(world) == (2, 10)
+    assert (await world.store.audits.audit()).is_clean
+
+
+async def test_a_late_usage_before_all_subscriptions_is_an_error(world: World) -> None:
+    """As ever; only a start that is still to come says nothing about it."""
+    await world.accounts.subscribe(TEST, "ada", ["basic"], terms=Terms(starts_at=LATER))
+    long_ago = a_usage(timestamp=NOON - ONE_DAY)
+    assert (await world.usage.record(long_ago)).entry.outcome is Outcome.NO_SUBSCRIPTION
+    world.clock.now = LATER
+    with pytest.raises(InvalidValue, match="timestamp must not be before"):
+        await world.usage.record(long_ago)
+
+
+async def test_a_start_in_the_past_takes_late_usage(world: World) -> None:
+    """Usage that was too early for any subscription has its place now."""
+    await world.accounts.subscribe(TEST, "ada", ["basic"], terms=Terms(starts_at=NOON - 40 * ONE_DAY))
+    assert (await world.usage.record(a_usage(timestamp=NOON - 39 * ONE_DAY))).entry.recorded
+    shown = await world.usage.show(TEST, "ada", "message")
+    assert [each.consumption.used for each in shown.past] == [1]
+
+
+async def test_a_scheduled_start_does_not_hold_the_clock_ahead(world: World) -> None:
+    """What is changed afterwards is changed at the time of the clock."""
+    await world.accounts.subscribe(TEST, "ada", ["basic"], terms=Terms(trial_ends_at=LATER, ends_with_trial=True))
+    await world.accounts.subscribe(TEST, "ada", ["pro"], terms=Terms(starts_at=LATER))
+    world.clock.advance(hours=1)
+    [extra] = await world.accounts.subscribe(TEST, "ada", ["extra"])
+    assert (extra.subscription.start, extra.subscription.ends_at) == (NOON + timedelta(hours=1), None)
+
+
+async def test_trials_end_when_looked_at(world: World) -> None:
+    """TRIALING until the moment, then ACTIVE, with the same counter."""
+    await world.accounts.subscribe(TEST, "ada", ["basic"], terms=Terms(trial_ends_at=LATER))
+    await world.usage.record(a_usage(4))
+    assert (await status(world), await used(world)) == ([S.TRIALING], (4, 10))
+    world.clock.now = LATER
+    assert (await status(world), await used(world)) == ([S.ACTIVE], (4, 10))
+
+
+async def test_a_trial_that_ends_all(world: World) -> None:
+    """CANCELLED from the moment on, and nothing may be used."""
+    await world.accounts.subscribe(TEST, "ada", ["basic"], terms=Terms(trial_ends_at=LATER, ends_with_trial=True))
+    world.clock.now = LATER - MILLISECOND
+    assert (await status(world), await used(world)) == ([S.TRIALING], (0, 10))
+    world.clock.now = LATER
+    assert (await status(world), await used(world)) == ([S.CANCELLED], None)
+
+
+@pytest.mark.parametrize(
+    ("anchor", "reset", "begins"),
+    [
+        (Calendar("Europe/Berlin"), MONTH, datetime(2026, 3, 31, 22, tzinfo=UTC)),
+        (Calendar("America/Los_Angeles"), ResetPeriod.WEEK, datetime(2026, 3, 16, 7, tzinfo=UTC)),
+        (Calendar("Asia/Kathmandu"), DAY, datetime(2026, 3, 10, 18, 15, tzinfo=UTC)),
+        (datetime(2020, 1, 31, 8, tzinfo=UTC), MONTH, datetime(2026, 3, 31, 8, tzinfo=UTC)),
+    ],
+)
+async def test_usage_resets_where_the_anchor_says(
+    world: World, anchor: Calendar | datetime, reset: ResetPeriod, begins: datetime
+) -> None:
+    """To the millisecond; and all that asks for current periods by a statement agrees."""
+    await world.furnish(a_package("basic", allows(10, reset)))
+    await world.accounts.subscribe(TEST, "ada", ["basic"], terms=Terms(anchor=anchor))
+    world.clock.now = begins - MILLISECOND
+    await world.usage.record(a_usage(9))
+
+    async def over() -> int:
+        now = world.clock()
+        return await world.store.catalogs.count_over(TEST, "basic", "message", limit=8, reset=reset, now=now)
+
+    near = world.engine.insights.near_limit
+    assert (await used(world), await over(), len(await near(TEST))) == ((9, 10), 1, 1)
+    world.clock.now = begins
+    assert (await used(world), await over(), await near(TEST)) == ((0, 10), 0, [])
+    await world.usage.record(a_usage(8))
+    assert (await over(), [each.used for each in await near(TEST)]) == (0, [8])
+    past = (await world.usage.show(TEST, "ada", "message")).past
+    assert (past[0].period_end, past[0].consumption.used) == (begins, 9)
+    assert (await world.store.audits.audit()).is_clean
+
+
+async def test_a_day_may_last_longer_than_a_day(world: World) -> None:
+    """In the 25th hour of a day who is near a limit is still found."""
+    world.clock.now = datetime(2026, 10, 24, 22, tzinfo=UTC)  # Midnight in Berlin.
+    await world.accounts.subscribe(TEST, "ada", ["basic"], terms=Terms(anchor=Calendar("Europe/Berlin")))
+    await world.usage.record(a_usage(3, feature_id="call"))
+    world.clock.advance(hours=24, minutes=59)
+    assert [each.used for each in await world.engine.insights.near_limit(TEST)] == [3]
+    world.clock.advance(minutes=1)
+    assert await world.engine.insights.near_limit(TEST) == []
+
+
+async def carried_over(world: World) -> None:
+    """Ada uses of basic, and then of pro, which goes on with basic's counters."""
+    await world.accounts.subscribe(TEST, "ada", ["basic"])
+    await world.usage.record(a_usage(4))
+    world.clock.advance(days=5)
+
+    def change(account: Account, _: Catalog) -> list[Subscription]:
+        old = account.subscriptions[0]
+        now = world.clock()
+        ended = replace(old, status=S.CANCELLED, ends_at=now)
+        return [ended, replace(old, id=world.ids.with_bucket(old.bucket), package_id="pro", start=now,
+                               origin=Origin(old.id, old.start))]  # fmt: skip
+
+    await world.store.users.change_subscriptions(TEST, "ada", change)
+
+
+@pytest.mark.parametrize("adding", [False, True])
+async def test_counters_go_on(world: World, adding: bool) -> None:
+    """What was used before counts, late usage too; each line and each total has the package it was taken from."""
+    await carried_over(world)
+    if adding:
+        await world.accounts.subscribe(TEST, "ada", ["extra"])
+    limit = 105 if adding else 100
+    assert await used(world) == (4, limit)
+    new = await world.usage.record(a_usage(70))
+    late = await world.usage.record(a_usage(3, timestamp=NOON + ONE_DAY))
+    refused = await world.usage.record(a_usage(99))
+    assert await used(world) == (77, limit)
+    assert (refused.entry.recorded, (await world.usage.record(a_usage(77, action=Action.SET))).entry.change) == (
+        False,
+        0,
+    )
+    old, pro, *_ = [each.subscription.id for each in await world.accounts.subscriptions(TEST)]
+    counters = [each.entry.counter and each.entry.counter.source_id for each in (late, new)]
+    assert counters == [old, pro if not adding else counters[1]]
+    posted = {posting.counter.source_id: posting.change for posting in new.entry.postings}
+    assert sum(posted.values()) == 70
+    assert (await world.store.ledger.entries(TEST, "ada", limit=9, before=None))[-2] == new.entry
+    assert [each.counter.source_id for each in late.entry.postings] == [old]
+    for step in (Step.DAY, Step.HOUR):
+        rows: list[UsageRow] = await world.engine.insights.usage(
+            TEST, start=NOON - ONE_DAY, end=LATER, step=step, user_id="ada"
+        )
+        units = {each: sum(row.units for row in rows if row.package_id == each) for each in ("basic", "pro", "extra")}
+        assert units["basic"] == 7
+        assert units["pro"] + units["extra"] == 70
+    assert (await world.store.audits.audit()).is_clean
+
+
+async def test_periods_that_go_on_are_shown_once(world: World) -> None:
+    """The period of the change is the new package's, whole; the ones before are the old one's."""
+    world.clock.now = NOON - 30 * ONE_DAY
+    await carried_over(world)
+    await world.usage.record(a_usage(5))
+    await world.usage.record(a_usage(2, feature_id="call"))
+    shown = await world.usage.show(TEST, "ada", "message")
+    assert shown.current is not None
+    assert (shown.current.consumption.used, shown.past) == (9, [])
+    world.clock.now = NOON + 30 * ONE_DAY
+    shown = await world.usage.show(TEST, "ada", "message")
+    assert [(each.consumption.used, each.consumption.budget) for each in shown.past] == [(0, 100), (9, 100)]
+    starts = [each.period_start for each in (await world.usage.show(TEST, "ada", "call", past=1000)).past]
+    assert len(starts) == len(set(starts))
+
+
+async def test_statements_know_the_counters_that_go_on(world: World) -> None:
+    """Who is near a limit, or over a new one, is found with all that was used."""
+    await carried_over(world)
+    await world.usage.record(a_usage(80))
+    assert [(each.used, each.package_id) for each in await world.engine.insights.near_limit(TEST)] == [(84, "pro")]
+    over = world.store.catalogs.count_over
+    assert await over(TEST, "pro", "message", limit=83, reset=MONTH, now=world.clock()) == 1
+
+
+async def test_the_log_says_what_was_agreed_on(world: World) -> None:
+    """Anchor and trial, where there are any."""
+    terms = Terms(trial_ends_at=LATER, anchor=Calendar("UTC"))
+    await world.accounts.subscribe(TEST, "ada", ["basic"], terms=terms, by=TESTER)
+    await world.accounts.subscribe(TEST, "ada", ["extra"], by=TESTER)
+    extra, basic = (each.after for each in (await world.engine.insights.log(TEST, subject_id="ada"))[:2])
+    assert isinstance(basic, dict)
+    assert isinstance(extra, dict)
+    assert {name: basic[name] for name in ("trial_ends_at", "anchor")} == {
+        "trial_ends_at": str(LATER), "anchor": "the calendar in UTC",
+    }  # fmt: skip
+    assert list(extra) == ["package_id", "status", "start", "ends_at"]
