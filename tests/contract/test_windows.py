@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kana.errors import InvalidValue
-from kana.model.account import Account
-from kana.model.catalog import Catalog
-from kana.model.counting import Origin
+from kana.errors import InvalidValue, SubscriptionNotFound, SubscriptionRefused
 from kana.model.entitlement import Outcome
 from kana.model.insights import Step, UsageRow
 from kana.model.period import Calendar, ResetPeriod
-from kana.model.subscription import Subscription, SubscriptionStatus
-from kana.model.terms import Terms
+from kana.model.subscription import SubscriptionStatus
+from kana.model.terms import ChangeTime, ChangeUsage, Terms
 from kana.model.usage import Action
 from tests.support.world import (
     DAY,
@@ -194,14 +190,7 @@ async def carried_over(world: World) -> None:
     await world.usage.record(a_usage(4))
     world.clock.advance(days=5)
 
-    def change(account: Account, _: Catalog) -> list[Subscription]:
-        old = account.subscriptions[0]
-        now = world.clock()
-        ended = replace(old, status=S.CANCELLED, ends_at=now)
-        return [ended, replace(old, id=world.ids.with_bucket(old.bucket), package_id="pro", start=now,
-                               origin=Origin(old.id, old.start))]  # fmt: skip
-
-    await world.store.users.change_subscriptions(TEST, "ada", change)
+    await world.accounts.change_subscription(TEST, "ada", "pro", usage=ChangeUsage.CARRY)
 
 
 @pytest.mark.parametrize("adding", [False, True])
@@ -225,7 +214,7 @@ async def test_counters_go_on(world: World, adding: bool) -> None:
     assert counters == [old, pro if not adding else counters[1]]
     posted = {posting.counter.source_id: posting.change for posting in new.entry.postings}
     assert sum(posted.values()) == 70
-    assert (await world.store.ledger.entries(TEST, "ada", limit=9, before=None))[-2] == new.entry
+    assert await world.store.ledger.entry(TEST, "ada", new.entry.id) == new.entry
     assert [each.counter.source_id for each in late.entry.postings] == [old]
     for step in (Step.DAY, Step.HOUR):
         rows: list[UsageRow] = await world.engine.insights.usage(
@@ -274,3 +263,58 @@ async def test_the_log_says_what_was_agreed_on(world: World) -> None:
         "trial_ends_at": str(LATER), "anchor": "the calendar in UTC",
     }  # fmt: skip
     assert list(extra) == ["package_id", "status", "start", "ends_at"]
+
+
+async def test_a_change_at_the_periods_end_needs_no_job(world: World) -> None:
+    """Until then the old package answers, from then on the new one; the day goes on, the month is a new one."""
+    await world.accounts.subscribe(TEST, "ada", ["basic"], terms=Terms(anchor=NOON - timedelta(hours=1)))
+    end = datetime(2026, 4, 10, 11, tzinfo=UTC)
+    change = world.accounts.change_subscription
+    new = await change(TEST, "ada", "pro", when=ChangeTime.PERIOD_END, usage=ChangeUsage.CARRY)
+    assert (new.subscription.status, new.subscription.start) == (S.SCHEDULED, end)
+    world.clock.now = end - MILLISECOND
+    await world.usage.record(a_usage(9))
+    assert (await status(world), await used(world)) == ([S.ACTIVE, S.SCHEDULED], (9, 10))
+    world.clock.now = end
+    assert (await status(world), await used(world)) == ([S.CANCELLED, S.ACTIVE], (0, 100))
+    late = await world.usage.record(a_usage(1, timestamp=end - MILLISECOND))
+    assert (late.entry.recorded, await used(world)) == (True, (0, 100))
+    past = (await world.usage.show(TEST, "ada", "message")).past
+    assert [(each.consumption.used, each.consumption.budget) for each in past] == [(10, 10)]
+    assert (await world.store.audits.audit()).is_clean
+
+
+async def test_a_week_that_goes_on_over_a_change(world: World) -> None:
+    """What a week has used before the month's end counts in the new package, without anything that is posted then."""
+    weekly = allows(7, ResetPeriod.WEEK, feature="call")
+    await world.furnish(a_package("basic", allows(10), weekly), a_package("pro", allows(100), weekly))
+    await world.accounts.subscribe(TEST, "ada", ["basic"])
+    change = world.accounts.change_subscription
+    new = await change(TEST, "ada", "pro", when=ChangeTime.PERIOD_END, usage=ChangeUsage.CARRY)
+    world.clock.now = new.subscription.start - MILLISECOND
+    await world.usage.record(a_usage(5, feature_id="call"))
+    world.clock.now = new.subscription.start
+    assert await used(world, "call") == (5, 7)
+    assert not (await world.usage.record(a_usage(3, feature_id="call"))).entry.recorded
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "changed"])
+async def test_an_end_is_taken_back(world: World, ends: str) -> None:
+    """Resuming leaves one subscription that goes on as before, and may be repeated."""
+    [held] = await world.accounts.subscribe(TEST, "ada", ["basic"])
+    number = held.subscription.id
+    await world.usage.record(a_usage(4))
+    if ends == "cancelled":
+        await world.accounts.cancel_subscription(TEST, number, at_period_end=True)
+    else:
+        await world.accounts.change_subscription(TEST, "ada", "pro", when=ChangeTime.PERIOD_END)
+    for _ in range(2):
+        assert await world.accounts.resume_subscription(TEST, number) == held
+    world.clock.advance(days=40)
+    assert (await status(world))[0] is S.ACTIVE
+    assert await used(world) == (0, 10)
+    await world.accounts.cancel_subscription(TEST, number)
+    with pytest.raises(SubscriptionRefused, match="has ended; subscribe the user again"):
+        await world.accounts.resume_subscription(TEST, number)
+    with pytest.raises(SubscriptionNotFound):
+        await world.accounts.resume_subscription(TEST, 1)

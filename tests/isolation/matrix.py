@@ -113,6 +113,7 @@ ADMIN: dict[str, Call] = {
     "Mutation.subscribe": Call(calls.SUBSCRIBE, lambda _: {"userId": FRESH, "packageIds": ["basic"]}),
     "Mutation.changeSubscription": Call(calls.CHANGE, lambda _: {"userId": MOVER, "packageId": "other"}),
     "Mutation.cancelSubscription": Call(calls.CANCEL, lambda side: {"id": side.subscriptions[LEAVER]}),
+    "Mutation.resumeSubscription": Call(calls.RESUME, lambda side: {"id": side.subscriptions[ADA]}),
     "Mutation.createTopUp": Call(
         calls.CREATE_TOP_UP, lambda side: {"input": {**gift(side), "amount": side.number, "idempotencyKey": "top-up"}}
     ),
@@ -171,6 +172,7 @@ BY_ID: dict[str, tuple[str, Callable[[Side], str]]] = {
         f'query($id: String!) {{ entries(userId: "{ADA}", after: $id) {{ id }} }}',
         lambda side: side.entry,
     ),
+    "Mutation.resumeSubscription": (calls.RESUME, lambda side: side.subscriptions[MOVER]),
 }
 """What takes an id that Kana made, which differs between the sides, and one that exists on a side."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import NamedTuple
 
-from kana.model.period import Anchor, Period, ResetPeriod, period_at, period_start_at, periods_before
+from kana.model.period import Anchor, Calendar, Period, ResetPeriod, period_at, period_start_at, periods_before
 
 
 class Origin(NamedTuple):
@@ -44,6 +44,16 @@ class Counting:
     def counted_from(self) -> datetime:
         """When the first of its periods begins."""
         return self.start if self.origin is None else self.origin.start
+
+    @property
+    def anchored_at(self) -> datetime | None:
+        """The instant that its periods are counted from; None if they follow the calendar."""
+        return None if isinstance(self.anchor, Calendar) else self.anchor or self.counted_from
+
+    @property
+    def time_zone(self) -> str | None:
+        """The time zone of the calendar that its periods follow; None if they are counted from an instant."""
+        return self.anchor.zone if isinstance(self.anchor, Calendar) else None
 
     def period_at(self, reset: ResetPeriod | None, moment: datetime) -> Period:
         """Return the period of a moment; one before the first, as after a clock was set back, is in the first."""

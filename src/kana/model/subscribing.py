@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from kana.errors import Conflict, SubscriptionNotFound, SubscriptionRefused
 from kana.model.account import Account
 from kana.model.catalog import Catalog
+from kana.model.counting import Origin
 from kana.model.package import Package, PackageStatus
 from kana.model.period import longest
 from kana.model.subscription import Subscription, SubscriptionStatus
-from kana.model.terms import AT_ONCE, Terms
+from kana.model.terms import AT_ONCE, ChangeTime, ChangeUsage, Terms
 
 _MOMENT = timedelta(milliseconds=1)
 
@@ -76,37 +78,152 @@ def _on_terms(account: Account, package: Package, terms: Terms, *, id: int, now:
 
 
 def change_base(
-    account: Account, catalog: Catalog, package_id: str, *, now: datetime, next_id: Callable[[], int]
+    account: Account,
+    catalog: Catalog,
+    package_id: str,
+    *,
+    when: ChangeTime = ChangeTime.NOW,
+    usage: ChangeUsage = ChangeUsage.RESET,
+    now: datetime,
+    next_id: Callable[[], int],
 ) -> list[Subscription]:
-    """Return the old base subscription, cancelled, and the new one, active from the same moment.
+    """Return the old base subscription with its end, what else changes, and last the new one, which starts then.
 
-    A base package that was scheduled to follow the old one does not start.
+    At the period's end the new one is scheduled, and the add-ons that do not go with it end. A base package that was
+    scheduled to follow before does not start. With CARRY the new one goes on with the counters of the old one, and
+    with its anchor.
 
     Raises:
-        SubscriptionRefused: the package is unknown, not published, an add-on or already subscribed to;
-            the user has no base package; or one of their add-ons does not go with the new one.
+        SubscriptionRefused: the package is unknown, not published, an add-on or already subscribed to; the user has
+            no base package; one of their add-ons does not go with the new one now; or a feature is counted over
+            another reset period, so that what was used of it cannot be carried over now.
+        Conflict: there is no period end, because nothing in the old package resets.
     """
     package = _subscribable(catalog, package_id)
     if package.is_addon:
         raise SubscriptionRefused(f"Package {package_id!r} is an add-on; changeSubscription takes a base package")
     state = account.state(now)
-    old = next((each for each in _bases(state, catalog) if each.has_begun(now)), None)
+    old = _current_base(account, catalog, package, now=now)
+    start = _change_time(old, catalog, when, now=now)
+    if when is ChangeTime.NOW:
+        _check_addons_go_with(state, catalog, package, account)
+    new = _taking_over(old, package, catalog, usage, id=next_id(), start=start, now=now)
+    changed = [_ended(old, ends_at=start, now=now), *_withdrawn(old, state, catalog, now=now)]
+    _check_one_base(_with(account, changed), catalog, [new], now=now)
+    return [*changed, *_addons_adjusted(state, [*changed, new], catalog, now=now), new]
+
+
+def _current_base(account: Account, catalog: Catalog, package: Package, *, now: datetime) -> Subscription:
+    old = next((each for each in _bases(account.state(now), catalog) if each.has_begun(now)), None)
     if old is None:
         raise SubscriptionRefused(f"User {account.user.id!r} has no base package to change; use subscribe")
-    if old.package_id == package_id:
-        raise SubscriptionRefused(f"User {account.user.id!r} is already subscribed to {package_id!r}")
+    if old.package_id == package.id:
+        raise SubscriptionRefused(f"User {account.user.id!r} is already subscribed to {package.id!r}")
+    return old
+
+
+def _change_time(old: Subscription, catalog: Catalog, when: ChangeTime, *, now: datetime) -> datetime:
+    """Return when a base package is changed: one that is going to end anyway lasts until then."""
+    match when:
+        case ChangeTime.NOW:
+            return now
+        case ChangeTime.PERIOD_END:
+            return old.ends_at or _period_end(old, catalog.package(old.package_id), now=now)
+        case _:
+            assert_never(when)
+
+
+def _check_addons_go_with(state: Sequence[Subscription], catalog: Catalog, package: Package, account: Account) -> None:
     for subscription in state:
         addon = catalog.package(subscription.package_id)
-        if addon.base_package_ids and package_id not in addon.base_package_ids:
+        if addon.base_package_ids and package.id not in addon.base_package_ids:
             raise SubscriptionRefused(
-                f"Add-on {addon.id!r} of user {account.user.id!r} does not go with {package_id!r}; cancel it first"
+                f"Add-on {addon.id!r} of user {account.user.id!r} does not go with {package.id!r}; cancel it first"
             )
-    new = _on_terms(account, package, AT_ONCE, id=next_id(), now=now)
-    withdrawn = [_ended(each, ends_at=now, now=now) for each in _following(old, state, catalog)]
-    changed = [_ended(old, ends_at=now, now=now), *withdrawn]
-    newest = {each.id: each for each in (*account.subscriptions, *changed)}
-    _check_one_base(replace(account, subscriptions=tuple(newest.values())), catalog, [new], now=now)
-    return [*changed, new]
+
+
+def _taking_over(
+    old: Subscription,
+    package: Package,
+    catalog: Catalog,
+    usage: ChangeUsage,
+    *,
+    id: int,  # noqa: A002 - the field's name
+    start: datetime,
+    now: datetime,
+) -> Subscription:
+    """Return the subscription that follows another one."""
+    new = Subscription(
+        id=id,
+        bucket=old.bucket,
+        user_key=old.user_key,
+        package_id=package.id,
+        status=SubscriptionStatus.ACTIVE,
+        start=start,
+        scheduled=now < start,
+    )
+    match usage:
+        case ChangeUsage.RESET:
+            return new
+        case ChangeUsage.CARRY:
+            if start == now:
+                _check_carries(catalog.package(old.package_id), package)
+            return replace(new, anchor=old.anchor, origin=Origin(old.counts_as, old.counted_from))
+        case _:
+            assert_never(usage)
+
+
+def _check_carries(old: Package, new: Package) -> None:
+    resets = {held.feature_id: held.allowance.reset_period for held in old.features}
+    for held in new.features:
+        before, after = resets.get(held.feature_id, held.allowance.reset_period), held.allowance.reset_period
+        if before is not after:
+            raise SubscriptionRefused(
+                f"What was used of {held.feature_id!r} cannot be carried over now: {old.id!r} counts it by"
+                f" {before or 'no period'} and {new.id!r} by {after or 'no period'}. Change at the end of the period"
+                " (when: PERIOD_END) or start at zero (usage: RESET)"
+            )
+
+
+def resume(account: Account, catalog: Catalog, subscription_id: int, *, now: datetime) -> list[Subscription]:
+    """Return a subscription without the end that is still to come, and what else goes on or does not start.
+
+    A base package that was scheduled to follow it does not start; add-ons that were to end with it go on.
+
+    Raises:
+        SubscriptionNotFound: no subscription of this account that has not ended has the id.
+        SubscriptionRefused: it is an add-on whose base package ends then, or another base package starts later.
+    """
+    state = account.state(now)
+    subscription = _standing(account, state, subscription_id)
+    if subscription.ends_at is None:
+        return []
+    resumed = replace(subscription, ends_at=None, ends_with_base=False)
+    package = catalog.package(subscription.package_id)
+    if package.is_addon:
+        return [_resumed_addon(resumed, package, subscription.ends_at, _bases(state, catalog), now=now)]
+    changed = [resumed, *_withdrawn(subscription, state, catalog, now=now)]
+    others = [each for each in _with(account, changed).subscriptions if each.id != resumed.id]
+    _check_one_base(replace(account, subscriptions=tuple(others)), catalog, [resumed], now=now)
+    return [*changed, *_addons_adjusted(state, changed, catalog, now=now)]
+
+
+def _resumed_addon(
+    addon: Subscription, package: Package, ended_at: datetime, bases: Sequence[Subscription], *, now: datetime
+) -> Subscription:
+    lasting = _with_bases(addon, package, bases, now=now)
+    if lasting.ends_at is not None and lasting.ends_at <= ended_at:
+        raise SubscriptionRefused(
+            f"Add-on {package.id!r} ends with its base package at {lasting.ends_at.isoformat()}; resume that one"
+        )
+    return lasting
+
+
+def _standing(account: Account, state: Sequence[Subscription], subscription_id: int) -> Subscription:
+    found = next((each for each in state if each.id == subscription_id), None)
+    if found is None:
+        raise SubscriptionNotFound(f"Subscription {subscription_id} of user {account.user.id!r} has already ended")
+    return found
 
 
 def cancel(
@@ -123,16 +240,14 @@ def cancel(
         Conflict: there is no period end, because nothing in the package resets.
     """
     state = account.state(now)
-    subscription = next((s for s in state if s.id == subscription_id), None)
-    if subscription is None:
-        raise SubscriptionNotFound(f"Subscription {subscription_id} of user {account.user.id!r} has already ended")
+    subscription = _standing(account, state, subscription_id)
     package = catalog.package(subscription.package_id)
     ends_at = _period_end(subscription, package, now=now) if at_period_end else now
     changed = [_ended(subscription, ends_at=ends_at, now=now)] if _lasts_beyond(subscription, ends_at) else []
     if package.is_addon:
         return changed
-    changed += [_ended(each, ends_at=now, now=now) for each in _following(subscription, state, catalog)]
-    return [*changed, *_addons_ended(state, changed, catalog, now=now)]
+    changed += _withdrawn(subscription, state, catalog, now=now)
+    return [*changed, *_addons_adjusted(state, changed, catalog, now=now)]
 
 
 def end_all(account: Account, *, now: datetime) -> list[Subscription]:
@@ -155,33 +270,45 @@ def _bases(subscriptions: Sequence[Subscription], catalog: Catalog) -> list[Subs
     return [each for each in subscriptions if not catalog.package(each.package_id).is_addon]
 
 
-def _following(subscription: Subscription, state: Sequence[Subscription], catalog: Catalog) -> list[Subscription]:
-    """Return the base package that was scheduled to follow as this one ends, if there is one."""
-    scheduled = [each for each in state if each.scheduled and each.start == subscription.ends_at]
-    return _bases(scheduled, catalog)
+def _withdrawn(
+    subscription: Subscription, state: Sequence[Subscription], catalog: Catalog, *, now: datetime
+) -> list[Subscription]:
+    """Return the base package that was scheduled to follow as this one ends, if there is one: it does not start."""
+    following = [each for each in state if each.scheduled and each.start == subscription.ends_at]
+    return [_ended(each, ends_at=now, now=now) for each in _bases(following, catalog)]
 
 
-def _addons_ended(
+def _with(account: Account, changed: Sequence[Subscription]) -> Account:
+    newest = {each.id: each for each in (*account.subscriptions, *changed)}
+    return replace(account, subscriptions=tuple(newest.values()))
+
+
+def _addons_adjusted(
     state: Sequence[Subscription], changed: Sequence[Subscription], catalog: Catalog, *, now: datetime
 ) -> Iterator[Subscription]:
-    """Yield the add-ons that end earlier, now that base packages have changed."""
+    """Yield the add-ons that end at another time, now that base packages have changed."""
     newest = {each.id: each for each in (*state, *changed)}
     bases = _bases(list(newest.values()), catalog)
     for each in state:
         package = catalog.package(each.package_id)
         if package.is_addon:
-            ending = _with_bases(each, package, bases, now=now)
-            if ending is not each:
-                yield ending
+            adjusted = _with_bases(each, package, bases, now=now)
+            if adjusted is not each:
+                yield adjusted
 
 
 def _with_bases(addon: Subscription, package: Package, bases: Sequence[Subscription], *, now: datetime) -> Subscription:
-    """Return an add-on with an end if it would outlast the base packages; one that could never start is cancelled."""
-    start = max(addon.start, now) if addon.stands(now) else addon.start
-    ends_at = _lasting(package, bases, start=start)
-    if ends_at is None or not _lasts_beyond(addon, ends_at):
+    """Return an add-on that ends as its base packages do, if it does not end before.
+
+    One that could never start is cancelled.
+    """
+    own_end = None if addon.ends_with_base else addon.ends_at
+    until = _lasting(package, bases, start=max(addon.start, now) if addon.stands(now) else addon.start)
+    if until is None or (own_end is not None and own_end <= until):
+        return addon if addon.ends_at == own_end else replace(addon, ends_at=own_end, ends_with_base=False)
+    if addon.ends_at == until:
         return addon
-    return _ended(addon, ends_at=now if ends_at <= addon.start else ends_at, now=now, ends_with_base=True)
+    return _ended(addon, ends_at=now if until <= addon.start else until, now=now, ends_with_base=True)
 
 
 def _lasting(addon: Package, bases: Sequence[Subscription], *, start: datetime) -> datetime | None:

@@ -5,11 +5,52 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from kana.errors import InvalidValue
-from kana.model.period import Anchor
+from kana.model.period import Anchor, Calendar
 from kana.model.value import value_object
+from kana.model.word import Word
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2999, 12, 31, tzinfo=UTC)
+
+
+class AnchorKind(Word):
+    """What reset periods are counted from: the start of the subscription, or the calendar of a time zone."""
+
+    START = "START"
+    CALENDAR = "CALENDAR"
+
+
+class ChangeTime(Word):
+    """When a user moves to another base package: now, or at the end of the longest current period of the old one."""
+
+    NOW = "NOW"
+    PERIOD_END = "PERIOD_END"
+
+
+class ChangeUsage(Word):
+    """What becomes of what was used: counting starts at zero, or goes on."""
+
+    RESET = "RESET"
+    CARRY = "CARRY"
+
+
+def anchor_of(kind: AnchorKind | None, *, anchor_at: datetime | None, time_zone: str | None) -> Anchor | None:
+    """Return what periods are counted from, by what a caller says; None is the start. Without a zone it is UTC.
+
+    Raises:
+        InvalidValue: two anchors are named, or a time zone without the calendar, or there is no such zone.
+    """
+    if kind is AnchorKind.CALENDAR:
+        if anchor_at is not None:
+            raise InvalidValue(
+                "anchorAt cannot be given with anchor CALENDAR: periods have one anchor", field="anchorAt"
+            )
+        return Calendar("UTC" if time_zone is None else time_zone)
+    if time_zone is not None:
+        raise InvalidValue("timeZone needs anchor CALENDAR: other periods follow no time zone", field="timeZone")
+    if kind is not None and anchor_at is not None:
+        raise InvalidValue("anchorAt cannot be given with anchor START: periods have one anchor", field="anchorAt")
+    return anchor_at
 
 
 @value_object(kw_only=True)

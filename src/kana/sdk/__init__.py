@@ -34,13 +34,13 @@ from kana.sdk.results import (
     RecordedUsage,
     Source,
     SubscriptionLink,
-    SubscriptionStatus,
     TopUp,
     Usage,
     UsagePeriod,
     User,
 )
 from kana.sdk.retry import Retry
+from kana.sdk.terms import ChangeTime, ChangeUsage, SubscriptionAnchor, SubscriptionStatus
 from kana.sdk.wire import UNSET
 
 __all__ = [
@@ -49,6 +49,8 @@ __all__ = [
     "AsyncKanaAdmin",
     "AsyncKanaUserClient",
     "BackgroundRecorder",
+    "ChangeTime",
+    "ChangeUsage",
     "Check",
     "Combine",
     "Consumption",
@@ -83,6 +85,7 @@ __all__ = [
     "Source",
     "SubscribedFeature",
     "SubscribedPackage",
+    "SubscriptionAnchor",
     "SubscriptionLink",
     "SubscriptionStatus",
     "Tally",

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from kana.sdk.allowance import Combine, PackageEntitlement, ResetPeriod
+from kana.sdk.terms import SubscriptionStatus
 
 LOCAL: Final = {"wire": "never"}
 """Marks a field that the SDK sets itself."""
@@ -35,17 +36,6 @@ class PackageStatus(StrEnum):
     ALL = "ALL"
 
 
-class SubscriptionStatus(StrEnum):
-    """The state of a subscription. Only ``ACTIVE`` and ``TRIALING`` give access."""
-
-    ACTIVE = "ACTIVE"
-    TRIALING = "TRIALING"
-    CANCELLED = "CANCELLED"
-    PAST_DUE = "PAST_DUE"
-    UNPAID = "UNPAID"
-    INCOMPLETE = "INCOMPLETE"
-    INCOMPLETE_EXPIRED = "INCOMPLETE_EXPIRED"
-    SCHEDULED = "SCHEDULED"
 
 
 class Action(StrEnum):
@@ -171,7 +161,10 @@ class DeletedUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageSubscription:
-    """One user's subscription to one package. Reset periods are counted from ``started_at``."""
+    """One user's subscription to one package.
+
+    Reset periods are counted from ``anchor_at``; None: they follow the calendar in ``time_zone``.
+    """
 
     id: str
     user_id: str
@@ -179,6 +172,9 @@ class PackageSubscription:
     package: Package
     started_at: datetime
     ends_at: datetime | None
+    trial_ends_at: datetime | None
+    anchor_at: datetime | None
+    time_zone: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

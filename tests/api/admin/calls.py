@@ -30,7 +30,7 @@ PACKAGE = (
     f"id name isAddon status updatedAt metadata basePackageIds features {{ {HELD} }}"
     " prices { id provider amount displayAmount currency interval }"
 )
-SUBSCRIPTION = "id userId status startedAt endsAt package { id }"
+SUBSCRIPTION = "id userId status startedAt endsAt trialEndsAt anchorAt timeZone package { id }"
 USER = "id billingId name email metadata"
 TOP_UP = "id userId featureId amount used remaining startsAt expiresAt reason givenBy createdAt"
 OVERRIDE = "id userId featureId limit resetPeriod overageEnabled denied startsAt endsAt reason givenBy createdAt"
@@ -68,6 +68,7 @@ CANCEL = (
     "mutation($id: String!, $atPeriodEnd: Boolean)"
     f" {{ cancelSubscription(id: $id, atPeriodEnd: $atPeriodEnd) {{ {SUBSCRIPTION} }} }}"
 )
+RESUME = f"mutation($id: String!) {{ resumeSubscription(id: $id) {{ {SUBSCRIPTION} }} }}"
 CREATE_TOP_UP = f"mutation($input: CreateTopUpInput!) {{ createTopUp(input: $input) {{ {TOP_UP} }} }}"
 END_TOP_UP = f"mutation($id: String!) {{ endTopUp(id: $id) {{ {TOP_UP} }} }}"
 SET_OVERRIDE = f"mutation($input: SetOverrideInput!) {{ setOverride(input: $input) {{ {OVERRIDE} }} }}"

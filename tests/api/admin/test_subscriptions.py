@@ -14,6 +14,7 @@ from tests.api.admin.calls import (
     CREATE_PACKAGE,
     LINK,
     PUBLISH,
+    RESUME,
     SHOW,
     SUBSCRIBE,
     SUBSCRIPTION,
@@ -219,3 +220,72 @@ def test_pages_follow_the_order_of_creation(served: Served) -> None:
         walked.append(after)
     assert walked == ids
     assert served.ask("query($a: String) { subscriptions(after: $a) { id } }", {"a": after})["subscriptions"] == []
+
+
+TERMS = (
+    "mutation($startsAt: DateTime, $anchorAt: DateTime, $anchor: SubscriptionAnchor, $timeZone: String,"
+    ' $trialEndsAt: DateTime, $endsWithTrial: Boolean) { subscribe(userId: "bob", packageIds: ["basic"],'
+    " startsAt: $startsAt, anchorAt: $anchorAt, anchor: $anchor, timeZone: $timeZone, trialEndsAt: $trialEndsAt,"
+    " endsWithTrial: $endsWithTrial) { id status startedAt endsAt trialEndsAt anchorAt timeZone } }"
+)
+ONE = ": periods have one anchor"
+NOW, TOMORROW, LATER = (f"2026-03-{day}T12:00:00.000Z" for day in (10, 11, 24))
+
+
+@pytest.mark.parametrize(
+    ("terms", "answer"),
+    [
+        ({}, ("ACTIVE", NOW, None, None, NOW, None)),
+        ({"anchor": "START"}, ("ACTIVE", NOW, None, None, NOW, None)),
+        ({"startsAt": TOMORROW}, ("SCHEDULED", TOMORROW, None, None, TOMORROW, None)),
+        ({"anchorAt": LATER}, ("ACTIVE", NOW, None, None, LATER, None)),
+        ({"anchor": "CALENDAR"}, ("ACTIVE", NOW, None, None, None, "UTC")),
+        ({"anchor": "CALENDAR", "timeZone": "Asia/Tokyo"}, ("ACTIVE", NOW, None, None, None, "Asia/Tokyo")),
+        ({"trialEndsAt": LATER}, ("TRIALING", NOW, None, LATER, NOW, None)),
+        ({"trialEndsAt": LATER, "endsWithTrial": True}, ("TRIALING", NOW, LATER, LATER, NOW, None)),
+    ],
+)
+def test_subscribing_on_terms(served: Served, terms: dict[str, Any], answer: tuple[str | None, ...]) -> None:
+    """The answer says the status now, and all that was agreed on."""
+    [made] = served.ask(TERMS, terms)["subscribe"]
+    assert tuple(made.values())[1:] == answer
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ({"timeZone": "UTC"}, "timeZone needs anchor CALENDAR: other periods follow no time zone"),
+        ({"anchor": "CALENDAR", "timeZone": "Mars"}, "timeZone must be an IANA name such as Europe/Berlin, got 'Mars'"),
+        (
+            {"anchor": "CALENDAR", "anchorAt": NOW},
+            "anchorAt cannot be given with anchor CALENDAR: periods have one anchor",
+        ),
+        ({"anchor": "START", "anchorAt": NOW}, f"anchorAt cannot be given with anchor START{ONE}"),
+        ({"endsWithTrial": True}, "endsWithTrial needs trialEndsAt: there is no trial to end with"),
+        ({"trialEndsAt": NOW}, "trialEndsAt must be after 2026-03-10T12:00:00+00:00, got 2026-03-10T12:00:00+00:00"),
+        ({"startsAt": "1969-01-01T00:00:00Z"}, "startsAt must be from 1970 to 2999, got 1969-01-01T00:00:00+00:00"),
+    ],
+)
+def test_terms_that_cannot_be(shared: Served, terms: dict[str, Any], message: str) -> None:
+    """The error names the field, what was given and what is allowed, and nothing changes."""
+    before = state(shared)
+    error = shared.error(TERMS, terms)
+    assert (*name_of(error), error["message"]) == ("BAD_USER_INPUT", "InvalidValueError", message)
+    assert state(shared) == before
+
+
+def test_a_change_at_the_periods_end_is_seen_and_taken_back(served: Served) -> None:
+    """The old subscription has its end and the new one its start; resuming the old one takes back both."""
+    change = (
+        'mutation($usage: ChangeUsage) { changeSubscription(userId: "ada", packageId: "open", when: PERIOD_END,'
+        f" usage: $usage) {{ {SUBSCRIPTION} }} }}"
+    )
+    new = served.ask(change, {"usage": "CARRY"})["changeSubscription"]
+    old, scheduled = sorted(held_by(served, "ada"), key=lambda row: str(row["status"]))
+    assert (new["status"], scheduled, old["status"], old["endsAt"]) == ("SCHEDULED", new, "ACTIVE", new["startedAt"])
+    resumed = served.ask(RESUME, {"id": old["id"]})["resumeSubscription"]
+    assert (resumed["id"], resumed["endsAt"]) == (old["id"], None)
+    assert {row["status"] for row in held_by(served, "ada")} == {"ACTIVE", "CANCELLED"}
+    served.ask(CANCEL, {"id": old["id"]})
+    error = served.error(RESUME, {"id": old["id"]})
+    assert error["message"] == f"Subscription {old['id']} has ended; subscribe the user again"

@@ -15,6 +15,7 @@ from kana.engine.users.accounts import parse_subscription_id
 from kana.errors import Conflict, InvalidValue, SubscriptionNotFound, SubscriptionRefused, Unavailable, UserNotFound
 from kana.model.environment import bucket_of
 from kana.model.subscription import SubscriptionStatus
+from kana.model.terms import ChangeTime, ChangeUsage
 from tests.support.world import DAY, LIVE, NOON, ONE_DAY, TEST, TESTER, World, a_package, allows
 
 
@@ -185,6 +186,20 @@ async def test_two_who_cancel_at_once_both_get_an_answer(
     assert (answer.subscription.id, answer.subscription.status) == (number, SubscriptionStatus.CANCELLED)
 
 
+async def test_an_end_is_taken_back_until_it_is_reached(world: World) -> None:
+    """Resuming answers the subscription as it is then; what has ended stays ended."""
+    await world.subscribed_user("ada")
+    [held] = await world.accounts.subscriptions(TEST)
+    number = held.subscription.id
+    await world.accounts.change_subscription(TEST, "ada", "pro", when=ChangeTime.PERIOD_END, usage=ChangeUsage.CARRY)
+    assert (await world.accounts.subscription(TEST, number)).subscription.ends_at == NOON + ONE_DAY
+    assert await world.accounts.resume_subscription(TEST, number) == held
+    assert await world.accounts.resume_subscription(TEST, number) == held
+    await world.accounts.cancel_subscription(TEST, number)
+    with pytest.raises(SubscriptionRefused, match="has ended; subscribe the user again"):
+        await world.accounts.resume_subscription(TEST, number)
+
+
 @pytest.mark.parametrize("times", [1, 4])
 async def test_cancelling_finds_a_user_who_is_renamed_meanwhile(
     world: World, store: Store, monkeypatch: pytest.MonkeyPatch, times: int
@@ -204,7 +219,7 @@ async def test_cancelling_does_not_run_after_a_user_for_ever(
     await world.subscribed_user("ada 0")
     [held] = await world.accounts.subscriptions(TEST)
     await rename_whenever_read(world, store, monkeypatch, 5)
-    with pytest.raises(Unavailable, match="cancel again"):
+    with pytest.raises(Unavailable, match="try again"):
         await world.accounts.cancel_subscription(TEST, held.subscription.id)
     assert (await world.accounts.subscription(TEST, held.subscription.id)).subscription == held.subscription
 

@@ -67,7 +67,15 @@ async def test_every_kind_is_told_in_full(shop: World) -> None:
     ]
     [subscription] = found["subscription"]
     assert subscription.pop("id").isdigit()
-    assert subscription == {"packageId": "basic", "status": "ACTIVE", "startedAt": noon, "endsAt": None}
+    assert subscription == {
+        "packageId": "basic",
+        "status": "ACTIVE",
+        "startedAt": noon,
+        "endsAt": None,
+        "trialEndsAt": None,
+        "anchorAt": noon,
+        "timeZone": None,
+    }
     [top_up], [override] = found["topUp"], found["override"]
     assert (top_up["amount"], top_up["endsAt"], top_up["reason"]) == (5, "2026-03-11T12:00:00.000Z", "sold")
     assert (override["limit"], override["resetPeriod"], override["denied"], override["by"]) == (

@@ -19,6 +19,7 @@ from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
 from kana.model.segment import EventStatus
 from kana.model.subscription import SubscriptionStatus
+from kana.model.terms import AnchorKind, ChangeTime, ChangeUsage
 from kana.model.usage import Action
 
 _BINDINGS = (
@@ -55,13 +56,16 @@ _BINDINGS = (
     EnumType("ResetPeriod", ResetPeriod),
     EnumType("Combine", Combine),
     EnumType("SubscriptionStatus", SubscriptionStatus),
+    EnumType("SubscriptionAnchor", AnchorKind),
+    EnumType("ChangeTime", ChangeTime),
+    EnumType("ChangeUsage", ChangeUsage),
     EnumType("RecordUsageAction", Action),
     EnumType("SegmentEventStatus", EventStatus),
 )
 
 
-_PARTS = ("schema", "types", "allowances", "giving", "ledger", "inputs")
-"""Queries and mutations, types, what packages allow, what is given to single users, the ledger, and inputs."""
+_PARTS = ("schema", "types", "allowances", "giving", "subscriptions", "ledger", "inputs")
+"""Queries and mutations, types, what packages allow, what is given to single users, subscriptions, the ledger, inputs."""
 
 
 def read_definitions() -> str:

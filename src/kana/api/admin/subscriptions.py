@@ -17,6 +17,7 @@ from kana.engine.users.accounts import parse_subscription_id
 from kana.errors import InvalidValue, SubscriptionLinkRefused
 from kana.model.package import Package
 from kana.model.subscription import SubscriptionStatus
+from kana.model.terms import AnchorKind, ChangeTime, ChangeUsage, Terms, anchor_of
 from kana.model.text import shown
 
 query = QueryType()
@@ -35,6 +36,9 @@ class PackageSubscription:
     package: Package
     started_at: datetime
     ends_at: datetime | None
+    trial_ends_at: datetime | None
+    anchor_at: datetime | None
+    time_zone: str | None
 
 
 @query.field("subscription")
@@ -61,22 +65,60 @@ async def subscriptions(
 
 
 @mutation.field("subscribe")
-async def subscribe(_root: object, info: Info, *, package_ids: list[str], user_id: str) -> list[PackageSubscription]:
+async def subscribe(
+    _root: object,
+    info: Info,
+    *,
+    package_ids: list[str],
+    user_id: str,
+    starts_at: datetime | None = None,
+    anchor_at: datetime | None = None,
+    anchor: AnchorKind | None = None,
+    time_zone: str | None = None,
+    trial_ends_at: datetime | None = None,
+    ends_with_trial: bool | None = None,
+) -> list[PackageSubscription]:
     """Subscribe a user to packages, all or nothing."""
     context = info.context
+    terms = Terms(
+        starts_at=starts_at,
+        anchor=anchor_of(anchor, anchor_at=anchor_at, time_zone=time_zone),
+        trial_ends_at=trial_ends_at,
+        ends_with_trial=bool(ends_with_trial),
+    )
     held = await context.engine.accounts.subscribe(
-        context.environment, given_id(user_id, field="userId"), given_ids(package_ids, field="packageIds")
+        context.environment, given_id(user_id, field="userId"), given_ids(package_ids, field="packageIds"), terms=terms
     )
     return await _shown(context, held)
 
 
 @mutation.field("changeSubscription")
-async def change_subscription(_root: object, info: Info, *, user_id: str, package_id: str) -> PackageSubscription:
+async def change_subscription(
+    _root: object,
+    info: Info,
+    *,
+    user_id: str,
+    package_id: str,
+    when: ChangeTime | None = None,
+    usage: ChangeUsage | None = None,
+) -> PackageSubscription:
     """Move a user from one base package to another."""
     context = info.context
     held = await context.engine.accounts.change_subscription(
-        context.environment, given_id(user_id, field="userId"), given_id(package_id, field="packageId")
+        context.environment,
+        given_id(user_id, field="userId"),
+        given_id(package_id, field="packageId"),
+        when=when or ChangeTime.NOW,
+        usage=usage or ChangeUsage.RESET,
     )
+    return await _shown_one(context, held)
+
+
+@mutation.field("resumeSubscription")
+async def resume_subscription(_root: object, info: Info, *, id: str) -> PackageSubscription:  # noqa: A002 - Kana's word
+    """Take back an end that is still to come."""
+    context = info.context
+    held = await context.engine.accounts.resume_subscription(context.environment, parse_subscription_id(id))
     return await _shown_one(context, held)
 
 
@@ -122,6 +164,9 @@ async def _shown(context: AdminContext, held: Sequence[Subscribed]) -> list[Pack
             package=catalog.package(subscription.package_id),
             started_at=subscription.start,
             ends_at=subscription.ends_at,
+            trial_ends_at=subscription.trial_ends_at,
+            anchor_at=subscription.anchored_at,
+            time_zone=subscription.time_zone,
         )
 
     return await in_turns(held, show)

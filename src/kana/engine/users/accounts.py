@@ -12,14 +12,14 @@ from kana.engine.ids import IdMaker
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.users import AccountStore, Signed, Subscribed
 from kana.engine.turns import in_turns
-from kana.errors import SubscriptionNotFound, Unavailable, UserNotFound
+from kana.errors import SubscriptionNotFound, SubscriptionRefused, Unavailable, UserNotFound
 from kana.model import subscribing as rules
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.page import page_of, rows_to_read
 from kana.model.subscription import Subscription
-from kana.model.terms import AT_ONCE, Terms
+from kana.model.terms import AT_ONCE, ChangeTime, ChangeUsage, Terms
 from kana.model.text import new_identifier, number_in, shown
 from kana.model.user import User
 
@@ -155,18 +155,29 @@ class AccountEngine:
         return await self._change(environment, user_id, change, by)
 
     async def change_subscription(
-        self, environment: Environment, user_id: str, package_id: str, *, by: Actor | None = None
+        self,
+        environment: Environment,
+        user_id: str,
+        package_id: str,
+        *,
+        when: ChangeTime = ChangeTime.NOW,
+        usage: ChangeUsage = ChangeUsage.RESET,
+        by: Actor | None = None,
     ) -> Subscribed:
         """Move a user from one base package to another in one step: the old one ends as the new one starts.
 
+        Returns the new subscription. Until it starts it can be taken back: ``resume_subscription`` of the old one.
+
         Raises:
             UserNotFound: no user has this id.
-            SubscriptionRefused: the user has no base package, or the new package cannot be subscribed to.
+            SubscriptionRefused: the user has no base package, the new package cannot be subscribed to, or what was
+                used cannot be carried over.
+            Conflict: there is no period end to wait for.
         """
 
         def change(account: Account, catalog: Catalog, now: datetime) -> list[Subscription]:
             next_id = self._next_id(account)
-            return rules.change_base(account, catalog, package_id, now=now, next_id=next_id)
+            return rules.change_base(account, catalog, package_id, when=when, usage=usage, now=now, next_id=next_id)
 
         return (await self._change(environment, user_id, change, by))[-1]
 
@@ -185,6 +196,32 @@ class AccountEngine:
         def change(account: Account, catalog: Catalog, now: datetime) -> list[Subscription]:
             return rules.cancel(account, catalog, subscription_id, at_period_end=at_period_end, now=now)
 
+        return await self._change_one(environment, subscription_id, change, by)
+
+    async def resume_subscription(
+        self, environment: Environment, subscription_id: int, *, by: Actor | None = None
+    ) -> Subscribed:
+        """Take back an end that is still to come, and the change to another base package that is scheduled then.
+
+        Add-ons that were to end with a base package go on. Without an end nothing changes.
+
+        Raises:
+            SubscriptionNotFound: no subscription has this id.
+            SubscriptionRefused: it has ended; it is an add-on whose base package ends; or another one starts later.
+        """
+
+        def change(account: Account, catalog: Catalog, now: datetime) -> list[Subscription]:
+            return rules.resume(account, catalog, subscription_id, now=now)
+
+        held = await self._change_one(environment, subscription_id, change, by)
+        if not held.subscription.stands(self._clock()):
+            raise SubscriptionRefused(f"Subscription {subscription_id} has ended; subscribe the user again")
+        return held
+
+    async def _change_one(
+        self, environment: Environment, subscription_id: int, change: _Change, by: Actor | None
+    ) -> Subscribed:
+        """Change the account of a subscription, unless it has ended; return the subscription as it is then."""
         for _ in range(_TRIES):
             held = await self.subscription(environment, subscription_id)
             if not held.subscription.stands(self._clock()):
@@ -194,7 +231,7 @@ class AccountEngine:
                 changed = await self._change(environment, held.user_id, change, by)
                 mine = (each for each in changed if each.subscription.id == subscription_id)
                 return next(mine, None) or await self.subscription(environment, subscription_id)
-        raise Unavailable("the user is being renamed by others; cancel again", retry_after_s=1)
+        raise Unavailable("the user is being renamed by others; try again", retry_after_s=1)
 
     async def subscription(self, environment: Environment, subscription_id: int) -> Subscribed:
         """Return a subscription with its status now.

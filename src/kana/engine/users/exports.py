@@ -151,6 +151,9 @@ def _subscription(subscription: Subscription) -> Record:
         "status": subscription.status,
         "startedAt": _time(subscription.start),
         "endsAt": _optional(subscription.ends_at),
+        "trialEndsAt": _optional(subscription.trial_ends_at),
+        "anchorAt": _optional(subscription.anchored_at),
+        "timeZone": subscription.time_zone,
     }
 
 
