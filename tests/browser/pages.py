@@ -220,6 +220,18 @@ FORMS: tuple[Form, ...] = (
         says="The override was ended.",
     ),
     Form(page="/subscribers", fill={"Package": "Basic Plan"}, press="Filter", says="ada@example.com"),
+    Form(
+        page="/user?id=ada",
+        fill={"Change Basic Plan to": "Gold", "When": "At the end of the period", "Usage": "Counts on"},
+        press="Change",
+        says="The user will change to gold.",
+    ),
+    Form(
+        page="/user?id=ada",
+        follow=("Actions for Basic Plan", "Resume"),
+        press="Resume subscription",
+        says="The subscription goes on.",
+    ),
     Form(page="/user?id=ada", fill={"Change Basic Plan to": "Gold"}, press="Change", says="The user changed to gold."),
     Form(
         page="/user?id=ada",

@@ -99,10 +99,12 @@ def test_deleting_a_draft(desk: Desk, editor: Visitor) -> None:
 
 
 def test_changing_to_another_package(desk: Desk, editor: Visitor) -> None:
-    """At once, and usage of the new package counts from zero; on the way back, which is a new subscription, too."""
+    """Now, and usage of the new package counts from zero; on the way back, which is a new subscription, too."""
     desk.served.run(desk.served.engine.catalog.publish_package(TEST, "pro/2026", by=TESTER))
     use(desk, "user-0", 4)
-    assert "Takes effect at once. Usage of the new package starts at zero." in editor.get("/test/user?id=user-0")
+    page = editor.get("/test/user?id=user-0")
+    assert '<option value="NOW">Now</option>' in page
+    assert '<option value="RESET">Starts at zero</option>' in page
     for package_id in ("pro/2026", "basic"):
         assert editor.post("/test/user/change?id=user-0", package=package_id).status_code == 303
         assert used(desk, "user-0") == 0
@@ -117,9 +119,10 @@ def test_cancelling(desk: Desk, editor: Visitor, when: str) -> None:
     use(desk, "ada", 4)
     address = f"/test/user/cancel?id=ada&subscription={subscription_id(desk, 'ada', 'basic')}&when={when}"
     asked = text_of(editor.get(address))
-    first = "ada loses it at once." if when == "now" else "ada keeps it until the current period ends."
-    rest = "This cannot be undone: a new subscription counts usage from zero. Their add-ons end with it."
-    assert f"{first} {rest}" in asked
+    said = "ada loses it at once. This cannot be undone: a new subscription counts usage from zero."
+    if when == "end":
+        said = "ada keeps it until the current period ends. Until then you can resume it."
+    assert f"{said} Their add-ons end with it." in asked
     assert editor.post(address).status_code == 303
     if when == "end":
         desk.served.clock.advance(days=1, milliseconds=-1)

@@ -23,6 +23,7 @@ _TOLD = {
     "/user/subscribe": ("created", "subscription"),
     "/user/change": ("updated", "subscription"),
     "/user/cancel": ("updated", "subscription"),
+    "/user/resume": ("updated", "subscription"),
     "/users/import/carry-out": ("imported", "users"),
     "/developer/secure-mode": ("updated", "settings"),
     "/developer/secret/revoke": ("revoked", "signing secret"),
@@ -63,6 +64,8 @@ def lines(desk: Desk) -> dict[tuple[str, str], list[tuple[str, Any, Any]]]:
     owner.post("/test/user/change?id=ada", package="pro/2026")
     page = owner.get("/test/user?id=ada")
     number = re.findall(r"subscription=(\d+)", page)[-1]
+    owner.post(f"/test/user/cancel?id=ada&subscription={number}&when=end")
+    owner.post(f"/test/user/resume?id=ada&subscription={number}")
     owner.post(f"/test/user/cancel?id=ada&subscription={number}")
     owner.post("/test/developer/secure-mode", required="on")
     owner.post("/test/user/tokens?id=ada")
@@ -104,7 +107,7 @@ def test_what_is_done_to_users_is_told_with_before_and_after(
     began = [(subject, before, after["package_id"]) for subject, before, after in lines["created", "subscription"]]
     assert began == [("ada", None, "basic"), ("ada", None, "pro/2026")]
     ended = [(subject, after["package_id"]) for subject, _, after in lines["updated", "subscription"]]
-    assert ended == [("ada", "basic"), ("ada", "pro/2026")]
+    assert ended == [("ada", "basic"), *[("ada", "pro/2026")] * 3]
     assert lines["imported", "users"] == [("new users.csv", None, {"made": 1, "changed": 1})]
     [(_, before, after)] = lines["updated", "settings"]
     assert (before["requires_secure_mode"], after["requires_secure_mode"]) == (False, True)

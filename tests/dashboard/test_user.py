@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from datetime import UTC, datetime
 from html import unescape
 
 import httpx
@@ -204,6 +205,60 @@ def test_subscriptions_begin_change_and_end(desk: Desk, editor: Visitor) -> None
     assert old.subscription.package_id == "basic"
 
 
+def test_a_subscription_begins_on_terms(desk: Desk, editor: Visitor) -> None:
+    """A later start, a calendar and a trial; what is not usual is told, and what cannot be is an error."""
+    run, engine = desk.served.run, desk.served.engine
+    run(engine.accounts.create_user(TEST, id="new"))
+    form = {"package": "basic", "starts_at": "2026-03-12T09:30", "anchor": "CALENDAR", "time_zone": "Asia/Tokyo"}
+    trial = {"trial_ends_at": "2026-03-20T09:30:30", "ends_with_trial": "on"}
+    assert editor.post("/test/user/subscribe?id=new", **form, **trial).status_code == 303
+    [held] = run(engine.accounts.subscriptions(TEST, user_id="new"))
+    assert (held.subscription.start, held.subscription.ends_at) == (
+        datetime(2026, 3, 12, 9, 30, tzinfo=UTC), datetime(2026, 3, 20, 9, 30, 30, tzinfo=UTC),
+    )  # fmt: skip
+    said = text_of(editor.get("/test/user?id=new"))
+    assert "Scheduled Trial until 2026-03-20 09:30 UTC, periods by the calendar in Asia/Tokyo 12 March" in said
+    for wrong, message in (
+        ({"starts_at": "soon"}, "Starts must be a date and a time, as in 2026-03-10T12:00, got"),
+        ({"anchor": "CALENDAR", "time_zone": "Mars"}, "timeZone must be an IANA name such as Europe/Berlin, got"),
+        ({"ends_with_trial": "on"}, "endsWithTrial needs trialEndsAt"),
+    ):
+        answer = editor.post("/test/user/subscribe?id=new", package="basic", **wrong)
+        assert (answer.status_code, message in unescape(answer.text)) == (400, True)
+
+
+def test_a_change_waits_for_the_period_and_is_taken_back(desk: Desk, editor: Visitor) -> None:
+    """It is seen as scheduled; resuming asks first, and nothing is left of the change."""
+    run, engine = desk.served.run, desk.served.engine
+    run(engine.catalog.publish_package(TEST, "pro/2026", by=TESTER))
+    use(desk, 4)
+    change = {"package": "pro/2026", "when": "PERIOD_END", "usage": "CARRY"}
+    assert editor.post("/test/user/change?id=user-0", **change).status_code == 303
+    html = editor.get(PAGE)
+    assert "Pro & Co Scheduled" in text_of(html)
+    assert "Change Basic Plan to" in text_of(html)
+    [number] = re.findall(r"/user/resume\?id=user-0&amp;subscription=(\d+)", html)
+    address = f"/test/user/resume?id=user-0&subscription={number}"
+    assert "Resume Basic Plan?" in text_of(editor.get(address))
+    assert editor.post(f"/test/user/resume?id=user-1&subscription={number}").status_code == 404
+    assert editor.post(address).status_code == 303
+    assert "Pro & Co Cancelled" in text_of(editor.get(PAGE))
+    assert editor.post(f"/test/user/cancel?id=user-0&subscription={number}&when=now").status_code == 303
+    assert editor.post(address).status_code == 400
+
+
+def test_usage_counts_on_over_a_change(desk: Desk, editor: Visitor) -> None:
+    """What was used is shown under the new package."""
+    run, engine = desk.served.run, desk.served.engine
+    run(engine.catalog.publish_package(TEST, "pro/2026", by=TESTER))
+    use(desk, 4)
+    change = {"package": "pro/2026", "when": "NOW", "usage": "CARRY"}
+    assert editor.post("/test/user/change?id=user-0", **change).status_code == 303
+    decision = run(engine.usage.check(TEST, "user-0", "message"))
+    assert decision.consumption is not None
+    assert decision.consumption.used == 4
+
+
 def test_what_cannot_be_is_said(desk: Desk, editor: Visitor) -> None:
     """A second base package, a change to nothing, another user's subscription, a user who is not there."""
     answer = editor.post("/test/user/subscribe?id=user-0", package="basic")
@@ -256,7 +311,7 @@ def test_the_api_calls_shown_work(desk: Desk, editor: Visitor) -> None:
         for error in answer.get("errors", ()):
             # The values are examples: rules may say no, the schema may not.
             assert error["extensions"]["exception"]["name"] in ("SubscriptionError", "ConflictError"), error
-    calls = {"recordUsage", "createTopUp", "setOverride", "subscribe", "cancelSubscription"}
+    calls = {"recordUsage", "createTopUp", "setOverride", "subscribe", "cancelSubscription", "resumeSubscription"}
     assert seen == {*calls, "updateUser", "createUser"}
 
 

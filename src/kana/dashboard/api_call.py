@@ -15,8 +15,9 @@ CALLS: Mapping[str, str] = {
     "setOverride": "mutation ($input: SetOverrideInput!) { setOverride(input: $input) { id limit endsAt } }",
     "subscribe": "mutation ($userId: String!, $packageIds: [String!]!) {"
     " subscribe(userId: $userId, packageIds: $packageIds) { id status } }",
-    "changeSubscription": "mutation ($userId: String!, $packageId: String!) {"
-    " changeSubscription(userId: $userId, packageId: $packageId) { id status } }",
+    "changeSubscription": "mutation ($userId: String!, $packageId: String!, $when: ChangeTime, $usage: ChangeUsage) {"
+    " changeSubscription(userId: $userId, packageId: $packageId, when: $when, usage: $usage) { id status } }",
+    "resumeSubscription": "mutation ($id: String!) { resumeSubscription(id: $id) { id status } }",
     "cancelSubscription": "mutation ($id: String!, $atPeriodEnd: Boolean!) {"
     " cancelSubscription(id: $id, atPeriodEnd: $atPeriodEnd) { id status } }",
 }

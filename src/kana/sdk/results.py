@@ -36,8 +36,6 @@ class PackageStatus(StrEnum):
     ALL = "ALL"
 
 
-
-
 class Action(StrEnum):
     """How ``delta`` is applied: added to the usage, or set as the total of the period."""
 

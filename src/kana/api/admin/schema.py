@@ -65,7 +65,7 @@ _BINDINGS = (
 
 
 _PARTS = ("schema", "types", "allowances", "giving", "subscriptions", "ledger", "inputs")
-"""Queries and mutations, types, what packages allow, what is given to single users, subscriptions, the ledger, inputs."""
+"""Queries and mutations, types, what packages allow, gifts to single users, subscriptions, the ledger, and inputs."""
 
 
 def read_definitions() -> str:

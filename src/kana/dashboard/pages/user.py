@@ -16,6 +16,7 @@ from kana.dashboard.gifts import RESETS, TERMS, GiftForms, GivenLine, GrantLine,
 from kana.dashboard.outcome_choice import CHOICES
 from kana.dashboard.page_request import PageRequest
 from kana.dashboard.pages.ledger import LINES, Asked, LedgerLine, lines_of
+from kana.dashboard.pages.user_terms import terms_in_words
 from kana.dashboard.route import get
 from kana.engine.usage.usage import PeriodUsage
 from kana.engine.users.profile import FeatureState, Profile, ProfileSubscription
@@ -23,7 +24,10 @@ from kana.model.feature import Feature, FeatureType
 from kana.model.insights import runs_out_at
 from kana.model.package import Package, PackageStatus
 from kana.model.period import to_milliseconds
+from kana.model.subscription import SubscriptionStatus
 from kana.model.user import User
+
+_SCHEDULED = SubscriptionStatus.SCHEDULED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,7 @@ class UserPage(Context):
     gifts: GiftForms
     runs_out: Mapping[str, datetime]
     subscriptions: Sequence[ProfileSubscription]
+    agreed: Mapping[int, str]
     base: Package | None
     offered: Sequence[Package]
     changes: Sequence[Package]
@@ -94,7 +99,8 @@ async def user_page(
     likely = next((each.feature.id for each in profile.features), "")
     usage = usage or UsageForm(key=new_key(), feature=request.asked("feature") or likely)
     held = {each.package.id: each.package for each in profile.subscriptions if each.stands}
-    base = next((package for package in held.values() if not package.is_addon), None)
+    begun = [each for each in profile.subscriptions if each.stands and each.subscription.status is not _SCHEDULED]
+    base = next((each.package for each in begun if not each.package.is_addon), None)
     published = [each for each in catalog.packages.values() if each.status is PackageStatus.PUBLISHED]
     newest = await request.engine.ledger.search(request.environment, profile.user.id, first=LINES)
     given, now = await read_gifts(request), request.engine.clock()
@@ -106,6 +112,7 @@ async def user_page(
         gifts=gifts or GiftForms(),
         runs_out=_runs_out(profile.features, now=now),
         subscriptions=profile.subscriptions,
+        agreed={each.subscription.id: terms_in_words(each.subscription) for each in profile.subscriptions},
         base=base,
         offered=[each for each in published if each.id not in held and (each.is_addon or base is None)],
         changes=[each for each in published if base is not None and not each.is_addon and each.id != base.id],
@@ -169,11 +176,12 @@ def _calls(request: PageRequest, profile: Profile, usage: UsageForm) -> Mapping[
             input={"userId": user_id, "featureId": counted, "limit": 500, "reason": "Agreed"},
         ),
         api_call(origin, "subscribe", userId=user_id, packageIds=[package_id]),
-        api_call(origin, "changeSubscription", userId=user_id, packageId=package_id),
+        api_call(origin, "changeSubscription", userId=user_id, packageId=package_id, when="NOW", usage="RESET"),
     ]
     state = [each.subscription for each in profile.subscriptions if each.stands]
     if state:
         calls.append(api_call(origin, "cancelSubscription", id=str(state[0].id), atPeriodEnd=False))
+        calls.append(api_call(origin, "resumeSubscription", id=str(state[0].id)))
     return {call.name: call for call in calls}
 
 

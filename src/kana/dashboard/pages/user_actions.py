@@ -10,10 +10,13 @@ from kana.dashboard.confirmation import ask
 from kana.dashboard.forms import new_key, without_separators
 from kana.dashboard.page_request import PageRequest
 from kana.dashboard.pages.user import UsageForm, user_page
+from kana.dashboard.pages.user_terms import change_time, change_usage, read_terms
 from kana.dashboard.route import get, post
 from kana.engine.users.accounts import parse_subscription_id
 from kana.errors import BadInput, IdempotencyKeyReused, InvalidValue, NotFound, OutcomeUnknown
 from kana.model.colleague import Role
+from kana.model.subscription import SubscriptionStatus
+from kana.model.terms import ChangeTime
 from kana.model.text import UNITS_MAX, shown, whole_number
 from kana.model.usage import Usage
 
@@ -68,24 +71,61 @@ async def _refused(request: PageRequest, message: str, form: UsageForm) -> Respo
 
 async def subscribe(request: PageRequest) -> Response:
     """Subscribe the user to one package."""
+    package = request.whole("package")
     try:
-        await request.engine.accounts.subscribe(
-            request.environment, request.id, [request.whole("package")], by=request.actor
+        [held] = await request.engine.accounts.subscribe(
+            request.environment, request.id, [package], terms=read_terms(request), by=request.actor
         )
     except BadInput as error:
         return request.show(await user_page(request, errors={"subscribe": error.message}), status=400)
-    return request.go("/user", id=request.id, said=f"The user now has {request.whole('package')}.")
+    later = held.subscription.status is SubscriptionStatus.SCHEDULED
+    said = f"The user will have {package}." if later else f"The user now has {package}."
+    return request.go("/user", id=request.id, said=said)
 
 
 async def change(request: PageRequest) -> Response:
-    """Move the user to another base package."""
+    """Move the user to another base package, now or at the end of the period."""
+    when = change_time(request)
     try:
         await request.engine.accounts.change_subscription(
-            request.environment, request.id, request.whole("package"), by=request.actor
+            request.environment,
+            request.id,
+            request.whole("package"),
+            when=when,
+            usage=change_usage(request),
+            by=request.actor,
         )
     except BadInput as error:
         return request.show(await user_page(request, errors={"change": error.message}), status=400)
-    return request.go("/user", id=request.id, said=f"The user changed to {request.whole('package')}.")
+    package = request.whole("package")
+    said = f"The user changed to {package}." if when is ChangeTime.NOW else f"The user will change to {package}."
+    return request.go("/user", id=request.id, said=said)
+
+
+async def show_resume(request: PageRequest) -> Response:
+    """Ask whether to take back the end of a subscription."""
+    held = await request.engine.accounts.subscription(request.environment, _subscription(request))
+    catalog = await request.engine.catalog.read(request.environment)
+    return ask(
+        request,
+        f"Resume {catalog.package(held.subscription.package_id).name}?",
+        f"{held.user_id} keeps it beyond the end that is planned.",
+        "A change to another package that is planned for then does not take place.",
+        "Add-ons that were to end with it go on.",
+        action=request.url("/user/resume", id=held.user_id, subscription=held.subscription.id),
+        button="Resume subscription",
+        back=request.url("/user", id=held.user_id),
+    )
+
+
+async def resume(request: PageRequest) -> Response:
+    """Take back the end of a subscription."""
+    number = await _own_subscription(request)
+    try:
+        await request.engine.accounts.resume_subscription(request.environment, number, by=request.actor)
+    except BadInput as error:
+        return request.show(await user_page(request, errors={"subscriptions": error.message}), status=400)
+    return request.go("/user", id=request.id, said="The subscription goes on.")
 
 
 async def show_cancel(request: PageRequest) -> Response:
@@ -93,10 +133,9 @@ async def show_cancel(request: PageRequest) -> Response:
     held = await request.engine.accounts.subscription(request.environment, _subscription(request))
     catalog = await request.engine.catalog.read(request.environment)
     package, later = catalog.package(held.subscription.package_id), request.asked("when") == "end"
-    lines = [
-        f"{held.user_id} keeps it until the current period ends." if later else f"{held.user_id} loses it at once.",
-        "This cannot be undone: a new subscription counts usage from zero.",
-    ]
+    lines = [f"{held.user_id} loses it at once.", "This cannot be undone: a new subscription counts usage from zero."]
+    if later:
+        lines = [f"{held.user_id} keeps it until the current period ends. Until then you can resume it."]
     if not package.is_addon:
         lines.append("Their add-ons end with it.")
     return ask(
@@ -113,10 +152,7 @@ async def show_cancel(request: PageRequest) -> Response:
 
 async def cancel(request: PageRequest) -> Response:
     """Cancel a subscription."""
-    number, later = _subscription(request), request.asked("when") == "end"
-    held = await request.engine.accounts.subscription(request.environment, number)
-    if held.user_id != request.id:
-        raise NotFound("This user has no such subscription.")
+    number, later = await _own_subscription(request), request.asked("when") == "end"
     try:
         await request.engine.accounts.cancel_subscription(
             request.environment, number, at_period_end=later, by=request.actor
@@ -130,10 +166,20 @@ def _subscription(request: PageRequest) -> int:
     return parse_subscription_id(request.asked("subscription"))
 
 
+async def _own_subscription(request: PageRequest) -> int:
+    number = _subscription(request)
+    held = await request.engine.accounts.subscription(request.environment, number)
+    if held.user_id != request.id:
+        raise NotFound("This user has no such subscription.")
+    return number
+
+
 ROUTES = (
     post("/user/usage", record_usage),
     post("/user/subscribe", subscribe),
     post("/user/change", change),
     get("/user/cancel", show_cancel, needs=Role.EDITOR),
     post("/user/cancel", cancel),
+    get("/user/resume", show_resume, needs=Role.EDITOR),
+    post("/user/resume", resume),
 )
