@@ -91,7 +91,7 @@ def test_a_document_is_what_one_would_write_by_hand() -> None:
     assert features.CAN_USE.document == (
         "query canUseFeature($userId: String!, $featureId: String!, $delta: Int)"
         " { canUseFeature(userId: $userId, featureId: $featureId, delta: $delta)"
-        " { access reason outcome consumption { used budget overageEnabled } } }"
+        " { access reason outcome consumption { used budget overageEnabled } inGrace } }"
     )
     assert browser.CURRENT_USER.document.startswith("query currentUser { currentUser { id name email")
     assert selection(list[str]) == ""

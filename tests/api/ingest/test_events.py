@@ -25,6 +25,7 @@ def recorded(amount: int, *, number: str, duplicate: bool = False, budget: int =
         "id": number,
         "duplicate": duplicate,
         "consumption": {"used": amount, "budget": budget, "overageEnabled": True},
+        "inGrace": False,
         "error": None,
     }
 
