@@ -301,5 +301,9 @@ def test_somebody_is_subscribed_since_the_first_that_gave_access() -> None:
     """Ended ones count, one that never gave access does not."""
     expired = a_subscription(1, start=NOON - ONE_DAY, status=SubscriptionStatus.INCOMPLETE_EXPIRED)
     ended = a_subscription(2, status=CANCELLED, ends_at=NOON + ONE_DAY)
-    assert an_account(expired, ended, a_subscription(3, start=NOON + 3 * ONE_DAY)).subscribed_since == NOON
-    assert an_account(expired).subscribed_since is None
+    assert an_account(expired, ended, a_subscription(3, start=NOON + 3 * ONE_DAY)).subscribed_since(NOON) == NOON
+    assert an_account(expired).subscribed_since(NOON) is None
+    later = a_subscription(4, start=NOON + ONE_DAY, scheduled=True)
+    assert [an_account(later).subscribed_since(now) for now in (NOON, later.start)] == [None, later.start]
+    ahead = a_subscription(5, start=NOON + ONE_DAY)
+    assert an_account(ahead).subscribed_since(NOON) == ahead.start

@@ -1,238 +1,91 @@
 """Kana once more, in plain dictionaries and with other means: what the real one is compared with.
 
-Nothing of ``kana`` is imported. Periods come from dateutil, limits are plain numbers, and
-usage is one dictionary. It is slow, keeps everything and trusts nobody.
+Nothing of ``kana`` is imported. Usage is one dictionary. It is slow, keeps everything and trusts nobody.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from math import inf
 from typing import Any
 
-from dateutil.relativedelta import relativedelta
-
-STEPS = {
-    "HOUR": relativedelta(hours=1),
-    "DAY": relativedelta(days=1),
-    "WEEK": relativedelta(weeks=1),
-    "MONTH": relativedelta(months=1),
-    "QUARTER": relativedelta(months=3),
-    "YEAR": relativedelta(years=1),
-}
-"""The shorter first."""
-DAYS_MOST = {"HOUR": 1 / 24, "DAY": 1, "WEEK": 7, "MONTH": 31, "QUARTER": 92, "YEAR": 366}
-TOTAL_MAX = 2**53 - 1
-CLOCKS_APART = timedelta(minutes=5)
-NEVER = datetime.max.replace(tzinfo=UTC)
-
-
-class Refused(Exception):
-    """An error of this name is to be raised."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+from tests.reliability.accounts import (
+    CLOCKS_APART,
+    DAYS_MOST,
+    NEVER,
+    TOTAL_MAX,
+    Accounts,
+    Allowed,
+    Held,
+    Pot,
+    Refused,
+    period,
+)
 
 
 @dataclass
-class Held:
-    """A subscription."""
+class Reference(Accounts):
+    """What Kana should decide and show."""
 
-    number: int
-    package: str
-    start: datetime
-    ends: datetime | None = None
-    over: bool = False
+    def _holding(self, user: str, feature: str, now: datetime) -> list[Allowed]:
+        return self._allowed(user, [held for held in self.users[user] if held.stands(now)], feature, now)
 
-    def stands(self, now: datetime) -> bool:
-        return not self.over and not (self.ends and self.ends <= now)
-
-    def held(self, moment: datetime) -> bool:
-        return self.start <= moment and (self.ends is None or moment < self.ends)
-
-
-@dataclass
-class Grant:
-    """What a subscription allows of a feature; a limit of infinity is none."""
-
-    held: Held
-    limit: float
-    overage: bool
-    reset: str | None
-
-    def place(self, feature: str, moment: datetime) -> tuple[int, str, str | None, datetime]:
-        """Where it is counted what is used at a moment."""
-        return (self.held.number, feature, self.reset, self._period(moment)[0])
-
-    def ends(self, moment: datetime) -> datetime:
-        """When what is left of it is lost."""
-        return min(self._period(moment)[1] or NEVER, self.held.ends or NEVER)
-
-    def _period(self, moment: datetime) -> tuple[datetime, datetime | None]:
-        return period(self.held.start, self.reset, max(moment, self.held.start))
-
-
-@dataclass
-class Reference:
-    """All that Kana should remember."""
-
-    binary: set[str] = field(default_factory=lambda: {"chat"})
-    packages: dict[str, dict[str, Any]] = field(default_factory=dict)
-    users: dict[str, list[Held]] = field(default_factory=dict)
-    used: dict[tuple[int, str, str | None, datetime], int] = field(default_factory=dict)
-    answers: dict[tuple[int, str], tuple[Any, Any]] = field(default_factory=dict)
-    names: dict[str, int] = field(default_factory=dict)
-    people: int = 0
-    entries: int = 0
-    subscriptions: int = 0
-
-    # --- catalogue
-
-    def create_package(self, name: str, *, addon: bool, bases: list[str], features: dict[str, Any]) -> None:
-        if name in self.packages:
-            raise Refused("Conflict")
-        for base in bases:
-            if base not in self.packages:
-                raise Refused("PackageNotFound")
-            if self.packages[base]["addon"]:
-                raise Refused("InvalidValue")
-        self.packages[name] = {"status": "DRAFT", "addon": addon, "bases": bases, "features": dict(features)}
-
-    def move_package(self, name: str, *, to: str) -> None:
-        package = self.package(name)
-        if package["status"] in {"PUBLISHED": ("ARCHIVED",), "ARCHIVED": ("DRAFT",), "UNARCHIVED": ("DRAFT",)}[to]:
-            raise Refused("Conflict")
-        package["status"] = "PUBLISHED" if to == "UNARCHIVED" else to
-
-    def change_features(self, name: str, features: dict[str, Any], *, confirmed: bool) -> None:
-        package = self.package(name)
-        if package["status"] == "ARCHIVED" or (package["status"] == "PUBLISHED" and not confirmed):
-            raise Refused("Conflict")
-        package["features"] = dict(features)
-
-    def package(self, name: str) -> dict[str, Any]:
-        if name not in self.packages:
-            raise Refused("PackageNotFound")
-        return self.packages[name]
-
-    # --- users and subscriptions
-
-    def create_user(self, name: str) -> None:
-        if name in self.users:
-            raise Refused("Conflict")
-        self.users[name] = []
-        self.people += 1
-        self.names[name] = self.people
-
-    def rename_user(self, old: str, new: str) -> None:
-        self.user(old)
-        if new in self.users and new != old:
-            raise Refused("Conflict")
-        self.users[new] = self.users.pop(old)
-        self.names[new] = self.names.pop(old)
-
-    def user(self, name: str) -> list[Held]:
-        if name not in self.users:
-            raise Refused("UserNotFound")
-        return self.users[name]
-
-    def time(self, user: str, clock: datetime) -> datetime:
-        """Never before what was done to the user earlier, wherever the clock was set meanwhile."""
-        done = [held.start for held in self.user(user)] + [held.ends for held in self.user(user) if held.over]
-        return max(clock, *[moment for moment in done if moment]) if any(done) else clock
-
-    def subscribe(self, user: str, names: list[str], now: datetime) -> list[Held]:
-        now = self.time(user, now)
-        mine = [held for held in self.user(user) if held.stands(now)]
-        if not names or any(self.packages.get(name, {}).get("status") != "PUBLISHED" for name in names):
-            raise Refused("SubscriptionRefused")
-        bases = [held.package for held in mine if not self.packages[held.package]["addon"]]
-        bases += [name for name in names if not self.packages[name]["addon"]]
-        addons = [held.package for held in mine if self.packages[held.package]["addon"]]
-        if len(bases) > 1:
-            raise Refused("SubscriptionRefused")
-        for name in names:
-            if self.packages[name]["addon"]:
-                tied = self.packages[name]["bases"]
-                if not bases or (tied and bases[0] not in tied) or name in addons:
-                    raise Refused("SubscriptionRefused")
-                addons.append(name)
-        ends = next((held.ends for held in mine if not self.packages[held.package]["addon"]), None)
-        return [self._new(user, name, now, ends) for name in names]
-
-    def _new(self, user: str, package: str, now: datetime, ends: datetime | None = None) -> Held:
-        self.subscriptions += 1
-        held = Held(self.subscriptions, package, now, ends)
-        self.users[user].append(held)
-        return held
-
-    def change_base(self, user: str, name: str, now: datetime) -> Held:
-        now = self.time(user, now)
-        mine = [held for held in self.user(user) if held.stands(now)]
-        package = self.packages.get(name)
-        if package is None or package["status"] != "PUBLISHED" or package["addon"]:
-            raise Refused("SubscriptionRefused")
-        old = [held for held in mine if not self.packages[held.package]["addon"]]
-        left_behind = [
-            h for h in mine if self.packages[h.package]["bases"] and name not in self.packages[h.package]["bases"]
-        ]
-        if not old or old[0].package == name or left_behind:
-            raise Refused("SubscriptionRefused")
-        old[0].ends, old[0].over = now, True
-        return self._new(user, name, now)
-
-    def cancel(self, user: str, number: int, now: datetime, *, at_period_end: bool) -> None:
-        held = self.users[user][number]
-        if not held.stands(now):
-            return
-        now = self.time(user, now)
-        if not held.stands(now):
-            return
-        ends = now
-        if at_period_end:
-            resets = {reset for _, _, reset, _ in self.packages[held.package]["features"].values()}
-            longest = next((reset for reset in reversed(STEPS) if reset in resets), None)
-            if longest is None:
-                raise Refused("Conflict")
-            ends = period(held.start, longest, max(now, held.start))[1] or now
-        ending = [held]
-        if not self.packages[held.package]["addon"]:
-            ending += [h for h in self.users[user] if h.stands(now) and self.packages[h.package]["addon"]]
-        for each in ending:
-            if each.ends is None or each.ends > ends:
-                each.ends, each.over = ends, ends <= now
-
-    # --- usage
-
-    def _holding(self, user: str, feature: str, now: datetime) -> list[Grant]:
-        return self._grants([held for held in self.users[user] if held.stands(now)], feature)
-
-    def _holding_at(self, user: str, feature: str, at: datetime) -> list[Grant]:
+    def _holding_at(self, user: str, feature: str, at: datetime) -> list[Allowed]:
         """What held then; else what began first within five minutes, and with it what began with it."""
-        found = self._grants([held for held in self.users[user] if held.held(at)], feature)
+        found = [held for held in self.users[user] if held.held(at)]
         for later in sorted({held.start for held in self.users[user] if at < held.start <= at + CLOCKS_APART}):
-            found = found or self._grants([h for h in self.users[user] if h.start == later and h.held(later)], feature)
-        return found
+            if not self._packages(found, feature):
+                found = [h for h in self.users[user] if h.start == later and h.held(later)]
+        return self._allowed(user, found, feature, at)
 
-    def _grants(self, mine: list[Held], feature: str) -> list[Grant]:
-        """What answers, and then what adds to it: the best of those that do not add, or else of those that do."""
-        highest: list[tuple[Any, Grant]] = []
-        adding: list[tuple[Any, Grant]] = []
-        for held in mine:
-            package = self.packages[held.package]
-            if feature in package["features"]:
-                limit, overage, reset, adds = package["features"][feature]
-                limit = inf if limit is None else limit
-                rank = (-limit, not overage, package["addon"], held.number)
-                (adding if adds else highest).append((rank, Grant(held, limit, overage, reset)))
-        best = min(highest or adding, default=None, key=lambda each: each[0])
-        return [best[1], *(each for rank, each in adding if rank != best[0])] if best else []
+    def _allowed(self, user: str, mine: list[Held], feature: str, moment: datetime) -> list[Allowed]:
+        """What answers, and then what is added: packages that add, and top-ups. An override replaces what does not."""
+        packages = self._packages(mine, feature)
+        given = [g for g in self.given.get(self.names[user], []) if g.feature == feature and g.held(moment)]
+        top_ups = [Allowed(each, each.limit, rank=2) for each in given if not each.override]
+        for each in given:
+            if each.override:
+                highest = [one for one in packages if not self._adds(one, feature)]
+                packages = [one for one in packages if self._adds(one, feature)]
+                if not (each.denied and (packages or top_ups)):
+                    held = highest[0].held if highest else each
+                    new = Allowed(held, each.limit, each.overage, each.reset, until=each.ends, denied=each.denied)
+                    packages.insert(0, new)
+        return packages + top_ups
 
-    def _check_feature(self, feature: str) -> None:
-        if feature not in {"message", "chat"}:
-            raise Refused("FeatureNotFound")
+    def _adds(self, allowed: Allowed, feature: str) -> bool:
+        return bool(self.packages[allowed.held.package]["features"][feature][3])
+
+    def _pots(self, found: list[Allowed], feature: str, moment: datetime) -> list[Pot]:
+        """The pots of what was found, in that order, and then what their earlier periods left."""
+        pots = [each.pot(feature, moment) for each in found]
+        for each in found:
+            if each.rollover:
+                pots += self._carried(each, feature, moment, *each.rollover)
+        return pots
+
+    def _carried(self, allowed: Allowed, feature: str, moment: datetime, most: int, periods: int) -> list[Pot]:
+        """A pot for what each of the last periods left, the oldest first, together no more than so much left."""
+        pots: list[Pot] = []
+        starts = [allowed.period(moment)[0]]
+        while len(starts) <= periods and starts[0] > allowed.held.start:
+            starts.insert(0, period(allowed.held.start, allowed.reset, starts[0] - timedelta(milliseconds=1))[0])
+        room = most
+        for start in starts[:-1]:
+            place = (allowed.held.number, feature, allowed.reset, start)
+            mine = (-allowed.held.number, *place[1:])
+            used = self.used.get(mine, 0)
+            rest = min(most, max(0, int(allowed.limit) - self.used.get(place, 0)))
+            limit = min(rest, used + room)
+            room -= max(0, limit - used)
+            ends: datetime | None = start
+            for _ in range(periods + 1):
+                ends = period(allowed.held.start, allowed.reset, ends)[1] if ends else None
+            since = period(allowed.held.start, allowed.reset, start)[1] or start
+            if limit or used:
+                pots.append(Pot(mine, 0, since, min(ends or NEVER, allowed.held.ends or NEVER), limit))
+        return pots
 
     def record(
         self, user: str, feature: str, delta: int, action: str, key: str | None, at: datetime | None, now: datetime
@@ -259,62 +112,93 @@ class Reference:
             self.answers[slot] = (content, answer)
         return (*answer, "first")
 
-    def _decide(self, found: list[Grant], feature: str, delta: int, action: str, moment: datetime) -> tuple[Any, ...]:
+    def _decide(self, found: list[Allowed], feature: str, delta: int, action: str, moment: datetime) -> tuple[Any, ...]:
+        self.lines.append({})
         if not found:
             return ("NO_SUBSCRIPTION", 0, None)
-        limit, overage = sum(each.limit for each in found), any(each.overage for each in found)
-        before = sum(self.used.get(each.place(feature, moment), 0) for each in found)
+        pots = self._pots(found, feature, moment)
+        before = sum(self.used.get(pot.place, 0) for pot in pots)
         after = delta if action == "SET" else before + delta
         outcome = "RECORDED"
-        if after < 0:
-            outcome = "BELOW_ZERO"
-        elif after > before and after > TOTAL_MAX:
-            outcome = "TOTAL_TOO_LARGE"
-        elif after > before and after > limit and not overage:
-            outcome = "LIMIT_EXCEEDED"
+        if not (after >= 0 and (after <= before or after <= TOTAL_MAX) and self._fits(pots, after - before)):
+            outcome = self._why(found[0].denied, before, after)
         if outcome == "RECORDED":
-            self._post(found, feature, after - before, moment)
+            self._post(pots, after - before)
         else:
             after = before
-        shown = None if feature in self.binary else self._shown(after, found)
+        shown = None if feature in self.binary else self._shown(after, pots)
         return (outcome, after - before, shown)
 
-    def _shown(self, used: int, found: list[Grant]) -> tuple[Any, ...]:
-        limit = sum(each.limit for each in found)
+    def _why(self, denied: bool, before: int, after: int) -> str:
+        if denied:
+            return "DENIED"
+        if after < 0:
+            return "BELOW_ZERO"
+        return "TOTAL_TOO_LARGE" if after > TOTAL_MAX else "LIMIT_EXCEEDED"
+
+    def _fits(self, pots: list[Pot], change: int) -> bool:
+        """Whether it goes into what is left of each, and their grace; what is beyond one takes nothing from others."""
+        if change <= 0 or any(pot.overage for pot in pots):
+            return True
+        return change <= sum(max(0, pot.limit + pot.grace - self.used.get(pot.place, 0)) for pot in pots)
+
+    def _shown(self, used: int, pots: list[Pot]) -> tuple[Any, ...]:
+        limit = sum(pot.limit for pot in pots)
         return (
             min(used, TOTAL_MAX),
             None if limit == inf else min(limit, TOTAL_MAX),
-            any(each.overage for each in found),
+            any(pot.overage for pot in pots),
         )
 
-    def _post(self, found: list[Grant], feature: str, change: int, moment: datetime) -> None:
-        """In the order in which they end, the older first; what is beyond all from one with overage, if it answers it.
+    def _post(self, pots: list[Pot], change: int) -> None:
+        """In the order in which they end, then by rank, the older first; then the one with overage, or each grace.
 
         Back the other way round, what is beyond first.
         """
-        in_order = sorted(found, key=lambda each: (each.ends(moment), each.held.start, each.held.number))
-        places = [each.place(feature, moment) for each in in_order]
-        if change == 0 or len(found) == 1:
-            self.used[found[0].place(feature, moment)] = self.used.get(found[0].place(feature, moment), 0) + change
+        in_order = sorted(pots, key=lambda pot: (pot.ends, pot.rank, pot.since, abs(pot.place[0])))
+        if change == 0 or len(pots) == 1:
+            self._move(pots[0].place, change, at_least_there=True)
             return
         left = change
-        for each, place in zip(in_order, places, strict=True):
-            part = max(0, min(left, each.limit - self.used.get(place, 0)))
-            left -= self._move(place, part) if left > 0 else 0
+        overage = next((pot for pot in [pots[0], *in_order] if pot.overage), None)
+        for grace in (False, True):
+            for pot in in_order:
+                most = pot.limit + (pot.grace if grace and not overage else 0)
+                if left > 0:
+                    left -= self._move(pot.place, max(0, min(left, most - self.used.get(pot.place, 0))))
         for beyond in (True, False):
-            for each, place in zip(in_order[::-1], places[::-1], strict=True):
-                there = self.used.get(place, 0) - (each.limit if beyond else 0)
+            for pot in in_order[::-1]:
+                there = self.used.get(pot.place, 0) - (pot.limit if beyond else 0)
                 if left < 0 and there > 0:
-                    left += self._move(place, -min(-left, int(there)))
+                    left += self._move(pot.place, -min(-left, int(there)))
         if left:
-            takes = next((each for each in [found[0], *in_order] if each.overage), found[0])
-            self._move(takes.place(feature, moment), left)
+            self._move((overage or pots[0]).place, left)
 
-    def _move(self, place: Any, part: float) -> int:
+    def _move(self, place: Any, part: float, *, at_least_there: bool = False) -> int:
         """Move one counter; return by how much, whichever way. One that never moved is not there."""
-        if part:
+        if part or at_least_there:
             self.used[place] = self.used.get(place, 0) + int(part)
+            self.lines[-1][place] = self.lines[-1].get(place, 0) + int(part)
         return abs(int(part))
+
+    def reverse(self, line: int) -> tuple[Any, ...]:
+        """Undo a line where it moved something, once; refused where what it took has been given back."""
+        if line in self.reversed:
+            return ("RECORDED", self.reversed[line], "duplicate")
+        moved = {place: part for place, part in self.lines[line].items() if part}
+        if not moved or line in self.reversed.values() or self.lines[line].get("reverses"):  # type: ignore[call-overload]
+            raise Refused("InvalidValue")
+        self.entries += 1
+        self.lines.append({"reverses": 1})  # type: ignore[dict-item]
+        for place, part in moved.items():
+            total = self.used.get(place, 0) - part
+            if not 0 <= total <= TOTAL_MAX:
+                return ("BELOW_ZERO" if total < 0 else "TOTAL_TOO_LARGE", 0, "first")
+        for place, part in moved.items():
+            self.used[place] -= part
+        change = -sum(moved.values())
+        self.reversed[line] = change
+        return ("RECORDED", change, "first")
 
     def check(self, user: str, feature: str, delta: int, now: datetime) -> tuple[Any, ...]:
         if delta < 1:
@@ -324,18 +208,17 @@ class Reference:
         found = self._holding(user, feature, now)
         if not found:
             return (False, None)
-        if feature in self.binary:
-            return (True, None)
-        used = sum(self.used.get(each.place(feature, now), 0) for each in found)
-        fits = used + delta <= min(TOTAL_MAX, sum(each.limit for each in found))
-        overage = any(each.overage for each in found) and used + delta <= TOTAL_MAX
-        return (overage or fits, self._shown(used, found))
+        pots = self._pots(found, feature, now)
+        used = sum(self.used.get(pot.place, 0) for pot in pots)
+        access = used + delta <= TOTAL_MAX and self._fits(pots, delta)
+        return (access, None if feature in self.binary else self._shown(used, pots))
 
     def show(self, user: str, feature: str, past: int, now: datetime) -> tuple[Any, list[Any]]:
         self.user(user)
         self._check_feature(feature)
         if feature in self.binary:
             return (None, [])
+        now = self.time(user, now)
         found = self._holding(user, feature, now)
         finished: list[tuple[Any, ...]] = []
         for held in self.users[user]:
@@ -345,13 +228,14 @@ class Reference:
         finished.sort(key=lambda line: line[0], reverse=True)
         current = None
         if found:
-            start, end = period(found[0].held.start, found[0].reset, max(now, found[0].held.start))
-            used = sum(self.used.get(each.place(feature, now), 0) for each in found)
-            current = (start, end, *self._shown(used, found))
+            start, end = found[0].period(now)
+            pots = self._pots(found, feature, now)
+            used = sum(self.used.get(pot.place, 0) for pot in pots)
+            current = (start, end, *self._shown(used, pots))
         return (current, finished[:past])
 
     def _finished(self, held: Held, feature: str, past: int, now: datetime, *, answers: bool) -> list[tuple[Any, ...]]:
-        limit, overage, reset, _ = self.packages[held.package]["features"][feature]
+        limit, overage, reset, *_ = self.packages[held.package]["features"][feature]
         last = min(held.ends, now) if held.ends else now
         ended = held.ends is not None and held.ends <= now
         lines: list[tuple[Any, ...]] = []
@@ -369,14 +253,3 @@ class Reference:
             if start >= held.ends:
                 newest.append((start, start, self.used.get((held.number, feature, reset, start)), limit, overage))
         return [(a, b, used or 0, c, d) for a, b, used, c, d in newest if answers or used is not None]
-
-
-def period(anchor: datetime, reset: str | None, moment: datetime) -> tuple[datetime, datetime | None]:
-    """The period that holds the moment, found by walking from the anchor."""
-    if reset is None:
-        return anchor, None
-    step = STEPS[reset]
-    number = max((moment - anchor) // timedelta(days=DAYS_MOST[reset]) - 1, 0)
-    while anchor + step * (number + 1) <= moment:
-        number += 1
-    return anchor + step * number, anchor + step * (number + 1)

@@ -16,6 +16,8 @@ from kana.model import effective, entitlement, grant, period
 from kana.model.account import Account
 from kana.model.allowance import Allowance
 from kana.model.entitlement import Consumption
+from kana.model.given import TopUp
+from kana.model.rollover import Carried
 from kana.model.subscription import Subscription
 from tests.reliability.test_state_machine import MACHINE, run, runner
 from tests.support.stores import SqlitePlace
@@ -56,6 +58,15 @@ MUTANTS: dict[str, tuple[object, str, Any]] = {
         "_taken",
         lambda self, units: [units if each is self.grants[-1] else 0 for each in self.grants],
     ),
+    "top-ups that hold for ever": (TopUp, "holds", lambda self, moment: self.start <= moment),
+    "overrides that nobody looks for": (effective, "Override", type(None)),
+    "more carried over than may be": (
+        Carried,
+        "_grant",
+        lambda self, period, ends_at, used, room, rule=Carried._grant: rule(self, period, ends_at, used, room + 1),
+    ),
+    "a grace that is there again": (grant.Grant, "grace_left", property(lambda self: self.allowance.grace)),
+    "reversals that are reversed": (batch, "check_reversible", lambda entry: None),
     "the lowest limit wins": (Allowance, "rank", property(lambda self: (-(self.limit or 0), False))),
     "late usage by what holds now": (
         batch,

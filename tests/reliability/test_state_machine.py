@@ -17,15 +17,26 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from kana.engine.usage.usage import PeriodUsage
 from kana.errors import KanaError
-from kana.model.allowance import Allowance, Combine
-from kana.model.entitlement import Consumption
-from kana.model.package import PackageFeature
-from kana.model.period import ResetPeriod
+from kana.model.given import OverrideTerms
 from kana.model.usage import Action, Usage
-from tests.reliability.reference import Reference, Refused
-from tests.reliability.reference import period as period_of
+from tests.reliability.accounts import Refused, period
+from tests.reliability.draws import (
+    allowances,
+    deltas,
+    described,
+    feature_names,
+    features_of,
+    held,
+    keys,
+    lateness,
+    limits,
+    line,
+    package_names,
+    steps,
+    user_names,
+)
+from tests.reliability.reference import Reference
 from tests.support.ledger import entries_of
 from tests.support.stores import Place, furnish_workspace, place
 from tests.support.world import TEST, TESTER, SetClock, World, a_feature, examples
@@ -38,31 +49,6 @@ Content = tuple[str, int, str, str | None, datetime | None]
 MACHINE = examples(200, stateful_step_count=40, suppress_health_check=list(HealthCheck), phases=list(Phase))
 """At least 200 histories of up to 40 steps."""
 
-package_names = st.sampled_from(["basic", "pro", "extra", "more"])
-user_names = st.sampled_from(["ada"] * 6 + ["bob", "ada/2"])
-feature_names = st.sampled_from(["message"] * 6 + ["chat", "none"])
-limits = st.sampled_from([0, 1, 3, 10, 10, 20, None])
-resets = st.sampled_from(["HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR", None])
-allowances = st.tuples(limits, st.sampled_from([False, False, True]), resets, st.sampled_from([False, False, True]))
-CHAT = (None, False, None, False)
-features_of = st.builds(
-    lambda message, chat: ({"message": message} if message else {}) | ({"chat": CHAT} if chat else {}),
-    st.one_of(allowances, allowances, allowances, st.none()),
-    st.booleans(),
-)
-deltas = st.sampled_from([1, 1, 1, 2, 3, 5, 10, 11, -1, -3, 0, 2**53 - 2])
-keys = st.one_of(st.none(), st.sampled_from(["k1", "k2", "k3"]))
-lateness = st.sampled_from([None, None, None, None, -86_400, -3_600, -2, -0.84, 0, 120, 300, 301, -86_400 * 31])
-steps = st.sampled_from([1, 3_600, 86_400, 86_400 * 7, 86_400 * 28, 86_400 * 31, 86_400 * 366, 0.001])
-
-
-def described(consumption: Consumption | None) -> tuple[Any, ...] | None:
-    return None if consumption is None else (consumption.used, consumption.budget, consumption.overage_enabled)
-
-
-def line(usage: PeriodUsage) -> tuple[Any, ...]:
-    return (usage.period.start, usage.period.end, *(described(usage.consumption) or ()))
-
 
 class Machine(RuleBasedStateMachine):
     """Does everything twice, and compares."""
@@ -74,6 +60,7 @@ class Machine(RuleBasedStateMachine):
         self.reference = Reference()
         self.ids: dict[int, int] = {}
         self.calls: list[Usage] = []
+        self.lines: list[tuple[int, int]] = []
         self.world: World = self.wait(self._open())
 
     async def _open(self) -> World:
@@ -99,14 +86,18 @@ class Machine(RuleBasedStateMachine):
 
     def _posted(self) -> dict[tuple[int, str, str | None, datetime], int]:
         """What the ledger says of every counter, by what it moved in which."""
-        numbers = {mine: theirs for theirs, mine in self.ids.items()}
         posted: dict[tuple[int, str, str | None, datetime], int] = {}
         for user in self.reference.users:
             for entry in self.wait(entries_of(self.world.store, user)):
                 for counter, change in entry.postings:
-                    key = (numbers[counter.subscription_id], *counter[2:])
+                    key = (self._number(counter.source_id), *counter[2:])
                     posted[key] = posted.get(key, 0) + change
         return posted
+
+    def _number(self, source_id: int) -> int:
+        """The reference's number of what counts something; below zero for what it carried over."""
+        number = next(theirs for theirs, mine in self.ids.items() if mine == abs(source_id))
+        return number if source_id > 0 else -number
 
     def both(self, real: Coroutine[Any, Any, Any], expected: Callable[[], Any]) -> tuple[Any, Any]:
         """Do it for real and in the reference: both give a result, or errors of the same name."""
@@ -149,12 +140,9 @@ class Machine(RuleBasedStateMachine):
     @rule(name=package_names, to=st.sampled_from(["PUBLISHED", "PUBLISHED", "PUBLISHED", "ARCHIVED", "UNARCHIVED"]))
     def move_package(self, name: str, to: str) -> None:
         catalog = self.world.catalog
-        moves = {
-            "PUBLISHED": catalog.publish_package,
-            "ARCHIVED": catalog.archive_package,
-            "UNARCHIVED": catalog.unarchive_package,
-        }
-        self.both(moves[to](TEST, name, by=TESTER), lambda: self.reference.move_package(name, to=to))
+        verb = {"PUBLISHED": catalog.publish_package, "ARCHIVED": catalog.archive_package}
+        move = verb.get(to, catalog.unarchive_package)
+        self.both(move(TEST, name, by=TESTER), lambda: self.reference.move_package(name, to=to))
 
     @rule(name=package_names, features=features_of, confirmed=st.sampled_from([True, True, False]))
     def change_limits(self, name: str, features: dict[str, Any], confirmed: bool) -> None:
@@ -224,7 +212,74 @@ class Machine(RuleBasedStateMachine):
             assert answer.subscription.ends_at == held.ends
         self._compare_subscriptions()
 
+    # --- what is given to one user
+
+    @rule(
+        user=user_names, feature=feature_names, amount=st.sampled_from([0, 1, 3, 5, 20]),
+        begins=st.sampled_from([None, None, None, -86_400, 3_600, 86_400]),
+        lasts=st.sampled_from([None, None, 0, 3_600, 86_400, 86_400 * 40]),
+    )  # fmt: skip
+    def top_up(self, user: str, feature: str, amount: int, begins: float | None, lasts: float | None) -> None:
+        now = self.clock.now
+        starts = None if begins is None else now + timedelta(seconds=begins)
+        ends = None if lasts is None else (starts or now) + timedelta(seconds=lasts)
+        real = self.world.engine.giving.create_top_up(
+            TEST, user, feature, amount, reason="sold", by=TESTER, starts_at=starts, expires_at=ends
+        )
+        self._match_given(*self.both(real, lambda: self.reference.top_up(user, feature, amount, starts, ends, now)))
+
+    @rule(
+        user=user_names, feature=feature_names, limit=limits, overage=st.sampled_from([False, False, True]),
+        denied=st.sampled_from([False, False, True]), lasts=st.sampled_from([None, 0, 3_600, 86_400 * 40]),
+    )  # fmt: skip
+    def override(
+        self, user: str, feature: str, limit: int | None, overage: bool, denied: bool, lasts: float | None
+    ) -> None:
+        now = self.clock.now
+        ends = None if lasts is None else now + timedelta(seconds=lasts)
+        terms = OverrideTerms(limit=limit, overage_enabled=overage, denied=denied, ends_at=ends)
+        real = self.world.engine.giving.set_override(TEST, user, feature, terms, reason="asked", by=TESTER)
+        self._match_given(
+            *self.both(
+                real,
+                lambda: self.reference.override(
+                    user, feature, limit, overage=overage, denied=denied, ends=ends, now=now
+                ),
+            )
+        )
+
+    @rule(user=user_names, which=st.integers(0, 5))
+    def end_given(self, user: str, which: int) -> None:
+        mine = self.reference.given.get(self.reference.names.get(user, 0))
+        if mine:
+            now, giving = self.clock.now, self.world.engine.giving
+            given = mine[which % len(mine)]
+            end = giving.end_override if given.override else giving.end_top_up
+            self._match_given(
+                *self.both(end(TEST, self.ids[given.number], by=TESTER), lambda: self.reference.end(user, which, now))
+            )
+
+    def _match_given(self, mine: Any, theirs: Any) -> None:
+        if mine is not None:
+            self.ids[theirs.number] = mine.given.id
+            assert (mine.given.start, mine.given.ends_at) == (theirs.start, theirs.ends)
+
     # --- usage
+
+    @rule(which=st.integers(0, 30))
+    def reverse(self, which: int) -> None:
+        """Undo a line of the ledger, whenever it was written."""
+        if self.lines:
+            number = which % len(self.lines)
+            entry_id, user_key = self.lines[number]
+            user = next((name for name, key in self.reference.names.items() if key == user_key), "nobody")
+            real = self.world.usage.reverse(TEST, entry_id, reason="wrong", by=TESTER, user_id=user)
+            mine, theirs = self.both(real, lambda: self.reference.reverse(number))
+            if mine is not None:
+                duplicate = "duplicate" if mine.duplicate else "first"
+                assert (mine.entry.outcome.value, mine.entry.change, duplicate) == theirs
+                if not mine.duplicate:
+                    self.lines.append((mine.entry.id, user_key))
 
     @rule(
         user=user_names, feature=feature_names, delta=deltas, add=st.sampled_from([True, True, True, False]),
@@ -287,6 +342,8 @@ class Machine(RuleBasedStateMachine):
             duplicate = "duplicate" if mine.duplicate else "first"
             assert (entry.outcome.value, entry.change, described(entry.consumption), duplicate) == theirs
             assert (entry.reason is None) == entry.recorded
+            if not mine.duplicate:
+                self.lines.append((entry.id, self.reference.names[user]))
 
     @rule(user=user_names, feature=feature_names, delta=st.sampled_from([1, 1, 2, 10, 0, -1]))
     def check(self, user: str, feature: str, delta: int) -> None:
@@ -319,27 +376,12 @@ class Machine(RuleBasedStateMachine):
         held = [held for subscriptions in self.reference.users.values() for held in subscriptions]
         if held:
             chosen = held[which % len(held)]
-            ends = period_of(chosen.start, "DAY", max(self.clock.now, chosen.start))[1]
+            ends = period(chosen.start, "DAY", max(self.clock.now, chosen.start))[1]
             self.clock.now = max(self.clock.now, (chosen.ends or ends or self.clock.now) - timedelta(seconds=before))
 
     @rule(seconds=st.sampled_from([0.001, 1, 3_600, 86_400, 86_400 * 32]))
     def clock_back(self, seconds: float) -> None:
         self.clock.advance(seconds=-seconds)
-
-
-def held(features: dict[str, Any]) -> tuple[PackageFeature, ...]:
-    return tuple(
-        PackageFeature(
-            feature_id=name,
-            allowance=Allowance(
-                limit=limit,
-                overage_enabled=overage,
-                reset_period=reset and ResetPeriod(reset),
-                combine=Combine.ADD if adds else Combine.HIGHEST,
-            ),
-        )
-        for name, (limit, overage, reset, adds) in features.items()
-    )
 
 
 @pytest.fixture

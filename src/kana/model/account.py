@@ -27,10 +27,10 @@ class Account:
         """Return the subscriptions that have not ended by now."""
         return [subscription for subscription in self.subscriptions if subscription.stands(now)]
 
-    @property
-    def subscribed_since(self) -> datetime | None:
-        """When the first subscription that ever gave access began, or begins; None if there is none."""
-        return min((each.start for each in self.subscriptions if each.ever_gave_access), default=None)
+    def subscribed_since(self, now: datetime) -> datetime | None:
+        """When the first subscription that gave access began; None if none has begun by now."""
+        begun = [each for each in self.subscriptions if each.ever_gave_access and each.has_begun(now)]
+        return min((each.start for each in begun), default=None)
 
     def time(self, clock: datetime) -> datetime:
         """Return the time for a change of this account: that of the clock, but never before an earlier change.

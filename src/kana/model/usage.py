@@ -221,9 +221,8 @@ def check_time(timestamp: datetime, account: Account, *, now: datetime) -> None:
             f"timestamp must be at most 5 minutes ahead of {now.isoformat()}, got {timestamp.isoformat()}",
             field="timestamp",
         )
-    since = account.subscribed_since
-    has_begun = since is not None and since <= now + CLOCKS_APART
-    if since is not None and has_begun and timestamp < since and since - timestamp > CLOCKS_APART:
+    since = account.subscribed_since(now)
+    if since is not None and timestamp < since and since - timestamp > CLOCKS_APART:
         raise InvalidValue(
             f"timestamp must not be before {since.isoformat()}, since when the user has been subscribed,"
             f" got {timestamp.isoformat()}",
