@@ -16,6 +16,10 @@ update user_import_pages set listed = $3 where import_id = $1 and page = $2;
 -- name: delete_user
 delete from users where bucket = $1 and user_key = $2;
 
+-- name: clear_time_zones
+-- Where a user lives.
+update subscriptions set calendar = 'UTC' where bucket = $1 and user_key = $2 and calendar is not null;
+
 -- name: clear_given
 -- What was given ends at $4 at the latest, and keeps who gave it, with $3 for the reason.
 update given
