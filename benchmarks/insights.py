@@ -84,6 +84,13 @@ async def _run(path: Path, now: datetime, rounds: int) -> dict[str, list[float]]
     return taken
 
 
+_COLUMNS = (
+    "bucket, user_key, id, environment, feature_id, action, delta, outcome, reason, change, subscription_id,"
+    " reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata, recorded_at"
+)
+"""Of entries, in the order of ``_entries``."""
+
+
 def fill(path: Path, now: datetime) -> None:
     """Write users, subscriptions, entries and totals straight into the tables."""
     connection = apsw.Connection(str(path))
@@ -99,7 +106,7 @@ def fill(path: Path, now: datetime) -> None:
          ((bucket, f"g{number}", bucket, key) for bucket, key, number in people)),
         ("insert into subscriptions values (?, ?, ?, 'test', 'pro', 'ACTIVE', ?, null)",
          ((bucket, key, _subscription(bucket, key), start) for bucket, key, _ in people)),
-        (f"insert into entries values ({', '.join('?' * 20)}, null)", _entries(people, start)),
+        (f"insert into entries ({_COLUMNS}) values ({', '.join('?' * 20)})", _entries(people, start)),
     ):  # fmt: skip
         connection.executemany(statement, rows)
     connection.execute(

@@ -50,6 +50,7 @@ PAGES: tuple[str, ...] = (
     "/user/new",
     "/user/edit?id=user-0",
     "/user/tokens?id=user-0",
+    "/user/merge?id=user-0",
     "/user/delete?id=user-0",
     "/users/import",
 )
@@ -240,6 +241,19 @@ FORMS: tuple[Form, ...] = (
         says="The subscription was cancelled.",
     ),
     Form(page="/user?id=ada", follow=("Revoke tokens",), press="Revoke", says="The tokens of ada were revoked."),
+    Form(
+        page="/user?id=ada",
+        follow=("Merge",),
+        fill={"Identifier of the other user": "nobody", "Type ada to confirm": "ada"},
+        press="Merge users",
+        says="User not found: 'nobody'",
+    ),
+    Form(
+        page="/user/merge?id=user-1",
+        fill={"Identifier of the other user": "ada", "Type user-1 to confirm": "user-1"},
+        press="Merge users",
+        says="user-1 was merged into ada.",
+    ),
     Form(
         page="/user?id=ada",
         follow=("Delete",),

@@ -36,7 +36,7 @@ _TOLD_IN_TESTS_OF_THEIR_OWN = {
     *("/feature", "/feature/new", "/developer/key", "/developer/rotate", "/developer/revoke", "/developer/secret"),
     *(f"/integrations/segment/rule{verb}" for verb in ("", "/new", "/delete")),
     *("/people/invite", "/people/role", "/people/disable", "/people/withdraw"),
-    *("/invite", "/account/password", "/user/delete"),
+    *("/invite", "/account/password", "/user/delete", "/user/merge"),
     *("/user/top-up", "/user/override", "/user/given/end"),
 }
 

@@ -20,6 +20,7 @@ NOT_PICTURED = {
     "/invite": "the sign-in with another heading",
     "/login/provider": "leads to the provider",
     "/login/provider/back": "leads back from it",
+    "/user/merge": "asks as archiving a package does",
     "/user/delete": "asks as archiving a package does",
     "/user/cancel": "asks as archiving a package does",
     "/package/publish": "asks as archiving a package does",

@@ -14,7 +14,7 @@ from kana.model.segment import MessageType
 from tests.api.admin import calls
 from tests.api.client.calls import WHOLE_USER
 from tests.api.segment import calls as segment
-from tests.isolation.sides import ADA, DELETED, FRESH, LEAVER, MOVER, RENAMED, Side
+from tests.isolation.sides import ADA, DELETED, FRESH, LEAVER, MERGED, MOVER, RENAMED, Side
 
 Variables = Callable[[Side], dict[str, Any]]
 
@@ -148,6 +148,10 @@ ADMIN: dict[str, Call] = {
     "Mutation.revokeUserTokens": Call(
         f"mutation($userId: String!) {{ revokeUserTokens(userId: $userId) {{ {calls.USER} }} }}",
         lambda _: {"userId": ADA},
+    ),
+    "Mutation.mergeUsers": Call(
+        f"mutation($from: String!, $into: String!) {{ mergeUsers(from: $from, into: $into) {{ {calls.USER} }} }}",
+        lambda _: {"from": MERGED, "into": ADA},
     ),
     "Mutation.deleteUser": Call(
         "mutation($userId: String!) { deleteUser(userId: $userId) { id isCleared } }", lambda _: {"userId": DELETED}

@@ -41,8 +41,8 @@ _TOKEN = re.compile(r"eyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]+")
 ADA, FRESH, MOVER, LEAVER, RENAMED = "ada", "fresh", "mover", "leaver", "to-rename"
 """Ada is on basic and has used some; fresh is on nothing; mover and leaver are on basic; renamed will be."""
 
-DELETED = "user-to-delete"
-"""On basic, with usage, until they are deleted."""
+DELETED, MERGED = "user-to-delete", "user-to-merge"
+"""On basic, with usage, until they are deleted, or merged into ada."""
 
 
 @dataclass
@@ -98,9 +98,9 @@ class Side:
             if package_id not in ("to-publish", "to-delete"):
                 self.ask(PUBLISH, id=package_id)
         self.ask(ARCHIVE, id="archived")
-        for user_id in (ADA, FRESH, MOVER, LEAVER, RENAMED, DELETED):
+        for user_id in (ADA, FRESH, MOVER, LEAVER, RENAMED, DELETED, MERGED):
             self.ask(CREATE_USER, input={"id": user_id, **self._person(), "metadata": metadata})
-        for user_id in (ADA, MOVER, LEAVER, DELETED):
+        for user_id in (ADA, MOVER, LEAVER, DELETED, MERGED):
             [made] = self.ask(SUBSCRIBE, userId=user_id, packageIds=["basic"])["subscribe"]
             self.subscriptions[user_id] = made["id"]
             made = self.ask(RECORD, input={"userId": user_id, "featureId": "message", "delta": self.number})

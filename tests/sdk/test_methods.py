@@ -38,7 +38,6 @@ from kana.sdk import (
     Rollover,
     SubscriptionStatus,
     User,
-    users,
 )
 from tests.sdk.people import meter, subscribed, value
 from tests.support.server import KanaServer
@@ -156,29 +155,6 @@ async def test_users_are_created_changed_read_and_listed(either: Any, number: in
     assert changed in await value(either.users.list())
     token = await value(either.users.generate_token(user_id=changed.id))
     assert token.token.count(".") == 2
-
-
-async def test_a_user_is_exported(either: Any, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All records, whatever number of pages they take."""
-    user_id = f"exported-{number}"
-    await value(either.users.create(id=user_id, name="Ada", metadata={"a": 1}))
-    for size in (200, 1):
-        monkeypatch.setattr(users, "EXPORT_PAGE", size)
-        user, user_s_id = await value(either.users.export(user_id=user_id))
-        assert (user["kind"], user["name"], user["metadata"]) == ("user", "Ada", {"a": 1})
-        assert user_s_id == {"kind": "id", "id": user_id, "since": None, "until": None}
-
-
-async def test_a_user_is_deleted(either: Any, number: int) -> None:
-    """They are found no more, and their id is free for somebody else."""
-    user_id = f"deleted-{number}"
-    await value(either.users.create(id=user_id, name="Ada"))
-    deleted = await value(either.users.delete(user_id=user_id))
-    assert deleted.is_cleared
-    assert deleted.id.startswith("deleted-user:")
-    with pytest.raises(UserNotFound):
-        await value(either.users.retrieve(id=user_id))
-    assert (await value(either.users.create(id=user_id))).name is None
 
 
 async def test_a_users_tokens_are_revoked(either: Any, server: KanaServer, number: int) -> None:
@@ -339,6 +315,7 @@ async def test_errors_of_the_server_are_raised_by_their_class(either: Any, user:
         (UserNotFound, lambda: either.users.revoke_tokens(user_id="nobody")),
         (UserNotFound, lambda: either.users.delete(user_id="nobody")),
         (UserNotFound, lambda: either.users.export(user_id="nobody")),
+        (UserNotFound, lambda: either.users.merge(source="nobody", into=user)),
         (FeatureNotFound, lambda: either.features.record_usage(user_id=user, feature_id="nothing")),
         (FeatureNotFound, lambda: either.features.retrieve(id="nothing")),
         (PackageNotFound, lambda: either.packages.retrieve(id="nothing")),

@@ -25,6 +25,7 @@ from kana.engine.users.exports import ExportEngine
 from kana.engine.users.giving import GivingEngine
 from kana.engine.users.holdings import HoldingEngine
 from kana.engine.users.imports import ImportEngine
+from kana.engine.users.merges import MergeEngine
 from kana.engine.users.profile import ProfileEngine
 from kana.model.segment import Message, SegmentEvent
 from kana.model.value import value_object
@@ -42,6 +43,7 @@ class Engine:
     deletions: DeletionEngine
     directory: DirectoryEngine
     exports: ExportEngine
+    merges: MergeEngine
     giving: GivingEngine
     imports: ImportEngine
     profiles: ProfileEngine
@@ -82,6 +84,7 @@ class Engine:
             deletions=DeletionEngine(store.deletions, clock=clock),
             directory=DirectoryEngine(store.users, store.ledger, clock=clock),
             exports=ExportEngine(store.exports),
+            merges=MergeEngine(store.merges, clock=clock, ids=ids),
             giving=GivingEngine(store.users, clock=clock, ids=ids),
             imports=ImportEngine(store.imports, clock=clock, ids=ids),
             profiles=ProfileEngine(store.users, store.ledger, clock=clock),

@@ -53,9 +53,10 @@ def had_id(spans: Iterable[IdSpan], user_id: str | None, moment: datetime) -> bo
     return any(span.id == user_id and span.covers(moment) for span in spans)
 
 
-def texts_of(user: User) -> tuple[str, ...]:
-    """Return the texts besides the id that say who a user is."""
-    return tuple(text for text in (user.name, user.email, user.billing_id) if text is not None)
+def texts_of(*users: User) -> tuple[str, ...]:
+    """Return the texts besides their ids that say who users are, each once."""
+    texts = (text for user in users for text in (user.name, user.email, user.billing_id) if text is not None)
+    return tuple(dict.fromkeys(texts))
 
 
 def is_telling(text: str) -> bool:
@@ -67,7 +68,8 @@ def is_telling(text: str) -> bool:
 class Deletion:
     """A user who was deleted: where what they used stays, what stands in place of their id, and what to look for.
 
-    ``texts`` are their name, e-mail and billing id. What belongs to the user is cleared whole. In what others wrote,
+    ``texts`` are their name, e-mail and billing id. ``merged`` are the buckets and keys of those who were merged into
+    them, of whom everything is deleted too. What belongs to the user is cleared whole. In what others wrote,
     only *telling* texts are replaced, so that the id "pro" does not change what is said about a package of that name.
     """
 
@@ -78,6 +80,7 @@ class Deletion:
     deleted_at: datetime
     spans: tuple[IdSpan, ...]
     texts: tuple[str, ...]
+    merged: tuple[tuple[int, int], ...] = ()
 
     def had(self, user_id: str | None, moment: datetime) -> bool:
         """Whether the user had an id at a moment."""

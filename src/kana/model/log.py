@@ -20,9 +20,9 @@ class LogLine:
 
     ``before`` and ``after`` are the values as JSON; None if there was nothing.
     ``subject_kind`` is "feature", "package", "key", "settings", "signing secret", "user", "subscription" (whose id
-    is the user's), "users" (a file of them) or "user tokens"; ``action`` "created", "updated", "deleted", "revoked"
-    or "imported". What a product does to its users by the API is not an administrative change and not in the log.
-    Ids grow with time.
+    is the user's), "users" (a file of them) or "user tokens"; ``action`` "created", "updated", "deleted", "revoked",
+    "imported" or "merged". What a product does to its users by the API is not an administrative change and not in the
+    log. Ids grow with time.
     """
 
     id: int

@@ -23,6 +23,7 @@ ENTRIES: Final = query(
 ENTRY: Final = query("entry(userId: String!, id: String!)", Entry)
 REVOKE_TOKENS: Final = mutation("revokeUserTokens(userId: String!)", User)
 EXPORT: Final = query("exportUser(userId: String!, first: Int, after: String)", UserExport)
+MERGE: Final = mutation("mergeUsers(from: String!, into: String!)", User)
 DELETE: Final = mutation("deleteUser(userId: String!)", DeletedUser)
 
 
@@ -165,6 +166,21 @@ class Users(Group[D]):
             after = page.end_cursor
             if after is None:
                 return records
+
+    @operation
+    def merge(self, *, source: str, into: str) -> Steps[User]:
+        """Merge the user ``source`` into the user ``into``, and return the latter; it cannot be undone.
+
+        The id ``source`` leads to the other user from then on, whose counters include what both used in the current
+        periods of features that both have.
+
+        Raises:
+            UserNotFound: there is no such user.
+            Conflict: both are the same user, or ``source`` was merged before.
+            OutcomeUnknown: the answer was lost; call again, and Conflict means that they were merged.
+        """
+        users: dict[str, Any] = {"from": source, "into": into}
+        return self._core.ask(MERGE, **users)
 
     @operation
     def delete(self, *, user_id: str) -> Steps[DeletedUser]:

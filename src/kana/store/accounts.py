@@ -27,6 +27,7 @@ from kana.store.users import (
     load_user,
     load_user_ref,
     load_users,
+    load_users_by_id,
     lock_user_ref,
     take_id,
     tokens_log_row,
@@ -204,12 +205,7 @@ class Accounts:
 
     async def users_by_id(self, environment: Environment, ids: Sequence[str]) -> Mapping[str, User]:
         """Return those of the users who exist."""
-
-        async def work(session: Session) -> Mapping[str, User]:
-            found = await load_users(session, "load_users_by_id", environment.value, session.array(ids))
-            return {user.id: user for user in found}
-
-        return await self._transactions.read_aside(work)
+        return await self._transactions.read_aside(lambda session: load_users_by_id(session, environment, ids))
 
     async def users_by_email(self, environment: Environment, email: str, *, limit: int) -> list[User]:
         """Return users with this e-mail and a billing id, the oldest first."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from typing import TypeAlias
 
 from kana.engine.ports.deletions import Mark
 from kana.engine.ports.users import Signed
@@ -16,10 +18,11 @@ from kana.model.segment import MessageType, SegmentEvent
 from kana.model.user import User
 from kana.store.accounts import load_account
 from kana.store.log import described, log_line_from
+from kana.store.merges import load_merged
 from kana.store.segment import event_from
 from kana.store.session import Row, Session, Transactions
 from kana.store.subscriptions import subscription_row
-from kana.store.unfinished import bounds_of, deletion_from, load_deletions, load_spans
+from kana.store.unfinished import bounds_of, load_deletion, load_deletions
 from kana.store.users import deleted_log_row, leave_id, load_user, lock_user_ref
 from kana.store.values import to_json
 
@@ -33,6 +36,10 @@ LINES = 100
 """How many lines of the log are read in one transaction."""
 
 
+_Stage: TypeAlias = Callable[[Deletion, int], Awaitable[int | None]]
+"""Clears a page after a number; returns the last number, or None at its end."""
+
+
 class Deletions:
     """Deletes users. ``DeletionStore`` says what each call promises."""
 
@@ -40,7 +47,6 @@ class Deletions:
         """``erase`` removes overwritten data from the database's files, where it would otherwise stay for a while."""
         self._transactions = transactions
         self._erase = erase
-        self._stages = (self._clear_entries, self._clear_events, self._clear_mentions, self._clear_log)
 
     async def begin_deletion(
         self, environment: Environment, user_id: str, *, surrogate: str, signed: Signed
@@ -51,18 +57,20 @@ class Deletions:
             await session.rows("lock_imports", environment.value)
             account = await load_account(session, await lock_user_ref(session, environment, user_id))
             user = await load_user(session, account.user)
+            merged = [each.user for each in await load_merged(session, user.bucket, user.key)]
             now = account.time(signed.clock())
             ended = rules.end_all(account, now=now)
             await session.many("put_subscription", [subscription_row(environment, each) for each in ended])
-            await session.execute("clear_given", user.bucket, user.key, FORGOTTEN, to_milliseconds(now))
-            await leave_id(session, user, now=now, is_leaving=True)
+            for each in (user, *merged):
+                await session.execute("clear_given", each.bucket, each.key, FORGOTTEN, to_milliseconds(now))
+                await leave_id(session, user, user_id=each.id, now=now, is_leaving=True)
+                await _leave_imports(session, each)
             await session.execute("delete_user", user.bucket, user.key)
-            told = (surrogate, to_milliseconds(now), to_json(texts_of(user)))
-            await session.execute("add_deleted_user", user.bucket, user.key, environment.value, *told)
-            await session.execute("add_log_line", *deleted_log_row(surrogate, environment, by=signed.by, now=now))
-            await _leave_imports(session, user)
+            told = (surrogate, to_milliseconds(now), to_json(texts_of(user, *merged)))
             row = (user.bucket, user.key, environment.value, *told)
-            return deletion_from(row, await load_spans(session, environment, user.bucket, user.key))
+            await session.execute("add_deleted_user", *row)
+            await session.execute("add_log_line", *deleted_log_row(surrogate, environment, by=signed.by, now=now))
+            return await load_deletion(session, row)
 
         return await self._transactions.write(work)
 
@@ -72,30 +80,35 @@ class Deletions:
 
     async def clear_page(self, deletion: Deletion, mark: Mark) -> Mark | None:
         """Clear a page of the stage, or go to the next one."""
-        if mark.stage < len(self._stages):
-            after = await self._stages[mark.stage](deletion, mark.after)
+        stages = self._stages(deletion)
+        if mark.stage < len(stages):
+            after = await stages[mark.stage](deletion, mark.after)
             return Mark(mark.stage + 1) if after is None else Mark(mark.stage, after)
         await self._finish(deletion)
         return None
 
+    def _stages(self, deletion: Deletion) -> Sequence[_Stage]:
+        places = ((deletion.bucket, deletion.key), *deletion.merged)
+        ledgers = [partial(self._clear_entries, *place) for place in places]
+        return (*ledgers, self._clear_events, self._clear_mentions, self._clear_log)
+
     async def _finish(self, deletion: Deletion) -> None:
         async def work(session: Session) -> None:
             await session.execute("delete_former_ids", deletion.bucket, deletion.key)
+            await session.execute("delete_merged_users", deletion.bucket, deletion.key)
             await session.execute("finish_deletion", deletion.bucket, deletion.key)
 
         await self._transactions.write(work)
         if self._erase is not None:
             await self._erase()
 
-    async def _clear_entries(self, deletion: Deletion, after: int) -> int | None:
-        whose = (deletion.bucket, deletion.key)
-
+    async def _clear_entries(self, bucket: int, key: int, _deletion: Deletion, after: int) -> int | None:
         async def work(session: Session) -> int | None:
-            found = await session.rows("next_entries", *whose, after, ENTRIES)
+            found = await session.rows("next_entries", bucket, key, after, ENTRIES)
             if not found:
                 return None
             last = int(found[-1][0])
-            await session.execute("clear_entries", *whose, after, last)
+            await session.execute("clear_entries", bucket, key, after, last)
             return last
 
         return await self._transactions.write(work)

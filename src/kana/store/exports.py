@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from kana.engine.ports.exports import Bookmark, Kept, Total
@@ -10,12 +10,14 @@ from kana.errors import UserNotFound
 from kana.model.deletion import IdSpan, had_id
 from kana.model.environment import Environment, bucket_of
 from kana.model.log import NOT_USERS
+from kana.model.merge import MergedUser
 from kana.model.period import from_milliseconds
 from kana.model.text import NUMBER_MAX, shown
 from kana.model.user import UserRef
 from kana.store.accounts import load_account
 from kana.store.entries import counter_from, entry_from
 from kana.store.log import log_line_from
+from kana.store.merges import load_merged
 from kana.store.segment import event_from
 from kana.store.session import Session, Transactions
 from kana.store.unfinished import bounds_of, load_spans
@@ -24,6 +26,8 @@ from kana.store.users import load_user, load_user_ref
 _After: TypeAlias = tuple[int | str, ...]
 _Page: TypeAlias = tuple[Sequence[Kept], _After | None]
 """What a stage read, and what it read last; None at its end."""
+
+_Stage: TypeAlias = Callable[[Session, UserRef, _After, int], Awaitable[_Page]]
 
 
 _KEY = [int, str, str, int]
@@ -35,8 +39,6 @@ class Exports:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._stages = (_read_user, _read_ids, _read_subscriptions, _read_given, _read_counters, _read_entries,
-                        _read_events, _read_log)  # fmt: skip
 
     async def export_page(
         self, environment: Environment, user_id: str, bookmark: Bookmark | None, *, limit: int
@@ -48,15 +50,38 @@ class Exports:
             at = bookmark or Bookmark(user.key)
             if at.user_key != user.key:
                 raise UserNotFound(f"User not found: {shown(user_id)}; somebody else has this id now")
-            if not 0 <= at.stage < len(self._stages):
+            merged = await load_merged(session, user.bucket, user.key)
+            stages = _stages(user, merged)
+            if not 0 <= at.stage < len(stages):
                 return [], None
-            kept, after = await self._stages[at.stage](session, user, at.after, limit)
+            kept, after = await stages[at.stage](session, user, at.after, limit)
             if after is not None:
                 return kept, Bookmark(user.key, at.stage, after)
-            is_last = at.stage + 1 == len(self._stages)
+            is_last = at.stage + 1 == len(stages)
             return kept, None if is_last else Bookmark(user.key, at.stage + 1)
 
         return await self._transactions.read_aside(work)
+
+
+def _stages(user: UserRef, merged: Sequence[MergedUser]) -> Sequence[_Stage]:
+    """Return what is read one after the other. Those who were merged into the user come last, as more may come."""
+    own = (_read_user, _read_ids, *_held_by(user), _read_events, _read_log)
+    theirs = (stage for each in merged for stage in _held_by(_ref_of(each)))
+    return (*own, _read_merged, *theirs)
+
+
+def _held_by(whose: UserRef) -> Sequence[_Stage]:
+    """Return what reads what is stored under one key."""
+
+    def reads(read: _Stage) -> _Stage:
+        return lambda session, _, after, limit: read(session, whose, after, limit)
+
+    return [reads(read) for read in (_read_subscriptions, _read_given, _read_counters, _read_entries)]
+
+
+def _ref_of(merged: MergedUser) -> UserRef:
+    user = merged.user
+    return UserRef(user.environment, user.bucket, user.key, user.id)
 
 
 def _from(kept: Sequence[Kept], after: _After, limit: int) -> _Page:
@@ -73,6 +98,10 @@ def _number(after: _After) -> int:
 
 async def _read_user(session: Session, user: UserRef, _after: _After, _limit: int) -> _Page:
     return [await load_user(session, user)], None
+
+
+async def _read_merged(session: Session, user: UserRef, after: _After, limit: int) -> _Page:
+    return _from(await load_merged(session, user.bucket, user.key), after, limit)
 
 
 async def _read_ids(session: Session, user: UserRef, after: _After, limit: int) -> _Page:
@@ -130,4 +159,7 @@ async def _read_log(session: Session, user: UserRef, after: _After, limit: int) 
 
 
 async def _spans(session: Session, user: UserRef) -> tuple[IdSpan, ...]:
-    return await load_spans(session, user.environment, user.bucket, user.key, present=[user.id])
+    own = await load_user(session, user)
+    merged = await load_merged(session, user.bucket, user.key)
+    present = [own.id, *(each.user.id for each in merged)]
+    return await load_spans(session, user.environment, user.bucket, user.key, present=present)

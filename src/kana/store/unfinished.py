@@ -19,7 +19,7 @@ from kana.store.values import optional_milliseconds, optional_moment
 async def load_deletions(session: Session, environment: Environment) -> list[Deletion]:
     """Return the deletions that are not finished: what is read now is to be shown as they will leave it."""
     rows = await session.rows("list_deletions", environment.value)
-    return [deletion_from(row, await load_spans(session, environment, row[0], row[1])) for row in rows]
+    return [await load_deletion(session, row) for row in rows]
 
 
 async def load_spans(
@@ -66,14 +66,17 @@ def bounds_of(span: IdSpan) -> tuple[int, int]:
     return (-NUMBER_MAX if since is None else since, NUMBER_MAX if until is None else until)
 
 
-def deletion_from(row: Row, spans: tuple[IdSpan, ...]) -> Deletion:
-    """Read a row of ``list_deletions``."""
+async def load_deletion(session: Session, row: Row) -> Deletion:
+    """Read a row of ``list_deletions``, and what belongs to it."""
+    bucket, key, environment = row[0], row[1], Environment(row[2])
+    merged = await session.rows("list_merged_users", bucket, key)
     return Deletion(
-        environment=Environment(row[2]),
-        bucket=row[0],
-        key=row[1],
+        environment=environment,
+        bucket=bucket,
+        key=key,
         surrogate=row[3],
         deleted_at=from_milliseconds(row[4]),
         texts=tuple(json.loads(row[5])),
-        spans=spans,
+        spans=await load_spans(session, environment, bucket, key),
+        merged=tuple((each[0], each[1]) for each in merged),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from kana.engine.ports.imports import RowMerge
@@ -15,7 +15,7 @@ from kana.model.user_import import Row, UserImport
 from kana.store.log import log_row
 from kana.store.session import Row as Columns
 from kana.store.session import Session, Transactions
-from kana.store.users import load_users, user_id_row, user_row
+from kana.store.users import load_users_by_id, user_id_row, user_row
 from kana.store.values import to_json
 
 _DROPPED = "The import was given up because it made no progress for too long; nothing was imported, try again"
@@ -104,7 +104,7 @@ class UserImports:
 
 async def _merge(session: Session, environment: Environment, rows: Sequence[Row], merge: RowMerge) -> tuple[int, int]:
     """Write the users of rows; return how many were created and how many changed."""
-    there = await _lock(session, environment, [row.id for row in rows])
+    there = await load_users_by_id(session, environment, [row.id for row in rows], locked=True)
     merged = [(there.get(row.id), merge(environment, row, there.get(row.id))) for row in rows]
     made = [new for old, new in merged if old is None]
     changed = [new for old, new in merged if old is not None and new != old]
@@ -114,11 +114,6 @@ async def _merge(session: Session, environment: Environment, rows: Sequence[Row]
             raise Conflict(_TAKEN)
     await session.many("put_user", [user_row(user) for user in [*made, *changed]])
     return len(made), len(changed)
-
-
-async def _lock(session: Session, environment: Environment, ids: Sequence[str]) -> Mapping[str, User]:
-    found = await load_users(session, "lock_users_by_id", environment.value, session.array(ids))
-    return {user.id: user for user in found}
 
 
 async def _count_ids(session: Session, environment: Environment, users: Sequence[User]) -> int:

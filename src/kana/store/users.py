@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from kana.engine.ports.users import Signed
@@ -58,6 +59,16 @@ async def load_users(session: Session, statement: str, *bindings: object) -> lis
     return [user_from(row) for row in await session.rows(statement, *bindings)]
 
 
+async def load_users_by_id(
+    session: Session, environment: Environment, ids: Sequence[str], *, locked: bool = False
+) -> Mapping[str, User]:
+    """Return those of the users who exist by the ids that lead to them; ``locked`` to the end of the transaction."""
+    buckets = session.array(sorted({bucket_of(environment, each) for each in ids}))
+    statement = "lock_users_by_id" if locked else "load_users_by_id"
+    found = await session.rows(statement, environment.value, buckets, session.array(ids))
+    return {row[-1]: user_from(row) for row in found}
+
+
 async def take_id(session: Session, user: User) -> None:
     """Take an id for a user.
 
@@ -72,9 +83,15 @@ async def take_id(session: Session, user: User) -> None:
     raise Conflict(f"User {shown(user.id)} already exists; a user's id is unique")
 
 
-async def leave_id(session: Session, user: User, *, now: datetime, is_leaving: bool = False) -> None:
-    """Give back a user's id, and keep that they had it; ``is_leaving`` keeps others from taking it for now."""
-    key = (bucket_of(user.environment, user.id), user.environment.value, user.id)
+async def leave_id(
+    session: Session, user: User, *, now: datetime, user_id: str | None = None, is_leaving: bool = False
+) -> None:
+    """Give back a user's id, and keep that they had it; ``is_leaving`` keeps others from taking it for now.
+
+    ``user_id`` is another id that leads to them.
+    """
+    user_id = user.id if user_id is None else user_id
+    key = (bucket_of(user.environment, user_id), user.environment.value, user_id)
     await session.execute("delete_user_id", *key)
     await session.execute("add_former_id", *key, to_milliseconds(now), user.bucket, user.key, int(is_leaving))
 
@@ -139,6 +156,13 @@ def deleted_log_row(surrogate: str, environment: Environment, *, by: Actor, now:
     """Write the line for a deleted user, which says nothing of who they were."""
     subject = ("user", surrogate)
     return log_row("deleted", subject, environment=environment, before=None, after=None, by=by, now=now)
+
+
+def merged_log_row(source: User, target: User, *, by: Actor, now: datetime) -> Row:
+    """Write the line for a user who was merged into another, under the id of the other."""
+    subject = ("user", target.id)
+    before, after = {"id": source.id}, {"id": target.id}
+    return log_row("merged", subject, environment=target.environment, before=before, after=after, by=by, now=now)
 
 
 def tokens_log_row(user: User, *, by: Actor, now: datetime) -> Row:

@@ -64,8 +64,8 @@ _BINDINGS = (
 )
 
 
-_PARTS = ("schema", "types", "allowances", "giving", "subscriptions", "ledger", "inputs")
-"""Queries and mutations, types, what packages allow, gifts to single users, subscriptions, the ledger, and inputs."""
+_PARTS = ("schema", "types", "allowances", "giving", "subscriptions", "user_life", "ledger", "inputs")
+"""Queries and mutations, types, what packages allow, gifts, subscriptions, ends of users, the ledger, and inputs."""
 
 
 def read_definitions() -> str:

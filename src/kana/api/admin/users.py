@@ -77,6 +77,16 @@ async def revoke_user_tokens(_root: object, info: Info, *, user_id: str) -> User
     )
 
 
+@mutation.field("mergeUsers")
+async def merge_users(_root: object, info: Info, *, into: str, **given: str) -> User:
+    """Merge one user into another. The arguments are a mapping, because `from` cannot be a name in Python."""
+    context = info.context
+    source = given_id(given["from"], field="from")
+    return await context.engine.merges.merge(
+        context.environment, source, given_id(into, field="into"), by=context.actor
+    )
+
+
 @mutation.field("deleteUser")
 async def delete_user(_root: object, info: Info, *, user_id: str) -> DeletedUser:
     """Delete a user with everything that says who they are."""

@@ -10,6 +10,7 @@ from kana.model.environment import Environment
 from kana.model.given import Given
 from kana.model.grant import CounterKey
 from kana.model.log import LogLine
+from kana.model.merge import MergedUser
 from kana.model.segment import SegmentEvent
 from kana.model.subscription import Subscription
 from kana.model.usage import Entry
@@ -23,7 +24,7 @@ class Total(NamedTuple):
     used: int
 
 
-Kept: TypeAlias = User | IdSpan | Subscription | Given | Total | Entry | SegmentEvent | LogLine
+Kept: TypeAlias = User | MergedUser | IdSpan | Subscription | Given | Total | Entry | SegmentEvent | LogLine
 """One thing that is kept of a user."""
 
 

@@ -10,6 +10,7 @@ from kana.engine.ports.deletions import DeletionStore
 from kana.engine.ports.exports import ExportStore
 from kana.engine.ports.imports import UserImportStore
 from kana.engine.ports.insights import InsightStore
+from kana.engine.ports.merges import MergeStore
 from kana.engine.ports.segment import SegmentStore
 from kana.engine.ports.usage import AuditStore, Ledger
 from kana.engine.ports.users import AccountStore
@@ -36,6 +37,11 @@ class Store(Protocol):
     @property
     def deletions(self) -> DeletionStore:
         """Deleting users."""
+        ...
+
+    @property
+    def merges(self) -> MergeStore:
+        """Merging users."""
         ...
 
     @property

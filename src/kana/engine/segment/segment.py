@@ -192,6 +192,8 @@ class SegmentEngine:
     async def _put_user_once(self, environment: Environment, identity: Identity) -> None:
         by_id = await self._user(environment, identity.user_id)
         by_email: list[User] = []
+        if by_id is not None:
+            identity = replace(identity, user_id=by_id.id)  # Another one if this id was merged into that user.
         if by_id is None and identity.email is not None:
             by_email = await self._users.users_by_email(environment, identity.email, limit=_SAME_EMAIL_MAX)
         found = same_person(by_id, by_email)

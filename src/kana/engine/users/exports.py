@@ -15,6 +15,7 @@ from kana.model.environment import Environment
 from kana.model.given import Given, TopUp
 from kana.model.grant import CounterKey
 from kana.model.log import LogLine
+from kana.model.merge import MergedUser
 from kana.model.page import page_size
 from kana.model.segment import SegmentEvent
 from kana.model.subscription import Subscription
@@ -115,6 +116,8 @@ def record_of(kept: Kept) -> Record:
     match kept:
         case User():
             return _user(kept)
+        case MergedUser():
+            return {**_user(kept.user), "kind": "mergedUser", "mergedAt": _time(kept.merged_at)}
         case IdSpan():
             return {"kind": "id", "id": kept.id, "since": _optional(kept.since), "until": _optional(kept.until)}
         case Subscription():
@@ -200,6 +203,7 @@ def _entry(entry: Entry) -> Record:
         "outcome": entry.outcome,
         "reason": entry.reason,
         "change": entry.change,
+        "reverses": None if entry.reverses is None else str(entry.reverses),
         "postings": [{**_counter(posting.counter), "change": posting.change} for posting in entry.postings],
         "consumption": consumption
         and {

@@ -15,6 +15,7 @@ from kana.store.deletions import Deletions
 from kana.store.exports import Exports
 from kana.store.insights import Insights
 from kana.store.keys import Keys
+from kana.store.merges import Merges
 from kana.store.postgres.database import TRANSACTION_S, Database
 from kana.store.postgres.faults import Failure, refuse_for_good, translate
 from kana.store.postgres.ledger import PostgresLedger
@@ -45,6 +46,7 @@ class PostgresStore:
         self.keys = Keys(transactions, seal)
         self.colleagues = Colleagues(transactions)
         self.imports = UserImports(transactions)
+        self.merges = Merges(transactions, catalogs)
         self.exports = Exports(transactions)
         self.deletions = Deletions(transactions)
         self.segment = Segment(transactions)

@@ -12,6 +12,7 @@ from kana.store.deletions import Deletions
 from kana.store.exports import Exports
 from kana.store.insights import Insights
 from kana.store.keys import Keys
+from kana.store.merges import Merges
 from kana.store.sealing import UNSEALED, Seal
 from kana.store.segment import Segment
 from kana.store.sqlite.database import Database
@@ -50,6 +51,7 @@ class SqliteStore:
         self.keys = Keys(transactions, seal, erase=database.empty_log)
         self.colleagues = Colleagues(transactions)
         self.imports = UserImports(transactions)
+        self.merges = Merges(transactions, catalogs)
         self.exports = Exports(transactions)
         self.deletions = Deletions(transactions, erase=database.empty_log)
         self.segment = Segment(transactions)
