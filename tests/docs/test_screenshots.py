@@ -23,6 +23,8 @@ NOT_PICTURED = {
     "/user/merge": "asks as archiving a package does",
     "/user/delete": "asks as archiving a package does",
     "/user/cancel": "asks as archiving a package does",
+    "/user/resume": "asks as archiving a package does",
+    "/user/given/end": "asks as archiving a package does",
     "/package/publish": "asks as archiving a package does",
     "/package/unarchive": "asks as archiving a package does",
     "/package/delete": "asks as archiving a package does",
