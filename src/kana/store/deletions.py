@@ -62,6 +62,7 @@ class Deletions:
             ended = rules.end_all(account, now=now)
             await session.many("put_subscription", [subscription_row(environment, each) for each in ended])
             for each in (user, *merged):
+                await session.execute("clear_time_zones", each.bucket, each.key)
                 await session.execute("clear_given", each.bucket, each.key, FORGOTTEN, to_milliseconds(now))
                 await leave_id(session, user, user_id=each.id, now=now, is_leaving=True)
                 await _leave_imports(session, each)
