@@ -318,3 +318,15 @@ async def test_an_end_is_taken_back(world: World, ends: str) -> None:
         await world.accounts.resume_subscription(TEST, number)
     with pytest.raises(SubscriptionNotFound):
         await world.accounts.resume_subscription(TEST, 1)
+
+
+@pytest.mark.parametrize("delta", [5, 99])
+async def test_a_user_is_merged_into_counters_that_go_on(world: World, delta: int) -> None:
+    """What is moved there is posted where it counts, also beyond the limit, and is told of the package of now."""
+    await carried_over(world)
+    await world.accounts.create_user(TEST, id="bob")
+    await world.accounts.subscribe(TEST, "bob", ["pro"])
+    await world.usage.record(a_usage(delta, user_id="bob"))
+    await world.engine.merges.merge(TEST, "bob", "ada", by=TESTER)
+    assert await used(world) == (4 + delta, 100)
+    assert (await world.store.audits.audit()).is_clean

@@ -13,7 +13,7 @@ from kana.model.effective import effective
 from kana.model.entitlement import Outcome, Place, Standing, place_at
 from kana.model.grant import CounterKey
 from kana.model.text import UNITS_MAX
-from kana.model.usage import Action, Entry, Usage, settle
+from kana.model.usage import Action, Entry, Usage, package_of, posted, settle
 from kana.model.user import User, UserRef
 from kana.model.value import value_object
 
@@ -103,20 +103,18 @@ def _entry(usage: Usage, user: UserRef, standing: Standing, now: datetime, next_
     entry = settle(usage, user, standing, entry_id=next_id(), now=now)
     if not entry.recorded:
         entry = _beyond_the_limit(entry, standing)
-    grants = standing.grants
-    holder = standing.entitlement.holder
-    return MovedEntry(entry, holder.package_id if grants is None else grants.of(entry.counter).package_id)
+    return MovedEntry(entry, package_of(entry, standing))
 
 
 def _beyond_the_limit(entry: Entry, standing: Standing) -> Entry:
     """Return an entry as if the limit were no reason to refuse it."""
-    split = () if standing.grants is None else standing.grants.postings(entry.delta)
+    counter, split = posted(standing, entry.delta)
     return replace(
         entry,
         outcome=Outcome.RECORDED,
         reason=None,
         change=entry.delta,
-        counter=split[0].counter if split else standing.counter,
+        counter=counter,
         consumption=standing.entitlement.consumption(standing.used + entry.delta),
-        split=split if len(split) > 1 else (),
+        split=split,
     )

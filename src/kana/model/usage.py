@@ -173,13 +173,8 @@ def settle(usage: Usage, user: UserRef, standing: Standing | None, *, entry_id: 
         now = max(now, standing.entitlement.begins)
         change = usage.change_of(standing.used)
         decision = standing.decide(change, moves=True)
-        if standing.grants is not None and decision.access:
-            split = standing.grants.postings(change)
-            counter = split[0].counter if split else counter
-        told = counter.told_of(_taken_from(standing, counter))
-        if told != counter and decision.access:
-            split = split or (Posting(counter, change),)
-        counter = told
+        counter, split = posted(standing, change if decision.access else 0)
+        split = split if decision.access else ()
     recorded = decision.outcome is Outcome.RECORDED
     return Entry(
         id=entry_id,
@@ -199,12 +194,28 @@ def settle(usage: Usage, user: UserRef, standing: Standing | None, *, entry_id: 
         metadata=usage.metadata,
         occurred_at=usage.timestamp or now,
         recorded_at=now,
-        split=split if len(split) > 1 or (split and split[0].counter != counter) else (),
+        split=split,
     )
 
 
-def _taken_from(standing: Standing, counter: CounterKey) -> int:
-    """Return the id of what a counter's units come from."""
+def posted(standing: Standing, change: int) -> tuple[CounterKey, tuple[Posting, ...]]:
+    """Return the counter that an entry names, and what it moves in which, if that is not its change in this one."""
+    moved = () if standing.grants is None else standing.grants.postings(change)
+    counter = moved[0].counter if moved else standing.counter
+    told = counter.told_of(_holder_id(standing, counter))
+    if told == counter:
+        return counter, moved if len(moved) > 1 else ()
+    return told, moved or (Posting(counter, change),)
+
+
+def package_of(entry: Entry, standing: Standing) -> str:
+    """Return the package that an entry counts for."""
+    if standing.grants is None:
+        return standing.entitlement.holder.package_id
+    return standing.grants.of(entry.split[0].counter if entry.split else entry.counter).package_id
+
+
+def _holder_id(standing: Standing, counter: CounterKey) -> int:
     return standing.entitlement.holder.id if standing.grants is None else standing.grants.of(counter).holder_id
 
 

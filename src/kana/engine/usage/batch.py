@@ -25,7 +25,7 @@ from kana.model.package import NO_PACKAGE
 from kana.model.reversal import Reversal, check_reversible, reverse
 from kana.model.tally import Tallies
 from kana.model.text import shown
-from kana.model.usage import Entry, Receipt, Usage, check_time, settle
+from kana.model.usage import Entry, Receipt, Usage, check_time, package_of, settle
 from kana.model.user import UserRef
 
 NamedUser = tuple[Environment, str]
@@ -179,12 +179,11 @@ class Batch:
                 self._answers[number] = _answer_again(first, placed.request)
 
     def _decide_usage(self, usage: Usage, user: UserRef, place: Place | None, so_far: dict[CounterKey, int]) -> Entry:
-        standing, package_id = None, NO_PACKAGE
+        standing = None
         if place is not None:
-            standing, package_id = place.standing(so_far), place.entitlement.holder.package_id
+            standing = place.standing(so_far)
         entry = settle(usage, user, standing, entry_id=self._next_id(), now=self._now)
-        if standing is not None and standing.grants is not None:
-            package_id = standing.grants.of(entry.split[0].counter if entry.split else entry.counter).package_id
+        package_id = NO_PACKAGE if standing is None else package_of(entry, standing)
         return self._keep(entry, package_id, so_far)
 
     def _decide_reversal(
