@@ -47,6 +47,8 @@ PAGES: tuple[str, ...] = (
     "/subscribers?q=nobody",
     "/user?id=user-0",
     "/user/ledger?id=user-0&feature=message&outcome=REFUSED&from=2026-03-01",
+    "/user/why?id=user-0",
+    "/user/why?id=user-0&delta=20",
     "/user/new",
     "/user/edit?id=user-0",
     "/user/tokens?id=user-0",

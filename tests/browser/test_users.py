@@ -27,9 +27,13 @@ async def test_usage_over_time_is_drawn(desk: Desk, browser: Browser) -> None:
         await page.goto("/test/user?id=user-0")
         await expect(page.locator(".kana-chart canvas")).to_be_visible()
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        for summary in ("Why", "Show as a table"):
-            await page.get_by_text(summary, exact=True).first.click()
+        await page.get_by_text("Show as a table", exact=True).click()
+        assert await grave_findings(page) == []
+        await page.get_by_role("link", name="Why", exact=True).first.click()
         await expect(page.get_by_role("main")).to_contain_text("It is the user's only package with this feature.")
+        await page.get_by_label("Units").fill("7")
+        await page.get_by_role("button", name="Explain").click()
+        await expect(page.get_by_role("main")).to_contain_text("Waiting: it fits at")
         assert await grave_findings(page) == []
 
 

@@ -18,7 +18,7 @@ from kana.model.text import UNITS_MAX
 from kana.model.usage import Entry, Usage
 from tests.dashboard.desk import HOSTILE, Desk, Visitor, text_of
 from tests.support.ledger import entries_of
-from tests.support.world import DAY, LIVE, TEST, TESTER, adds, allows
+from tests.support.world import LIVE, TEST, TESTER, adds
 
 PAGE = "/test/user?id=user-0"
 
@@ -91,25 +91,8 @@ def test_a_total_that_is_full_is_not_told_as_used_up_nor_as_allowed(desk: Desk) 
     assert "Support at night support Copy Total too large Never Basic Plan" in said
 
 
-def test_it_says_which_package_answers_and_why(desk: Desk) -> None:
-    """The highest limit; of equals the base package before the add-on. Limits are not added up."""
-    run, engine = desk.served.run, desk.served.engine
-    run(engine.catalog.publish_package(TEST, "extra", by=TESTER))
-    run(engine.accounts.subscribe(TEST, "user-0", ["extra"]))
-    viewer = desk.colleague(Role.VIEWER)
-    said = text_of(viewer.get(PAGE))
-    assert "Basic Plan applies. Limits are equal, and a base package comes before an add-on." in said
-    assert "Extra messages does not apply. Its limit is equal, and it is an add-on. Limits are not added up." in said
-    run(engine.catalog.create_package(TEST, id="big", name="Big", is_addon=True, features=[allows(20, DAY)], by=TESTER))
-    run(engine.catalog.publish_package(TEST, "big", by=TESTER))
-    run(engine.accounts.subscribe(TEST, "user-0", ["big"]))
-    said = text_of(viewer.get(PAGE))
-    assert "Big applies. The highest limit answers: 20 is more than 10." in said
-    assert "Basic Plan does not apply. Its limit, 10, is lower. Limits are not added up." in said
-
-
-def test_it_says_what_adds_and_what_is_used_up_first(desk: Desk) -> None:
-    """One sum with a line for each package, and the order in which they are used up, with their ends."""
+def test_it_says_what_adds(desk: Desk) -> None:
+    """One sum with a line for each package."""
     run, engine = desk.served.run, desk.served.engine
     run(engine.catalog.create_package(TEST, id="more", name="More", is_addon=True, features=[adds(5)], by=TESTER))
     run(engine.catalog.publish_package(TEST, "more", by=TESTER))
@@ -117,8 +100,6 @@ def test_it_says_what_adds_and_what_is_used_up_first(desk: Desk) -> None:
     use(desk, 12)
     said = text_of(desk.colleague(Role.VIEWER).get(PAGE))
     assert "12 of 15 11 March 2026, 12:00 UTC Basic Plan: 10 per day More: 5 per month on top of other packages" in said
-    assert "Basic Plan applies. It allows 10, and other packages of the user add to that." in said
-    assert "More adds. It is added to that: 5 more." in said
     ends = "Basic Plan 10 10 0 11 March 2026, 12:00 UTC More 5 2 3 10 April 2026, 12:00 UTC"
     assert f"Messages: used up in this order From Amount Used Left Until {ends}" in said
 

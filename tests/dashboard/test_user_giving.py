@@ -133,7 +133,6 @@ def test_an_exception_stands_in_place_of_the_package(desk: Desk, editor: Visitor
     assert "The exception for message applies from now on." in said
     assert "4 of 20" in said
     assert "Override: 20 per day with overage" in said
-    assert "An override applies in place of what packages allow. Reason: vip" in said
     assert "Messages: used up in this order From Amount Used Left Until Override vip 20 4 16" in said
     assert "Messages Override 20 per day with overage – 10 March 2026, 12:00 UTC 1 April 2026, 00:00 UTC vip" in said
 

@@ -11,7 +11,15 @@ from pathlib import Path
 from tests.support.server import KanaServer
 from tests.support.tree import ROOT, text
 
-GUIDES = ["create-users", "subscribe-manually", "block-access-backend", "record-usage", "sell-more", "exceptions"]
+GUIDES = [
+    "create-users",
+    "subscribe-manually",
+    "block-access-backend",
+    "record-usage",
+    "sell-more",
+    "exceptions",
+    "explain",
+]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -100,6 +100,10 @@ CAPTIONS: dict[str, tuple[str, list[str]]] = {
     ),
     "user-new": ("The form for a new user", ["New user", "Identifier"]),
     "user-edit": ("Changing a user", ["Name", "Save"]),
+    "why": (
+        "Why a user may or may not use a feature: what counts, what does not, and why",
+        ["Feature", "Units", "No:", "What counts", "What does not count", "Why"],
+    ),
     "ledger": (
         "The ledger of a user, searched by feature, time and outcome",
         ["Ledger of", "Entries of", "From", "To", "Outcome", "Download as CSV"],

@@ -64,6 +64,7 @@ ADMIN: dict[str, Call] = {
     "Query.features": Call(f"{{ features {{ {FEATURE} }} }}"),
     "Query.canUseFeature": Call(CHECK, lambda _: {"userId": ADA, "featureId": "message"}),
     "Query.canUseFeatures": Call(CHECK_MANY, lambda _: {"userIds": [ADA, MOVER], "featureIds": ["message"]}),
+    "Query.explain": Call(calls.EXPLAIN, lambda _: {"userId": ADA, "featureId": "message", "delta": 1_000_000}),
     "Query.showUsage": Call(calls.SHOW, lambda _: {"userId": ADA, "featureId": "message"}),
     "Query.package": Call(f'{{ package(id: "basic") {{ {calls.PACKAGE} }} }}'),
     "Query.packages": Call(f'{{ packages(status: "ALL") {{ {calls.PACKAGE} }} }}'),

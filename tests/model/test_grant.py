@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from kana.model.allowance import Allowance
 from kana.model.catalog import Catalog
-from kana.model.effective import candidates, effective, effective_at
+from kana.model.effective import effective, effective_at
 from kana.model.entitlement import Consumption, Entitlement, Outcome, place_at
-from kana.model.explanation import explain
 from kana.model.grant import CounterKey, Grant, Pool, Posting, Source
 from kana.model.period import ResetPeriod
 from kana.model.subscription import Subscription
@@ -351,23 +350,6 @@ def test_an_entry_is_never_from_before_what_it_is_taken_from() -> None:
     ahead = a_subscription(2, "extra", start=NOON + timedelta(seconds=2))
     entry = posted(1, "free", ahead, used=[0, 0])
     assert (entry.recorded_at, entry.occurred_at) == (ahead.start, ahead.start)
-
-
-def test_why_says_what_adds() -> None:
-    """What answers, what adds to it, and what is outranked."""
-    account = an_account(*(a_subscription(number, name) for number, name in enumerate(("free", "extra", "pro"), 1)))
-    ranked = explain(candidates(account, CATALOG, MESSAGE, now=NOON))
-    assert [(each.candidate.package.id, each.answers, each.adds, each.why) for each in ranked] == [
-        ("pro", True, False, "The highest limit answers: 1,000 is more than 10."),
-        ("extra", False, True, "It is added to that: 500 more."),
-        ("free", False, False, "Its limit, 10, is lower. Limits are not added up."),
-    ]
-    ranked = explain(candidates(an_account(*account.subscriptions[:2]), CATALOG, MESSAGE, now=NOON))
-    assert ranked[0].why == "It allows 10, and other packages of the user add to that."
-    ranked = explain(
-        candidates(an_account(a_subscription(1, "free"), a_subscription(2, "all")), CATALOG, MESSAGE, now=NOON)
-    )
-    assert ranked[1].why == "It is added to that, and it is unlimited."
 
 
 @pytest.mark.parametrize("reset", [*ResetPeriod, None])

@@ -31,6 +31,8 @@ assert_type(kana.settings.require_secure_mode(), EnvironmentSettings)
 assert_type(kana.check(user_id="u", feature_id="f").outcome, Outcome | None)
 assert_type(kana.features.can_use(user_id="u", feature_id="f").outcome, Outcome)
 assert_type(kana.features.record_usage(user_id="u", feature_id="f").outcome, Outcome)
+assert_type(kana.explain(user_id="u", feature_id="f", delta="1"), Explanation)
+assert_type(kana.explain(user_id="u", feature_id="f").not_held[0].cause, NotHeldCause)
 assert_type(own.can_use_feature("f", 2), Decision)
 assert_type(own.can_use_feature("f", 2), Entitlement)
 assert_type(own.reset_cache(), None)
@@ -43,6 +45,7 @@ async def main() -> None:
     assert_type(await awaiting.subscriptions.cancel(id="1", at_period_end=True), PackageSubscription)
 
 kana.top_ups.create(user_id="u", feature_id="f", amount=5)  # error: call-arg
+kana.explain(user_id="u", feature_id="f", at="2026")  # error: arg-type
 kana.features.can_use("u", "f")  # error: call-arg
 kana.features.can_use(user_id="u")  # error: call-arg
 kana.features.can_use(user_id="u", feature_id="f", delta=b"1")  # error: arg-type

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 CALLS: Mapping[str, str] = {
     "createUser": "mutation ($input: CreateUserInput!) { createUser(input: $input) { id } }",
     "updateUser": "mutation ($id: String!, $input: UpdateUserInput!) { updateUser(id: $id, input: $input) { id } }",
+    "explain": "query ($userId: String!, $featureId: String!, $delta: Int, $at: DateTime) {"
+    " explain(userId: $userId, featureId: $featureId, delta: $delta, at: $at) {"
+    " access reason fitsAt grants { source used remaining } notHeld { cause reason }"
+    " unlocks { way package { id } } } }",
     "recordUsage": "mutation ($input: CreateUsageEventInput!) { recordUsage(input: $input) { recorded reason } }",
     "createTopUp": "mutation ($input: CreateTopUpInput!) { createTopUp(input: $input) { id remaining } }",
     "setOverride": "mutation ($input: SetOverrideInput!) { setOverride(input: $input) { id limit endsAt } }",

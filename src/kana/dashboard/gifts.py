@@ -16,6 +16,7 @@ from kana.model.change import in_words
 from kana.model.feature import Feature
 from kana.model.given import Given, Override, TopUp
 from kana.model.grant import Grant, Source
+from kana.model.package import Package
 from kana.model.period import ResetPeriod
 
 ENDED_MAX = 50
@@ -124,17 +125,16 @@ def _grant_line(grant: Grant, state: FeatureState, given: Mapping[int, Given], c
     behind = state.entitlement.override if grant.source is Source.OVERRIDE else given.get(grant.counter.source_id)
     return GrantLine(
         grant=grant,
-        source=named(grant, catalog),
+        source=source_in_words(grant.source, catalog.packages.get(grant.package_id)),
         allows=in_words(grant.allowance),
         reason="" if behind is None else behind.reason,
     )
 
 
-def named(grant: Grant, catalog: Catalog) -> str:
-    """Return where the units of a grant come from, in words."""
-    package = catalog.packages.get(grant.package_id)
+def source_in_words(source: Source, package: Package | None) -> str:
+    """Return where the units of a grant come from; ``package`` is the one that its subscription is to."""
     of_package = "" if package is None else package.name
-    match grant.source:
+    match source:
         case Source.PACKAGE:
             return of_package
         case Source.ROLLOVER:
@@ -144,7 +144,7 @@ def named(grant: Grant, catalog: Catalog) -> str:
         case Source.TOP_UP:
             return "Top-up"
         case _:
-            assert_never(grant.source)
+            assert_never(source)
 
 
 def given_lines(

@@ -14,6 +14,7 @@ from kana.engine.ports.store import Store
 from kana.engine.segment.mapping import MappingEngine
 from kana.engine.segment.replay import Replayer
 from kana.engine.segment.segment import SegmentEngine
+from kana.engine.usage.explaining import ExplainingEngine
 from kana.engine.usage.insights import InsightEngine
 from kana.engine.usage.ledger import LedgerEngine
 from kana.engine.usage.recorder import Recorder
@@ -44,6 +45,7 @@ class Engine:
     directory: DirectoryEngine
     exports: ExportEngine
     merges: MergeEngine
+    explaining: ExplainingEngine
     giving: GivingEngine
     imports: ImportEngine
     profiles: ProfileEngine
@@ -85,6 +87,7 @@ class Engine:
             directory=DirectoryEngine(store.users, store.ledger, clock=clock),
             exports=ExportEngine(store.exports),
             merges=MergeEngine(store.merges, clock=clock, ids=ids),
+            explaining=ExplainingEngine(store.ledger, clock=clock),
             giving=GivingEngine(store.users, clock=clock, ids=ids),
             imports=ImportEngine(store.imports, clock=clock, ids=ids),
             profiles=ProfileEngine(store.users, store.ledger, clock=clock),

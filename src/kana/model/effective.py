@@ -50,18 +50,7 @@ def effective_at(
     If another subscription has gone on with the same counter by ``now``, the total is what both allowed. It is held
     to the more generous limit of them.
     """
-    ever = [
-        (held.allowance, subscription)
-        for subscription in account.subscriptions
-        if subscription.ever_gave_access and (held := catalog.held(subscription.package_id, feature.id)) is not None
-    ]
-    found = [holding for holding in ever if holding[1].gave_access(moment)]
-    if not found:
-        near = [each for each in ever if not each[1].scheduled and _is_just_before(moment, each[1].start)]
-        first = min((held.start for _, held in near), default=None)
-        found = [holding for holding in near if holding[1].start == first]
-    if any(held.origin is not None for _, held in ever):
-        found = [_as_shared(holding, ever, moment=moment, now=now or moment) for holding in found]
+    found = _held_at(account, catalog, feature, moment=moment, now=now or moment)
     return _answering(found, account, catalog, feature, moment)
 
 
@@ -144,10 +133,20 @@ def _carried(entitlements: Iterable[Entitlement]) -> list[Carried]:
 
 def candidates(account: Account, catalog: Catalog, feature: Feature, *, now: datetime) -> list[Candidate]:
     """Return all subscriptions with this feature, the one that answers first, by the rule of ``effective``."""
-    found = sorted(_holding(account, catalog, feature, now), key=_precedence(catalog), reverse=True)
+    return _ranked(_holding(account, catalog, feature, now), catalog)
+
+
+def candidates_at(
+    account: Account, catalog: Catalog, feature: Feature, *, moment: datetime, now: datetime
+) -> list[Candidate]:
+    """Return all subscriptions that had this feature at a moment, by the rule of ``effective_at``."""
+    return _ranked(_held_at(account, catalog, feature, moment=moment, now=now), catalog)
+
+
+def _ranked(found: Sequence[_Holding], catalog: Catalog) -> list[Candidate]:
     return [
         Candidate(catalog.package(subscription.package_id), allowance, subscription)
-        for allowance, subscription in found
+        for allowance, subscription in sorted(found, key=_precedence(catalog), reverse=True)
     ]
 
 
@@ -160,6 +159,24 @@ def _holding(account: Account, catalog: Catalog, feature: Feature, now: datetime
         for subscription in account.subscriptions
         if subscription.gives_access(now) and (held := catalog.held(subscription.package_id, feature.id)) is not None
     ]
+
+
+def _held_at(
+    account: Account, catalog: Catalog, feature: Feature, *, moment: datetime, now: datetime
+) -> list[_Holding]:
+    ever = [
+        (held.allowance, subscription)
+        for subscription in account.subscriptions
+        if subscription.ever_gave_access and (held := catalog.held(subscription.package_id, feature.id)) is not None
+    ]
+    found = [holding for holding in ever if holding[1].gave_access(moment)]
+    if not found:
+        near = [each for each in ever if not each[1].scheduled and _is_just_before(moment, each[1].start)]
+        first = min((held.start for _, held in near), default=None)
+        found = [holding for holding in near if holding[1].start == first]
+    if any(held.origin is not None for _, held in ever):
+        found = [_as_shared(holding, ever, moment=moment, now=now) for holding in found]
+    return found
 
 
 def _adds(holding: _Holding) -> bool:

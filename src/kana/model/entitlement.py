@@ -131,6 +131,11 @@ class Part(Protocol):
     """What is added up in an entitlement."""
 
     @property
+    def holder(self) -> Holder:
+        """What counts its units."""
+        ...
+
+    @property
     def begins(self) -> datetime:
         """When what counts it began."""
         ...

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 
 from kana.model.allowance import Allowance
-from kana.model.entitlement import Entitlement
+from kana.model.entitlement import Entitlement, Holder
 from kana.model.grant import CounterKey, Grant, Source
 from kana.model.period import Period
 from kana.model.value import value_object
@@ -25,6 +25,11 @@ class Carried:
     entitlement: Entitlement
     limit: int
     periods: int
+
+    @property
+    def holder(self) -> Holder:
+        """What counts the units that are left."""
+        return self.entitlement.holder
 
     @property
     def begins(self) -> datetime:

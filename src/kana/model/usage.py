@@ -219,7 +219,7 @@ def _holder_id(standing: Standing, counter: CounterKey) -> int:
     return standing.entitlement.holder.id if standing.grants is None else standing.grants.of(counter).holder_id
 
 
-def check_time(timestamp: datetime, account: Account, *, now: datetime) -> None:
+def check_time(timestamp: datetime, account: Account, *, now: datetime, field: str = "timestamp") -> None:
     """Refuse a timestamp that is too far ahead, or from before the user's first subscription.
 
     The account must include ended subscriptions. A user who never had one is refused later, for having none.
@@ -229,13 +229,13 @@ def check_time(timestamp: datetime, account: Account, *, now: datetime) -> None:
     """
     if timestamp > now + CLOCKS_APART:
         raise InvalidValue(
-            f"timestamp must be at most 5 minutes ahead of {now.isoformat()}, got {timestamp.isoformat()}",
-            field="timestamp",
+            f"{field} must be at most 5 minutes ahead of {now.isoformat()}, got {timestamp.isoformat()}",
+            field=field,
         )
     since = account.subscribed_since(now)
     if since is not None and timestamp < since and since - timestamp > CLOCKS_APART:
         raise InvalidValue(
-            f"timestamp must not be before {since.isoformat()}, since when the user has been subscribed,"
+            f"{field} must not be before {since.isoformat()}, since when the user has been subscribed,"
             f" got {timestamp.isoformat()}",
-            field="timestamp",
+            field=field,
         )

@@ -9,6 +9,16 @@ from kana.sdk.allowance import Combine, PackageEntitlement, ResetPeriod, Rollove
 from kana.sdk.batch import Tally, Unrecorded
 from kana.sdk.browser import AsyncKanaUserClient, KanaUserClient, SubscribedFeature, SubscribedPackage
 from kana.sdk.errors import NetworkError, OutcomeUnknown, QueueFull, RecorderClosed, UnexpectedAnswer
+from kana.sdk.explanation import (
+    ExplainedGrant,
+    Explanation,
+    Given,
+    GrantSource,
+    NotHeld,
+    NotHeldCause,
+    Unlock,
+    UnlockWay,
+)
 from kana.sdk.packages import Grant
 from kana.sdk.recorder import BackgroundRecorder
 from kana.sdk.results import (
@@ -59,13 +69,19 @@ __all__ = [
     "Entitlement",
     "Entry",
     "EnvironmentSettings",
+    "ExplainedGrant",
+    "Explanation",
     "Feature",
     "FeatureType",
     "GeneratedUserToken",
+    "Given",
     "Grant",
+    "GrantSource",
     "KanaAdmin",
     "KanaUserClient",
     "NetworkError",
+    "NotHeld",
+    "NotHeldCause",
     "Outcome",
     "OutcomeUnknown",
     "Override",
@@ -91,6 +107,8 @@ __all__ = [
     "Tally",
     "TopUp",
     "UnexpectedAnswer",
+    "Unlock",
+    "UnlockWay",
     "Unrecorded",
     "Usage",
     "UsagePeriod",

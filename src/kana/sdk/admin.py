@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from datetime import datetime
 from typing import Literal, Self
 
 from kana.errors import Internal, InvalidValue, RateLimited, Unavailable
@@ -9,6 +10,7 @@ from kana.sdk.batch import Unrecorded, log_unrecorded
 from kana.sdk.conversation import Steps
 from kana.sdk.driver import ENDPOINT, AsyncDriver, Connection, SyncDriver
 from kana.sdk.errors import NetworkError
+from kana.sdk.explanation import EXPLAIN, Explanation
 from kana.sdk.features import CAN_USE, Features
 from kana.sdk.giving import Overrides, TopUps
 from kana.sdk.operation import Core, D, Group, operation
@@ -19,7 +21,7 @@ from kana.sdk.retry import DEFAULT_RETRY, Retry
 from kana.sdk.settings import Settings
 from kana.sdk.subscriptions import Payments, Subscriptions
 from kana.sdk.users import Users
-from kana.sdk.wire import Units, whole
+from kana.sdk.wire import Units, moment, whole
 
 WhenUnreachable = Literal["allow", "deny", "raise"]
 """What a check returns if the server cannot answer."""
@@ -90,6 +92,29 @@ class Admin(Group[D]):
             message = f"when_unreachable must be 'allow', 'deny' or 'raise', got {when_unreachable!r}"
             raise InvalidValue(message, field="when_unreachable")
         return self._check(user_id, feature_id, whole(delta, "delta"), when_unreachable, cache_ttl_s)
+
+    @operation
+    def explain(
+        self, *, user_id: str, feature_id: str, delta: Units = 1, at: datetime | None = None
+    ) -> Steps[Explanation]:
+        """Return why a user may or may not use ``delta`` units, now or at a moment; a negative delta gives back.
+
+        It says what holds and what does not, when the units would fit, and which packages would admit them. Nothing is
+        recorded. With ``at`` it is about what the user was subscribed to and given then, by the packages as they are
+        today, and not about what would help.
+
+        Raises:
+            UserNotFound, FeatureNotFound: there is no such user or feature.
+            InvalidValue: delta is 0 or not a whole number, ``at`` has no time zone, is in the future or before the
+                user's first subscription.
+        """
+        return self._core.ask(
+            EXPLAIN,
+            userId=user_id,
+            featureId=feature_id,
+            delta=whole(delta, "delta"),
+            at=None if at is None else moment(at, "at"),
+        )
 
     def _check(
         self, user_id: str, feature_id: str, delta: int, when_unreachable: WhenUnreachable, cache_ttl_s: float

@@ -105,6 +105,16 @@ SHOW = (
     f" {{ showUsage(userId: $userId, featureId: $featureId, past: $past)"
     f" {{ current {{ {PERIOD} }} past {{ {PERIOD} }} }} }}"
 )
+_GIVEN = "given { id source reason givenBy startsAt endsAt }"
+EXPLAIN = (
+    "query($userId: String!, $featureId: String!, $delta: Int, $at: DateTime)"
+    " { explain(userId: $userId, featureId: $featureId, delta: $delta, at: $at)"
+    f" {{ at access reason outcome {CONSUMPTION} fitsAt"
+    " grants { source reason amount used remaining overageEnabled startsAt endsAt"
+    f" subscription {{ {SUBSCRIPTION} }} {_GIVEN} }}"
+    f" notHeld {{ cause reason package {{ {PACKAGE} }} subscription {{ {SUBSCRIPTION} }} {_GIVEN} }}"
+    f" unlocks {{ way package {{ {PACKAGE} }} price {{ id amount currency interval }} }} }} }}"
+)
 
 TEST, LIVE = Environment.TEST, Environment.LIVE
 

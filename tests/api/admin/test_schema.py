@@ -18,6 +18,7 @@ from graphql import (
 from graphql.utilities.print_schema import print_input_value
 
 from kana.api.admin import build_schema
+from kana.api.admin.explaining import ExplanationView, GivenView, GrantView, NotHeldView
 from kana.api.admin.giving import OverrideView, TopUpView
 from kana.api.admin.ledger import EntryView, PostingView
 from kana.api.admin.packages import PackageFeatureView
@@ -37,6 +38,7 @@ from kana.model.key import EnvironmentSettings
 from kana.model.log import LogLine
 from kana.model.package import Package, PackagePrice
 from kana.model.segment import MappingRule, PropertyCondition, SegmentEvent
+from kana.model.unlock import Unlock
 from kana.model.user import User
 from tests.api.admin.calls import ENTITLEMENT, FEATURE, HELD, PACKAGE, SHOW, USER, record
 from tests.support.serving import Served
@@ -71,6 +73,11 @@ SOURCES: dict[str, type] = {
     "Entitlement": Decision,
     "CanUseFeatureData": Decision,
     "CanUseFeaturesRow": DecisionRow,
+    "Explanation": ExplanationView,
+    "ExplainedGrant": GrantView,
+    "NotHeld": NotHeldView,
+    "Given": GivenView,
+    "Unlock": Unlock,
     "Consumption": Consumption,
     "ConsumptionInPeriod": PeriodUsage,
     "ShowUsageData": Shown,

@@ -8,21 +8,37 @@ from importlib.resources import files
 from ariadne import EnumType, make_executable_schema
 from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 
-from kana.api.admin import features, giving, insights, ledger, packages, segment, settings, subscriptions, usage, users
+from kana.api.admin import (
+    explaining,
+    features,
+    giving,
+    insights,
+    ledger,
+    packages,
+    segment,
+    settings,
+    subscriptions,
+    usage,
+    users,
+)
 from kana.api.graphql.plan import attribute_of
 from kana.api.scalars import DATE_TIME, UNITS, UNITS_CHANGE, widen_ints
 from kana.model.allowance import Combine
 from kana.model.entitlement import Outcome
 from kana.model.feature import FeatureType
+from kana.model.grant import Source
 from kana.model.insights import Step
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
+from kana.model.reasons import Cause
 from kana.model.segment import EventStatus
 from kana.model.subscription import SubscriptionStatus
 from kana.model.terms import AnchorKind, ChangeTime, ChangeUsage
+from kana.model.unlock import Way
 from kana.model.usage import Action
 
 _BINDINGS = (
+    explaining.query,
     features.query,
     features.mutation,
     features.feature_type,
@@ -50,6 +66,9 @@ _BINDINGS = (
     UNITS_CHANGE,
     EnumType("UsageStep", Step),
     EnumType("Outcome", Outcome),
+    EnumType("GrantSource", Source),
+    EnumType("NotHeldCause", Cause),
+    EnumType("UnlockWay", Way),
     EnumType("RefusalReason", insights.REASONS),
     EnumType("FeatureType", FeatureType),
     EnumType("PackageStatus", PackageStatus),
@@ -64,8 +83,8 @@ _BINDINGS = (
 )
 
 
-_PARTS = ("schema", "types", "allowances", "giving", "subscriptions", "user_life", "ledger", "inputs")
-"""Queries and mutations, types, what packages allow, gifts, subscriptions, ends of users, the ledger, and inputs."""
+_PARTS = ("schema", "types", "allowances", "giving", "subscriptions", "user_life", "ledger", "explain", "inputs")
+"""Queries and mutations first, then the types of each noun, and inputs."""
 
 
 def read_definitions() -> str:

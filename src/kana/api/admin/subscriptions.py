@@ -41,6 +41,22 @@ class PackageSubscription:
     time_zone: str | None
 
 
+def view_of(subscribed: Subscribed, package: Package) -> PackageSubscription:
+    """Return a subscription to a package as the API returns it."""
+    user_id, subscription = subscribed
+    return PackageSubscription(
+        id=str(subscription.id),
+        user_id=user_id,
+        status=subscription.status,
+        package=package,
+        started_at=subscription.start,
+        ends_at=subscription.ends_at,
+        trial_ends_at=subscription.trial_ends_at,
+        anchor_at=subscription.anchored_at,
+        time_zone=subscription.time_zone,
+    )
+
+
 @query.field("subscription")
 async def subscription(_root: object, info: Info, *, id: str) -> PackageSubscription:  # noqa: A002 - Kana's word
     """Return one subscription by its id."""
@@ -155,21 +171,7 @@ async def generate_subscription_link(
 async def _shown(context: AdminContext, held: Sequence[Subscribed]) -> list[PackageSubscription]:
     catalog = await context.read_catalog(holding={subscribed.subscription.package_id for subscribed in held})
 
-    def show(subscribed: Subscribed) -> PackageSubscription:
-        user_id, subscription = subscribed
-        return PackageSubscription(
-            id=str(subscription.id),
-            user_id=user_id,
-            status=subscription.status,
-            package=catalog.package(subscription.package_id),
-            started_at=subscription.start,
-            ends_at=subscription.ends_at,
-            trial_ends_at=subscription.trial_ends_at,
-            anchor_at=subscription.anchored_at,
-            time_zone=subscription.time_zone,
-        )
-
-    return await in_turns(held, show)
+    return await in_turns(held, lambda each: view_of(each, catalog.package(each.subscription.package_id)))
 
 
 async def _shown_one(context: AdminContext, held: Subscribed) -> PackageSubscription:

@@ -24,6 +24,7 @@ from kana.dashboard.pages import (
     user_edit,
     user_giving,
     user_life,
+    user_why,
     users_csv,
 )
 from kana.dashboard.route import Route
@@ -43,6 +44,7 @@ ROUTES: tuple[Route, ...] = (
     *user_edit.ROUTES,
     *user_giving.ROUTES,
     *user_life.ROUTES,
+    *user_why.ROUTES,
     *users_csv.ROUTES,
     *insights.ROUTES,
     *integrations.ROUTES,

@@ -1,23 +1,20 @@
-"""Everything about one user at one moment: what they have, which subscription answers, and why."""
+"""Everything about one user at one moment: what they have, and what they may use of each feature."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.usage import Ledger, Snapshot
 from kana.engine.ports.users import AccountStore
-from kana.engine.usage.counted import counted_features
+from kana.engine.usage.counted import CountedFeatures, counted_features
 from kana.errors import UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.effective import Candidate, candidates
 from kana.model.entitlement import Decision, Entitlement, Place
 from kana.model.environment import Environment
-from kana.model.explanation import RankedSubscription, explain
 from kana.model.feature import Feature
-from kana.model.grant import CounterKey, Grant
+from kana.model.grant import Grant
 from kana.model.package import Package
 from kana.model.period import Period
 from kana.model.subscription import Subscription
@@ -48,7 +45,6 @@ class FeatureState:
     period: Period
     decision: Decision
     grants: Sequence[Grant]
-    ranked: Sequence[RankedSubscription]
 
 
 @value_object()
@@ -78,8 +74,8 @@ class ProfileEngine:
         now = self._clock()
         user = await self._accounts.user(environment, user_id)
 
-        def want(account: Account, catalog: Catalog) -> _Usable:
-            return _usable(account, catalog, now=now)
+        def want(account: Account, catalog: Catalog) -> CountedFeatures:
+            return counted_features(account, catalog, catalog.features.values(), now=now)
 
         snapshot = await self._ledger.snapshot(environment, [user_id], want, history=True)
         if user_id not in snapshot.accounts:
@@ -92,26 +88,11 @@ class ProfileEngine:
                 ProfileSubscription(held.at(now), catalog.package(held.package_id), held.stands(now))
                 for held in reversed(snapshot.accounts[user_id].subscriptions)
             ],
-            [_feature_state(*usable, snapshot) for usable in snapshot.wanted[user_id].features],
+            [_feature_state(place, snapshot) for place in snapshot.wanted[user_id].values()],
         )
 
 
-@value_object()
-class _Usable:
-    """Each feature that a user may use: the entitlement that answers for it, and all subscriptions that could."""
-
-    features: Sequence[tuple[Place, Sequence[Candidate]]]
-
-    def counters(self) -> list[CounterKey]:
-        return [counter for place, _ in self.features for counter in place.counters]
-
-
-def _usable(account: Account, catalog: Catalog, *, now: datetime) -> _Usable:
-    counted = counted_features(account, catalog, catalog.features.values(), now=now).values()
-    return _Usable([(each, candidates(account, catalog, each.entitlement.feature, now=now)) for each in counted])
-
-
-def _feature_state(place: Place, ranked: Sequence[Candidate], snapshot: Snapshot[_Usable]) -> FeatureState:
+def _feature_state(place: Place, snapshot: Snapshot[CountedFeatures]) -> FeatureState:
     standing = place.standing(snapshot.used)
     entitlement = standing.entitlement
     return FeatureState(
@@ -121,5 +102,4 @@ def _feature_state(place: Place, ranked: Sequence[Candidate], snapshot: Snapshot
         entitlement.period_at(place.moment),
         standing.decide(1),
         place.entitlement.pool_at(place.moment, snapshot.used).grants,
-        explain(ranked),
     )

@@ -1,0 +1,98 @@
+"""Explain reads on every store what a record reads, and so says what the record then does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from kana.errors import KanaError
+from kana.model.given import OverrideTerms
+from kana.model.package import Package
+from kana.model.usage import Usage
+from tests.support.world import (
+    DAY,
+    MONTH,
+    TEST,
+    TESTER,
+    World,
+    a_package,
+    a_usage,
+    adds,
+    allows,
+    rolls_over,
+)
+
+PACKAGES: tuple[Package, ...] = (
+    a_package("free", allows(10, DAY)),
+    a_package("rolling", rolls_over(10, DAY, most=15, periods=2, grace_percent=10)),
+    a_package("pro", allows(40, MONTH, overage=True)),
+    a_package("extra", adds(15, MONTH), is_addon=True),
+    a_package("high", allows(20, DAY), is_addon=True),
+)
+
+
+class History:
+    """What happens to one user, by chance."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.world, self.random, self.user_id = world, Random(seed), f"user-{seed}"
+
+    async def change(self) -> None:
+        """Do something that changes what the user may use; what the rules refuse is left."""
+        accounts, giving, choice = self.world.accounts, self.world.engine.giving, self.random.choice
+        now, package_id = self.world.clock(), choice(PACKAGES).id
+        match self.random.randrange(6):
+            case 0 | 1:
+                self.world.clock.advance(hours=choice((1, 7, 24, 24 * 15)))
+            case 2:
+                await accounts.subscribe(TEST, self.user_id, [package_id])
+            case 3:
+                await accounts.change_subscription(TEST, self.user_id, package_id)
+            case 4:
+                start = now + timedelta(hours=choice((0, 5)))
+                await giving.create_top_up(
+                    TEST, self.user_id, "message", choice((2, 9)), reason="sold", by=TESTER, starts_at=start,
+                    expires_at=choice((None, start + timedelta(hours=30))),
+                )  # fmt: skip
+            case _:
+                terms = OverrideTerms(
+                    limit=choice((0, 30)), denied=choice((True, False)), ends_at=now + timedelta(hours=choice((2, 40)))
+                )
+                await giving.set_override(TEST, self.user_id, "message", terms, reason="asked", by=TESTER)
+
+    def usage(self) -> Usage:
+        """A usage of now or of the past."""
+        late = self.world.clock() - timedelta(hours=self.random.randint(0, 60))
+        timestamp = self.random.choice((None, None, None, late))
+        delta = self.random.choice((-3, 1, 5, 12, 30))
+        return a_usage(delta, user_id=self.user_id, timestamp=timestamp)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_it_says_what_a_record_then_does(world: World, seed: int) -> None:
+    """The same outcome, or the same error; and each package that is named unlocks it."""
+    await world.furnish(*PACKAGES)
+    history = History(world, seed)
+    await world.accounts.create_user(TEST, id=history.user_id)
+    outcomes = set()
+    for _ in range(60):
+        try:
+            await history.change()
+        except KanaError:
+            continue
+        usage = history.usage()
+        told: object
+        try:
+            told = (
+                await world.engine.explaining.explain(
+                    TEST, usage.user_id, usage.feature_id, delta=usage.delta, at=usage.timestamp
+                )
+            ).decision.outcome
+        except KanaError as error:
+            told = type(error)
+        [answer] = await world.usage.record_many([usage])
+        assert told == (type(answer) if isinstance(answer, KanaError) else answer.entry.outcome)
+        outcomes.add(told)
+    assert len(outcomes) >= 3
