@@ -12,7 +12,7 @@ from kana.model.allowance import Allowance, Combine
 from kana.model.catalog import Catalog
 from kana.model.entitlement import Entitlement, Part
 from kana.model.feature import Feature
-from kana.model.given import Override, TopUp
+from kana.model.given import Override, TopUp, TopUps
 from kana.model.package import Package
 from kana.model.period import CLOCKS_APART
 from kana.model.rollover import Carried
@@ -82,11 +82,14 @@ def _answering(
             return Entitlement(feature, subscription, allowance)
     given = [each for each in account.given if each.feature_id == feature.id and each.holds(moment)]
     override = next((each for each in given if isinstance(each, Override)), None)
-    top_ups = [Entitlement(feature, each, each.allowance) for each in given if isinstance(each, TopUp)]
+    top_ups = [each for each in given if isinstance(each, TopUp)]
     packages = _of_packages(found, catalog, feature)
     if override is not None:
         packages = _overridden(packages, override, feature, others=bool(top_ups))
-    return _summed([*packages, *top_ups])
+    if top_ups and not packages:
+        packages = [Entitlement(feature, top_ups[0], top_ups[0].allowance)]
+        del top_ups[0]
+    return _summed(packages, top_ups)
 
 
 def _of_packages(found: Sequence[_Holding], catalog: Catalog, feature: Feature) -> list[Entitlement]:
@@ -114,9 +117,11 @@ def _overridden(
     return [Entitlement(feature, holder, override.allowance, override=override), *added]
 
 
-def _summed(entitlements: Sequence[Entitlement]) -> Entitlement | None:
+def _summed(entitlements: Sequence[Entitlement], top_ups: Sequence[TopUp]) -> Entitlement | None:
     """Return what answers, with all that is added up, if anything is."""
     parts: list[Part] = [*entitlements, *_carried(entitlements)]
+    if top_ups:
+        parts.append(TopUps(tuple(top_ups)))
     if not parts:
         return None
     return entitlements[0] if len(parts) == 1 else replace(entitlements[0], parts=tuple(parts))

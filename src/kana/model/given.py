@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import field, replace
 from datetime import datetime
 from typing import ClassVar, TypeAlias
 
@@ -10,7 +11,7 @@ from kana.errors import InvalidValue
 from kana.model.allowance import Allowance
 from kana.model.counting import Counting
 from kana.model.feature import Feature
-from kana.model.grant import Source
+from kana.model.grant import CounterKey, Grant, Source
 from kana.model.package import NO_PACKAGE
 from kana.model.period import ResetPeriod
 from kana.model.text import reason_text, units
@@ -42,9 +43,16 @@ class TopUp(Counting):
     by: str
     created_at: datetime
     key: bytes | None = None
+    allowance: Allowance = field(init=False, repr=False, compare=False)
+    """Its units, which never reset."""
+    counter: CounterKey = field(init=False, repr=False, compare=False)
+    """The total of what is used of them."""
 
     def __post_init__(self) -> None:
         units(self.amount, field="amount", least=1)
+        object.__setattr__(self, "allowance", Allowance(limit=self.amount))
+        counter = CounterKey(self.bucket, self.id, self.feature_id, None, self.start)
+        object.__setattr__(self, "counter", counter)
         _check_window(self.start, self.ends_at, field="expiresAt")
         reason_text(self.reason)
 
@@ -58,11 +66,6 @@ class TopUp(Counting):
         """Where its units come from."""
         return Source.TOP_UP
 
-    @property
-    def allowance(self) -> Allowance:
-        """Its units, which never reset."""
-        return Allowance(limit=self.amount)
-
     def holds(self, moment: datetime) -> bool:
         """Whether its units may be used at a moment."""
         return _holds(self, moment)
@@ -71,6 +74,37 @@ class TopUp(Counting):
         """Return how many units may still be used, now or from its start on: 0 once it has ended."""
         has_ended = self.ends_at is not None and self.ends_at <= now
         return 0 if has_ended else max(0, self.amount - used)
+
+
+@value_object()
+class TopUps:
+    """Top-ups of one feature that hold together; somebody may have a hundred of them."""
+
+    held: tuple[TopUp, ...]
+
+    @property
+    def begins(self) -> datetime:
+        """When the last of them began."""
+        return max(each.start for each in self.held)
+
+    def counters_at(self, _moment: datetime) -> Sequence[CounterKey]:
+        """Return their totals, which are the same as long as they hold."""
+        return [each.counter for each in self.held]
+
+    def grants_at(self, _moment: datetime, used: Mapping[CounterKey, int]) -> list[Grant]:
+        """Return a grant of each."""
+        return [
+            Grant(
+                source=Source.TOP_UP,
+                counter=each.counter,
+                package_id=NO_PACKAGE,
+                since=each.start,
+                ends_at=each.ends_at,
+                allowance=each.allowance,
+                used=used.get(each.counter, 0),
+            )
+            for each in self.held
+        ]
 
 
 @value_object(kw_only=True)

@@ -151,7 +151,9 @@ class Pool:
 
         What was used beyond one grant does not reduce what is left of the others.
         """
-        return sum(each.beyond + each.grace_left for each in self.grants)
+        return sum(
+            max(0 if each.amount is None else each.used - each.amount, each.allowance.grace) for each in self.grants
+        )
 
     def of(self, counter: CounterKey | None) -> Grant:
         """Return the grant that a counter is of; what answers, if it is of none of them."""
