@@ -97,6 +97,7 @@ class TopUps:
             Grant(
                 source=Source.TOP_UP,
                 counter=each.counter,
+                holder_id=each.id,
                 package_id=NO_PACKAGE,
                 since=each.start,
                 ends_at=each.ends_at,
