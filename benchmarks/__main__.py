@@ -6,7 +6,21 @@ import argparse
 import os
 from collections.abc import Callable
 
-from benchmarks import bulk, clicking, dashboard, growth, insights, many, mixed, process, report, sdk, tail, throughput
+from benchmarks import (
+    bulk,
+    clicking,
+    dashboard,
+    grants,
+    growth,
+    insights,
+    many,
+    mixed,
+    process,
+    report,
+    sdk,
+    tail,
+    throughput,
+)
 from benchmarks.figures import Part
 from tests.support.postgres import PostgresServer
 
@@ -26,6 +40,7 @@ def main() -> None:
             "bulk": lambda: bulk.measure(postgres, rounds=given.rounds),
             "tail": lambda: tail.measure(rounds=given.rounds),
             "many": lambda: many.measure(rounds=given.rounds),
+            "grants": lambda: grants.measure(rounds=given.rounds),
             "growth": lambda: growth.measure(rounds=given.rounds),
             "insights": lambda: insights.measure(rounds=given.rounds),
             "dashboard": lambda: dashboard.measure(rounds=given.rounds),
