@@ -130,9 +130,8 @@ class Holder(Protocol):
 class Part(Protocol):
     """What is added up in an entitlement."""
 
-    @property
-    def holder(self) -> Holder:
-        """What counts its units."""
+    def holder_of(self, grant: Grant) -> Holder:
+        """Return what counts the units of one of its grants."""
         ...
 
     @property
@@ -169,6 +168,10 @@ class Entitlement:
     def source(self) -> Source:
         """Where its units come from."""
         return self.holder.source if self.override is None else Source.OVERRIDE
+
+    def holder_of(self, _grant: Grant) -> Holder:
+        """Return what counts its own units."""
+        return self.holder
 
     @property
     def begins(self) -> datetime:

@@ -87,6 +87,10 @@ class TopUps:
         """When the last of them began."""
         return max(each.start for each in self.held)
 
+    def holder_of(self, grant: Grant) -> TopUp:
+        """Return the one that a grant is of."""
+        return next(each for each in self.held if each.id == grant.holder_id)
+
     def counters_at(self, _moment: datetime) -> Sequence[CounterKey]:
         """Return their totals, which are the same as long as they hold."""
         return [each.counter for each in self.held]

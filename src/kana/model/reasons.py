@@ -82,7 +82,7 @@ def held(question: Question, place: Place | None, used: Mapping[CounterKey, int]
     if place is None:
         return []
     parts = place.entitlement.parts or (place.entitlement,)
-    holders = {grant.counter: part.holder for part in parts for grant in part.grants_at(place.moment, used)}
+    holders = {grant.counter: part.holder_of(grant) for part in parts for grant in part.grants_at(place.moment, used)}
     grants = place.entitlement.pool_at(place.moment, used).grants
     ranked = question.candidates()
     return [_held(question, grant, holders[grant.counter], ranked) for grant in grants]

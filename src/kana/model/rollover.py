@@ -26,9 +26,8 @@ class Carried:
     limit: int
     periods: int
 
-    @property
-    def holder(self) -> Holder:
-        """What counts the units that are left."""
+    def holder_of(self, _grant: Grant) -> Holder:
+        """Return what counts the units that are left."""
         return self.entitlement.holder
 
     @property
