@@ -10,7 +10,7 @@ import pytest
 from kana.errors import InvalidValue
 from kana.model import config as rules
 from kana.model.allowance import GRACE_PERCENT_MAX, ROLLOVER_PERIODS_MAX, Allowance, Combine, Rollover
-from kana.model.config import ConfigFeature, ConfigHeld, ConfigPackage, UnknownField, read_config
+from kana.model.config import ConfigFeature, ConfigHeld, ConfigPackage, UnknownField, allowance_fields, read_config
 from kana.model.feature import FeatureType
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
@@ -213,3 +213,32 @@ def test_a_revision_that_is_none_is_refused(revision: object) -> None:
     with pytest.raises(InvalidValue, match="revision must be a revision as `kana pull` writes it") as refused:
         read_config(a_file(revision=revision))
     assert refused.value.field == "revision"
+
+
+@pytest.mark.parametrize(
+    ("allowance", "fields"),
+    [
+        (Allowance(), {"limit": None, "overage_enabled": False}),
+        (
+            Allowance(
+                limit=5,
+                overage_enabled=True,
+                reset_period=ResetPeriod.DAY,
+                combine=Combine.ADD,
+                rollover=Rollover(limit=3, periods=2),
+                grace_percent=10,
+            ),
+            {
+                "limit": 5,
+                "overage_enabled": True,
+                "reset_period": "DAY",
+                "combine": "ADD",
+                "rollover": {"limit": 3, "periods": 2},
+                "grace_percent": 10,
+            },
+        ),
+    ],
+)
+def test_an_allowance_is_written_as_it_is_read(allowance: Allowance, fields: dict[str, object]) -> None:
+    """What is ours is left out where it says nothing."""
+    assert allowance_fields(allowance) == fields

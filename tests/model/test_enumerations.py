@@ -21,10 +21,22 @@ from kana.model.key import KeyKind
 from kana.model.package import Package, PackageStatus
 from kana.model.period import ResetPeriod, longest, period_at, period_start_at, periods_before
 from kana.model.plan import plan
+from kana.model.subscribing import change_base
+from kana.model.terms import ChangeTime, ChangeUsage
 from kana.model.usage import Action, Usage
 from kana.model.word import Word
 from kana.store.values import LONGEST_PERIODS
-from tests.support.world import NOON, ONE_DAY, a_catalog, a_feature, a_package, a_usage
+from tests.support.world import (
+    NOON,
+    ONE_DAY,
+    a_catalog,
+    a_feature,
+    a_package,
+    a_subscription,
+    a_usage,
+    allows,
+    an_account,
+)
 
 W = TypeVar("W", bound=Word)
 BASIC = {"id": "basic", "features": []}
@@ -51,6 +63,13 @@ def changing(package: Package) -> None:
         check_changeable(package, {"name": "new"}, confirm_impact=False)
 
 
+def rebased(when: ChangeTime = ChangeTime.NOW, usage: ChangeUsage = ChangeUsage.RESET) -> object:
+    """Moves somebody to another base package, at this time and with this usage."""
+    catalog = a_catalog(FEATURE, a_package("basic", allows(1)), a_package("pro", allows(2)))
+    account = an_account(a_subscription())
+    return change_base(account, catalog, "pro", when=when, usage=usage, now=NOON, next_id=iter([9]).__next__)
+
+
 def change_of(action: Action) -> int:
     """What a usage of this action moves a total by, even one that could not be made."""
     return Usage.change_of(cast("Usage", SimpleNamespace(action=action, delta=1)), 0)
@@ -70,6 +89,8 @@ WALKS: dict[str, tuple[type[Word], Callable[[Any], object]]] = {
     "Usage.change_of": (Action, change_of),
     "plan, kept": (PackageStatus, lambda status: planned(status, BASIC)),
     "plan, left out": (PackageStatus, planned),
+    "change_base, when": (ChangeTime, lambda when: rebased(when=when)),
+    "change_base, usage": (ChangeUsage, lambda usage: rebased(usage=usage)),
     "check_changeable": (PackageStatus, lambda status: changing(a_package(status=status))),
 }
 

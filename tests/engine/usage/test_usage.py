@@ -15,7 +15,20 @@ from kana.model.environment import Environment
 from kana.model.period import Period
 from kana.model.text import UNITS_MAX
 from kana.model.usage import Action, Receipt
-from tests.support.world import DAY, LIVE, NOON, ONE_DAY, TEST, World, a_feature, a_package, a_usage, allows, holds
+from tests.support.world import (
+    DAY,
+    LIVE,
+    NOON,
+    ONE_DAY,
+    TEST,
+    TESTER,
+    World,
+    a_feature,
+    a_package,
+    a_usage,
+    allows,
+    holds,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -242,3 +255,11 @@ async def test_a_store_that_reads_twice_is_answered_from_the_last_read(
     monkeypatch.setattr(world.store.ledger, "snapshot", twice)
     assert await world.usage.show(TEST, "ada", "message") == Shown(days(0, 2), [])
     assert (await world.usage.check(TEST, "ada", "message")).consumption == Consumption(4, 10, overage_enabled=False)
+
+
+@pytest.mark.parametrize("user_id", [None, "ada"])
+async def test_an_entry_is_undone_with_or_without_its_user(world: World, user_id: str | None) -> None:
+    """Its user is looked for where they are not named."""
+    entry = (await world.usage.record(a_usage(4))).entry
+    undone = (await world.usage.reverse(TEST, entry.id, reason="wrong", by=TESTER, user_id=user_id)).entry
+    assert (undone.reverses, undone.change) == (entry.id, -4)

@@ -88,6 +88,12 @@ async def test_no_total_becomes_too_large(shop: World) -> None:
     assert await moved(shop, "ada", "eve") == [("message", 5, [5])]
 
 
+async def test_what_was_not_used_is_not_moved(shop: World) -> None:
+    """No entry says so."""
+    await shop.usage.record(a_usage(0, action=Action.SET))
+    assert await moved(shop, "ada", "bob") == []
+
+
 async def test_nobody_is_merged_twice(shop: World) -> None:
     """The second time says into whom."""
     await shop.engine.merges.merge(TEST, "ada", "bob", by=TESTER)
