@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import http.client
 import random
+import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Self
@@ -11,13 +12,15 @@ from urllib.parse import urlsplit
 class LosingProxy:
     """Passes requests on and loses some of the answers: the server has done its work, the client hears nothing.
 
-    ``lost`` counts answers that were lost, ``passed`` those that were not. Which are lost is random
-    and the same in every run, so that some calls lose several in a row.
+    ``lost`` counts answers that were lost, ``passed`` those that were not, and ``lost_records`` the usages that a lost
+    answer said to be recorded: a busy server also answers that it has no time. Which are lost is random and the same
+    in every run, so that some calls lose several in a row.
     """
 
     def __init__(self, address: str, *, share: float = 0.2, seed: int = 7) -> None:
         self.lost = 0
         self.passed = 0
+        self.lost_records = 0
         chance = random.Random(seed)
         server = urlsplit(address)
         proxy = self
@@ -37,6 +40,7 @@ class LosingProxy:
                     upstream.close()
                 if chance.random() < share:
                     proxy.lost += 1
+                    proxy.lost_records += len(_RECORDED.findall(content))
                     self.close_connection = True
                     return
                 proxy.passed += 1
@@ -63,4 +67,5 @@ class LosingProxy:
         self._thread.join()
 
 
+_RECORDED = re.compile(rb'"recorded":\s*true')
 _HEADERS = ("authorization", "content-type", "content-encoding")

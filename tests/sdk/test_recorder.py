@@ -92,8 +92,8 @@ def test_without_keys_the_same_losses_count_twice(server: KanaServer, kana: Kana
         for _ in range(30):
             # Claims that the batch can be repeated, though its usages have no keys.
             caller._driver.run(caller._core.ask(RECORD_BATCH, keyed=True, inputs=batch))
-    assert proxy.lost > 0
-    assert used(kana, counter) == 300 + 10 * proxy.lost
+    assert proxy.lost_records > 0
+    assert used(kana, counter) == 300 + proxy.lost_records
 
 
 def test_one_bad_usage_never_fails_its_neighbours(kana: KanaAdmin, user: str) -> None:
@@ -121,7 +121,7 @@ def test_a_full_queue_raises_where_that_is_chosen(away: KanaAdmin) -> None:
     told: list[Unrecorded] = []
     recorder = away.recorder(queue_max=3, when_full="raise", on_unrecorded=told.append)
     keys = [recorder.record(user_id="u", feature_id="f") for _ in range(3)]
-    with pytest.raises(QueueFull, match="3 usages are waiting"):
+    with pytest.raises(QueueFull, match="at most 3 can wait"):
         recorder.record(user_id="u", feature_id="f")
     assert recorder.flush(timeout_s=0.01) is False
     assert recorder.tally == Tally(recorded=0, refused=0, failed=0, waiting=3)
@@ -305,7 +305,7 @@ def test_answers_that_do_not_fit_the_batch_fail_it() -> None:
         for _ in range(2):
             recorder.record(user_id="u", feature_id="f")
         assert recorder.flush()
-    assert [(type(one.error), one.reason) for one in told] == [(UnexpectedAnswer, "1 answers to 2 usages")] * 2
+    assert [(type(one.error), one.reason) for one in told] == [(UnexpectedAnswer, "2 sent, but 1 answered")] * 2
 
 
 EXIT = """
