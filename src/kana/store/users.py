@@ -64,9 +64,11 @@ async def load_users_by_id(
 ) -> Mapping[str, User]:
     """Return those of the users who exist by the ids that lead to them; ``locked`` to the end of the transaction."""
     buckets = session.array(sorted({bucket_of(environment, each) for each in ids}))
-    statement = "lock_users_by_id" if locked else "load_users_by_id"
-    found = await session.rows(statement, environment.value, buckets, session.array(ids))
-    return {row[-1]: user_from(row) for row in found}
+    refs = await session.rows("load_user_refs_by_id", environment.value, buckets, session.array(ids))
+    homes, keys = (session.array(sorted({ref[number] for ref in refs})) for number in (0, 1))
+    statement = "lock_users_by_keys" if locked else "load_users_by_keys"
+    users = {user.key: user for user in await load_users(session, statement, environment.value, homes, keys)}
+    return {ref[2]: users[ref[1]] for ref in refs if ref[1] in users}
 
 
 async def take_id(session: Session, user: User) -> None:

@@ -35,16 +35,21 @@ update users set token_version = token_version + 1 where bucket = $1 and user_ke
 -- name: load_user_by_key
 select {user(u)} from users as u where u.bucket = $1 and u.user_key = $2 and u.environment = $3;
 
--- name: load_users_by_id
+-- name: load_user_refs_by_id
 -- With the id that leads to each: one that was merged leads to the user whom it was merged into.
-select {user(u)}, i.id from user_ids as i join users as u on u.bucket = i.home_bucket and u.user_key = i.user_key
-where i.environment = $1 and i.bucket = any($2::smallint[]) and i.id = any($3::text[]);
+select home_bucket, user_key, id from user_ids
+where environment = $1 and bucket = any($2::smallint[]) and id = any($3::text[]);
 
--- name: lock_users_by_id
+-- name: load_users_by_keys
+-- A key is one user's alone.
+select {user(u)} from users as u
+where u.environment = $1 and u.bucket = any($2::smallint[]) and u.user_key = any($3::bigint[]);
+
+-- name: lock_users_by_keys
 -- The same, locked to the end of the transaction.
-select {user(u)}, i.id from user_ids as i join users as u on u.bucket = i.home_bucket and u.user_key = i.user_key
-where i.environment = $1 and i.bucket = any($2::smallint[]) and i.id = any($3::text[])
-order by u.bucket, u.user_key, i.id for update of u;
+select {user(u)} from users as u
+where u.environment = $1 and u.bucket = any($2::smallint[]) and u.user_key = any($3::bigint[])
+order by u.bucket, u.user_key for update;
 
 -- name: load_users_by_email
 -- Those that the billing provider knows, the oldest first.
