@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 STAMPS := $(VENV)/stamps
+NODE_TESTS := tests/node/node_modules/.package-lock.json
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --no-config --python $(BIN)/python --require-hashes
 DEMO ?= kana-demo.db
 DEMO_PORT ?= 8081
@@ -55,7 +56,7 @@ test-deep: test-setup ## Run the tests that compare times, one after the other, 
 coverage: test-setup ## Prove that the tests of the core take every branch of it
 	@scripts/core-coverage $(PYTEST_ARGS)
 
-test-setup: $(STAMPS)/dev $(STAMPS)/static $(STAMPS)/node-tests $(STAMPS)/postgres $(STAMPS)/programs
+test-setup: $(STAMPS)/dev $(STAMPS)/static $(NODE_TESTS) $(STAMPS)/postgres $(STAMPS)/programs
 
 check: $(STAMPS)/dev ## Format, lint, types and import contracts; changes nothing
 	@$(BIN)/ruff format --check .
@@ -114,9 +115,10 @@ $(STAMPS)/static: $(STAMPS)/node frontend/package.json frontend/package-lock.jso
 	@$(BIN)/python scripts/build-static
 	@touch $@
 
-$(STAMPS)/node-tests: $(STAMPS)/node tests/node/package.json tests/node/package-lock.json
+# npm's own mark is the stamp: where the folder is gone, it is filled again.
+$(NODE_TESTS): $(STAMPS)/node tests/node/package.json tests/node/package-lock.json
 	@echo "Installing the Node packages of the tests ..."
-	@cd tests/node && npm ci --omit=optional --loglevel=error
+	@cd tests/node && npm ci --loglevel=error
 	@touch $@
 
 $(STAMPS)/postgres: $(STAMPS)/dev requirements/postgres.txt tests/support/postgres.py

@@ -16,12 +16,20 @@ BUILT = {".git", ".venv", "node_modules", "__pycache__", "dist", "build", "htmlc
 
 def tracked() -> list[Path]:
     """Every file that the project keeps, as it stands in the working tree; nothing that was built there."""
+    return [path for path in _kept() if path.is_file()]
+
+
+def links() -> list[Path]:
+    """Every symbolic link that the project keeps, wherever it leads."""
+    return [path for path in _kept() if path.is_symlink()]
+
+
+def _kept() -> list[Path]:
     try:
         answer = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
-        paths = [ROOT / name for name in answer.stdout.split("\0") if name]
+        return [ROOT / name for name in answer.stdout.split("\0") if name]
     except (OSError, subprocess.CalledProcessError):  # an unpacked archive, or a machine without git
-        paths = [path for path in ROOT.rglob("*") if not BUILT.intersection(path.relative_to(ROOT).parts)]
-    return [path for path in paths if path.is_file()]
+        return [path for path in ROOT.rglob("*") if not BUILT.intersection(path.relative_to(ROOT).parts)]
 
 
 def text(path: Path) -> str:

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from tests.support.tree import ROOT, text, tracked
+from tests.support.tree import ROOT, links, text, tracked
 
 PINNED = sorted((ROOT / "requirements").glob("*.txt"))
 # Written in parts, or this file would break its own rule.
@@ -65,6 +65,11 @@ def test_no_file_names_a_path_of_one_machine() -> None:
         for match in MACHINE_PATH.finditer(text(path))
     ]
     assert found == []
+
+
+def test_nothing_that_is_kept_is_a_link() -> None:
+    """A link is a path of one machine too, or takes the place of a folder that is built."""
+    assert links() == []
 
 
 def test_pins_satisfy_what_the_package_asks_for() -> None:
