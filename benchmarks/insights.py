@@ -104,7 +104,8 @@ def fill(path: Path, now: datetime) -> None:
          ((bucket, key, f"g{number}", start) for bucket, key, number in people)),
         ("insert into user_ids values (?, 'test', ?, ?, ?)",
          ((bucket, f"g{number}", bucket, key) for bucket, key, number in people)),
-        ("insert into subscriptions values (?, ?, ?, 'test', 'pro', 'ACTIVE', ?, null)",
+        ("insert into subscriptions (bucket, user_key, id, environment, package_id, status, started_at)"
+         " values (?, ?, ?, 'test', 'pro', 'ACTIVE', ?)",
          ((bucket, key, _subscription(bucket, key), start) for bucket, key, _ in people)),
         (f"insert into entries ({_COLUMNS}) values ({', '.join('?' * 20)})", _entries(people, start)),
     ):  # fmt: skip
