@@ -267,6 +267,7 @@ AWKWARD += [
     "|",
 ]
 names = st.text(min_size=1, max_size=12).filter(_is_identifier) | st.sampled_from(AWKWARD)
+NEEDS = {"rollover": ("limit", "reset_period"), "grace_percent": ("limit",)}  # Without them there is nothing to send.
 held = st.fixed_dictionaries(
     {"id": st.just("count"), "limit": st.none() | st.integers(0, 2**53 - 1), "overage_enabled": st.booleans()},
     optional={
@@ -275,7 +276,7 @@ held = st.fixed_dictionaries(
         "rollover": st.fixed_dictionaries({"limit": st.integers(0, 2**53 - 1), "periods": st.integers(1, 12)}),
         "grace_percent": st.integers(0, 100),
     },
-)
+).map(lambda one: {key: one[key] for key in one if all(one.get(need) is not None for need in NEEDS.get(key, ()))})
 package = st.fixed_dictionaries({"id": names, "name": names, "features": st.lists(held, max_size=1)})
 addon = st.fixed_dictionaries({"id": names, "name": names, "base_packages": st.lists(names, max_size=2)})
 configs = st.fixed_dictionaries(
