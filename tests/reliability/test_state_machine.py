@@ -385,7 +385,7 @@ class Machine(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def runner() -> Iterator[asyncio.Runner]:
+def runner(patient: None) -> Iterator[asyncio.Runner]:
     with asyncio.Runner() as runner:
         yield runner
 
