@@ -113,8 +113,12 @@ def paged() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "needed"), paged())
 def test_a_page_is_of_one_row_to_its_bound(desk: Desk, name: str, needed: str) -> None:
-    """Ten thousand of what is kept as it is, a thousand of what is worked out; nothing is read for another size."""
-    most = 10_000 if name in ("features", "packages", "users", "subscriptions") else 1_000
+    """Ten thousand of what is kept as it is, a thousand of what is worked out, 200 of what says everything.
+
+    Nothing is read for another size.
+    """
+    kept = ("features", "packages", "users", "subscriptions", "topUps", "overrides")
+    most = 10_000 if name in kept else 200 if name == "exportUser" else 1_000
     for first in (0, -1, most + 1):
         query = f"{{ {name}(first: {first} {needed}) {{ __typename }} }}"
         assert graphql(desk, query) == f"first must be 1 to {most}, got {first}"
@@ -154,12 +158,18 @@ def test_an_id_that_no_number_has_finds_nothing(desk: Desk, face: str, text: str
     assert graphql(desk, query.replace("$id", json.dumps(text))).startswith(f"{told}{text!a}")
 
 
-@pytest.mark.parametrize(
-    "path", ["/test/log?after=", "/test/integrations/segment?before=", "/test/user?id=user-0&before="]
-)
+@pytest.mark.parametrize("path", ["/test/log?after=", "/test/integrations/segment?before="])
 def test_a_page_takes_no_other_numbers(desk: Desk, path: str) -> None:
     """The dashboard's addresses have them too; the largest number is one."""
     owner = desk.colleague(Role.OWNER, f"{len(path)}@example.com")
     for text in NO_NUMBERS:
         assert "number" in owner.get(path + quote(text), status=400)
     owner.get(path + str(NUMBER_MAX))
+
+
+def test_a_ledger_goes_on_after_an_entry_of_the_user_only(desk: Desk) -> None:
+    """A number that no entry of theirs has is told too."""
+    viewer = desk.colleague(Role.VIEWER)
+    for text in (*NO_NUMBERS, str(NUMBER_MAX)):
+        page = viewer.get(f"/test/user/ledger?id=user-0&before={quote(text)}", status=400)
+        assert "must be the id of an entry of the user" in page
