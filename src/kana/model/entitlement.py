@@ -48,10 +48,9 @@ class Consumption:
     budget: int | None
     overage_enabled: bool
 
-    @property
-    def is_passed(self) -> bool:
-        """Whether more is used than a hard limit allows without a grace."""
-        return self.budget is not None and self.used > self.budget and not self.overage_enabled
+    def is_passed_by(self, total: int) -> bool:
+        """Whether a total is more than a hard limit allows without a grace."""
+        return self.budget is not None and total > self.budget and not self.overage_enabled
 
 
 @value_object()
@@ -258,11 +257,11 @@ class Entitlement:
         total = used + change
         if total < 0 or (change > 0 and total > UNITS_MAX) or not self.allowance.admits(change, used=used - self.slack):
             return self._refusal(change, used)
-        afterwards = self.consumption(total)
-        if afterwards is None:
+        consumption = self.consumption(total if moves else used)
+        if consumption is None:
             return Decision(Outcome.RECORDED, ALLOWED_BINARY)
-        told = afterwards if moves else self.consumption(used)
-        return Decision(Outcome.RECORDED, ALLOWED_CONSUMABLE, told, change > 0 and afterwards.is_passed)
+        in_grace = change > 0 and consumption.is_passed_by(total)
+        return Decision(Outcome.RECORDED, ALLOWED_CONSUMABLE, consumption, in_grace)
 
     def _refusal(self, change: int, used: int) -> Decision:
         """Return the decision on a change that is refused, with the reason."""

@@ -57,21 +57,25 @@ class Usage:
     key_digest: bytes | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        match self.action:
-            case Action.ADD:
-                if self.delta == 0:
-                    raise InvalidValue("delta must not be 0 with ADD: there is nothing to record", field="delta")
-            case Action.SET:
-                if self.delta < 0:
-                    raise InvalidValue(f"delta must be 0 or more with SET, got {self.delta}", field="delta")
-            case _:
-                assert_never(self.action)
+        problem = self._problem()
+        if problem is not None:
+            raise InvalidValue(problem, field="delta")
         if not -UNITS_MAX <= self.delta <= UNITS_MAX:
             raise InvalidValue(f"delta must be at most {UNITS_MAX} either way, got {self.delta}", field="delta")
         digest = None if self.key is None else key_digest(idempotency_key(self.key))
         object.__setattr__(self, "key_digest", digest)  # The only way to set a derived field.
         if self.metadata is not None:
             metadata(self.metadata)
+
+    def _problem(self) -> str | None:
+        """Return what is wrong with the delta for this action, if anything is."""
+        match self.action:
+            case Action.ADD:
+                return "delta must not be 0 with ADD: there is nothing to record" if self.delta == 0 else None
+            case Action.SET:
+                return f"delta must be 0 or more with SET, got {self.delta}" if self.delta < 0 else None
+            case _:
+                assert_never(self.action)
 
     def change_of(self, used: int) -> int:
         """Return by how much a total of ``used`` would change."""
@@ -132,7 +136,7 @@ class Entry:
     def in_grace(self) -> bool:
         """Whether a hard limit is passed with it. It follows from the answer that is kept, so it is always the same."""
         said = self.consumption
-        return said is not None and said.is_passed and self.recorded and self.change > 0
+        return said is not None and said.is_passed_by(said.used) and self.recorded and self.change > 0
 
     def differing_fields(self, usage: Usage) -> list[str]:
         """Return the published names of the fields in which a usage differs from the one recorded here."""

@@ -10,7 +10,7 @@ from kana.model.account import Account
 from kana.model.environment import Environment
 from kana.model.given import Given, Override, TopUp
 from kana.model.period import from_milliseconds, to_milliseconds
-from kana.store.log import log_row, verb
+from kana.store.log import change_rows
 from kana.store.session import Row
 from kana.store.values import NO_RESET, RESETS, optional_milliseconds, optional_moment
 
@@ -84,19 +84,8 @@ def _terms_row(override: Override) -> Row:
 def given_log_rows(environment: Environment, old: Account, changed: Sequence[Given], signed: Signed) -> list[Row]:
     """Write a line for each top-up and override that began or was ended, under the id of the user."""
     known = {given.id: _told(given) for given in old.given}
-    now = signed.clock()
-    return [
-        log_row(
-            verb(known.get(each.id), each),
-            (each.noun, old.user.id),
-            environment=environment,
-            before=known.get(each.id),
-            after=_told(each),
-            by=signed.by,
-            now=now,
-        )
-        for each in changed
-    ]
+    changes = (((each.noun, old.user.id), known.get(each.id), _told(each)) for each in changed)
+    return change_rows(changes, environment=environment, signed=signed)
 
 
 def _told(given: Given) -> dict[str, object]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from itertools import count
 from typing import Any
 
+from kana.engine.ports.users import Signed
 from kana.model.environment import Actor, Environment
 from kana.model.log import LogLine
 from kana.model.period import from_milliseconds, to_milliseconds
@@ -40,6 +42,19 @@ def log_row(
         described(before),
         described(after),
     )
+
+
+def change_rows(
+    changes: Iterable[tuple[tuple[str, str], object, object]], *, environment: Environment, signed: Signed
+) -> list[Row]:
+    """Write a row for each change of one transaction: its subject, and the values before and after."""
+    now = signed.clock()
+    return [
+        log_row(
+            verb(before, after), subject, environment=environment, before=before, after=after, by=signed.by, now=now
+        )
+        for subject, before, after in changes
+    ]
 
 
 def log_line_from(row: Row) -> LogLine:

@@ -13,7 +13,7 @@ from kana.model.counting import Origin
 from kana.model.environment import Environment
 from kana.model.period import Anchor, Calendar, ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
 from kana.model.subscription import Subscription, SubscriptionStatus
-from kana.store.log import log_row, verb
+from kana.store.log import change_rows
 from kana.store.session import Row
 from kana.store.values import optional_milliseconds, optional_moment
 
@@ -86,19 +86,9 @@ def subscription_log_rows(
 ) -> list[Row]:
     """Write a line for each subscription that began, changed or ended, under the id of the user."""
     held = {subscription.id: _told_subscription(subscription) for subscription in old.subscriptions}
-    subject, now = ("subscription", old.user.id), signed.clock()
-    return [
-        log_row(
-            verb(held.get(each.id), each),
-            subject,
-            environment=environment,
-            before=held.get(each.id),
-            after=_told_subscription(each),
-            by=signed.by,
-            now=now,
-        )
-        for each in changed
-    ]
+    subject = ("subscription", old.user.id)
+    changes = ((subject, held.get(each.id), _told_subscription(each)) for each in changed)
+    return change_rows(changes, environment=environment, signed=signed)
 
 
 def _told_subscription(subscription: Subscription) -> dict[str, object]:

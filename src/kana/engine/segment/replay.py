@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from kana.engine.pace import Pace
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.segment import EventMapper, SegmentStore
-from kana.errors import KanaError
+from kana.engine.rounds import in_rounds
 from kana.model.environment import Environment
 from kana.model.segment import EventStatus, SegmentEvent, mapped
 
@@ -63,7 +63,15 @@ class Replayer:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run rounds in the background; stop between two pages."""
-        task = asyncio.create_task(self._run())
+        rounds = in_rounds(
+            self._round,
+            doing="processing open events",
+            is_ending=lambda: self._is_ending,
+            wake=self._wake,
+            pause_s=PAUSE_S,
+            log=_log,
+        )
+        task = asyncio.create_task(rounds)
         try:
             yield
         finally:
@@ -71,18 +79,9 @@ class Replayer:
             self.wake()
             await task
 
-    async def _run(self) -> None:
-        while not self._is_ending:
-            self._wake.clear()
-            try:
-                await self.replay()
-            except KanaError as error:
-                _log.warning("open events are not processed yet: %s", error.message)
-            except Exception:  # noqa: BLE001 - the next round may succeed
-                _log.exception("open events could not be processed")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PAUSE_S):
-                    await self._wake.wait()
+    async def _round(self) -> None:
+        self._wake.clear()
+        await self.replay()
 
     async def replay(self) -> None:
         """Process the open events of both environments.

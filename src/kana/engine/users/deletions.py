@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from kana.engine.pace import Pace
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.deletions import DeletionStore, Mark
 from kana.engine.ports.users import Signed
-from kana.errors import KanaError, OutcomeUnknown, Unavailable
+from kana.engine.rounds import in_rounds
+from kana.errors import OutcomeUnknown, Unavailable
 from kana.model.deletion import Deletion, new_surrogate
 from kana.model.environment import Actor, Environment
 from kana.model.value import value_object
@@ -103,24 +104,20 @@ class DeletionEngine:
     async def running(self) -> AsyncIterator[None]:
         """Continue deletions that were left behind, in the background; stop, also those of calls, between two pages."""
         self._ending.clear()
-        task = asyncio.create_task(self._run())
+        rounds = in_rounds(
+            self.take_up,
+            doing="continuing deletions that were left behind",
+            is_ending=self._ending.is_set,
+            wake=self._ending,
+            pause_s=PAUSE_S,
+            log=_log,
+        )
+        task = asyncio.create_task(rounds)
         try:
             yield
         finally:
             self._ending.set()
             await asyncio.gather(task, *self._ours.values(), return_exceptions=True)
-
-    async def _run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                await self.take_up()
-            except KanaError as error:
-                _log.warning("deletions that were left behind are not continued yet: %s", error.message)
-            except Exception:  # noqa: BLE001 - the next check may succeed
-                _log.exception("deletions that were left behind could not be continued")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PAUSE_S):
-                    await self._ending.wait()
 
     async def take_up(self) -> None:
         """Finish deletions that were left behind: after a start all of them, later those that take suspiciously long.

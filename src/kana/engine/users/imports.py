@@ -17,6 +17,7 @@ from kana.engine.ids import IdMaker
 from kana.engine.pace import Pace
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.imports import UserImportStore
+from kana.engine.rounds import in_rounds
 from kana.engine.users.directory import in_chunks
 from kana.errors import Conflict, InvalidValue, KanaError, OutcomeUnknown, Unavailable
 from kana.model.environment import Actor, Environment
@@ -135,7 +136,15 @@ class ImportEngine:
     async def running(self) -> AsyncIterator[None]:
         """Continue abandoned imports in the background; stop, also running merges, between two pages."""
         self._ending.clear()
-        task = asyncio.create_task(self._run())
+        rounds = in_rounds(
+            self.take_up,
+            doing="continuing abandoned imports",
+            is_ending=self._ending.is_set,
+            wake=self._ending,
+            pause_s=PAUSE_S,
+            log=_log,
+        )
+        task = asyncio.create_task(rounds)
         try:
             yield
         finally:
@@ -143,18 +152,6 @@ class ImportEngine:
             await task
             for merge in list(self._ours.values()):
                 await merge.wait()
-
-    async def _run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                await self.take_up()
-            except KanaError as error:
-                _log.warning("abandoned imports are not continued yet: %s", error.message)
-            except Exception:  # noqa: BLE001 - the next check may succeed
-                _log.exception("abandoned imports could not be continued")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PAUSE_S):
-                    await self._ending.wait()
 
     async def take_up(self) -> None:
         """Merge abandoned imports that were decided, and drop those that were not.
