@@ -235,3 +235,40 @@ def test_the_file_has_more_than_a_page(desk: Desk, viewer: Visitor) -> None:
     head = viewer.http.head("/test/user/ledger.csv?id=user-0")
     assert (head.status_code, head.text) == (200, "")
     assert head.headers["content-disposition"] == 'attachment; filename="ledger-test.csv"'
+
+
+def test_an_entry_is_reversed_where_it_stands(desk: Desk) -> None:
+    """By an editor, with a reason; sent again it leads to the first reversal, which has no such form."""
+    editor = desk.colleague(Role.EDITOR)
+    entry = use(desk, 4)
+    address = f"/test/user/entry?id=user-0&entry={entry.id}"
+    form = f"/test/user/entry/reverse?id=user-0&entry={entry.id}"
+    assert 'id="reverse"' in editor.get(address)
+    answer = editor.post(form, reason="wrong order")
+    assert answer.status_code == 303
+    reversal = editor.get(answer.headers["location"])
+    assert (f"Entry {entry.id} was reversed." in reversal, 'id="reverse"' in reversal) == (True, False)
+    assert "wrong order" in reversal
+    again = editor.post(form, reason="again")
+    assert "had been reversed before" in editor.get(again.headers["location"])
+
+
+@pytest.mark.parametrize(
+    ("reason", "back", "told"),
+    [("", 0, "Reason must be 1 to 500 characters"), ("r", -1, "Not reversed. Of 4 units only 3 can be taken back")],
+)
+def test_what_cannot_be_reversed_is_said(desk: Desk, reason: str, back: int, told: str) -> None:
+    """Beside the form, and nothing is moved."""
+    entry = use(desk, 4)
+    if back:
+        use(desk, back)
+    editor = desk.colleague(Role.EDITOR)
+    answer = editor.post(f"/test/user/entry/reverse?id=user-0&entry={entry.id}", reason=reason)
+    assert (answer.status_code, told in unescape(answer.text)) == (400, True)
+
+
+def test_a_viewer_cannot_reverse(desk: Desk, viewer: Visitor) -> None:
+    """There is no form, and the address refuses."""
+    entry = use(desk, 4)
+    assert 'id="reverse"' not in viewer.get(f"/test/user/entry?id=user-0&entry={entry.id}")
+    assert viewer.post(f"/test/user/entry/reverse?id=user-0&entry={entry.id}", reason="r").status_code == 403

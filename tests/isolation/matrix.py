@@ -31,6 +31,10 @@ ENTRY = (
 CHECK, RECORD = (
     document.replace(calls.CONSUMPTION, f"inGrace {calls.CONSUMPTION}") for document in (calls.CHECK, calls.RECORD)
 )
+REVERSE = (
+    f'mutation($id: String!) {{ reverseUsage(entryId: $id, reason: "wrong", userId: "{ADA}")'
+    " { recorded reason outcome id duplicate inGrace } }"
+)
 CHECK_MANY = calls.CHECK_MANY.replace("access reason", "access inGrace reason")
 CURRENT_USER = WHOLE_USER.replace("access reason", "access inGrace reason")
 SETTINGS = "environment requiresSecureMode"
@@ -122,6 +126,7 @@ ADMIN: dict[str, Call] = {
     "Mutation.setOverride": Call(calls.SET_OVERRIDE, lambda side: {"input": {**gift(side), "limit": side.number}}),
     "Mutation.endOverride": Call(calls.END_OVERRIDE, lambda side: {"id": side.override}),
     "Mutation.recordUsage": Call(RECORD, lambda side: {"input": usage(side, "one")}),
+    "Mutation.reverseUsage": Call(REVERSE, lambda side: {"id": side.entry}),
     "Mutation.recordUsageBatch": Call(
         f"mutation($inputs: [CreateUsageEventInput!]!) {{ recordUsageBatch(inputs: $inputs) {{ {BATCHED} }} }}",
         lambda side: {"inputs": [usage(side, "two"), usage(side, "three"), {"userId": "nobody", "featureId": "x"}]},
@@ -173,6 +178,7 @@ BY_ID: dict[str, tuple[str, Callable[[Side], str]]] = {
         f'query($id: String!) {{ entry(userId: "{ADA}", id: $id) {{ id }} }}',
         lambda side: side.entry,
     ),
+    "Mutation.reverseUsage": (REVERSE, lambda side: side.entry),
     "Query.entries": (
         f'query($id: String!) {{ entries(userId: "{ADA}", after: $id) {{ id }} }}',
         lambda side: side.entry,

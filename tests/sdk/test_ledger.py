@@ -46,3 +46,14 @@ async def test_a_ledger_is_searched_down_to_one_entry(either: Any, user: str) ->
         await value(either.users.entries(user_id=user, start=late, end=late))
     with pytest.raises(InvalidValue, match="start must have a time zone"):
         await value(either.users.entries(user_id=user, start=late.replace(tzinfo=None)))
+
+
+async def test_an_entry_is_undone_once(either: Any, user: str) -> None:
+    """What it used is free again; calling it again gets the first reversal."""
+    recorded = await value(either.features.record_usage(user_id=user, feature_id=meter(user), delta=9))
+    undone = await value(either.features.reverse_usage(entry_id=recorded.id, reason="wrong order", user_id=user))
+    assert (undone.recorded, undone.outcome, undone.duplicate) == (True, Outcome.RECORDED, False)
+    again = await value(either.features.reverse_usage(entry_id=recorded.id, reason="wrong order"))
+    assert (again.id, again.duplicate) == (undone.id, True)
+    newest, _ = await value(either.users.entries(user_id=user))
+    assert (newest.reverses, newest.change) == (recorded.id, -9)

@@ -41,6 +41,11 @@ class Reversal:
         return {"reason": self.reason, "by": self.by}
 
 
+def is_reversible(entry: Entry) -> bool:
+    """Whether an entry counts, and is no reversal itself."""
+    return entry.reverses is None and any(posting.change for posting in entry.postings)
+
+
 def check_reversible(entry: Entry) -> None:
     """Refuse to reverse what moved nothing, or is a reversal itself.
 
@@ -49,7 +54,7 @@ def check_reversible(entry: Entry) -> None:
     """
     if entry.reverses is not None:
         raise InvalidValue(f"entryId must not name a reversal; {entry.id} reverses {entry.reverses}", field="entryId")
-    if not any(posting.change for posting in entry.postings):
+    if not is_reversible(entry):
         raise InvalidValue(f"entryId must name an entry that counts; {entry.id} moved nothing", field="entryId")
 
 

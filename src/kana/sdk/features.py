@@ -20,6 +20,7 @@ CAN_USE_MANY: Final = query(
     "canUseFeatures(userIds: [String!]!, featureIds: [String!]!, delta: Int)", list[DecisionRow]
 )
 SHOW_USAGE: Final = query("showUsage(userId: String!, featureId: String!, past: Int)", Usage)
+REVERSE_USAGE: Final = mutation("reverseUsage(entryId: String!, reason: String!, userId: String)", RecordedUsage)
 RECORD_USAGE: Final = mutation("recordUsage(input: CreateUsageEventInput!)", RecordedUsage)
 
 
@@ -194,6 +195,20 @@ class Features(Group[D]):
             metadata=metadata,
         )
         return self._record(usage)
+
+    @operation
+    def reverse_usage(self, *, entry_id: str, reason: str, user_id: str | None = None) -> Steps[RecordedUsage]:
+        """Undo one entry exactly where it was posted, in periods that are over too; the ledger keeps both.
+
+        It is done once, and calling it again returns the first reversal. ``recorded=False``: some of the units were
+        given back since. Name the user if you know them: then nobody else is looked through.
+
+        Raises:
+            UserNotFound, EntryNotFound: there is no such user or entry.
+            InvalidValue: the entry moved nothing or is a reversal, or the reason is not 1 to 500 characters.
+            OutcomeUnknown: the answer was lost; it is safe to call again.
+        """
+        return self._core.ask(REVERSE_USAGE, entryId=entry_id, reason=reason, userId=user_id)
 
     def _can_use_many(
         self, user_ids: Sequence[str], feature_ids: Sequence[str], delta: int

@@ -149,3 +149,54 @@ def test_an_entry_of_another_user_or_environment_is_not_there(served: Served) ->
             (f'entries(userId: "{user_id}", after: "{entry_id}") {{ id }}', "after must be the id of an entry"),
         ):
             assert served.error(f"{{ {field} }}", key=key)["message"].startswith(says)
+
+
+def undone(served: Served, entry_id: str, *, reason: str = "wrong order", user: str | None = None) -> dict[str, Any]:
+    """The answer to reversing an entry."""
+    answer: dict[str, Any] = served.ask(
+        "mutation($id: String!, $reason: String!, $user: String) { reverseUsage(entryId: $id, reason: $reason,"
+        " userId: $user) { recorded outcome id duplicate } }",
+        {"id": entry_id, "reason": reason, "user": user},
+    )["reverseUsage"]
+    return answer
+
+
+def test_an_entry_is_reversed_once(served: Served) -> None:
+    """With or without its user; the ledger keeps both, and says by whom and why."""
+    first = record(served, 4)["id"]
+    reversal = undone(served, first)
+    assert (reversal["recorded"], reversal["outcome"], reversal["duplicate"]) == (True, "RECORDED", False)
+    assert undone(served, first, user="ada", reason="again") == {**reversal, "duplicate": True}
+    newest, oldest = found(served)
+    assert (newest["reverses"], newest["change"], oldest["change"]) == (first, -4, 4)
+    assert newest["metadata"]["reason"] == "wrong order"
+
+
+def test_what_was_given_back_is_not_taken_back_again(served: Served) -> None:
+    """It is refused, and nothing is moved."""
+    first = record(served, 4)["id"]
+    record(served, -3)
+    assert (undone(served, first)["outcome"], found(served)[0]["change"]) == ("BELOW_ZERO", 0)
+
+
+@pytest.mark.parametrize(
+    ("entry_id", "reason", "user", "message"),
+    [
+        ("1", "r", None, "Entry not found: '1'"),
+        ("x", "r", "ada", "Entry not found: 'x'"),
+        ("", "r", "nobody", "Entry not found: ''"),
+        ("1", "r", "nobody", "User not found: 'nobody'"),
+        ("1", " ", "ada", "reason must be 1 to 500 characters and not blank, got ' '"),
+    ],
+)
+def test_what_is_not_there_is_not_reversed(
+    served: Served, entry_id: str, reason: str, user: str | None, message: str
+) -> None:
+    """Each with the field and the value."""
+    errors = served.post(
+        "mutation($id: String!, $reason: String!, $user: String) { reverseUsage(entryId: $id, reason: $reason,"
+        " userId: $user) { id } }",
+        {"id": entry_id, "reason": reason, "user": user},
+    ).json()["errors"]
+    assert [error["message"] for error in errors] == [message]
+    assert found(served) == []

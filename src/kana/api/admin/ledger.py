@@ -1,4 +1,4 @@
-"""The resolvers of the ledger: a search of a user's entries, and one entry."""
+"""The resolvers of the ledger: a search of a user's entries, one entry, and undoing one."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ariadne import QueryType
+from ariadne import MutationType, QueryType
 
 from kana.api.admin.context import Info
 from kana.api.admin.inputs import given_id
+from kana.api.bulk import UsageAnswer, answer_of
 from kana.engine.turns import in_turns
+from kana.engine.usage.ledger import parse_entry_id
 from kana.model.entitlement import Consumption, Outcome
 from kana.model.grant import Posting
 from kana.model.period import ResetPeriod
 from kana.model.usage import Action, Entry
 
 query = QueryType()
+mutation = MutationType()
 
 FIRST = 100
 """How many entries a list has by default."""
@@ -80,6 +83,22 @@ async def entry(_root: object, info: Info, *, user_id: str, id: str) -> EntryVie
     """Return one entry of a user."""
     context = info.context
     return _shown(await context.engine.ledger.entry(context.environment, given_id(user_id, field="userId"), id))
+
+
+@mutation.field("reverseUsage")
+async def reverse_usage(
+    _root: object, info: Info, *, entry_id: str, reason: str, user_id: str | None = None
+) -> UsageAnswer:
+    """Undo one entry, and answer when that is on disk."""
+    context = info.context
+    receipt = await context.engine.usage.reverse(
+        context.environment,
+        parse_entry_id(entry_id),
+        reason=reason,
+        by=context.actor,
+        user_id=None if user_id is None else given_id(user_id, field="userId"),
+    )
+    return answer_of(receipt)
 
 
 def _shown(entry: Entry) -> EntryView:

@@ -59,6 +59,7 @@ _BINDINGS = (
     segment.mutation,
     segment.event_type,
     ledger.query,
+    ledger.mutation,
     usage.query,
     usage.mutation,
     DATE_TIME,

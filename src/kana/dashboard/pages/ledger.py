@@ -14,14 +14,16 @@ from kana.dashboard.insight_range import asked_day
 from kana.dashboard.ledger_table import written_heads, written_rows
 from kana.dashboard.outcome_choice import CHOICES, asked_outcomes
 from kana.dashboard.page_request import PageRequest
-from kana.dashboard.route import get
+from kana.dashboard.route import get, post
 from kana.engine.users.profile import Profile
+from kana.errors import BadInput, OutcomeUnknown
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature
 from kana.model.given import Given
 from kana.model.grant import Posting
 from kana.model.ledger import LOOKED_AT_MAX, LedgerPage
 from kana.model.package import Package
+from kana.model.reversal import is_reversible
 from kana.model.usage import Entry
 from kana.model.user import User
 
@@ -88,7 +90,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryPage(Context):
-    """One entry: what it was, the answer that was given, and which counters it moved.
+    """One entry: what it was, the answer that was given, which counters it moved, and the form that reverses it.
 
     ``answered_by`` is the counter that the answer is about, without a change; None: no subscription answered.
     """
@@ -98,6 +100,12 @@ class EntryPage(Context):
     line: LedgerLine
     answered_by: Moved | None
     moved: Sequence[Moved]
+    error: str = ""
+
+    @property
+    def is_reversible(self) -> bool:
+        """Whether it counts, and is no reversal itself."""
+        return is_reversible(self.line.entry)
 
 
 async def show_ledger(request: PageRequest) -> Response:
@@ -140,19 +148,45 @@ async def _written(request: PageRequest, asked: Asked, page: LedgerPage) -> Asyn
         yield written_rows(page.entries)
 
 
+async def reverse_entry(request: PageRequest) -> Response:
+    """Undo one entry where it was posted. Sent again it leads to the first reversal."""
+    entry = await _entry(request)
+    try:
+        receipt = await request.engine.usage.reverse(
+            request.environment, entry.id, reason=request.text("reason"), by=request.actor, user_id=request.id
+        )
+    except OutcomeUnknown:
+        unsure = "The entry may or may not be reversed. Send the form again: it is reversed only once."
+        return request.show(await _entry_page(request, entry, error=unsure), status=503)
+    except BadInput as error:
+        return request.show(await _entry_page(request, entry, error=error.message), status=400)
+    reversal = receipt.entry
+    if not reversal.recorded:
+        return request.show(await _entry_page(request, entry, error=f"Not reversed. {reversal.reason}"), status=400)
+    said = "This entry had been reversed before." if receipt.duplicate else f"Entry {entry.id} was reversed."
+    return request.go("/user/entry", id=request.id, entry=reversal.id, said=said)
+
+
 async def show_entry(request: PageRequest) -> Response:
     """Show one entry of a user."""
-    entry = await request.engine.ledger.entry(request.environment, request.id, request.asked("entry"))
+    return request.show(await _entry_page(request, await _entry(request)))
+
+
+async def _entry(request: PageRequest) -> Entry:
+    return await request.engine.ledger.entry(request.environment, request.id, request.asked("entry"))
+
+
+async def _entry_page(request: PageRequest, entry: Entry, *, error: str = "") -> EntryPage:
     profile = await request.engine.profiles.of(request.environment, request.id)
     given = await _given(request)
     [line] = lines_of([entry], profile.catalog)
-    page = EntryPage(
+    return EntryPage(
         user=profile.user,
         line=line,
         answered_by=None if entry.counter is None else _moved(Posting(entry.counter, 0), profile, given),
         moved=[_moved(posting, profile, given) for posting in entry.postings],
+        error=f"{error[:1].upper()}{error[1:]}",
     )
-    return request.show(page)
 
 
 def lines_of(entries: Iterable[Entry], catalog: Catalog) -> list[LedgerLine]:
@@ -211,4 +245,5 @@ ROUTES = (
     get("/user/ledger", show_ledger),
     get("/user/ledger.csv", download_ledger),
     get("/user/entry", show_entry),
+    post("/user/entry/reverse", reverse_entry),
 )

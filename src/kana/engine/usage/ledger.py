@@ -68,10 +68,19 @@ class LedgerEngine:
         Raises:
             UserNotFound, EntryNotFound: no such id.
         """
-        number = number_in(entry_id)
-        if number is None:
-            raise EntryNotFound(f"Entry not found: {shown(entry_id)}")
-        return await self._ledger.entry(environment, user_id, number)
+        return await self._ledger.entry(environment, user_id, parse_entry_id(entry_id))
+
+
+def parse_entry_id(text: str) -> int:
+    """Return the number of an entry's published id, which is decimal digits.
+
+    Raises:
+        EntryNotFound: it cannot be the id of one.
+    """
+    number = number_in(text)
+    if number is None:
+        raise EntryNotFound(f"Entry not found: {shown(text)}")
+    return number
 
 
 def _number_after(text: str) -> int:
