@@ -183,6 +183,13 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(page="/user/ledger?id=ada", fill={"To": "2026-01-01"}, press="Search", says="No entries match."),
     Form(
+        page="/user/ledger?id=ada&outcome=RECORDED",
+        follow=("Entry ",),
+        fill={"Reason": "Given back to the wrong user"},
+        press="Reverse",
+        says="was reversed.",
+    ),
+    Form(
         page="/user?id=ada",
         follow=("Give units",),
         fill={"Give units of": "Messages", "Units": "500", "Last day": "2099-12-31", "Why they get it": "Bought 500"},
