@@ -277,8 +277,11 @@ held = st.fixed_dictionaries(
         "grace_percent": st.integers(0, 100),
     },
 ).map(lambda one: {key: one[key] for key in one if all(one.get(need) is not None for need in NEEDS.get(key, ()))})
-package = st.fixed_dictionaries({"id": names, "name": names, "features": st.lists(held, max_size=1)})
-addon = st.fixed_dictionaries({"id": names, "name": names, "base_packages": st.lists(names, max_size=2)})
+trial = {"trial_days": st.none() | st.integers(1, 365)}
+package = st.fixed_dictionaries({"id": names, "name": names, "features": st.lists(held, max_size=1)}, optional=trial)
+addon = st.fixed_dictionaries(
+    {"id": names, "name": names, "base_packages": st.lists(names, max_size=2)}, optional=trial
+)
 configs = st.fixed_dictionaries(
     {
         "app": names,
@@ -322,6 +325,7 @@ def test_the_layout_is_kanas() -> None:
                 {
                     "id": "free",
                     "name": "no",
+                    "trial_days": 14,
                     "features": [
                         {"id": "sso", "limit": None, "overage_enabled": False},
                         {"id": "msg", "limit": None, "overage_enabled": True, "reset_period": "DAY", "combine": "ADD"},
@@ -352,7 +356,7 @@ def test_the_layout_is_kanas() -> None:
         "packages:\n"
         "  draft: []\n"
         "  published:\n"
-        '    - id: free\n      name: "no"\n'
+        '    - id: free\n      name: "no"\n      trial_days: 14\n'
         "      features:\n"
         "        - id: sso\n"
         "        - id: msg\n          limit: null\n          overage_enabled: true\n          reset_period: DAY\n"

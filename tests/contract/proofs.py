@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from kana.model.config import read_config
 from kana.model.entitlement import DENIED, NO_SUBSCRIPTION, Consumption, Decision, Outcome
 from kana.model.package import Package, PackageStatus
 from kana.model.period import ResetPeriod, period_start_at
+from kana.model.subscription import Subscription
 from tests.support.world import (
     MILLISECOND,
     TEST,
@@ -34,15 +35,18 @@ _EXTRA = rf"(?:overage|a grace of \d+ %|up to \d+ carried over for \d+ {_RESET}s
 _AMOUNT = (
     rf"(?:unlimited|\d+)(?: per {_RESET}| in all)?(?: with {_EXTRA}(?: and {_EXTRA})*)?(?: on top of other packages)?"
 )
+_TRIAL = r"(?:no trial|a trial of \d+ days?)"
 
 SENTENCES = {
     "feature created": r"Feature '(?P<id>[^']+)' is created as (?P<type>\w+)\.",
     "feature renamed": r"Feature '(?P<id>[^']+)' is renamed from '(?P<old>[^']+)' to '(?P<new>[^']+)'\.",
     "created": _PACKAGE
-    + r"is created (?P<how>and published|as a draft): (?P<held>.+?)(?:, goes with (?P<bases>[^.]+))?\.",
+    + r"is created (?P<how>and published|as a draft): (?P<held>.+?)"
+    + rf"(?:, with (?P<trial>{_TRIAL}))?(?:, goes with (?P<bases>[^.]+))?\.",
     "renamed": _PACKAGE + r"is renamed from '(?P<old>[^']+)' to '(?P<new>[^']+)'" + _REACH,
     "kind": _PACKAGE + r"was (?P<old>package|add-on) and becomes (?P<new>package|add-on)\.",
     "bases": _PACKAGE + r"goes with (?P<new>[^;]+); until now with (?P<old>[^(.]+?)" + _REACH,
+    "trial": _PACKAGE + rf"gives new subscriptions (?P<new>{_TRIAL}); until now (?P<old>{_TRIAL})" + _REACH,
     "loses": _PACKAGE + r"loses '(?P<feature>[^']+)'" + _REACH,
     "gains": _PACKAGE + r"gains '(?P<feature>[^']+)'(?: (?P<to>" + _AMOUNT + "))?" + _REACH,
     "changes": _PACKAGE
@@ -99,16 +103,20 @@ class House:
 
     async def can_subscribe(self, *package_ids: str) -> bool:
         """Whether somebody who is new can subscribe to these."""
+        return await self.visit(*package_ids) is not None
+
+    async def visit(self, *package_ids: str) -> Subscription | None:
+        """The last of the subscriptions that somebody who is new gets for a moment; None if they get none."""
         self.guests += 1
         guest = f"guest-{self.guests}"
         await self.world.accounts.create_user(TEST, id=guest)
         try:
             held = await self.world.accounts.subscribe(TEST, guest, package_ids)
         except SubscriptionRefused:
-            return False
+            return None
         for one in reversed(held):
             await self.world.accounts.cancel_subscription(TEST, one.subscription.id)
-        return True
+        return held[-1].subscription
 
     async def use(self, user_id: str, feature_id: str, delta: int) -> None:
         receipt = await self.world.usage.record(a_usage(delta, user_id=user_id, feature_id=feature_id))
@@ -252,6 +260,7 @@ async def created(happened: Happened) -> None:
     if bases not in (None, "any base package"):
         assert not await happened.house.can_subscribe("plus", package.id)
     assert await happened.house.can_subscribe(*with_base(package)) is published
+    assert package.trial_days == days_in(happened.said["trial"] or "no trial")
     held = happened.said["held"].split(", ") if happened.said["held"] != "no features" else []
     assert len(held) == len(package.features)
     if published and not package.is_addon:
@@ -283,6 +292,26 @@ async def bases(happened: Happened) -> None:
     for base in ("free", "plus"):
         fits = goes_with == "any base package" or repr(base) in goes_with
         assert await happened.house.can_subscribe(base, happened.id) is fits
+
+
+async def trial(happened: Happened) -> None:
+    """Who has the package keeps what they have; who gets it now has the trial, if it can be had."""
+    assert happened.before.packages[happened.id].trial_days == days_in(happened.said["old"])
+    for user_id in await happened.reaches():
+        for feature_id in happened.before.features:
+            assert await happened.house.decision(user_id, feature_id) == happened.decisions[user_id, feature_id]
+    package = happened.after.packages[happened.id]
+    assert package.trial_days == days_in(happened.said["new"])
+    held = await happened.house.visit(*with_base(package))
+    assert (held is not None) is (package.status is PackageStatus.PUBLISHED)
+    if held is not None:
+        days = timedelta(days=package.trial_days or 0)
+        assert held.trial_ends_at == (held.start + days if days else None)
+
+
+def days_in(words: str) -> int | None:
+    found = re.search(r"\d+", words)
+    return None if found is None else int(found[0])
 
 
 async def loses(happened: Happened) -> None:
@@ -357,6 +386,7 @@ PROOFS: Mapping[str, Callable[[Happened], Awaitable[None]]] = {
     "renamed": renamed,
     "kind": kind,
     "bases": bases,
+    "trial": trial,
     "loses": loses,
     "gains": gains,
     "changes": changes,

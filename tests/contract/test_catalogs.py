@@ -74,12 +74,19 @@ async def test_everything_comes_back_as_it_was_put(store: Store, place: Place) -
             metadata="text",
             updated_at=NOON + ONE_DAY,
         ),
-        a_package("draft", allows(0, None, feature="名/前"), status=PackageStatus.DRAFT, created_at=NOON + MILLISECOND),
+        a_package(
+            "draft",
+            allows(0, None, feature="名/前"),
+            status=PackageStatus.DRAFT,
+            created_at=NOON + MILLISECOND,
+            trial_days=1,
+        ),
         a_package(
             "extra",
             holds("chat"),
             is_addon=True,
             base_package_ids=("draft", "basic"),
+            trial_days=365,
             created_at=NOON + 2 * MILLISECOND,
         ),
     )

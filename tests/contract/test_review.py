@@ -125,6 +125,16 @@ STORIES: dict[str, tuple[set[str], list[Step]]] = {
             for bases in (["plus"], [], ["free", "plus"], ["free"])
         ],
     ),
+    "days of trial": (
+        {"trial", "created"},
+        [
+            a_file(free() | {"trial_days": 14}, PLUS, addons={"published": [EXTRA | {"trial_days": 1}]}),
+            a_file(free() | {"trial_days": 15}, PLUS | {"trial_days": 365}),
+            a_file(free(), PLUS, {"id": "new", "trial_days": 3}),
+            a_file(free(), PLUS, {"id": "new"}, packages={"draft": [PRO | {"trial_days": 2}], "published": []})
+            | {"packages": {"draft": [PRO | {"trial_days": 2}], "published": [free(), PLUS, {"id": "new"}]}},
+        ],
+    ),
     "features come and go": (
         {"loses", "gains", "warning"},
         [
@@ -267,7 +277,8 @@ def catalogs(draw: st.DrawFn) -> Catalog:
 
 def _drawn(draw: st.DrawFn, name: str, **changes: Any) -> Package:
     status = draw(st.sampled_from([PackageStatus.DRAFT, PackageStatus.PUBLISHED]))
-    return a_package(name, *draw(HELD), name=draw(st.sampled_from("ab")), status=status, updated_at=NOON, **changes)
+    drawn = {"name": draw(st.sampled_from("ab")), "trial_days": draw(st.sampled_from([None, 1, 365]))}
+    return a_package(name, *draw(HELD), status=status, updated_at=NOON, **drawn, **changes)
 
 
 @given(catalogs(), catalogs())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -129,6 +131,31 @@ async def test_trials_end_when_looked_at(world: World) -> None:
     assert (await status(world), await used(world)) == ([S.TRIALING], (4, 10))
     world.clock.now = LATER
     assert (await status(world), await used(world)) == ([S.ACTIVE], (4, 10))
+
+
+async def test_of_many_who_try_at_once_one_gets_the_trial(world: World) -> None:
+    """The trial of a package is there once, whoever asks at the same time; no trial is given where none is wanted."""
+    trial = a_package("trial", allows(10, MONTH), is_addon=True, trial_days=14)
+    await world.furnish(a_package("basic", allows(10, MONTH)), trial)
+    await world.accounts.subscribe(TEST, "ada", ["basic"])
+
+    async def subscribe(terms: Terms) -> None:
+        with suppress(SubscriptionRefused):
+            await world.accounts.subscribe(TEST, "ada", ["trial"], terms=terms)
+
+    async def trials() -> list[datetime | None]:
+        held = await world.accounts.subscriptions(TEST, user_id="ada")
+        return [each.subscription.trial_ends_at for each in held if each.subscription.package_id == "trial"]
+
+    await subscribe(Terms(without_trial=True))
+    for _ in range(2):
+        world.clock.advance(hours=1)
+        for each in await world.accounts.subscriptions(TEST, user_id="ada"):
+            if each.subscription.package_id == "trial":
+                await world.accounts.cancel_subscription(TEST, each.subscription.id)
+        await asyncio.gather(*(subscribe(Terms()) for _ in range(5)))
+    assert await trials() == [None, NOON + timedelta(hours=1, days=14), None]
+    assert await status(world) == [S.ACTIVE, S.CANCELLED, S.CANCELLED, S.ACTIVE]
 
 
 async def test_a_trial_that_ends_all(world: World) -> None:

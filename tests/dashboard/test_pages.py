@@ -116,6 +116,7 @@ def test_a_package_is_made_as_typed_in_its_environment_alone(desk: Desk) -> None
             "name": "More",
             "is_addon": "1",
             "base": "basic",
+            "trial_days": "1,4",
             "held": ["message", "support"],
             "limit:message": "1,500",
             "reset:message": "DAY",
@@ -131,6 +132,7 @@ def test_a_package_is_made_as_typed_in_its_environment_alone(desk: Desk) -> None
     assert answer.headers["location"] == "/live/package?id=more%2F2026"
     package = desk.served.run(desk.served.engine.catalog.read(LIVE)).package("more/2026")
     assert (package.name, package.is_addon, package.base_package_ids) == ("More", True, ("basic",))
+    assert package.trial_days == 14
     held = adds(1500, DAY, overage=True)
     allowance = replace(held.allowance, rollover=Rollover(limit=2000, periods=3), grace_percent=10)
     assert package.feature("message") == replace(held, allowance=allowance)
@@ -138,6 +140,10 @@ def test_a_package_is_made_as_typed_in_its_environment_alone(desk: Desk) -> None
     assert 'name="carried:message" inputmode="numeric" value="2000"' in page
     assert 'name="periods:message" inputmode="numeric" value="3"' in page
     assert 'name="grace:message" inputmode="numeric" value="10"' in page
+    assert 'name="trial_days" inputmode="numeric" maxlength="10" value="14"' in page
+    assert "Trial 14 days for a new subscription, once for each user" in text_of(
+        editor.get("/live/package?id=more%2F2026")
+    )
     words = "1500 per day with overage and a grace of 10 % and up to 2000 carried over for 3 days on top of"
     assert words in text_of(editor.get("/live/package?id=more%2F2026"))
     support = package.feature("support")

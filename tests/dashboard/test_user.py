@@ -202,7 +202,8 @@ def test_a_subscription_begins_on_terms(desk: Desk, editor: Visitor) -> None:
     for wrong, message in (
         ({"starts_at": "soon"}, "Starts must be a date and a time, as in 2026-03-10T12:00, got"),
         ({"anchor": "CALENDAR", "time_zone": "Mars"}, "timeZone must be an IANA name such as Europe/Berlin, got"),
-        ({"ends_with_trial": "on"}, "endsWithTrial needs trialEndsAt"),
+        ({"ends_with_trial": "on"}, "endsWithTrial needs a trial to end with, and 'basic' would have none"),
+        (trial | {"without_trial": "on"}, "trialEndsAt cannot be given for a start without a trial"),
     ):
         answer = editor.post("/test/user/subscribe?id=new", package="basic", **wrong)
         assert (answer.status_code, message in unescape(answer.text)) == (400, True)

@@ -179,6 +179,8 @@ def test_what_differs_is_all_that_is_written() -> None:
             lambda: a_package("p", base_package_ids=("a",)),
             "basePackageIds is for add-ons only, and 'p' is a base package",
         ),
+        (lambda: a_package("p", trial_days=0), "trialDays must be 1 to 365, got 0"),
+        (lambda: a_package("p", trial_days=366), "trialDays must be 1 to 365, got 366"),
         (lambda: holds(""), "features.id must be 1 to 255 characters, got 0: ''"),
         (lambda: replace(holds("a"), name=""), "features.name must be 1 to 255 characters, got 0: ''"),
     ],

@@ -12,7 +12,7 @@ from kana.model import config as rules
 from kana.model.allowance import GRACE_PERCENT_MAX, ROLLOVER_PERIODS_MAX, Allowance, Combine, Rollover
 from kana.model.config import ConfigFeature, ConfigHeld, ConfigPackage, UnknownField, allowance_fields, read_config
 from kana.model.feature import FeatureType
-from kana.model.package import PackageStatus
+from kana.model.package import TRIAL_DAYS_MAX, PackageStatus
 from kana.model.period import ResetPeriod
 from kana.model.text import UNITS_MAX
 from tests.support.tree import SOURCE
@@ -27,7 +27,7 @@ def a_file(**changes: Any) -> dict[str, Any]:
         "features": [{"id": "message", "name": "Messages", "type": "CONSUMABLE"}, {"id": "sso", "type": "BINARY"}],
         "packages": {
             "draft": [{"id": "pro", "features": [{"id": "sso"}]}],
-            "published": [{"id": "free", "name": "Free", "features": [held]}],
+            "published": [{"id": "free", "name": "Free", "trial_days": 14, "features": [held]}],
         },
         "addons": {"published": [{"id": "extra", "base_packages": ["free"], "features": [{"id": "message"}]}]},
     } | changes
@@ -63,11 +63,12 @@ def test_everything_that_a_file_says_is_read() -> None:
         status=PackageStatus.PUBLISHED,
         is_addon=False,
         base_package_ids=(),
+        trial_days=14,
         features=(held,),
     )
     assert config.addons is not None
-    assert [(addon.id, addon.is_addon, addon.base_package_ids) for addon in config.addons] == [
-        ("extra", True, ("free",))
+    assert [(addon.id, addon.is_addon, addon.base_package_ids, addon.trial_days) for addon in config.addons] == [
+        ("extra", True, ("free",), None)
     ]
     assert [package.id for package in config.all_packages] == ["pro", "free", "extra"]
 
@@ -102,6 +103,10 @@ def rolling(**fields: Any) -> dict[str, Any]:
     return held(rollover={"limit": 5, "periods": 1} | fields)
 
 
+def trial(days: Any) -> dict[str, Any]:
+    return a_file(packages={"draft": [{"id": "pro", "trial_days": days}]})
+
+
 HELD = "packages.draft[0].features[0]"
 RESETS = "YEAR or QUARTER or MONTH or WEEK or DAY or HOUR"
 
@@ -126,6 +131,9 @@ RESETS = "YEAR or QUARTER or MONTH or WEEK or DAY or HOUR"
         (a_file(packages={"archived": []}), "packages.archived", "is not a known field; known here: draft, published"),
         (a_file(packages={"draft": [{"id": "a", "base_packages": []}]}), "packages.draft[0].base_packages", "is not a"),
         (a_file(addons={"draft": [{"id": "a", "base_packages": [1]}]}), "addons.draft[0].base_packages[0]", "text"),
+        (trial(0), "packages.draft[0].trial_days", "whole number from 1 to 365, got 0$"),
+        (trial(366), "packages.draft[0].trial_days", "whole number from 1 to 365, got 366$"),
+        (trial("two"), "packages.draft[0].trial_days", "whole number from 1 to 365, got 'two'$"),
         (held(limits=1), f"{HELD}.limits", "limits is not a known field; did you mean limit\\?"),
         (held(limit="1_0"), f"{HELD}.limit", f"whole number from 0 to {UNITS_MAX}, got '1_0'; write it without quotes"),
         (held(limit="ten"), f"{HELD}.limit", f"whole number from 0 to {UNITS_MAX}, got 'ten'; null is unlimited"),
@@ -200,6 +208,8 @@ def test_the_schema_for_editors_knows_the_same_fields() -> None:
     assert (rollover["limit"]["minimum"], rollover["limit"]["maximum"]) == (0, UNITS_MAX)
     assert (rollover["periods"]["minimum"], rollover["periods"]["maximum"]) == (1, ROLLOVER_PERIODS_MAX)
     assert (held["grace_percent"]["minimum"], held["grace_percent"]["maximum"]) == (0, GRACE_PERCENT_MAX)
+    days = definitions["trial_days"]
+    assert (days["minimum"], days["maximum"]) == (1, TRIAL_DAYS_MAX)
     assert {definitions[name]["maxItems"] for name in ("packages", "addons", "held")} == {rules.ITEMS_MAX}
 
 

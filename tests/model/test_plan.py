@@ -155,6 +155,23 @@ def test_absent_addons_leaves_them_alone() -> None:
     assert lines(addons=None) == []
 
 
+def test_days_of_trial_come_go_and_stay() -> None:
+    """A published package may get and lose them, as only new subscriptions are trials; who has it keeps it."""
+    free = {"draft": [PRO], "published": [FREE | {"trial_days": 14}]}
+    assert lines(packages=free, addons={"published": [EXTRA | {"trial_days": 1}]}) == [
+        "Package 'free' gives new subscriptions a trial of 14 days; until now no trial",
+        "Add-on 'extra' gives new subscriptions a trial of 1 day; until now no trial",
+    ]
+    having = planned(packages=free).catalog
+    assert lines(having, packages=free) == []
+    assert lines(having) == ["Package 'free' gives new subscriptions no trial; until now a trial of 14 days"]
+    [change] = describe(the_catalog(), having)
+    assert (change.reaches_subscribers, change.keeps, change.takes) == (True, True, False)
+    assert lines(packages={"draft": [PRO, {"id": "new", "trial_days": 7}], "published": [FREE]}) == [
+        "Package 'new' is created as a draft: no features, with a trial of 7 days"
+    ]
+
+
 def test_a_draft_that_an_addon_names_stays() -> None:
     """A deletion that would leave an add-on without the base package it names is refused."""
     catalog = a_catalog(

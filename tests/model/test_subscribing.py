@@ -85,7 +85,14 @@ def test_the_anchor_is_kept() -> None:
         ({"starts_at": datetime(1969, 12, 31, tzinfo=UTC)}, "startsAt must be from 1970 to 2999, got 1969-12-31"),
         ({"anchor": datetime(3000, 1, 1, tzinfo=UTC)}, "anchorAt must be from 1970 to 2999, got 3000-01-01"),
         ({"trial_ends_at": datetime(3000, 1, 1, tzinfo=UTC)}, "trialEndsAt must be from 1970 to 2999, got 3000"),
-        ({"ends_with_trial": True}, "endsWithTrial needs trialEndsAt: there is no trial to end with"),
+        (
+            {"ends_with_trial": True},
+            "endsWithTrial needs a trial to end with, and 'basic' would have none: give trialEndsAt",
+        ),
+        (
+            {"trial_ends_at": LATER, "without_trial": True},
+            "trialEndsAt cannot be given for a start without a trial",
+        ),
         ({"trial_ends_at": NOW}, f"trialEndsAt must be after {NOW.isoformat()}, got"),
         ({"trial_ends_at": LATER, "starts_at": LATER}, f"trialEndsAt must be after {LATER.isoformat()}, got"),
         ({"trial_ends_at": NOON, "starts_at": NOON - ONE_DAY}, f"trialEndsAt must be after {NOW.isoformat()}, got"),

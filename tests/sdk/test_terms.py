@@ -47,3 +47,24 @@ async def test_subscriptions_on_terms(either: Any, kana: KanaAdmin, number: int)
     assert (await value(either.subscriptions.retrieve(id=now.id))).ends_at == new.started_at
     assert await value(either.subscriptions.resume(id=now.id)) == now
     assert (await value(either.subscriptions.retrieve(id=new.id))).status is SubscriptionStatus.CANCELLED
+
+
+async def test_a_trial_by_the_package(either: Any, number: int) -> None:
+    """Its days are sent and read; left out they count, None is no trial, and nobody has the trial twice."""
+    package, calls = f"trial-{number}", f"trial-calls-{number}"
+    await value(either.features.create(id=calls, type="CONSUMABLE"))
+    made = await value(either.packages.create(id=package, features=[Grant(id=calls)], trial_days=14))
+    assert made.trial_days == 14
+    assert (await value(either.packages.update(id=package, trial_days=None))).trial_days is None
+    assert (await value(either.packages.update(id=package, name="Trial"))).trial_days is None
+    assert (await value(either.packages.update(id=package, trial_days=7))).trial_days == 7
+    await value(either.packages.publish(id=package))
+    lasting: list[timedelta | None] = []
+    for terms in ({"trial_ends_at": None}, {}, {}):
+        user_id = f"trial-user-{number}"
+        if not lasting:
+            await value(either.users.create(id=user_id))
+        [held] = await value(either.subscriptions.create(user_id=user_id, package_ids=[package], **terms))
+        lasting.append(None if held.trial_ends_at is None else held.trial_ends_at - held.started_at)
+        await value(either.subscriptions.cancel(id=held.id))
+    assert lasting == [None, timedelta(days=7), None]

@@ -19,7 +19,7 @@ from kana.model.allowance import (
 )
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature, FeatureType
-from kana.model.package import Package, PackageFeature
+from kana.model.package import TRIAL_DAYS_MAX, Package, PackageFeature
 from kana.model.period import ResetPeriod
 from kana.model.text import UNITS_MAX
 
@@ -50,12 +50,13 @@ class HeldRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageForm:
-    """The values in the form."""
+    """The values in the form. ``trial`` is in days."""
 
     id: str = ""
     name: str = ""
     is_addon: bool = False
     bases: tuple[str, ...] = ()
+    trial: str = ""
     metadata: str = ""
     rows: Sequence[HeldRow] = ()
 
@@ -67,6 +68,7 @@ def filled(package: Package, catalog: Catalog) -> PackageForm:
         name=package.name,
         is_addon=package.is_addon,
         bases=package.base_package_ids,
+        trial=str(package.trial_days or ""),
         metadata=written_metadata(package.metadata),
         rows=[_filled_row(feature, package.feature(feature.id)) for feature in catalog.features.values()],
     )
@@ -85,6 +87,7 @@ def typed(request: PageRequest, catalog: Catalog) -> PackageForm:
         name=request.text("name"),
         is_addon=request.ticked("is_addon"),
         bases=tuple(request.all("base")),
+        trial=request.text("trial_days"),
         metadata=request.text("metadata"),
         rows=[_typed_row(request, feature, is_held=feature.id in held) for feature in catalog.features.values()],
     )
@@ -102,6 +105,7 @@ def changes_of(form: PackageForm, known: Package | None, errors: Errors) -> Pack
         "name": form.name or None,
         "is_addon": form.is_addon,
         "base_package_ids": bases,
+        "trial_days": read_number(form.trial, name="trial_days", least=1, most=TRIAL_DAYS_MAX, errors=errors),
         "features": (*ordered, *features.values()),
         "metadata": read_metadata(form.metadata, errors=errors),
     }

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from kana.model.allowance import Allowance, Combine, Rollover
 from kana.model.catalog import Catalog, difference
 from kana.model.package import Package, PackageFeature, PackageStatus
+from kana.model.text import counted
 from kana.model.value import value_object
 from kana.model.word import Word
 
@@ -87,6 +88,9 @@ def _package_changes(old: Package | None, new: Package, catalog: Catalog) -> Ite
     if old.base_package_ids != new.base_package_ids:
         what = f"goes with {_bases(new)}; until now with {_bases(old)}"
         yield _package(Verb.UPDATE, new, what, reaches=reaches, keeps=reaches)
+    if old.trial_days != new.trial_days:
+        what = f"gives new subscriptions {_trial(new)}; until now {_trial(old)}"
+        yield _package(Verb.UPDATE, new, what, reaches=reaches, keeps=reaches)
     yield from _held_changes(old, new, catalog, reaches=reaches)
     if old.status is not new.status:
         yield _moved(old, new)
@@ -96,7 +100,8 @@ def _created(package: Package, catalog: Catalog) -> Change:
     held = ", ".join(_held(feature, catalog) for feature in package.features) or "no features"
     as_what = "and published" if package.status is PackageStatus.PUBLISHED else "as a draft"
     goes_with = f", goes with {_bases(package)}" if package.is_addon else ""
-    return _package(Verb.CREATE, package, f"is created {as_what}: {held}{goes_with}")
+    trial = f", with {_trial(package)}" if package.trial_days is not None else ""
+    return _package(Verb.CREATE, package, f"is created {as_what}: {held}{trial}{goes_with}")
 
 
 def _moved(old: Package, new: Package) -> Change:
@@ -193,6 +198,10 @@ def _held(held: PackageFeature, catalog: Catalog) -> str:
 
 def _bases(package: Package) -> str:
     return ", ".join(map(repr, package.base_package_ids)) or "any base package"
+
+
+def _trial(package: Package) -> str:
+    return "no trial" if package.trial_days is None else f"a trial of {counted(package.trial_days, 'day')}"
 
 
 def noun_of(package: Package) -> str:

@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 from kana.errors import InvalidValue
 from kana.model.allowance import GRACE_PERCENT_MAX, ROLLOVER_PERIODS_MAX, Allowance, Combine, Rollover
 from kana.model.feature import FeatureType
-from kana.model.package import PackageStatus
+from kana.model.package import TRIAL_DAYS_MAX, PackageStatus
 from kana.model.period import ResetPeriod
 from kana.model.text import UNITS_MAX, identifier, shown, whole_number
 from kana.model.value import value_object
@@ -41,8 +41,8 @@ _REVISION = re.compile(r"(?:test|live)_[A-Za-z0-9]+@(?:0|[1-9][0-9]{0,18})").ful
 
 ROOT_FIELDS = ("version", "revision", "app", "project", "updated", "features", "packages", "addons")
 FEATURE_FIELDS = ("id", "name", "type")
-PACKAGE_FIELDS = ("id", "name", "features")
-ADDON_FIELDS = ("id", "name", "base_packages", "features")
+PACKAGE_FIELDS = ("id", "name", "trial_days", "features")
+ADDON_FIELDS = ("id", "name", "base_packages", "trial_days", "features")
 HELD_FIELDS = ("id", "limit", "overage_enabled", "reset_period", "combine", "rollover", "grace_percent")
 ROLLOVER_FIELDS = ("limit", "periods")
 STATUSES = {"draft": PackageStatus.DRAFT, "published": PackageStatus.PUBLISHED}
@@ -88,6 +88,7 @@ class ConfigPackage:
     status: PackageStatus
     is_addon: bool
     base_package_ids: tuple[str, ...]
+    trial_days: int | None
     features: tuple[ConfigHeld, ...]
 
 
@@ -164,6 +165,7 @@ def _package(value: object, path: str, *, status: PackageStatus, is_addon: bool)
         status=status,
         is_addon=is_addon,
         base_package_ids=tuple(_each(fields.get("base_packages"), f"{path}.base_packages", _name)),
+        trial_days=_optional(fields.get("trial_days"), f"{path}.trial_days", _days),
         features=tuple(_each(fields.get("features"), f"{path}.features", _held)),
     )
 
@@ -205,6 +207,10 @@ def _rollover(value: object, path: str) -> Rollover:
 
 def _percent(value: object, path: str) -> int:
     return _whole(value, path, most=GRACE_PERCENT_MAX)
+
+
+def _days(value: object, path: str) -> int:
+    return _whole(value, path, least=1, most=TRIAL_DAYS_MAX)
 
 
 def allowance_fields(allowance: Allowance) -> dict[str, Any]:

@@ -9,9 +9,12 @@ from hashlib import sha256
 
 from kana.errors import InvalidValue
 from kana.model.allowance import UNLIMITED, Allowance
-from kana.model.text import first_repeated, identifier, metadata, optional_identifier
+from kana.model.text import first_repeated, identifier, metadata, optional_identifier, units
 from kana.model.value import value_object
 from kana.model.word import Word
+
+TRIAL_DAYS_MAX = 365
+"""For how many days a package may let a new subscription be a trial."""
 
 NO_PACKAGE = ""
 """What usage counts for if no package answered; no package has this id."""
@@ -64,7 +67,8 @@ class PackagePrice:
 class Package:
     """A collection of features that users subscribe to: a base package, or an add-on on top of one.
 
-    ``base_package_ids`` names the base packages that an add-on goes with; empty means any.
+    ``base_package_ids`` names the base packages that an add-on goes with; empty means any. ``trial_days`` is for how
+    many days, of 24 hours each, a new subscription is a trial, 1 to 365; None is no trial.
 
     Raises:
         InvalidValue: a field is not allowed; the message names it.
@@ -78,6 +82,7 @@ class Package:
     status: PackageStatus = PackageStatus.DRAFT
     features: tuple[PackageFeature, ...] = ()
     base_package_ids: tuple[str, ...] = ()
+    trial_days: int | None = None
     prices: tuple[PackagePrice, ...] = ()
     metadata: object = None
     created_at: datetime
@@ -87,6 +92,8 @@ class Package:
         identifier(self.id, field="id")
         identifier(self.name, field="name")
         metadata(self.metadata)
+        if self.trial_days is not None:
+            units(self.trial_days, field="trialDays", least=1, most=TRIAL_DAYS_MAX)
         _refuse_repeats([feature.feature_id for feature in self.features], field="features")
         _refuse_repeats(self.base_package_ids, field="basePackageIds")
         if self.base_package_ids and not self.is_addon:

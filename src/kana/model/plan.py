@@ -192,6 +192,7 @@ def _package(wanted: ConfigPackage, known: Package | None, *, now: datetime) -> 
         status=wanted.status,
         is_addon=wanted.is_addon,
         base_package_ids=_in_known_order(wanted.base_package_ids, base.base_package_ids),
+        trial_days=wanted.trial_days,
         features=_in_known_order(held, base.features),
     )
     return package if package == base else replace(package, updated_at=now)

@@ -19,6 +19,7 @@ from kana.model.package import Package, PackageStatus
 from kana.model.period import longest
 from kana.model.subscription import Subscription, SubscriptionStatus
 from kana.model.terms import AT_ONCE, ChangeTime, ChangeUsage, Terms
+from kana.model.trial import trial_end
 
 _MOMENT = timedelta(milliseconds=1)
 
@@ -62,17 +63,17 @@ def subscribe(
 
 def _on_terms(account: Account, package: Package, terms: Terms, *, id: int, now: datetime) -> Subscription:  # noqa: A002
     start = terms.start(now)
-    is_trial = terms.trial_ends_at is not None
+    trial_ends_at = trial_end(account, package, terms, start=start, now=now)
     return Subscription(
         id=id,
         bucket=account.user.bucket,
         user_key=account.user.key,
         package_id=package.id,
-        status=SubscriptionStatus.TRIALING if is_trial else SubscriptionStatus.ACTIVE,
+        status=SubscriptionStatus.ACTIVE if trial_ends_at is None else SubscriptionStatus.TRIALING,
         start=start,
-        ends_at=terms.trial_ends_at if terms.ends_with_trial else None,
+        ends_at=trial_ends_at if terms.ends_with_trial else None,
         scheduled=now < start,
-        trial_ends_at=terms.trial_ends_at,
+        trial_ends_at=trial_ends_at,
         anchor=terms.anchor,
     )
 

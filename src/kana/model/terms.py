@@ -58,15 +58,17 @@ class Terms:
     """What is agreed on when subscribing. By default it starts now, without a trial, and periods count from the start.
 
     ``starts_at`` may be in the past or the future. ``anchor`` is what periods are counted from instead. With
-    ``trial_ends_at`` it is a trial until then, and after that ACTIVE or, with ``ends_with_trial``, CANCELLED.
+    ``trial_ends_at`` it is a trial until then, and after that ACTIVE or, with ``ends_with_trial``, CANCELLED. Without
+    it the trial is the package's own, if it has one and the user has not had it; ``without_trial`` leaves that out.
 
     Raises:
-        InvalidValue: a time is not from 1970 to 2999, the trial is over before it starts, or there is none to end with.
+        InvalidValue: a time is not from 1970 to 2999, the trial is over before it starts, or there is to be none too.
     """
 
     starts_at: datetime | None = None
     anchor: Anchor | None = None
     trial_ends_at: datetime | None = None
+    without_trial: bool = False
     ends_with_trial: bool = False
 
     def __post_init__(self) -> None:
@@ -75,8 +77,8 @@ class Terms:
         for field, moment in times.items():
             if moment is not None and not _EARLIEST <= moment <= _LATEST:
                 raise InvalidValue(f"{field} must be from 1970 to 2999, got {moment.isoformat()}", field=field)
-        if self.ends_with_trial and self.trial_ends_at is None:
-            raise InvalidValue("endsWithTrial needs trialEndsAt: there is no trial to end with", field="endsWithTrial")
+        if self.without_trial and self.trial_ends_at is not None:
+            raise InvalidValue("trialEndsAt cannot be given for a start without a trial", field="trialEndsAt")
 
     def start(self, now: datetime) -> datetime:
         """Return when a subscription that is made now starts.

@@ -10,7 +10,7 @@ from kana.sdk.cache import AnswerCache
 from kana.sdk.conversation import Call, Steps, converse
 from kana.sdk.driver import AsyncDriver, Driver, SyncDriver
 from kana.sdk.retry import Retry
-from kana.sdk.wire import Field
+from kana.sdk.wire import Field, given
 
 D = TypeVar("D", bound=Driver)
 P = ParamSpec("P")
@@ -28,8 +28,8 @@ class Core:
     def ask(
         self, asked: Field[T], *, idempotency_key: str | None = None, keyed: bool = False, **variables: object
     ) -> Steps[T]:
-        """Return the conversation about one field of the API."""
-        call = Call(field=asked, variables=variables, idempotency_key=idempotency_key, keyed=keyed)
+        """Return the conversation about one field of the API; variables that are UNSET are left out."""
+        call = Call(field=asked, variables=given(**variables), idempotency_key=idempotency_key, keyed=keyed)
         return converse(call, retry=self.retry, timeout_s=self.timeout_s)
 
 

@@ -91,9 +91,12 @@ class Packages(Group[D]):
         name: str | None = None,
         is_addon: bool = False,
         base_package_ids: Sequence[str] = (),
+        trial_days: int | None = None,
         metadata: Any = None,
     ) -> Steps[Package]:
         """Create a DRAFT package. ``base_package_ids`` are the packages that an add-on goes with; empty is any.
+
+        ``trial_days``, 1 to 365, is for how many days of 24 hours a new subscription is a trial, once for each user.
 
         Raises:
             Conflict: the id is taken.
@@ -106,6 +109,8 @@ class Packages(Group[D]):
             "features": [grant.for_wire() for grant in features],
             "basePackageIds": list(base_package_ids),
         }
+        if trial_days is not None:
+            fields["trialDays"] = trial_days
         if name is not None:
             fields["name"] = name
         if metadata is not None:
@@ -121,15 +126,18 @@ class Packages(Group[D]):
         name: str | Unset = UNSET,
         is_addon: bool | Unset = UNSET,
         base_package_ids: Sequence[str] | Unset = UNSET,
+        trial_days: int | Unset | None = UNSET,
         features: Sequence[Grant] | Unset = UNSET,
     ) -> Steps[Package]:
         """Change the metadata of any package, and any field of a DRAFT. Omitted fields stay the same.
+
+        With ``trial_days=None`` new subscriptions are no trials.
 
         Raises:
             PackageNotFound: there is no such package.
             Conflict: its status does not allow the change.
         """
-        changes = given(metadata=metadata, name=name, isAddon=is_addon)
+        changes = given(metadata=metadata, name=name, isAddon=is_addon, trialDays=trial_days)
         if not isinstance(base_package_ids, Unset):
             changes["basePackageIds"] = list(base_package_ids)
         if not isinstance(features, Unset):

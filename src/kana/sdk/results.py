@@ -114,7 +114,10 @@ class PackagePrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A set of features that users subscribe to. ``features`` is None if it was not requested."""
+    """A set of features that users subscribe to. ``features`` is None if it was not requested.
+
+    ``trial_days`` is for how many days of 24 hours a new subscription is a trial; None is no trial.
+    """
 
     id: str
     name: str
@@ -124,6 +127,7 @@ class Package:
     metadata: Any
     base_package_ids: tuple[str, ...]
     prices: tuple[PackagePrice, ...]
+    trial_days: int | None = None
     features: tuple[PackageFeature, ...] | None = field(default=None, metadata=ON_REQUEST)
 
 

@@ -9,7 +9,7 @@ from kana.sdk.operation import D, Group, operation
 from kana.sdk.pages import by_id, every_page
 from kana.sdk.results import PackageSubscription, SubscriptionLink
 from kana.sdk.terms import ChangeTime, ChangeUsage, SubscriptionAnchor
-from kana.sdk.wire import moment, mutation, query
+from kana.sdk.wire import UNSET, Unset, moment, mutation, query
 
 CREATE: Final = mutation(
     "subscribe(packageIds: [String!]!, userId: String!, startsAt: DateTime, anchorAt: DateTime,"
@@ -43,14 +43,15 @@ class Subscriptions(Group[D]):
         anchor_at: datetime | None = None,
         anchor: SubscriptionAnchor | Literal["START", "CALENDAR"] | None = None,
         time_zone: str | None = None,
-        trial_ends_at: datetime | None = None,
+        trial_ends_at: datetime | Unset | None = UNSET,
         ends_with_trial: bool = False,
     ) -> Steps[list[PackageSubscription]]:
         """Subscribe a user to PUBLISHED packages, all or none; the answer is in the order of the ids.
 
         By default they start now. ``anchor_at`` is an instant that reset periods are counted from instead of the
         start; with the anchor CALENDAR they follow the calendar of a time zone, by default UTC. Until
-        ``trial_ends_at`` they are TRIALING, and then ACTIVE or, with ``ends_with_trial``, CANCELLED.
+        ``trial_ends_at`` they are TRIALING, and then ACTIVE or, with ``ends_with_trial``, CANCELLED. Without it the
+        trial is as long as the package's ``trial_days`` say, once for each user; with None there is none.
 
         Raises:
             UserNotFound: there is no such user.
@@ -58,6 +59,7 @@ class Subscriptions(Group[D]):
             InvalidValue: the times are not possible, or there is no such time zone.
             OutcomeUnknown: the answer was lost; check ``list(user_id=...)`` before you subscribe again.
         """
+        trial = trial_ends_at if isinstance(trial_ends_at, Unset) else _moment(trial_ends_at, "trial_ends_at")
         return self._core.ask(
             CREATE,
             packageIds=list(package_ids),
@@ -66,8 +68,8 @@ class Subscriptions(Group[D]):
             anchorAt=_moment(anchor_at, "anchor_at"),
             anchor=anchor,
             timeZone=time_zone,
-            trialEndsAt=_moment(trial_ends_at, "trial_ends_at"),
             endsWithTrial=ends_with_trial,
+            trialEndsAt=trial,
         )
 
     @operation

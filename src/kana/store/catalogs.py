@@ -300,6 +300,7 @@ def _package_from(row: Row) -> Package:
         metadata=json.loads(row[6]),
         created_at=from_milliseconds(row[7]),
         updated_at=from_milliseconds(row[8]),
+        trial_days=row[10],
     )
 
 
@@ -317,6 +318,7 @@ def _package_row(environment: Environment, package: Package) -> Row:
         to_milliseconds(package.created_at),
         to_milliseconds(package.updated_at),
         to_json([_held(feature) for feature in package.features]),
+        package.trial_days,
     )
 
 

@@ -16,7 +16,7 @@ select id, name, type, unit_label, unit_label_plural, metadata, created_at
 from features where environment = $1 and changed_in > $2 order by created_at, id;
 
 -- name: load_packages
-select id, name, is_addon, status, base_package_ids, prices, metadata, created_at, updated_at, features
+select id, name, is_addon, status, base_package_ids, prices, metadata, created_at, updated_at, features, trial_days
 from packages where environment = $1 and changed_in > $2 order by created_at, id;
 
 -- name: list_package_ids
@@ -37,17 +37,19 @@ on conflict (environment, id) do update set
 
 -- name: put_packages
 insert into packages (
-    environment, id, name, is_addon, status, base_package_ids, prices, metadata, created_at, updated_at, features, changed_in
+    environment, id, name, is_addon, status, base_package_ids, prices, metadata, created_at, updated_at, features,
+    trial_days, changed_in
 )
 select
     value ->> 0, value ->> 1, value ->> 2, (value ->> 3)::smallint, value ->> 4, (value ->> 5)::json,
     (value ->> 6)::json, (value ->> 7)::json, (value ->> 8)::bigint, (value ->> 9)::bigint,
-    (value ->> 10)::json, (value ->> 11)::bigint
+    (value ->> 10)::json, (value ->> 11)::smallint, (value ->> 12)::bigint
 from json_array_elements($1::json) where true
 on conflict (environment, id) do update set
     name = excluded.name, is_addon = excluded.is_addon, status = excluded.status,
     base_package_ids = excluded.base_package_ids, prices = excluded.prices, metadata = excluded.metadata,
-    updated_at = excluded.updated_at, features = excluded.features, changed_in = excluded.changed_in;
+    updated_at = excluded.updated_at, features = excluded.features, trial_days = excluded.trial_days,
+    changed_in = excluded.changed_in;
 
 -- name: delete_packages
 delete from packages

@@ -27,7 +27,7 @@ FEATURE = "id name type unitLabel unitLabelPlural metadata"
 HELD = "id name type limit unitLabel unitLabelPlural metadata overageEnabled resetPeriod combine"
 ENTITLEMENT = "limit resetPeriod overageEnabled combine rollover { limit periods } gracePercent"
 PACKAGE = (
-    f"id name isAddon status updatedAt metadata basePackageIds features {{ {HELD} }}"
+    f"id name isAddon status updatedAt metadata basePackageIds trialDays features {{ {HELD} }}"
     " prices { id provider amount displayAmount currency interval }"
 )
 SUBSCRIPTION = "id userId status startedAt endsAt trialEndsAt anchorAt timeZone package { id }"

@@ -50,6 +50,7 @@ def test_a_new_package_is_a_draft_with_defaults(served: Served) -> None:
         "updatedAt": "2026-03-10T12:00:00.000Z",
         "metadata": {},
         "basePackageIds": [],
+        "trialDays": None,
         "features": [
             {
                 **UNCOUNTED,
@@ -73,14 +74,16 @@ def test_what_is_given_is_kept(served: Served) -> None:
         "name": "Boost",
         "isAddon": True,
         "basePackageIds": ["basic", "open"],
+        "trialDays": 365,
         "metadata": {"a": 1},
         "features": [{"id": "message", "name": "More", "entitlement": entitlement}, {"id": "support"}],
     }
     created = served.ask(CREATE_PACKAGE, {"input": given})["createPackage"]
-    assert {key: created[key] for key in ("name", "isAddon", "basePackageIds", "metadata")} == {
+    assert {key: created[key] for key in ("name", "isAddon", "basePackageIds", "trialDays", "metadata")} == {
         "name": "Boost",
         "isAddon": True,
         "basePackageIds": ["basic", "open"],
+        "trialDays": 365,
         "metadata": {"a": 1},
     }
     more, support = created["features"]
@@ -95,6 +98,7 @@ def test_a_draft_changes_in_everything(served: Served) -> None:
         "name": "D",
         "isAddon": True,
         "basePackageIds": ["basic"],
+        "trialDays": 7,
         "features": [{"id": "support"}],
         "metadata": [1],
     }
@@ -107,7 +111,9 @@ def test_a_draft_changes_in_everything(served: Served) -> None:
     nothing = {"isAddon": None, "features": None, "basePackageIds": None}
     assert served.ask(UPDATE_PACKAGE, {"id": "draft", "input": nothing})["updatePackage"] == changed
     cleared = served.ask(UPDATE_PACKAGE, {"id": "draft", "input": {"name": None, "metadata": None}})["updatePackage"]
-    assert (cleared["name"], cleared["metadata"]) == ("draft", {})
+    assert (cleared["name"], cleared["metadata"], cleared["trialDays"]) == ("draft", {}, 7)
+    no_trial = served.ask(UPDATE_PACKAGE, {"id": "draft", "input": {"trialDays": None}})["updatePackage"]
+    assert no_trial == cleared | {"trialDays": None}
 
 
 def test_of_a_published_package_the_metadata_changes(served: Served) -> None:
@@ -115,9 +121,11 @@ def test_of_a_published_package_the_metadata_changes(served: Served) -> None:
     changed = served.ask(UPDATE_PACKAGE, {"id": "basic", "input": {"metadata": {"sold": True}}})["updatePackage"]
     assert (changed["metadata"], changed["status"]) == ({"sold": True}, "PUBLISHED")
     before = state(served)
-    error = served.error(UPDATE_PACKAGE, {"id": "basic", "input": {"features": []}})
-    assert name_of(error) == ("BAD_USER_INPUT", "ConflictError")
-    assert "Duplicate it" in error["message"]
+    refused: list[dict[str, Any]] = [{"features": []}, {"trialDays": 7}]
+    for changes in refused:
+        error = served.error(UPDATE_PACKAGE, {"id": "basic", "input": changes})
+        assert name_of(error) == ("BAD_USER_INPUT", "ConflictError")
+        assert "Duplicate it" in error["message"]
     assert state(served) == before
 
 
@@ -195,6 +203,12 @@ def test_deleting_a_draft_answers_it_as_it_was(served: Served) -> None:
             {"input": {"id": "x", "features": [], "basePackageIds": ["basic"]}},
             "InvalidValueError",
             "basePackageIds is for add-ons only, and 'x' is a base package",
+        ),
+        (
+            CREATE_PACKAGE,
+            {"input": {"id": "x", "features": [], "trialDays": 366}},
+            "InvalidValueError",
+            "trialDays must be 1 to 365, got 366",
         ),
         (
             CREATE_PACKAGE,

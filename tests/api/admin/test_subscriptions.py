@@ -261,7 +261,10 @@ def test_subscribing_on_terms(served: Served, terms: dict[str, Any], answer: tup
             "anchorAt cannot be given with anchor CALENDAR: periods have one anchor",
         ),
         ({"anchor": "START", "anchorAt": NOW}, f"anchorAt cannot be given with anchor START{ONE}"),
-        ({"endsWithTrial": True}, "endsWithTrial needs trialEndsAt: there is no trial to end with"),
+        (
+            {"endsWithTrial": True},
+            "endsWithTrial needs a trial to end with, and 'basic' would have none: give trialEndsAt",
+        ),
         ({"trialEndsAt": NOW}, "trialEndsAt must be after 2026-03-10T12:00:00+00:00, got 2026-03-10T12:00:00+00:00"),
         ({"startsAt": "1969-01-01T00:00:00Z"}, "startsAt must be from 1970 to 2999, got 1969-01-01T00:00:00+00:00"),
     ],
@@ -272,6 +275,30 @@ def test_terms_that_cannot_be(shared: Served, terms: dict[str, Any], message: st
     error = shared.error(TERMS, terms)
     assert (*name_of(error), error["message"]) == ("BAD_USER_INPUT", "InvalidValueError", message)
     assert state(shared) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "variables", "trial_ends_at"),
+    [
+        ("", {}, LATER),
+        ("trialEndsAt: null", {}, None),
+        ("trialEndsAt: $t", {"t": None}, None),
+        ("trialEndsAt: $t", {}, LATER),
+        ("trialEndsAt: $t", {"t": TOMORROW}, TOMORROW),
+    ],
+)
+def test_a_trial_by_the_package_or_none(
+    served: Served, given: str, variables: dict[str, Any], trial_ends_at: str | None
+) -> None:
+    """Left out, the package's days count, and null is no trial; literally or by a variable, which may be left out."""
+    features = '[{id: "support"}]'
+    served.ask(f'mutation {{ createPackage(input: {{id: "tried", trialDays: 14, features: {features}}}) {{ id }} }}')
+    served.ask('mutation { publishPackage(id: "tried") { id } }')
+    call = f'subscribe(userId: "bob", packageIds: ["tried"], {given}) {{ status trialEndsAt }}'
+    head = "mutation($t: DateTime)" if "$t" in given else "mutation"
+    status = "ACTIVE" if trial_ends_at is None else "TRIALING"
+    [made] = served.ask(f"{head} {{ {call} }}", variables)["subscribe"]
+    assert made == {"status": status, "trialEndsAt": trial_ends_at}
 
 
 def test_a_change_at_the_periods_end_is_seen_and_taken_back(served: Served) -> None:

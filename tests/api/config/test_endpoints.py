@@ -66,6 +66,7 @@ def a_file(**changes: Any) -> dict[str, Any]:
                     "id": "extra",
                     "name": "Extra",
                     "base_packages": ["free"],
+                    "trial_days": 14,
                     "features": [{"id": "api-calls", "limit": 5, "overage_enabled": False}],
                 }
             ],

@@ -37,9 +37,18 @@ async def test_names_default_to_ids(world: World) -> None:
     package = await world.catalog.create_package(TEST, id="pro", by=TESTER)
     assert (package.name, package.status, package.metadata, package.features) == ("pro", PackageStatus.DRAFT, {}, ())
     given = await world.catalog.create_package(
-        TEST, id="extra", name="Extra", is_addon=True, base_package_ids=["pro"], prices=[PRICE], metadata=1, by=TESTER
+        TEST,
+        id="extra",
+        name="Extra",
+        is_addon=True,
+        base_package_ids=["pro"],
+        trial_days=14,
+        prices=[PRICE],
+        metadata=1,
+        by=TESTER,
     )
     assert (given.name, given.base_package_ids, given.prices, given.metadata) == ("Extra", ("pro",), (PRICE,), 1)
+    assert given.trial_days == 14
     assert (await world.catalog.read(TEST)).package("extra") == given
 
 
@@ -71,7 +80,7 @@ async def test_a_draft_changes_freely(world: World) -> None:
     assert unchanged.updated_at == NOON
     changes: PackageChanges = {
         "name": None, "is_addon": True, "features": (holds("message"),), "prices": (PRICE,), "metadata": {"a": 1},
-        "base_package_ids": (),
+        "base_package_ids": (), "trial_days": 30,
     }  # fmt: skip
     changed = await world.catalog.update_package(TEST, "basic", changes, by=TESTER)
     assert (changed.name, changed.is_addon, changed.features, changed.prices) == (
@@ -80,6 +89,7 @@ async def test_a_draft_changes_freely(world: World) -> None:
         (holds("message"),),
         (PRICE,),
     )
+    assert changed.trial_days == 30
     assert (changed.metadata, changed.created_at, changed.updated_at) == ({"a": 1}, NOON, NOON + timedelta(hours=1))
 
 

@@ -74,7 +74,7 @@ async def create_package(_root: object, info: Info, *, input: Input) -> Package:
     context = info.context
     created = await context.engine.catalog.create_package(
         context.environment,
-        **fields_of(input, "id", "name", "metadata"),
+        **fields_of(input, "id", "name", "metadata", "trial_days"),
         is_addon=bool(input.get("is_addon")),
         features=_held(input["features"]),
         base_package_ids=input.get("base_package_ids") or (),
@@ -87,7 +87,7 @@ async def create_package(_root: object, info: Info, *, input: Input) -> Package:
 async def update_package(_root: object, info: Info, *, id: str, input: Input) -> Package:  # noqa: A002 - Kana's words
     """Change the metadata of a package, or every field of a draft."""
     context = info.context
-    changes = fields_of(input, "name", "metadata")
+    changes = fields_of(input, "name", "metadata", "trial_days")
     if input.get("is_addon") is not None:
         changes["is_addon"] = input["is_addon"]
     if input.get("base_package_ids") is not None:

@@ -91,15 +91,16 @@ async def subscribe(
     anchor_at: datetime | None = None,
     anchor: AnchorKind | None = None,
     time_zone: str | None = None,
-    trial_ends_at: datetime | None = None,
     ends_with_trial: bool | None = None,
+    **trial: datetime | None,
 ) -> list[PackageSubscription]:
-    """Subscribe a user to packages, all or nothing."""
+    """Subscribe a user to packages, all or nothing. `trial` has the end of a trial, if that is given."""
     context = info.context
     terms = Terms(
         starts_at=starts_at,
         anchor=anchor_of(anchor, anchor_at=anchor_at, time_zone=time_zone),
-        trial_ends_at=trial_ends_at,
+        trial_ends_at=trial.get("trial_ends_at"),
+        without_trial=trial == {"trial_ends_at": None},
         ends_with_trial=bool(ends_with_trial),
     )
     held = await context.engine.accounts.subscribe(

@@ -1,6 +1,7 @@
 """A catalogue and a review in the format of Kana's command line.
 
-Source: github.com/usekana/cli, type KanaConfig; ``revision``, ``lines`` and some fields of allowances are ours.
+Source: github.com/usekana/cli, type KanaConfig; ``revision``, ``lines``, ``trial_days`` and some fields of
+allowances are ours.
 """
 
 from __future__ import annotations
@@ -53,8 +54,9 @@ def _by_status(catalog: Catalog, *, addons: bool) -> dict[str, Any]:
 
 def _package(package: Package, catalog: Catalog) -> dict[str, Any]:
     bases = {"base_packages": package.base_package_ids} if package.is_addon else {}
+    trial = {} if package.trial_days is None else {"trial_days": package.trial_days}
     features = [_held(held, catalog) for held in package.features]
-    return {"id": package.id, "name": package.name, **bases, "features": features}
+    return {"id": package.id, "name": package.name, **bases, **trial, "features": features}
 
 
 def _held(held: PackageFeature, catalog: Catalog) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def _package_lines(package: Mapping[str, Any], types: Mapping[str, str]) -> list
     lines = [f"id: {_text(package['id'])}", f"name: {_text(package['name'])}"]
     if package.get("base_packages"):
         lines += _list("base_packages", [[_text(base)] for base in package["base_packages"]], indent=0)
+    if package.get("trial_days") is not None:
+        lines.append(f"trial_days: {_scalar(package['trial_days'])}")
     held = [_held_lines(held, types) for held in package.get("features") or []]
     return [*lines, *_list("features", held, indent=0)]
 

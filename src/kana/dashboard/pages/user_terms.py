@@ -32,6 +32,7 @@ def read_terms(request: PageRequest) -> Terms:
             time_zone=request.text("time_zone") or None,
         ),
         trial_ends_at=_moment(request, "trial_ends_at", label="Trial until"),
+        without_trial=request.ticked("without_trial"),
         ends_with_trial=request.ticked("ends_with_trial"),
     )
 

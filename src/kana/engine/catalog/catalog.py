@@ -31,6 +31,7 @@ class PackageChanges(TypedDict, total=False):
     name: str | None
     is_addon: bool
     base_package_ids: tuple[str, ...]
+    trial_days: int | None
     features: tuple[PackageFeature, ...]
     prices: tuple[PackagePrice, ...]
     metadata: object
@@ -121,6 +122,7 @@ class CatalogEngine:
         is_addon: bool = False,
         features: Sequence[PackageFeature] = (),
         base_package_ids: Sequence[str] = (),
+        trial_days: int | None = None,
         prices: Sequence[PackagePrice] = (),
         metadata: object = None,
         by: Actor,
@@ -141,6 +143,7 @@ class CatalogEngine:
             is_addon=is_addon,
             features=tuple(features),
             base_package_ids=tuple(base_package_ids),
+            trial_days=trial_days,
             prices=tuple(prices),
             metadata={} if metadata is None else metadata,
             created_at=now,
