@@ -174,6 +174,7 @@ def create_app(
             engine.replayer.running(),
             engine.imports.running(),
             engine.deletions.running(),
+            engine.bulk_changes.running(),
             engine.access.uses.running(),
         ):
             yield

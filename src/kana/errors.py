@@ -5,7 +5,7 @@
     │   ├── InvalidValue                                    a field's value is not allowed
     │   ├── NotFound
     │   │   ├── UserNotFound, FeatureNotFound, PackageNotFound, SubscriptionNotFound, EntryNotFound, KeyNotFound,
-    │   │   ├── GivenNotFound
+    │   │   ├── GivenNotFound, BulkChangeNotFound
     │   ├── Conflict                                        the id is taken, or the state forbids it
     │   ├── BodyTooLarge, UnsupportedMediaType              the body is not read
     │   ├── SubscriptionRefused                             a rule of subscribing is broken
@@ -97,6 +97,12 @@ class SubscriptionNotFound(NotFound):
     """No subscription has this id in this environment."""
 
     name = "SubscriptionNotFoundError"
+
+
+class BulkChangeNotFound(NotFound):
+    """No job that moves users to another package has this id in this environment."""
+
+    name = "BulkChangeNotFoundError"
 
 
 class EntryNotFound(NotFound):

@@ -179,6 +179,8 @@ def _of(table: str, columns: list[str], other: Environment) -> str:
         return f"environment is not '{other}'"
     if table == "user_import_pages":
         return f"import_id not in (select id from user_imports where environment = '{other}')"
+    if table == "bulk_change_users":
+        return f"change_id not in (select id from bulk_changes where environment = '{other}')"
     if table == "catalog_pages":
         return f"change_id not in (select id from catalog_changes where environment = '{other}')"
     if table == "counters":

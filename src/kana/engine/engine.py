@@ -20,6 +20,7 @@ from kana.engine.usage.ledger import LedgerEngine
 from kana.engine.usage.recorder import Recorder
 from kana.engine.usage.usage import UsageEngine
 from kana.engine.users.accounts import AccountEngine
+from kana.engine.users.bulk_changes import BulkChangeEngine
 from kana.engine.users.deletions import DeletionEngine
 from kana.engine.users.directory import DirectoryEngine
 from kana.engine.users.exports import ExportEngine
@@ -38,6 +39,7 @@ class Engine:
 
     access: AccessEngine
     accounts: AccountEngine
+    bulk_changes: BulkChangeEngine
     catalog: CatalogEngine
     colleagues: ColleagueEngine
     config: ConfigEngine
@@ -80,6 +82,9 @@ class Engine:
         return cls(
             access=AccessEngine(store.keys, clock=clock),
             accounts=AccountEngine(store.users, clock=clock, ids=ids),
+            bulk_changes=BulkChangeEngine(
+                store.bulk_changes, store.users, store.catalogs, store.ledger, clock=clock, ids=ids
+            ),
             catalog=CatalogEngine(store.catalogs, clock=clock),
             colleagues=ColleagueEngine(store.colleagues, clock=clock, passwords=passwords),
             config=ConfigEngine(store.catalogs, clock=clock),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from itertools import count
 
 from kana.model.given import Given
 from kana.model.subscription import ENDED, Subscription
@@ -41,3 +43,8 @@ class Account:
         starts = [each.start for each in self.subscriptions if not each.scheduled]
         ends = [each.ends_at for each in self.subscriptions if each.status in ENDED and each.ends_at is not None]
         return max((clock, *starts, *ends))
+
+    def unused_ids(self) -> Callable[[], int]:
+        """Return a source of ids that nothing of the account has, and that are younger than all it has, to try with."""
+        ids = count(max((each.id for each in (*self.subscriptions, *self.given)), default=0) + 1)
+        return lambda: next(ids)

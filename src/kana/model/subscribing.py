@@ -85,6 +85,7 @@ def change_base(
     *,
     when: ChangeTime = ChangeTime.NOW,
     usage: ChangeUsage = ChangeUsage.RESET,
+    ends_at: datetime | None = None,
     now: datetime,
     next_id: Callable[[], int],
 ) -> list[Subscription]:
@@ -92,7 +93,7 @@ def change_base(
 
     At the period's end the new one is scheduled, and the add-ons that do not go with it end. A base package that was
     scheduled to follow before does not start. With CARRY the new one goes on with the counters of the old one, and
-    with its anchor.
+    with its anchor. ``ends_at`` is when the new one ends, if it is known.
 
     Raises:
         SubscriptionRefused: the package is unknown, not published, an add-on or already subscribed to; the user has
@@ -108,14 +109,19 @@ def change_base(
     start = _change_time(old, catalog, when, now=now)
     if when is ChangeTime.NOW:
         _check_addons_go_with(state, catalog, package, account)
-    new = _taking_over(old, package, catalog, usage, id=next_id(), start=start, now=now)
+    new = replace(_taking_over(old, package, catalog, usage, id=next_id(), start=start, now=now), ends_at=ends_at)
     changed = [_ended(old, ends_at=start, now=now), *_withdrawn(old, state, catalog, now=now)]
     _check_one_base(_with(account, changed), catalog, [new], now=now)
     return [*changed, *_addons_adjusted(state, [*changed, new], catalog, now=now), new]
 
 
+def standing_base(account: Account, catalog: Catalog, *, now: datetime) -> Subscription | None:
+    """Return the subscription to a base package that has begun and not ended; None if there is none."""
+    return next((each for each in _bases(account.state(now), catalog) if each.has_begun(now)), None)
+
+
 def _current_base(account: Account, catalog: Catalog, package: Package, *, now: datetime) -> Subscription:
-    old = next((each for each in _bases(account.state(now), catalog) if each.has_begun(now)), None)
+    old = standing_base(account, catalog, now=now)
     if old is None:
         raise SubscriptionRefused(f"User {account.user.id!r} has no base package to change; use subscribe")
     if old.package_id == package.id:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import count
 from typing import TypeAlias
 
 from kana.errors import SubscriptionRefused
-from kana.model.account import Account
 from kana.model.entitlement import Place
 from kana.model.package import Package, PackagePrice, PackageStatus
 from kana.model.question import Question
@@ -61,19 +59,13 @@ def _ways(question: Question, package: Package) -> Iterator[tuple[Way, Sequence[
     if package.status is not PackageStatus.PUBLISHED:
         return
     account, catalog = question.account, question.catalog
-    now, next_id = account.time(question.moment), _ids_after(account)
+    now, next_id = account.time(question.moment), account.unused_ids()
     if package.feature(question.feature.id) is not None:
         with suppress(SubscriptionRefused):
             yield Way.SUBSCRIBE, subscribe(account, catalog, [package.id], now=now, next_id=next_id)
     if not package.is_addon:
         with suppress(SubscriptionRefused):
             yield Way.CHANGE_SUBSCRIPTION, change_base(account, catalog, package.id, now=now, next_id=next_id)
-
-
-def _ids_after(account: Account) -> Callable[[], int]:
-    """Return a source of ids that nothing of an account has, and that are younger than all it has."""
-    ids = count(max((each.id for each in (*account.subscriptions, *account.given)), default=0) + 1)
-    return lambda: next(ids)
 
 
 def cheapest_first(unlocks: Sequence[Unlock]) -> list[Unlock]:

@@ -64,6 +64,7 @@ class Deletions:
             for each in (user, *merged):
                 await session.execute("clear_time_zones", each.bucket, each.key)
                 await session.execute("clear_given", each.bucket, each.key, FORGOTTEN, to_milliseconds(now))
+                await session.execute("clear_bulk_user", each.bucket, each.key, FORGOTTEN, surrogate)
                 await leave_id(session, user, user_id=each.id, now=now, is_leaving=True)
                 await _leave_imports(session, each)
             await session.execute("delete_user", user.bucket, user.key)
@@ -71,7 +72,10 @@ class Deletions:
             row = (user.bucket, user.key, environment.value, *told)
             await session.execute("add_deleted_user", *row)
             await session.execute("add_log_line", *deleted_log_row(surrogate, environment, by=signed.by, now=now))
-            return await load_deletion(session, row)
+            deletion = await load_deletion(session, row)
+            for id_ in {span.id for span in deletion.spans}:
+                await session.execute("clear_not_found", bucket_of(environment, id_), environment.value, id_, surrogate)
+            return deletion
 
         return await self._transactions.write(work)
 

@@ -15,6 +15,7 @@ from kana.model.period import from_milliseconds
 from kana.model.text import NUMBER_MAX, shown
 from kana.model.user import UserRef
 from kana.store.accounts import load_account
+from kana.store.bulk_changes import result_from
 from kana.store.entries import counter_from, entry_from
 from kana.store.log import log_line_from
 from kana.store.merges import load_merged
@@ -76,7 +77,7 @@ def _held_by(whose: UserRef) -> Sequence[_Stage]:
     def reads(read: _Stage) -> _Stage:
         return lambda session, _, after, limit: read(session, whose, after, limit)
 
-    return [reads(read) for read in (_read_subscriptions, _read_given, _read_counters, _read_entries)]
+    return [reads(read) for read in (_read_subscriptions, _read_changes, _read_given, _read_counters, _read_entries)]
 
 
 def _ref_of(merged: MergedUser) -> UserRef:
@@ -110,6 +111,11 @@ async def _read_ids(session: Session, user: UserRef, after: _After, limit: int) 
 
 async def _read_subscriptions(session: Session, user: UserRef, after: _After, limit: int) -> _Page:
     return _from((await load_account(session, user)).subscriptions, after, limit)
+
+
+async def _read_changes(session: Session, user: UserRef, after: _After, limit: int) -> _Page:
+    rows = await session.rows("list_bulk_changes_of", user.bucket, user.key)
+    return _from([result_from(row) for row in rows], after, limit)
 
 
 async def _read_given(session: Session, user: UserRef, after: _After, limit: int) -> _Page:

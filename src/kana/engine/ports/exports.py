@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+from kana.model.bulk_change import BulkResult
 from kana.model.deletion import IdSpan
 from kana.model.environment import Environment
 from kana.model.given import Given
@@ -24,7 +25,9 @@ class Total(NamedTuple):
     used: int
 
 
-Kept: TypeAlias = User | MergedUser | IdSpan | Subscription | Given | Total | Entry | SegmentEvent | LogLine
+Kept: TypeAlias = (
+    User | MergedUser | IdSpan | Subscription | BulkResult | Given | Total | Entry | SegmentEvent | LogLine
+)
 """One thing that is kept of a user."""
 
 

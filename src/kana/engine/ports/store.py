@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from kana.engine.ports.access import ColleagueStore, KeyStore
+from kana.engine.ports.bulk_changes import BulkChangeStore
 from kana.engine.ports.catalog import CatalogStore
 from kana.engine.ports.deletions import DeletionStore
 from kana.engine.ports.exports import ExportStore
@@ -27,6 +28,11 @@ class Store(Protocol):
     @property
     def users(self) -> AccountStore:
         """Users and their subscriptions."""
+        ...
+
+    @property
+    def bulk_changes(self) -> BulkChangeStore:
+        """Jobs that move many users to another package."""
         ...
 
     @property

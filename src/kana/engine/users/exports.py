@@ -10,6 +10,7 @@ from typing import Any
 
 from kana.engine.ports.exports import Bookmark, ExportStore, Kept, Total
 from kana.errors import InvalidValue
+from kana.model.bulk_change import BulkResult
 from kana.model.deletion import IdSpan
 from kana.model.environment import Environment
 from kana.model.given import Given, TopUp
@@ -122,6 +123,8 @@ def record_of(kept: Kept) -> Record:
             return {"kind": "id", "id": kept.id, "since": _optional(kept.since), "until": _optional(kept.until)}
         case Subscription():
             return _subscription(kept)
+        case BulkResult():
+            return _bulk_result(kept)
         case Total():
             return {"kind": "counter", **_counter(kept.counter), "used": kept.used}
         case Entry():
@@ -157,6 +160,17 @@ def _subscription(subscription: Subscription) -> Record:
         "trialEndsAt": _optional(subscription.trial_ends_at),
         "anchorAt": _optional(subscription.anchored_at),
         "timeZone": subscription.time_zone,
+    }
+
+
+def _bulk_result(result: BulkResult) -> Record:
+    return {
+        "kind": "subscriptionChange",
+        "changesId": str(result.change_id),
+        "outcome": result.outcome,
+        "reason": result.reason,
+        "backOutcome": result.back,
+        "backReason": result.back_reason,
     }
 
 

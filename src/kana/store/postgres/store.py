@@ -9,6 +9,7 @@ from typing import Self
 from kana.errors import DatabaseRefused
 from kana.store.accounts import Accounts
 from kana.store.audit import Audits
+from kana.store.bulk_changes import BulkChanges
 from kana.store.catalogs import Catalogs
 from kana.store.colleagues import Colleagues
 from kana.store.deletions import Deletions
@@ -45,6 +46,7 @@ class PostgresStore:
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal)
         self.colleagues = Colleagues(transactions)
+        self.bulk_changes = BulkChanges(transactions, catalogs)
         self.imports = UserImports(transactions)
         self.merges = Merges(transactions, catalogs)
         self.exports = Exports(transactions)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from kana.store.accounts import Accounts
 from kana.store.audit import Audits
+from kana.store.bulk_changes import BulkChanges
 from kana.store.catalogs import Catalogs
 from kana.store.colleagues import Colleagues
 from kana.store.deletions import Deletions
@@ -50,6 +51,7 @@ class SqliteStore:
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal, erase=database.empty_log)
         self.colleagues = Colleagues(transactions)
+        self.bulk_changes = BulkChanges(transactions, catalogs)
         self.imports = UserImports(transactions)
         self.merges = Merges(transactions, catalogs)
         self.exports = Exports(transactions)
