@@ -157,6 +157,8 @@ FORMS: tuple[Form, ...] = (
     Form(page="/developer", follow=("Revoke secret",), press="Revoke", says="was revoked."),
     Form(page="/developer", fill={"Accept user tokens only": True}, press="Save", says="now accepts user tokens only"),
     Form(page="/developer", fill={"Accept user tokens only": False}, press="Save", says="user tokens and public keys"),
+    Form(page="/developer", fill={"Time zone": "Mars"}, press="Save time zone", says="must be an IANA name"),
+    Form(page="/developer", fill={"Time zone": "UTC"}, press="Save time zone", says="now follow UTC"),
     Form(page="/log", fill={"Identifier of the changed object": "exports"}, press="Filter", says="Exports 2"),
     Form(page="/packages", fill={"Search packages": "pro"}, press="Filter", says="1 found"),
     Form(

@@ -49,7 +49,15 @@ def new_user(id: str, key: int = 1, environment: Environment = TEST, **changes: 
 async def test_users_come_back_as_they_were_put(store: Store, place: Place) -> None:
     """Every field, after opening anew too."""
     users = [
-        new_user("名/前", 2**62, billing_id="b", name="N", email="n@example.com", metadata={"deep": [{"a": 1e300}]}),
+        new_user(
+            "名/前",
+            2**62,
+            billing_id="b",
+            name="N",
+            email="n@example.com",
+            time_zone="Asia/Tokyo",
+            metadata={"deep": [{"a": 1e300}]},
+        ),
         new_user("'; drop table users; --", 2, metadata=None),
         new_user("🦜", 3, metadata=[0.1, -0.5, 10**18, "", {"": None}]),
     ]

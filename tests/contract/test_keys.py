@@ -41,10 +41,10 @@ async def test_a_keyring_comes_back_as_it_was_changed(store: Store, place: Place
     assert before is not None
     key = describe_key(generate_key(LIVE, KeyKind.PUBLIC), environment=LIVE, kind=KeyKind.PUBLIC, name="ключ", now=NOON)
     secret = generate_signing_secret(LIVE, now=NOON)
-    settings = replace(before.environments[TEST], requires_secure_mode=True)
+    settings = replace(before.environments[TEST], requires_secure_mode=True, time_zone="Asia/Tokyo")
     await store.keys.add_key(key, by=TESTER, now=NOON)
     await store.keys.add_signing_secret(secret, by=TESTER, now=NOON)
-    await store.keys.change_settings(settings, by=TESTER, now=NOON)
+    assert await store.keys.change_settings(TEST, lambda _: settings, by=TESTER, now=NOON) == settings
     after = await another.keys.keyring()
     assert after is not None
     assert after.keys == {**before.keys, key.hash: key}

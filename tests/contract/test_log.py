@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise, repeat
 
 import apsw
@@ -98,6 +99,17 @@ async def test_a_changed_user_is_told(world: World) -> None:
     ]
 
 
+async def test_the_time_zone_of_a_user_is_told_where_there_is_one(world: World) -> None:
+    """As it was and as it is."""
+    await world.accounts.create_user(TEST, id="ada")
+    await world.accounts.update_user(TEST, "ada", {"time_zone": "Asia/Tokyo"}, by=OWNER)
+    await world.accounts.update_user(TEST, "ada", {"time_zone": None}, by=OWNER)
+    without, zoned = told_user("ada"), told_user("ada") | {"time_zone": "Asia/Tokyo"}
+    assert await told(world) == [
+        a_line("updated", "user", "ada", without, zoned), a_line("updated", "user", "ada", zoned, without),
+    ]  # fmt: skip
+
+
 async def test_revoked_tokens_are_told(world: World) -> None:
     """Each time anew: older tokens end each time. The version is nobody's business."""
     await world.accounts.create_user(TEST, id="ada")
@@ -181,11 +193,15 @@ async def test_changed_settings_are_told(world: World) -> None:
     old = (await world.access.keyring()).environments[TEST]
     for _ in range(2):
         await world.access.change_settings(TEST, requires_secure_mode=True, by=OWNER)
-    before = {"environment": "test", "app_id": old.app_id, "requires_secure_mode": False}
+    before = {"environment": "test", "app_id": old.app_id, "requires_secure_mode": False, "time_zone": "UTC"}
     assert await told(world) == [
         a_line("updated", "settings", "test", before, before | {"requires_secure_mode": True}),
     ]
     assert await told(world, LIVE) == []
+
+
+def _of_app(old: EnvironmentSettings, *, app_id: str) -> EnvironmentSettings:
+    return replace(old, app_id=app_id)
 
 
 async def test_before_is_what_the_change_before_left(store: Store, place: Place) -> None:
@@ -193,7 +209,7 @@ async def test_before_is_what_the_change_before_left(store: Store, place: Place)
     another = await place.open()
     await asyncio.gather(
         *(
-            each.keys.change_settings(EnvironmentSettings(environment=TEST, app_id=f"{name}{n}"), by=OWNER, now=NOON)
+            each.keys.change_settings(TEST, partial(_of_app, app_id=f"{name}{n}"), by=OWNER, now=NOON)
             for name, each in (("a", store), ("b", another))
             for n in range(8)
         )

@@ -13,7 +13,7 @@ from kana.model.entitlement import Outcome
 from kana.model.insights import Step, UsageRow
 from kana.model.period import Calendar, ResetPeriod
 from kana.model.subscription import SubscriptionStatus
-from kana.model.terms import ChangeTime, ChangeUsage, Terms
+from kana.model.terms import AnchorKind, ChangeTime, ChangeUsage, Terms
 from kana.model.usage import Action
 from tests.support.world import (
     DAY,
@@ -74,6 +74,30 @@ async def test_terms_are_kept(world: World, terms: Terms) -> None:
     assert await world.accounts.subscriptions(TEST) == [subscribed]
     held = subscribed.subscription
     assert (held.start, held.anchor, held.trial_ends_at) == (terms.starts_at or NOON, terms.anchor, terms.trial_ends_at)
+
+
+async def test_a_calendar_follows_the_zone_of_its_user_or_their_environment(world: World) -> None:
+    """As they are when it is subscribed to: later changes move no period. A zone that is named comes first."""
+    midnight = datetime(2026, 3, 10, 15, tzinfo=UTC)  # In Tokyo.
+    change, daily = world.access.change_settings, Terms(anchor=AnchorKind.CALENDAR)
+    await world.accounts.subscribe(TEST, "ada", ["basic"], terms=daily)
+    await change(TEST, time_zone="Asia/Tokyo", by=TESTER)
+    for user_id, zone in (("bob", None), ("eve", "Europe/Berlin")):
+        await world.accounts.create_user(TEST, id=user_id, time_zone=zone)
+        await world.accounts.subscribe(TEST, user_id, ["basic"], terms=daily)
+    await world.accounts.create_user(TEST, id="joe", time_zone="Europe/Berlin")
+    await world.accounts.subscribe(TEST, "joe", ["basic"], terms=Terms(anchor=Calendar("Asia/Kolkata")))
+    await world.accounts.update_user(TEST, "eve", {"time_zone": "Asia/Tokyo"})
+    await change(TEST, time_zone="America/New_York", by=TESTER)
+    held = await world.accounts.subscriptions(TEST)
+    zones = {each.user_id: each.subscription.time_zone for each in held}
+    assert zones == {"ada": "UTC", "bob": "Asia/Tokyo", "eve": "Europe/Berlin", "joe": "Asia/Kolkata"}
+    await world.usage.record(a_usage(user_id="bob", feature_id="call"))
+    for moment, count in ((midnight - MILLISECOND, 1), (midnight, 0)):
+        world.clock.now = moment
+        consumption = (await world.usage.check(TEST, "bob", "call")).consumption
+        assert consumption is not None
+        assert consumption.used == count
 
 
 async def test_nothing_may_be_used_before_a_start_that_was_given(world: World) -> None:

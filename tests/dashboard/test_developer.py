@@ -113,6 +113,22 @@ def test_secure_mode_and_the_secret_are_of_one_environment(desk: Desk, environme
     assert "user tokens and public keys" in owner.get(f"/{environment}/developer")
 
 
+def test_the_time_zone_is_of_one_environment_and_an_iana_name(desk: Desk) -> None:
+    """What is wrong stays in the field beside its error; the other environment stays as it was."""
+    owner, access = desk.colleague(Role.OWNER), desk.served.engine.access
+    owner.post("/live/developer/time-zone", time_zone="Europe/Berlin")
+    page = owner.get("/live/developer")
+    assert "Calendars of new subscriptions now follow Europe/Berlin." in page
+    assert 'value="Europe/Berlin"' in page
+    answer = owner.post("/live/developer/time-zone", time_zone="Berlin")
+    assert (answer.status_code, 'value="Berlin"' in answer.text) == (400, True)
+    assert "must be an IANA name such as Europe/Berlin, got" in text_of(answer.text)
+    assert desk.colleague(Role.EDITOR).post("/live/developer/time-zone", time_zone="UTC").status_code == 403
+    desk.served.run(access.keys())  # Reads the keyring anew.
+    zones = {each: found.time_zone for each, found in desk.served.run(access.keyring()).environments.items()}
+    assert zones == {LIVE: "Europe/Berlin", TEST: "UTC"}
+
+
 def test_an_older_secret_is_revoked_after_a_yes(desk: Desk) -> None:
     """The one that signs now has no button and stays, and a secret of the other environment is not there."""
     owner, access = desk.colleague(Role.OWNER), desk.served.engine.access

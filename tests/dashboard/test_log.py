@@ -26,6 +26,7 @@ _TOLD = {
     "/user/resume": ("updated", "subscription"),
     "/users/import/carry-out": ("imported", "users"),
     "/developer/secure-mode": ("updated", "settings"),
+    "/developer/time-zone": ("updated", "settings"),
     "/developer/secret/revoke": ("revoked", "signing secret"),
     "/user/tokens": ("revoked", "user tokens"),
 }
@@ -68,6 +69,7 @@ def lines(desk: Desk) -> dict[tuple[str, str], list[tuple[str, Any, Any]]]:
     owner.post(f"/test/user/resume?id=ada&subscription={number}")
     owner.post(f"/test/user/cancel?id=ada&subscription={number}")
     owner.post("/test/developer/secure-mode", required="on")
+    owner.post("/test/developer/time-zone", time_zone="Asia/Tokyo")
     owner.post("/test/user/tokens?id=ada")
     [older] = desk.served.run(desk.served.engine.access.signing_secrets())[:1]
     desk.served.clock.advance(seconds=1)
@@ -109,8 +111,9 @@ def test_what_is_done_to_users_is_told_with_before_and_after(
     ended = [(subject, after["package_id"]) for subject, _, after in lines["updated", "subscription"]]
     assert ended == [("ada", "basic"), *[("ada", "pro/2026")] * 3]
     assert lines["imported", "users"] == [("new users.csv", None, {"made": 1, "changed": 1})]
-    [(_, before, after)] = lines["updated", "settings"]
-    assert (before["requires_secure_mode"], after["requires_secure_mode"]) == (False, True)
+    [(_, *mode), (_, *zone)] = lines["updated", "settings"]
+    assert [each["requires_secure_mode"] for each in (*mode, *zone)] == [False, True, True, True]
+    assert [each["time_zone"] for each in (*mode, *zone)] == ["UTC", "UTC", "UTC", "Asia/Tokyo"]
 
 
 def test_changes_of_colleagues_are_shown_to_owners_only(desk: Desk) -> None:

@@ -257,13 +257,16 @@ def test_what_cannot_be_is_said(desk: Desk, editor: Visitor) -> None:
 def test_a_user_is_made_and_changed(desk: Desk, editor: Visitor) -> None:
     """All that is kept of one but the id; what is wrong stands at its field, and nothing is saved."""
     typed = {"name": "Ada", "email": "ada@example.com", "billing_id": "cus_1", "metadata": '{"a": [1]}'}
+    typed["time_zone"] = "Asia/Tokyo"
     assert editor.post("/test/user/new", id="ada/1", **typed).status_code == 303
     assert "already exists" in editor.post("/test/user/new", id="ada/1", **typed).text
     assert editor.post("/test/user/edit?id=ada/1", **{**typed, "email": "", "name": HOSTILE}).status_code == 303
     user = desk.served.run(desk.served.store.users.user(TEST, "ada/1"))
     assert (user.name, user.email, user.billing_id, user.metadata) == (HOSTILE, None, "cus_1", {"a": [1]})
+    assert (user.time_zone, 'value="Asia/Tokyo"' in editor.get("/test/user/edit?id=ada/1")) == ("Asia/Tokyo", True)
+    assert "Time zone Asia/Tokyo" in text_of(editor.get("/test/user?id=ada/1"))
     assert HOSTILE not in editor.get("/test/user?id=ada/1")
-    for wrong in ({"metadata": "{"}, {"name": "x" * 256}):
+    for wrong in ({"metadata": "{"}, {"name": "x" * 256}, {"time_zone": "Mars"}):
         answer = editor.post("/test/user/edit?id=ada/1", **{**typed, **wrong})
         assert (answer.status_code, 'class="kana-error"' in answer.text) == (400, True)
     assert desk.served.run(desk.served.store.users.user(TEST, "ada/1")) == user

@@ -92,6 +92,16 @@ def test_a_file_is_looked_at_first_and_then_taken_in(desk: Desk, editor: Visitor
     assert run(accounts.users(LIVE))[0].email is None
 
 
+def test_time_zones_come_by_a_file_too(desk: Desk, editor: Visitor) -> None:
+    """An empty cell is none, and a row with one that there is not is wrong."""
+    path, report = checked(editor, "id,timeZone\nada,Asia/Tokyo\nuser-0,\n")
+    assert "Created: 1 Updated: 0 Unchanged: 1 Wrong: 0" in text_of(report)
+    take_in(editor, path)
+    assert [users(desk)[each].time_zone for each in ("ada", "user-0")] == ["Asia/Tokyo", None]
+    _, report = checked(editor, "id,timeZone\nada,Mars\n")
+    assert "timeZone must be an IANA name such as Europe/Berlin, got 'Mars'" in unescape(text_of(report))
+
+
 def test_the_same_file_again_changes_nothing(desk: Desk, editor: Visitor) -> None:
     """Nor does sending the second form twice."""
     content = "id,name,metadata\n" + "".join(
@@ -265,12 +275,14 @@ def test_what_is_written_out_comes_back_the_same(desk: Desk, editor: Visitor) ->
         (HOSTILE, 'a "b", c;  '),
     ):
         desk.served.run(create(TEST, id=user_id, name=name, metadata={"of": name, "n": None}))
-    desk.served.run(create(TEST, id="list", metadata=[1, "é"], email="-e@example.com", billing_id="=b"))
+    desk.served.run(
+        create(TEST, id="list", metadata=[1, "é"], email="-e@example.com", billing_id="=b", time_zone="Asia/Tokyo")
+    )
     answer = desk.colleague(Role.VIEWER).http.get("/test/users/export")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="users-test.csv"'
     rows = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
-    assert rows[0] == ["id", "name", "email", "billingId", "metadata"]
+    assert rows[0] == ["id", "name", "email", "billingId", "timeZone", "metadata"]
     assert [row[0] for row in rows[1:]] == [
         "'''-x",
         "'-1",

@@ -37,7 +37,7 @@ REVERSE = (
 )
 CHECK_MANY = calls.CHECK_MANY.replace("access reason", "access inGrace reason")
 CURRENT_USER = WHOLE_USER.replace("access reason", "access inGrace reason")
-SETTINGS = "environment requiresSecureMode"
+SETTINGS = "environment requiresSecureMode timeZone"
 OUTLOOK = "userId featureId packageId used limit overageEnabled share resetsAt runsOutAt"
 DAYS = '(from: "2020-01-01T00:00:00Z", to: "2036-01-01T00:00:00Z"'
 RANGE = f"{DAYS}, by: WEEK"
@@ -139,6 +139,7 @@ ADMIN: dict[str, Call] = {
     "Mutation.setSecureModeRequired": Call(
         f"mutation {{ setSecureModeRequired(required: false) {{ {SETTINGS} }} }}", leaves_mark=False
     ),
+    "Mutation.setTimeZone": Call(f'mutation {{ setTimeZone(timeZone: "UTC") {{ {SETTINGS} }} }}', leaves_mark=False),
     "Mutation.createMappingRule": Call(
         segment.CREATE_RULE, lambda _: {"input": {"name": "new", "eventName": "never", "featureId": "message"}}
     ),

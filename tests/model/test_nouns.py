@@ -129,7 +129,24 @@ def test_app_ids_have_the_form_that_tokens_carry(environment: Environment) -> No
     """The environment and eight lower-case letters; simple mode is allowed to begin with."""
     app_id = generate_app_id(environment)
     assert re.fullmatch(rf"{environment}_[a-z]{{8}}", app_id)
-    assert not EnvironmentSettings(environment=environment, app_id=app_id).requires_secure_mode
+    settings = EnvironmentSettings(environment=environment, app_id=app_id)
+    assert (settings.requires_secure_mode, settings.time_zone) == (False, "UTC")
+
+
+def test_a_time_zone_is_an_iana_name() -> None:
+    """Of a user and of an environment; a user may have none."""
+    assert a_user(time_zone="Europe/Berlin").time_zone == "Europe/Berlin"
+    assert a_user().time_zone is None
+    for make in (
+        lambda zone: a_user(time_zone=zone),
+        lambda zone: EnvironmentSettings(environment=Environment.TEST, app_id="test_abcdefgh", time_zone=zone),
+    ):
+        for zone in ("", "Berlin", "europe/berlin\0", "../etc/passwd", "Europe"):
+            with pytest.raises(
+                InvalidValue, match=r"^timeZone must be an IANA name such as Europe/Berlin, got"
+            ) as raised:
+                make(zone)
+            assert raised.value.field == "timeZone"
 
 
 def test_a_package_knows_a_feature_as_it_holds_it() -> None:

@@ -15,7 +15,7 @@ from kana.model.catalog import Catalog
 from kana.model.period import Calendar
 from kana.model.subscribing import cancel, change_base, subscribe
 from kana.model.subscription import Subscription, SubscriptionStatus
-from kana.model.terms import Terms
+from kana.model.terms import AnchorKind, Terms
 from tests.support.world import (
     MILLISECOND,
     MONTH,
@@ -77,6 +77,17 @@ def test_the_anchor_is_kept() -> None:
     calendar = Calendar("Asia/Tokyo")
     assert [each.anchor for each in subscribed(an_account(), "basic", "extra", anchor=calendar)] == [calendar] * 2
     assert subscribed(an_account(), "basic", anchor=NOON)[0].anchor == NOON
+
+
+def test_a_calendar_without_a_zone_follows_that_of_the_account() -> None:
+    """It is settled when the subscription is made, and a zone that is named comes first."""
+    calendar = AnchorKind.CALENDAR
+    assert [each.anchor for each in subscribed(an_account(), "basic", anchor=calendar)] == [Calendar("UTC")]
+    in_tokyo = replace(an_account(), time_zone="Asia/Tokyo")
+    assert [each.anchor for each in subscribed(in_tokyo, "basic", anchor=calendar)] == [Calendar("Asia/Tokyo")]
+    berlin = Calendar("Europe/Berlin")
+    assert [each.anchor for each in subscribed(in_tokyo, "basic", anchor=berlin)] == [berlin]
+    assert [each.anchor for each in subscribed(in_tokyo, "basic")] == [None]
 
 
 @pytest.mark.parametrize(

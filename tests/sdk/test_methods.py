@@ -273,7 +273,7 @@ async def test_secure_mode_is_switched_and_read(either: Any, server: KanaServer)
         api_key=server.keys["environments"]["test"]["public_key"], user_id="anyone", endpoint=server.address
     ) as page:
         for required in (True, False):
-            expected = EnvironmentSettings(environment="test", requires_secure_mode=required)
+            expected = EnvironmentSettings(environment="test", requires_secure_mode=required, time_zone="UTC")
             assert await value(either.settings.require_secure_mode(required=required)) == expected
             assert await value(either.settings.retrieve()) == expected
             if required:
@@ -282,6 +282,34 @@ async def test_secure_mode_is_switched_and_read(either: Any, server: KanaServer)
             else:
                 page.reset_cache()
                 assert page.get_subscribed_packages() == []
+
+
+async def test_the_time_zone_of_calendars_is_set_and_read(either: Any, user: str, number: int) -> None:
+    """Of the environment and of a user, who may have none; a calendar without a zone follows them."""
+    try:
+        changed = await value(either.settings.set_time_zone("Asia/Tokyo"))
+        assert (changed.time_zone, await value(either.settings.retrieve())) == ("Asia/Tokyo", changed)
+        package = f"zoned-{number}"
+        await value(either.packages.create(id=package, features=[]))
+        await value(either.packages.publish(id=package))
+        for user_id, zone, followed in (
+            (f"zone-{number}", "Europe/Berlin", "Europe/Berlin"),
+            (user, None, "Asia/Tokyo"),
+        ):
+            if zone is not None:
+                assert (await value(either.users.create(id=user_id, time_zone=zone))).time_zone == zone
+            else:
+                assert (await value(either.users.update(id=user_id, time_zone="UTC"))).time_zone == "UTC"
+                assert (await value(either.users.update(id=user_id, name="Z"))).time_zone == "UTC"
+                assert (await value(either.users.update(id=user_id, time_zone=None))).time_zone is None
+                for held in await value(either.subscriptions.list(user_id=user_id)):
+                    await value(either.subscriptions.cancel(id=held.id))
+            [held] = await value(either.subscriptions.create(user_id=user_id, package_ids=[package], anchor="CALENDAR"))
+            assert held.time_zone == followed
+        with pytest.raises(InvalidValue, match="timeZone must be an IANA name"):
+            await value(either.settings.set_time_zone("Mars"))
+    finally:
+        await value(either.settings.set_time_zone("UTC"))
 
 
 async def test_a_key_counts_once_and_is_told(either: Any, user: str) -> None:

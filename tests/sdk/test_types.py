@@ -28,6 +28,7 @@ assert_type(kana.features.can_use_many(user_ids=["u"], feature_ids=("f",)), dict
 assert_type(kana.top_ups.create(user_id="u", feature_id="f", amount=5, reason="sold"), TopUp)
 assert_type(kana.overrides.list(user_id="u"), list[Override])
 assert_type(kana.settings.require_secure_mode(), EnvironmentSettings)
+assert_type(kana.settings.set_time_zone("UTC"), EnvironmentSettings)
 assert_type(kana.check(user_id="u", feature_id="f").outcome, Outcome | None)
 assert_type(kana.features.can_use(user_id="u", feature_id="f").outcome, Outcome)
 assert_type(kana.features.record_usage(user_id="u", feature_id="f").outcome, Outcome)

@@ -22,7 +22,7 @@ def rows(users: int) -> dict[str, list[tuple[Any, ...]]]:
     """The rows of each table: every user has a subscription, two counters, four entries on four days and an event."""
     packages = users // USERS_A_PACKAGE
     found: dict[str, list[tuple[Any, ...]]] = {
-        "users": [(n % 1024, n, "test", f"u{n}", None, None, None, "{}", 0, 0) for n in range(users)],
+        "users": [(n % 1024, n, "test", f"u{n}", None, None, None, "{}", 0, 0, None) for n in range(users)],
         "subscriptions": [
             (n % 1024, n, n + 1, "test", f"p{n % packages}", "ACTIVE", 0, None, 0, 0, *[None] * 5) for n in range(users)
         ],

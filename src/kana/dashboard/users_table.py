@@ -15,13 +15,15 @@ from kana.model.text import METADATA_BYTES_MAX, counted, identifier, shown
 from kana.model.user import User
 from kana.model.user_import import Details, Row, WrongRow
 
-COLUMNS = ("id", "name", "email", "billingId", "metadata")
+COLUMNS = ("id", "name", "email", "billingId", "timeZone", "metadata")
 """The names of the columns; only ``id`` is required."""
 
 ROWS_MAX = 200_000
 """The most rows of a file."""
 
-_FIELDS: Mapping[str, str] = {"name": "name", "email": "email", "billingId": "billing_id", "metadata": "metadata"}
+_FIELDS: Mapping[str, str] = {
+    "name": "name", "email": "email", "billingId": "billing_id", "timeZone": "time_zone", "metadata": "metadata",
+}  # fmt: skip
 _CELL_MAX = 4 * METADATA_BYTES_MAX
 
 
@@ -39,7 +41,7 @@ def written_heads() -> str:
 
 def _cells(user: User) -> Sequence[str]:
     kept = "" if user.metadata == {} else json.dumps(user.metadata, ensure_ascii=False)
-    return (user.id, user.name or "", user.email or "", user.billing_id or "", kept)
+    return (user.id, user.name or "", user.email or "", user.billing_id or "", user.time_zone or "", kept)
 
 
 def read_rows(path: Path) -> Iterator[Row | WrongRow]:

@@ -10,13 +10,15 @@ from kana.model.given import Given
 from kana.model.subscription import ENDED, Subscription
 from kana.model.user import UserRef
 from kana.model.value import value_object
+from kana.model.zone import ZONE_DEFAULT
 
 
 @value_object()
 class Account:
     """A user and their subscriptions, the oldest first: those that have not ended, or all of them if requested.
 
-    ``given`` are top-ups and overrides, the oldest first, ended ones included.
+    ``given`` are top-ups and overrides, the oldest first, ended ones included. ``time_zone`` is that of a calendar for
+    which no zone is named: the user's own, or the environment's. It is read where subscriptions are changed.
 
     A store locks an account while a change of it is decided.
     """
@@ -24,6 +26,7 @@ class Account:
     user: UserRef
     subscriptions: tuple[Subscription, ...]
     given: tuple[Given, ...] = ()
+    time_zone: str = ZONE_DEFAULT
 
     def state(self, now: datetime) -> list[Subscription]:
         """Return the subscriptions that have not ended by now."""

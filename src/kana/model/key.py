@@ -12,6 +12,7 @@ from typing import assert_never
 from kana.model.environment import Environment
 from kana.model.value import value_object
 from kana.model.word import Word
+from kana.model.zone import ZONE_DEFAULT, zone_named
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_LENGTH = 26
@@ -72,11 +73,21 @@ class SigningSecret:
 
 @value_object(kw_only=True)
 class EnvironmentSettings:
-    """The settings of one environment. ``app_id`` is in its user tokens."""
+    """The settings of one environment. ``app_id`` is in its user tokens.
+
+    ``time_zone`` is the IANA name of the zone that calendars follow where neither the call nor the user has one.
+
+    Raises:
+        InvalidValue: there is no such zone.
+    """
 
     environment: Environment
     app_id: str
     requires_secure_mode: bool = False
+    time_zone: str = ZONE_DEFAULT
+
+    def __post_init__(self) -> None:
+        zone_named(self.time_zone)
 
 
 @value_object(kw_only=True)

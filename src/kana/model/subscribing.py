@@ -74,7 +74,7 @@ def _on_terms(account: Account, package: Package, terms: Terms, *, id: int, now:
         ends_at=trial_ends_at if terms.ends_with_trial else None,
         scheduled=now < start,
         trial_ends_at=trial_ends_at,
-        anchor=terms.anchor,
+        anchor=terms.anchor_in(account.time_zone),
     )
 
 

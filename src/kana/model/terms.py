@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Literal, TypeAlias
 
 from kana.errors import InvalidValue
 from kana.model.period import Anchor, Calendar
@@ -34,8 +35,12 @@ class ChangeUsage(Word):
     CARRY = "CARRY"
 
 
-def anchor_of(kind: AnchorKind | None, *, anchor_at: datetime | None, time_zone: str | None) -> Anchor | None:
-    """Return what periods are counted from, by what a caller says; None is the start. Without a zone it is UTC.
+AnchorTerm: TypeAlias = Anchor | Literal[AnchorKind.CALENDAR] | None
+"""What periods are to be counted from. None is the start; CALENDAR is the calendar in the user's own time zone."""
+
+
+def anchor_of(kind: AnchorKind | None, *, anchor_at: datetime | None, time_zone: str | None) -> AnchorTerm:
+    """Return what periods are counted from, by what a caller says.
 
     Raises:
         InvalidValue: two anchors are named, or a time zone without the calendar, or there is no such zone.
@@ -45,7 +50,7 @@ def anchor_of(kind: AnchorKind | None, *, anchor_at: datetime | None, time_zone:
             raise InvalidValue(
                 "anchorAt cannot be given with anchor CALENDAR: periods have one anchor", field="anchorAt"
             )
-        return Calendar("UTC" if time_zone is None else time_zone)
+        return AnchorKind.CALENDAR if time_zone is None else Calendar(time_zone)
     if time_zone is not None:
         raise InvalidValue("timeZone needs anchor CALENDAR: other periods follow no time zone", field="timeZone")
     if kind is not None and anchor_at is not None:
@@ -57,7 +62,8 @@ def anchor_of(kind: AnchorKind | None, *, anchor_at: datetime | None, time_zone:
 class Terms:
     """What is agreed on when subscribing. By default it starts now, without a trial, and periods count from the start.
 
-    ``starts_at`` may be in the past or the future. ``anchor`` is what periods are counted from instead. With
+    ``starts_at`` may be in the past or the future. ``anchor`` is what periods are counted from instead; a calendar
+    without a zone follows that of the user, or else of the environment, as they are when it is subscribed to. With
     ``trial_ends_at`` it is a trial until then, and after that ACTIVE or, with ``ends_with_trial``, CANCELLED. Without
     it the trial is the package's own, if it has one and the user has not had it; ``without_trial`` leaves that out.
 
@@ -66,7 +72,7 @@ class Terms:
     """
 
     starts_at: datetime | None = None
-    anchor: Anchor | None = None
+    anchor: AnchorTerm = None
     trial_ends_at: datetime | None = None
     without_trial: bool = False
     ends_with_trial: bool = False
@@ -79,6 +85,10 @@ class Terms:
                 raise InvalidValue(f"{field} must be from 1970 to 2999, got {moment.isoformat()}", field=field)
         if self.without_trial and self.trial_ends_at is not None:
             raise InvalidValue("trialEndsAt cannot be given for a start without a trial", field="trialEndsAt")
+
+    def anchor_in(self, time_zone: str) -> Anchor | None:
+        """Return what periods are counted from, for a user in a time zone; None is the start."""
+        return Calendar(time_zone) if self.anchor is AnchorKind.CALENDAR else self.anchor
 
     def start(self, now: datetime) -> datetime:
         """Return when a subscription that is made now starts.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from kana.model.environment import Environment
 from kana.model.text import identifier, metadata, optional_identifier
 from kana.model.value import value_object
+from kana.model.zone import zone_named
 
 
 class UserRef(NamedTuple):
@@ -25,7 +26,8 @@ class User:
 
     The customer chooses ``id`` and may change it. ``key`` is Kana's and never changes: subscriptions
     and usage refer to it, and ``bucket`` says where they are stored. ``token_version`` counts how often
-    their tokens were revoked: a token is valid while it has the present version.
+    their tokens were revoked: a token is valid while it has the present version. ``time_zone`` is the IANA name of the
+    zone that a calendar of theirs follows; None is that of the environment.
 
     Raises:
         InvalidValue: a field is not allowed; the message names it.
@@ -43,6 +45,7 @@ class User:
     metadata: object = None
     created_at: datetime
     token_version: int = 0
+    time_zone: str | None = None
 
     def __post_init__(self) -> None:
         identifier(self.id, field="id")
@@ -50,3 +53,5 @@ class User:
         optional_identifier(self.name, field="name")
         optional_identifier(self.email, field="email")
         metadata(self.metadata)
+        if self.time_zone is not None:
+            zone_named(self.time_zone)

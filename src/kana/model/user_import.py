@@ -28,6 +28,7 @@ class Details(TypedDict, total=False):
     name: str | None
     email: str | None
     billing_id: str | None
+    time_zone: str | None
     metadata: object
 
 

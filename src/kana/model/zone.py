@@ -13,6 +13,9 @@ from zoneinfo import ZoneInfo
 from kana.errors import InvalidValue
 from kana.model.text import shown
 
+ZONE_DEFAULT = "UTC"
+"""The zone of an environment that was given no other."""
+
 _MILLISECOND = timedelta(milliseconds=1)
 _HOUR = timedelta(hours=1)
 

@@ -140,6 +140,7 @@ class User:
     name: str | None
     email: str | None
     metadata: Any
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,7 +386,11 @@ class GeneratedUserToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSettings:
-    """The settings of one environment, ``test`` or ``live``: whether its Client API accepts user tokens only."""
+    """The settings of one environment, ``test`` or ``live``: whether its Client API accepts user tokens only.
+
+    ``time_zone`` is what calendars of new subscriptions follow where neither they nor the user have one.
+    """
 
     environment: str
     requires_secure_mode: bool
+    time_zone: str = "UTC"

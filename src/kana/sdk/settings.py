@@ -8,6 +8,7 @@ from kana.sdk.results import EnvironmentSettings
 from kana.sdk.wire import mutation, query
 
 RETRIEVE: Final = query("environmentSettings", EnvironmentSettings)
+SET_TIME_ZONE: Final = mutation("setTimeZone(timeZone: String!)", EnvironmentSettings)
 REQUIRE_SECURE_MODE: Final = mutation("setSecureModeRequired(required: Boolean!)", EnvironmentSettings)
 
 
@@ -27,3 +28,13 @@ class Settings(Group[D]):
             OutcomeUnknown: the answer was lost; it is safe to call again.
         """
         return self._core.ask(REQUIRE_SECURE_MODE, required=required)
+
+    @operation
+    def set_time_zone(self, time_zone: str) -> Steps[EnvironmentSettings]:
+        """Set the IANA time zone that calendars of new subscriptions follow where neither they nor the user have one.
+
+        Raises:
+            InvalidValue: there is no such zone.
+            OutcomeUnknown: the answer was lost; it is safe to call again.
+        """
+        return self._core.ask(SET_TIME_ZONE, timeZone=time_zone)

@@ -49,9 +49,10 @@ class Subscriptions(Group[D]):
         """Subscribe a user to PUBLISHED packages, all or none; the answer is in the order of the ids.
 
         By default they start now. ``anchor_at`` is an instant that reset periods are counted from instead of the
-        start; with the anchor CALENDAR they follow the calendar of a time zone, by default UTC. Until
-        ``trial_ends_at`` they are TRIALING, and then ACTIVE or, with ``ends_with_trial``, CANCELLED. Without it the
-        trial is as long as the package's ``trial_days`` say, once for each user; with None there is none.
+        start; with the anchor CALENDAR they follow the calendar of a time zone, by default the user's, or else the
+        environment's. Until ``trial_ends_at`` they are TRIALING, and then ACTIVE or, with ``ends_with_trial``,
+        CANCELLED. Without it the trial is as long as the package's ``trial_days`` say, once for each user; with None
+        there is none.
 
         Raises:
             UserNotFound: there is no such user.

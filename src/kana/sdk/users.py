@@ -42,15 +42,19 @@ class Users(Group[D]):
         billing_id: str | None = None,
         name: str | None = None,
         email: str | None = None,
+        time_zone: str | None = None,
         metadata: Any = None,
     ) -> Steps[User]:
         """Create a user. ``billing_id`` is the billing provider's id of the customer.
+
+        ``time_zone`` is the IANA name of the zone of their calendar; None is that of the environment.
 
         Raises:
             Conflict: the id is taken.
             OutcomeUnknown: the answer was lost; check before you create them again.
         """
         fields = {"id": id, "billingId": billing_id, "name": name, "email": email, "metadata": metadata}
+        fields["timeZone"] = time_zone
         return self._core.ask(CREATE, input={key: value for key, value in fields.items() if value is not None})
 
     @operation
@@ -61,6 +65,7 @@ class Users(Group[D]):
         new_id: str | Unset = UNSET,
         name: str | Unset | None = UNSET,
         metadata: Any = UNSET,
+        time_zone: str | Unset | None = UNSET,
     ) -> Steps[User]:
         """Change a user. Omitted fields stay the same, None clears a field; subscriptions and usage follow a new id.
 
@@ -68,7 +73,8 @@ class Users(Group[D]):
             UserNotFound: there is no such user.
             Conflict: the new id is taken.
         """
-        return self._core.ask(UPDATE, id=id, input=given(id=new_id, name=name, metadata=metadata))
+        changes = given(id=new_id, name=name, metadata=metadata, timeZone=time_zone)
+        return self._core.ask(UPDATE, id=id, input=changes)
 
     @operation
     def retrieve(self, *, id: str) -> Steps[User]:

@@ -124,7 +124,9 @@ class Accounts:
         """Change an account under its lock."""
 
         async def work(session: Session) -> list[Subscription]:
-            account = await load_account(session, await lock_user_ref(session, environment, user_id))
+            user = await lock_user_ref(session, environment, user_id)
+            zone = await session.value("load_time_zone", user.bucket, user.key)
+            account = replace(await load_account(session, user), time_zone=zone)
             catalogs = await self._catalogs.read(session, [environment])
             changed = list(change(account, catalogs[environment]))
             await session.many("put_subscription", [subscription_row(environment, each) for each in changed])

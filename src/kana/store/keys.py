@@ -93,18 +93,27 @@ class Keys:
 
         await self._transactions.write(work)
 
-    async def change_settings(self, settings: EnvironmentSettings, *, by: Actor, now: datetime) -> None:
-        """Replace the settings of one environment."""
+    async def change_settings(
+        self,
+        environment: Environment,
+        change: Callable[[EnvironmentSettings], EnvironmentSettings],
+        *,
+        by: Actor,
+        now: datetime,
+    ) -> EnvironmentSettings:
+        """Change the settings of one environment under their lock."""
 
-        async def work(session: Session) -> None:
-            # Otherwise two simultaneous changes would both log the same settings as those before.
-            await session.value("lock_environment", settings.environment)
-            kept = map(_settings_from, await session.rows("load_environments"))
-            old = next((each for each in kept if each.environment is settings.environment), None)
-            await session.execute("change_environment", *_settings_row(settings))
-            await session.execute("add_log_line", *_settings_log_row(old, settings, by=by, now=now))
+        async def work(session: Session) -> EnvironmentSettings:
+            await session.value("lock_environment", environment)
+            rows = await session.rows("load_environments")
+            [old] = [each for each in map(_settings_from, rows) if each.environment is environment]
+            new = change(old)
+            if new != old:
+                await session.execute("change_environment", *_settings_row(new))
+                await session.execute("add_log_line", *_settings_log_row(old, new, by=by, now=now))
+            return new
 
-        await self._transactions.write(work)
+        return await self._transactions.write(work)
 
     async def add_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:
         """Add a secret, which signs new tokens from now on."""
@@ -195,12 +204,14 @@ async def _load_keyring(session: Session, seal: Seal) -> Keyring | None:
 
 def _settings_from(row: Row) -> EnvironmentSettings:
     """Read a row of ``load_environments``."""
-    return EnvironmentSettings(environment=Environment(row[0]), app_id=row[1], requires_secure_mode=bool(row[2]))
+    return EnvironmentSettings(
+        environment=Environment(row[0]), app_id=row[1], requires_secure_mode=bool(row[2]), time_zone=row[3]
+    )
 
 
 def _settings_row(settings: EnvironmentSettings) -> Row:
     """Write a row of ``add_environment`` and ``change_environment``."""
-    return (settings.environment, settings.app_id, int(settings.requires_secure_mode))
+    return (settings.environment, settings.app_id, int(settings.requires_secure_mode), settings.time_zone)
 
 
 def _key_from(row: Row) -> ApiKey:
@@ -280,9 +291,7 @@ def _key_log_row(action: str, key: ApiKey, *, by: Actor, now: datetime) -> Row:
     return log_row(action, ("key", key.masked), environment=key.environment, before=None, after=after, by=by, now=now)
 
 
-def _settings_log_row(
-    old: EnvironmentSettings | None, settings: EnvironmentSettings, *, by: Actor, now: datetime
-) -> Row:
+def _settings_log_row(old: EnvironmentSettings, settings: EnvironmentSettings, *, by: Actor, now: datetime) -> Row:
     """Write the line for changed settings of an environment."""
     subject = ("settings", settings.environment)
     return log_row("updated", subject, environment=settings.environment, before=old, after=settings, by=by, now=now)

@@ -10,7 +10,7 @@ select address from workspace;
 update workspace set address = $1 where one = 1;
 
 -- name: load_environments
-select environment, app_id, requires_secure_mode from environments;
+select environment, app_id, requires_secure_mode, time_zone from environments;
 
 -- name: load_keys
 select hash, environment, kind, prefix, last_four, name, created_at, revoked_at, used_at from keys;
@@ -22,10 +22,11 @@ select id, environment, secret, created_at, revoked_at from signing_secrets orde
 insert into workspace (one, name, created_at) values (1, $1, $2);
 
 -- name: add_environment
-insert into environments (environment, app_id, requires_secure_mode, catalog_version) values ($1, $2, $3, 0);
+insert into environments (environment, app_id, requires_secure_mode, time_zone, catalog_version)
+values ($1, $2, $3, $4, 0);
 
 -- name: change_environment
-update environments set app_id = $2, requires_secure_mode = $3 where environment = $1;
+update environments set app_id = $2, requires_secure_mode = $3, time_zone = $4 where environment = $1;
 
 -- name: add_key
 insert into keys (hash, environment, kind, prefix, last_four, name, created_at, revoked_at)

@@ -115,7 +115,7 @@ async def load_merged(session: Session, bucket: int, key: int) -> list[MergedUse
 def _merged_row(merged: MergedUser, target: User) -> Row:
     """Write a row of ``add_merged_user``."""
     user = merged.user
-    details = to_json([*user_row(user)[4:], user.token_version])
+    details = to_json([*user_row(user)[4:-1], user.token_version, user.time_zone])
     return (
         user.bucket, user.key, user.environment.value, user.id, target.bucket, target.key,
         to_milliseconds(merged.merged_at), details,

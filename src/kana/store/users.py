@@ -111,6 +111,7 @@ def user_from(row: Row) -> User:
         metadata=json.loads(row[7]),
         created_at=from_milliseconds(row[8]),
         token_version=row[9],
+        time_zone=row[10],
     )
 
 
@@ -126,6 +127,7 @@ def user_row(user: User) -> Row:
         user.email,
         to_json(user.metadata),
         to_milliseconds(user.created_at),
+        user.time_zone,
     )
 
 
@@ -151,7 +153,8 @@ def user_log_row(old: User | None, new: User, signed: Signed) -> Row:
 
 def _told_user(user: User) -> dict[str, object]:
     told = ("id", "name", "email", "billing_id", "metadata")
-    return {name: getattr(user, name) for name in told}
+    zone = {} if user.time_zone is None else {"time_zone": user.time_zone}
+    return {name: getattr(user, name) for name in told} | zone
 
 
 def deleted_log_row(surrogate: str, environment: Environment, *, by: Actor, now: datetime) -> Row:

@@ -1,7 +1,8 @@
 -- Users, and where the data of each is stored.
 
 -- fragment: user(u)
-u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at, u.token_version
+u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.metadata, u.created_at, u.token_version,
+    u.time_zone
 
 -- name: load_user_ref
 select home_bucket, user_key from user_ids where bucket = $1 and environment = $2 and id = $3;
@@ -23,11 +24,18 @@ on conflict (bucket, environment, id) do nothing;
 delete from user_ids where bucket = $1 and environment = $2 and id = $3;
 
 -- name: put_user
-insert into users (bucket, user_key, environment, id, billing_id, name, email, metadata, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+insert into users (bucket, user_key, environment, id, billing_id, name, email, metadata, created_at, time_zone)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 on conflict (bucket, user_key) do update set
     id = excluded.id, billing_id = excluded.billing_id, name = excluded.name,
-    email = excluded.email, metadata = excluded.metadata;
+    email = excluded.email, metadata = excluded.metadata, time_zone = excluded.time_zone;
+
+-- name: load_time_zone
+-- That of a calendar for which none is named: the user's own, or the environment's.
+select coalesce(u.time_zone, e.time_zone)
+from users as u
+join environments as e on e.environment = u.environment
+where u.bucket = $1 and u.user_key = $2;
 
 -- name: raise_token_version
 update users set token_version = token_version + 1 where bucket = $1 and user_key = $2;

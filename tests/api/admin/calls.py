@@ -31,7 +31,7 @@ PACKAGE = (
     " prices { id provider amount displayAmount currency interval }"
 )
 SUBSCRIPTION = "id userId status startedAt endsAt trialEndsAt anchorAt timeZone package { id }"
-USER = "id billingId name email metadata"
+USER = "id billingId name email metadata timeZone"
 TOP_UP = "id userId featureId amount used remaining startsAt expiresAt reason givenBy createdAt"
 OVERRIDE = "id userId featureId limit resetPeriod overageEnabled denied startsAt endsAt reason givenBy createdAt"
 CONSUMPTION = "consumption { used budget overageEnabled }"

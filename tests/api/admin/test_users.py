@@ -25,13 +25,21 @@ from tests.support.serving import Served
 def test_only_the_id_is_needed(empty: Served) -> None:
     """All else is null until given, and metadata is an empty object."""
     created = empty.ask(CREATE_USER, {"input": {"id": "a@b.example"}})["createUser"]
-    assert created == {"id": "a@b.example", "billingId": None, "name": None, "email": None, "metadata": {}}
+    assert created == {
+        "id": "a@b.example",
+        "billingId": None,
+        "name": None,
+        "email": None,
+        "metadata": {},
+        "timeZone": None,
+    }
     assert empty.ask(f'{{ user(id: "a@b.example") {{ {USER} }} }}')["user"] == created
 
 
 def test_a_field_left_out_stays_and_null_clears(empty: Served) -> None:
     """Neither e-mail nor billing id can be changed; the id may be left out."""
     given = {"id": "a", "billingId": "cus_1", "name": "A", "email": "a@b.example", "metadata": {"plan": "x"}}
+    given["timeZone"] = "Asia/Tokyo"
     created = empty.ask(CREATE_USER, {"input": given})["createUser"]
     assert created == given
     assert empty.ask(UPDATE_USER, {"id": "a", "input": {}})["updateUser"] == given
@@ -41,8 +49,17 @@ def test_a_field_left_out_stays_and_null_clears(empty: Served) -> None:
     }
     cleared = empty.ask(UPDATE_USER, {"id": "a", "input": {"name": None, "metadata": None}})["updateUser"]
     assert cleared == {**given, "name": None, "metadata": {}}
+    nowhere = served_zone(empty, None)
+    assert nowhere == cleared | {"timeZone": None}
+    assert served_zone(empty, "Asia/Kolkata") == cleared | {"timeZone": "Asia/Kolkata"}
     refused = empty.error(UPDATE_USER, {"id": "a", "input": {"email": "c@d.example"}})
     assert "UpdateUserInput" in refused["message"]
+
+
+def served_zone(served: Served, time_zone: str | None) -> dict[str, Any]:
+    """The user "a" after a change of their time zone alone."""
+    found = served.ask(UPDATE_USER, {"id": "a", "input": {"timeZone": time_zone}})["updateUser"]
+    return dict(found)
 
 
 def test_a_rename_takes_everything_along(served: Served) -> None:
@@ -78,6 +95,18 @@ def test_a_rename_takes_everything_along(served: Served) -> None:
             {"id": "ada", "input": {"id": ""}},
             "InvalidValueError",
             "id must be 1 to 255 characters, got 0: ''",
+        ),
+        (
+            CREATE_USER,
+            {"input": {"id": "x", "timeZone": "Mars"}},
+            "InvalidValueError",
+            "timeZone must be an IANA name such as Europe/Berlin, got 'Mars'",
+        ),
+        (
+            'mutation { setTimeZone(timeZone: "Mars") { timeZone } }',
+            None,
+            "InvalidValueError",
+            "timeZone must be an IANA name such as Europe/Berlin, got 'Mars'",
         ),
         (TOKEN, {"userId": "x"}, "UserNotFoundError", "User not found: 'x'"),
         ('{ user(id: "x") { id } }', None, "UserNotFoundError", "User not found: 'x'"),

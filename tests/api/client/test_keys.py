@@ -53,8 +53,9 @@ def test_a_revoked_public_key_opens_nothing(served: Served) -> None:
 
 def test_the_admin_api_requires_secure_mode_of_its_environment(served: Served) -> None:
     """From then on tokens alone come in, and a valid key is told why; the other environment is as before."""
-    settings = "{ environmentSettings { environment requiresSecureMode } }"
-    assert served.ask(settings) == {"environmentSettings": {"environment": "test", "requiresSecureMode": False}}
+    settings = "{ environmentSettings { environment requiresSecureMode timeZone } }"
+    told = {"environment": "test", "requiresSecureMode": False, "timeZone": "UTC"}
+    assert served.ask(settings) == {"environmentSettings": told}
 
     changed = served.ask(SWITCH, {"on": True})
 

@@ -12,7 +12,7 @@ import pytest
 
 from kana.engine.access.access import KEYRING_AGE_MAX_S, AccessEngine, Initialised
 from kana.engine.ports.store import Store
-from kana.errors import Conflict, DatabaseRefused, KeyNotFound, Unauthenticated
+from kana.errors import Conflict, DatabaseRefused, InvalidValue, KeyNotFound, Unauthenticated
 from kana.model.environment import Environment
 from kana.model.key import KeyKind, generate_key
 from kana.store.sealing import Seal
@@ -187,6 +187,20 @@ async def test_secure_mode_is_a_switch_of_each_environment(doors: Doors) -> None
         environments = (await door.keyring()).environments
         assert [environments[each].requires_secure_mode for each in (LIVE, TEST)] == [True, False]
     assert environments[LIVE].app_id == settings.app_id
+
+
+async def test_each_setting_changes_alone(doors: Doors) -> None:
+    """Of changes at once by two processes none is lost, and one that cannot be changes nothing."""
+    changes = doors.first.change_settings, doors.second.change_settings
+    await asyncio.gather(
+        changes[0](LIVE, requires_secure_mode=True, by=TESTER), changes[1](LIVE, time_zone="Asia/Tokyo", by=TESTER)
+    )
+    with pytest.raises(InvalidValue, match="timeZone must be an IANA name"):
+        await changes[0](LIVE, time_zone="Mars", by=TESTER)
+    after = await changes[0](LIVE, by=TESTER)
+    assert (after.requires_secure_mode, after.time_zone) == (True, "Asia/Tokyo")
+    assert (await doors.first.keyring()).environments[LIVE] == after
+    assert (await doors.first.keyring()).environments[TEST].time_zone == "UTC"
 
 
 async def test_a_new_signing_secret_signs_and_old_ones_stay(doors: Doors) -> None:

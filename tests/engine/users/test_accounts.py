@@ -32,8 +32,8 @@ async def test_a_user_is_made_with_what_was_given(world: World) -> None:
     assert (user.id, user.billing_id, user.name, user.email, user.metadata) == ("ada", "b", "n", "e", {})
     assert (user.bucket, user.created_at) == (bucket_of(TEST, "ada"), NOON)
     assert await world.accounts.user(TEST, "ada") == user
-    given = await world.accounts.create_user(TEST, id="bob", metadata=[])
-    assert given.metadata == []
+    given = await world.accounts.create_user(TEST, id="bob", metadata=[], time_zone="Asia/Tokyo")
+    assert (given.metadata, given.time_zone, user.time_zone) == ([], "Asia/Tokyo", None)
     assert given.key != user.key
 
 
@@ -43,6 +43,8 @@ async def test_a_user_that_cannot_be_is_not_made(world: World) -> None:
         await world.accounts.create_user(TEST, id="")
     with pytest.raises(InvalidValue, match=r"^email must be"):
         await world.accounts.create_user(TEST, id="ada", email="")
+    with pytest.raises(InvalidValue, match=r"^timeZone must be an IANA name"):
+        await world.accounts.create_user(TEST, id="ada", time_zone="Berlin")
     assert await world.accounts.users(TEST) == []
 
 

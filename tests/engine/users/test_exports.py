@@ -63,7 +63,15 @@ async def test_every_kind_is_told_in_full(shop: World) -> None:
     }  # fmt: skip
     noon = "2026-03-10T12:00:00.000Z"
     assert found["user"] == [
-        {"id": "ada", "name": "Ä", "email": None, "billingId": None, "metadata": {}, "createdAt": noon}
+        {
+            "id": "ada",
+            "name": "Ä",
+            "email": None,
+            "billingId": None,
+            "timeZone": None,
+            "metadata": {},
+            "createdAt": noon,
+        }
     ]
     [subscription] = found["subscription"]
     assert subscription.pop("id").isdigit()

@@ -24,3 +24,10 @@ async def set_secure_mode_required(_root: object, info: Info, *, required: bool)
     return await context.engine.access.change_settings(
         context.environment, requires_secure_mode=required, by=context.actor
     )
+
+
+@mutation.field("setTimeZone")
+async def set_time_zone(_root: object, info: Info, *, time_zone: str) -> EnvironmentSettings:
+    """Set the time zone of calendars where no other is said."""
+    context = info.context
+    return await context.engine.access.change_settings(context.environment, time_zone=time_zone, by=context.actor)

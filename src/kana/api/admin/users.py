@@ -60,7 +60,7 @@ async def create_user(_root: object, info: Info, *, input: Input) -> User:  # no
 @mutation.field("updateUser")
 async def update_user(_root: object, info: Info, *, id: str, input: Input) -> User:  # noqa: A002 - Kana's words
     """Change a user, the id included."""
-    changes = fields_of(input, "id", "name", "metadata")
+    changes = fields_of(input, "id", "name", "metadata", "time_zone")
     if changes.get("id") is None:
         changes.pop("id", None)
     return await info.context.engine.accounts.update_user(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from starlette.responses import Response
 
@@ -11,7 +11,7 @@ from kana.dashboard.confirmation import ask
 from kana.dashboard.context import Context
 from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get, post
-from kana.errors import BadInput, Conflict, KeyNotFound
+from kana.errors import BadInput, Conflict, InvalidValue, KeyNotFound
 from kana.model.colleague import Role
 from kana.model.key import ApiKey, EnvironmentSettings, KeyKind, SigningSecret
 from kana.model.text import TEXT_LENGTH_MAX, shown
@@ -28,7 +28,10 @@ class MadeKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeveloperPage(Context):
-    """The keys, secrets and settings of an environment. ``signing_id`` is the secret that signs new user tokens."""
+    """The keys, secrets and settings of an environment. ``signing_id`` is the secret that signs new user tokens.
+
+    ``time_zone`` is what is in the field: what was typed, if it is wrong.
+    """
 
     template = "developer.html"
     keys: Sequence[ApiKey]
@@ -36,7 +39,9 @@ class DeveloperPage(Context):
     secrets: Sequence[SigningSecret]
     signing_id: str
     origin: str
+    time_zone: str
     made: MadeKey | None = None
+    errors: dict[str, str] = field(default_factory=dict)
     kinds: tuple[KeyKind, ...] = tuple(KeyKind)
     name_length_max: int = TEXT_LENGTH_MAX
 
@@ -97,19 +102,35 @@ async def change_secure_mode(request: PageRequest) -> Response:
     return request.go("/developer", said=f"The Client API now accepts {accepted}.")
 
 
+async def change_time_zone(request: PageRequest) -> Response:
+    """Change the time zone of calendars where no other is said."""
+    zone = request.text("time_zone")
+    try:
+        settings = await request.engine.access.change_settings(request.environment, time_zone=zone, by=request.actor)
+    except InvalidValue as error:
+        page = await _page(request)
+        return request.show(replace(page, time_zone=zone, errors={"time_zone": error.message}), status=400)
+    return request.go("/developer", said=f"Calendars of new subscriptions now follow {settings.time_zone}.")
+
+
 async def _show(request: PageRequest, made: MadeKey | None = None) -> Response:
+    return request.show(await _page(request, made))
+
+
+async def _page(request: PageRequest, made: MadeKey | None = None) -> DeveloperPage:
     keys = await _keys(request)
     keyring = await request.engine.access.keyring()
     secrets = [secret for secret in keyring.signing_secrets if secret.environment is request.environment]
-    page = DeveloperPage(
+    settings = keyring.environments[request.environment]
+    return DeveloperPage(
         keys=sorted(keys, key=lambda key: key.revoked_at is not None),
-        settings=keyring.environments[request.environment],
+        settings=settings,
+        time_zone=settings.time_zone,
         secrets=sorted(secrets, key=lambda secret: secret.created_at, reverse=True),
         signing_id=keyring.signing_secret(request.environment).id,
         origin=request.site.origin,
         made=made,
     )
-    return request.show(page)
 
 
 async def _keys(request: PageRequest) -> list[ApiKey]:
@@ -144,4 +165,5 @@ ROUTES = (
     get("/developer/revoke", show_revoke, needs=Role.OWNER),
     post("/developer/revoke", revoke_key, needs=Role.OWNER),
     post("/developer/secure-mode", change_secure_mode, needs=Role.OWNER),
+    post("/developer/time-zone", change_time_zone, needs=Role.OWNER),
 )

@@ -16,7 +16,7 @@ from kana.errors import BadInput, Conflict
 from kana.model.colleague import Role
 from kana.model.user import User
 
-_FIELDS = {"billingId": "billing_id"}
+_FIELDS = {"billingId": "billing_id", "timeZone": "time_zone"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ class TypedUser:
     name: str = ""
     email: str = ""
     billing_id: str = ""
+    time_zone: str = ""
     metadata: str = ""
 
 
@@ -58,6 +59,7 @@ async def create_user(request: PageRequest) -> Response:
                 name=changes["name"],
                 email=changes["email"],
                 billing_id=changes["billing_id"],
+                time_zone=changes["time_zone"],
                 metadata=changes["metadata"],
                 by=request.actor,
             )
@@ -77,6 +79,7 @@ async def show_edit(request: PageRequest) -> Response:
         name=user.name or "",
         email=user.email or "",
         billing_id=user.billing_id or "",
+        time_zone=user.time_zone or "",
         metadata=written_metadata(user.metadata),
     )
     return request.show(_page(request, user, typed, Errors()))
@@ -101,12 +104,17 @@ def _changes(typed: TypedUser, errors: Errors) -> UserChanges:
         "name": typed.name or None,
         "email": typed.email or None,
         "billing_id": typed.billing_id or None,
+        "time_zone": typed.time_zone or None,
         "metadata": read_metadata(typed.metadata, errors=errors),
     }
 
 
 def _page(request: PageRequest, user: User | None, typed: TypedUser, errors: Errors) -> UserFormPage:
-    told = {"name": typed.name or None, "metadata": read_metadata(typed.metadata, errors=Errors())}
+    told = {
+        "name": typed.name or None,
+        "timeZone": typed.time_zone or None,
+        "metadata": read_metadata(typed.metadata, errors=Errors()),
+    }
     if user is None:
         call = api_call(request.site.origin, "createUser", input={"id": typed.id or "user-1", **told})
     else:
@@ -120,6 +128,7 @@ def _typed(request: PageRequest) -> TypedUser:
         name=request.text("name"),
         email=request.text("email"),
         billing_id=request.text("billing_id"),
+        time_zone=request.text("time_zone"),
         metadata=request.text("metadata"),
     )
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypedDict, Unpack
 
 from kana.engine.access.key_uses import KeyUses
 from kana.engine.ports.access import KeyStore
@@ -44,6 +45,16 @@ class Caller:
     def actor(self) -> Actor:
         """The caller as shown in the audit log."""
         return Actor(kind="key", name=self.key.masked)
+
+
+class SettingsChanges(TypedDict, total=False):
+    """The settings that may change. One that is left out stays.
+
+    ``requires_secure_mode`` lets the Client API accept user tokens only; ``time_zone`` is that of calendars.
+    """
+
+    requires_secure_mode: bool
+    time_zone: str
 
 
 @value_object()
@@ -156,15 +167,17 @@ class AccessEngine:
         return replace(key, revoked_at=key.revoked_at or now)
 
     async def change_settings(
-        self, environment: Environment, *, requires_secure_mode: bool, by: Actor
+        self, environment: Environment, *, by: Actor, **changes: Unpack[SettingsChanges]
     ) -> EnvironmentSettings:
-        """Set whether the environment's Client API accepts only user tokens; setting it again changes nothing."""
+        """Change settings of an environment, from now on and in every process; setting them again changes nothing.
+
+        Raises:
+            InvalidValue: there is no such time zone.
+        """
+        settings = await self._store.change_settings(
+            environment, lambda old: replace(old, **changes), by=by, now=self._clock()
+        )
         self._forget()
-        old = (await self.keyring()).environments[environment]
-        settings = replace(old, requires_secure_mode=requires_secure_mode)
-        if settings != old:
-            await self._store.change_settings(settings, by=by, now=self._clock())
-            self._forget()
         return settings
 
     async def rotate_signing_secret(self, environment: Environment, *, by: Actor) -> SigningSecret:

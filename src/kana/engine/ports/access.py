@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from kana.model.colleague import Colleague, Invitation, Session
-from kana.model.environment import Actor
+from kana.model.environment import Actor, Environment
 from kana.model.key import ApiKey, EnvironmentSettings, Keyring, SigningSecret
 from kana.model.throttle import Throttle
 
@@ -43,8 +43,18 @@ class KeyStore(Protocol):
         """Store by hash when keys were last used; a later stored time stays. Unknown keys are ignored."""
         ...
 
-    async def change_settings(self, settings: EnvironmentSettings, *, by: Actor, now: datetime) -> None:
-        """Replace the settings of one environment."""
+    async def change_settings(
+        self,
+        environment: Environment,
+        change: Callable[[EnvironmentSettings], EnvironmentSettings],
+        *,
+        by: Actor,
+        now: datetime,
+    ) -> EnvironmentSettings:
+        """Apply a pure change to the settings of one environment under their lock, log it, and return them.
+
+        If nothing changes, nothing is written. What ``change`` raises is raised.
+        """
         ...
 
     async def add_signing_secret(self, secret: SigningSecret, *, by: Actor, now: datetime) -> None:

@@ -34,6 +34,7 @@ class UserChanges(TypedDict, total=False):
 
     id: str
     billing_id: str | None
+    time_zone: str | None
     name: str | None
     email: str | None
     metadata: object
@@ -59,6 +60,7 @@ class AccountEngine:
         billing_id: str | None = None,
         name: str | None = None,
         email: str | None = None,
+        time_zone: str | None = None,
         metadata: object = None,
         by: Actor | None = None,
     ) -> User:
@@ -78,6 +80,7 @@ class AccountEngine:
             billing_id=billing_id,
             name=name,
             email=email,
+            time_zone=time_zone,
             metadata={} if metadata is None else metadata,
             created_at=self._clock(),
         )

@@ -144,6 +144,7 @@ def _user(user: User) -> Record:
         "name": user.name,
         "email": user.email,
         "billingId": user.billing_id,
+        "timeZone": user.time_zone,
         "metadata": user.metadata,
         "createdAt": _time(user.created_at),
     }
