@@ -24,7 +24,7 @@ from kana.model.bulk_change import (
     taken_back,
 )
 from kana.model.catalog import Catalog
-from kana.model.counting import Origin
+from kana.model.counting import Brought, Origin
 from kana.model.package import PackageStatus
 from kana.model.subscription import SubscriptionStatus
 from kana.model.terms import ChangeTime, ChangeUsage
@@ -152,16 +152,11 @@ def test_who_need_not_or_can_no_longer_be_moved_is_skipped() -> None:
 
 def test_what_a_rule_forbids_is_refused_with_its_reason() -> None:
     """The rule's own words; nothing changes."""
-    for account, changes, reason in (
-        (an_account(), {}, "User 'ada' has no base package to change; use subscribe"),
-        (
-            an_account(BASIC, a_subscription(2, "basic-extra")),
-            {},
-            "Add-on 'basic-extra' of user 'ada' does not go",
-        ),
-        (an_account(BASIC), {"package_id": "daily", "usage": ChangeUsage.CARRY}, "What was used of 'message' cannot"),
+    for account, reason in (
+        (an_account(), "User 'ada' has no base package to change; use subscribe"),
+        (an_account(BASIC, a_subscription(2, "basic-extra")), "Add-on 'basic-extra' of user 'ada' does not go"),
     ):
-        result = of(account, **changes)
+        result = of(account)
         assert (result.outcome, result.subscriptions, result.trace) == (BulkOutcome.REFUSED, (), None)
         assert result.reason is not None
         assert result.reason.startswith(reason)
@@ -218,11 +213,21 @@ def test_who_was_changed_by_somebody_else_is_not_moved_back() -> None:
 
 
 def test_a_way_back_that_a_rule_forbids_is_refused() -> None:
-    """As when nothing can be carried over."""
+    """As when nobody can subscribe to the package any more."""
+    trace, account = after(an_account(BASIC), of(an_account(BASIC)))
+    archived = CATALOG.archived("basic", now=NOW)
+    result = taken_back(trace, account, archived, now=LATER, next_id=count(200).__next__)
+    assert (result.outcome, result.reason) == (BulkOutcome.REFUSED, "Package Id not found for app")
+
+
+def test_the_way_back_takes_along_what_was_counted_by_other_periods() -> None:
+    """What was used since then counts in the current period of the package that they had."""
     trace, account = after(an_account(BASIC), of(an_account(BASIC), package_id="daily"))
-    result = back(trace, account)
-    assert result.outcome is BulkOutcome.REFUSED
-    assert "cannot be carried over" in (result.reason or "")
+    *_, basic = back(trace, account).subscriptions
+    assert basic.origin == Origin(trace.new_id, NOW)
+    assert basic.brought == ()  # A day later the new day has just begun.
+    *_, basic = back(trace, account, LATER + ONE_DAY / 2).subscriptions
+    assert basic.brought == (Brought("message", DAY, LATER),)
 
 
 def test_a_key_is_for_one_job() -> None:

@@ -112,19 +112,6 @@ def test_carrying_goes_on_with_counters_and_anchor(when: ChangeTime, start: date
     assert changed(an_account(again), when=when, usage=ChangeUsage.CARRY)[-1].origin == Origin(7, NOON - ONE_DAY)
 
 
-@pytest.mark.parametrize(("package_id", "reset"), [("daily", "DAY"), ("ever", "no period")])
-def test_what_is_counted_over_another_period_is_not_carried_now(package_id: str, reset: str) -> None:
-    """It is an error that says so; at the end of the period counting starts anew anyway."""
-    with pytest.raises(SubscriptionRefused) as raised:
-        changed(an_account(BASIC), package_id, when=ChangeTime.NOW, usage=ChangeUsage.CARRY)
-    assert raised.value.message == (
-        f"What was used of 'message' cannot be carried over now: 'basic' counts it by MONTH and {package_id!r} by"
-        f" {reset}. Change at the end of the period (when: PERIOD_END) or start at zero (usage: RESET)"
-    )
-    for way in ({"when": ChangeTime.PERIOD_END, "usage": ChangeUsage.CARRY}, {"when": ChangeTime.NOW}):
-        assert changed(an_account(BASIC), package_id, **way)[-1].package_id == package_id
-
-
 def test_features_of_one_package_alone_stand_in_no_way() -> None:
     """What only one of them has is not carried."""
     assert changed(an_account(BASIC), "switch", when=ChangeTime.NOW, usage=ChangeUsage.CARRY)[-1].origin is not None

@@ -16,6 +16,7 @@ from kana.engine.ports.usage import Audit
 from kana.errors import KanaError
 from kana.model.entitlement import Outcome
 from kana.model.ledger import LedgerSearch
+from kana.model.terms import ChangeTime, ChangeUsage
 from kana.model.usage import Action, Usage
 from kana.store.postgres import PostgresStore
 from kana.store.sqlite import SqliteStore
@@ -107,7 +108,11 @@ class History:
 
     async def _change(self) -> Any:
         return await self.world.accounts.change_subscription(
-            self._environment(), self.draw.choice(USERS), self.draw.choice(PACKAGES)
+            self._environment(),
+            self.draw.choice(USERS),
+            self.draw.choice(PACKAGES),
+            when=self.draw.choice(list(ChangeTime)),
+            usage=self.draw.choice(list(ChangeUsage)),
         )
 
     async def _cancel(self) -> Any:

@@ -21,6 +21,7 @@ from kana.model.package import Package, PackageFeature, PackagePrice, PackageSta
 from kana.model.period import ResetPeriod
 from kana.model.subscribing import cancel, change_base, subscribe
 from kana.model.subscription import Subscription, SubscriptionStatus
+from kana.model.terms import ChangeTime, ChangeUsage
 from kana.model.usage import Receipt, Usage
 from tests.support.world import (
     NOON,
@@ -111,13 +112,24 @@ class History:
     def _random_change(self) -> None:
         change = self.random.choice(
             (self._subscribe, self._subscribe, self._cancel, self._set_status, self._give, self._override, self._go_on,
-             self._go_on, self._end)
+             self._go_on, self._end, self._carry)
         )  # fmt: skip
         change()
 
     def _subscribe(self) -> None:
         changed = self.with_package(self.random.choice(list(self.catalog.packages)))
         self.account = self.account if changed is None else changed
+
+    def _carry(self) -> None:
+        """Change the base package and take usage along."""
+        now, package_id = self.account.time(self.now), self.random.choice(list(self.catalog.packages))
+        when, usage = self.random.choice(list(ChangeTime)), ChangeUsage.CARRY
+        with suppress(KanaError):
+            self.account = self._with(
+                *change_base(
+                    self.account, self.catalog, package_id, when=when, usage=usage, now=now, next_id=self._next_id
+                )
+            )
 
     def _cancel(self) -> None:
         standing = self.account.state(self.now)

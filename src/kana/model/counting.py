@@ -17,6 +17,14 @@ class Origin(NamedTuple):
     start: datetime
 
 
+class Brought(NamedTuple):
+    """A total of the origin that another subscription begins with: a feature of it, counted over another period."""
+
+    feature_id: str
+    reset_period: ResetPeriod | None
+    period_start: datetime
+
+
 class Counting:
     """Has periods from its start on, and counters under its id, unless an anchor or an origin says otherwise."""
 
@@ -34,6 +42,11 @@ class Counting:
     def origin(self) -> Origin | None:
         """The subscription whose counters it goes on with."""
         return None
+
+    @property
+    def brought(self) -> tuple[Brought, ...]:
+        """Totals of the origin that count in the periods that it begins in, beside its own."""
+        return ()
 
     @property
     def counts_as(self) -> int:

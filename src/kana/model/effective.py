@@ -78,7 +78,7 @@ def _answering(
 ) -> Entitlement | None:
     if len(found) == 1 and not account.given:  # Nearly all there are.
         allowance, subscription = found[0]
-        if allowance.rollover is None:
+        if allowance.rollover is None and not subscription.brought:
             return Entitlement(feature, subscription, allowance)
     given = [each for each in account.given if each.feature_id == feature.id and each.holds(moment)]
     override = next((each for each in given if isinstance(each, Override)), None)
@@ -124,7 +124,8 @@ def _summed(entitlements: Sequence[Entitlement], top_ups: Sequence[TopUp]) -> En
         parts.append(TopUps(tuple(top_ups)))
     if not parts:
         return None
-    return entitlements[0] if len(parts) == 1 else replace(entitlements[0], parts=tuple(parts))
+    is_alone = len(parts) == 1 and not entitlements[0].holder.brought
+    return entitlements[0] if is_alone else replace(entitlements[0], parts=tuple(parts))
 
 
 def _carried(entitlements: Iterable[Entitlement]) -> list[Carried]:

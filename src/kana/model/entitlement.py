@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from kana.model.allowance import Allowance
+from kana.model.counting import Brought
 from kana.model.feature import Feature
 from kana.model.given import Override
 from kana.model.grant import CounterKey, Grant, Pool, Source, pool
@@ -113,6 +114,11 @@ class Holder(Protocol):
         """The id under which it counts."""
         ...
 
+    @property
+    def brought(self) -> tuple[Brought, ...]:
+        """Totals under that id that count in the periods that it begins in, beside its own."""
+        ...
+
     def period_at(self, reset: ResetPeriod | None, moment: datetime) -> Period:
         """Return the period of a moment."""
         ...
@@ -152,8 +158,9 @@ class Entitlement:
     """What answers for a user and a feature, and how much may be used of it.
 
     ``holder`` counts what is used: usually a subscription. With an ``override`` the allowance is the override's.
-    Where more holds than one allowance, ``parts`` are all that are added up, what answers first; usually there is
-    nothing to add up, and there are no parts. ``slack`` is how far a sum may be passed, see ``Pool``.
+    Where more holds than one allowance, or more than one total counts, ``parts`` are all that are added up, what
+    answers first; usually there is nothing to add up, and there are no parts. ``slack`` is how far a sum may be passed,
+    see ``Pool``.
     """
 
     feature: Feature
@@ -192,12 +199,26 @@ class Entitlement:
         return self._counter(self.holder.period_start_at(self.allowance.reset_period, moment))
 
     def counters_at(self, moment: datetime) -> tuple[CounterKey, ...]:
-        """Return the key of its own running total that a moment belongs to."""
-        return (self.counter_at(moment),)
+        """Return the key of its own running total that a moment belongs to, and of those that count in with it."""
+        counter = self.counter_at(moment)
+        return (counter, *self.brought_into(counter))
 
     def counter_of(self, period: Period) -> CounterKey:
         """Return the key of the running total of a period."""
         return self._counter(period.start)
+
+    def brought_into(self, counter: CounterKey) -> tuple[CounterKey, ...]:
+        """Return the totals that count in with one of its own: those brought along, in the period of the change.
+
+        With an override none do: it counts in its own periods, whatever the package.
+        """
+        held, reset = self.holder, self.allowance.reset_period
+        if not held.brought or self.override is not None:
+            return ()
+        if counter.period_start != held.period_start_at(reset, held.start):
+            return ()
+        totals = (CounterKey(held.bucket, held.counts_as, *each) for each in held.brought)
+        return tuple(each for each in totals if each.feature_id == self.feature.id and each != counter)
 
     def _counter(self, period_start: datetime) -> CounterKey:
         held = self.holder
@@ -210,6 +231,7 @@ class Entitlement:
     def grant_at(self, moment: datetime, used: Mapping[CounterKey, int]) -> Grant:
         """Return its own grant at a moment."""
         counter = self.counter_at(moment)
+        brought = tuple((each, used.get(each, 0)) for each in self.brought_into(counter))
         return Grant(
             source=self.source,
             counter=counter,
@@ -217,8 +239,9 @@ class Entitlement:
             since=counter.period_start,
             ends_at=self.ends_at(moment),
             allowance=self.allowance,
-            used=used.get(counter, 0),
+            used=used.get(counter, 0) + sum(units for _, units in brought),
             holder_id=self.holder.id,
+            brought=brought,
         )
 
     def pool_at(self, moment: datetime, used: Mapping[CounterKey, int]) -> Pool:

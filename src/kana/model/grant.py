@@ -80,7 +80,8 @@ class Grant:
     """The units that one counter is of: what the ``allowance`` says, of which so many are ``used`` by the counter.
 
     What is left at ``ends_at`` is lost. ``holder_id`` is the id of what it comes from, which is the counter's too,
-    unless that is one that a subscription goes on with.
+    unless that is one that a subscription goes on with. ``brought`` are other counters with what is used by them: a
+    subscription counts it in as well, in the period in which it took over from one with other periods.
     """
 
     source: Source
@@ -91,6 +92,7 @@ class Grant:
     allowance: Allowance
     used: int
     holder_id: int
+    brought: tuple[tuple[CounterKey, int], ...] = ()
 
     @property
     def amount(self) -> int | None:
@@ -111,6 +113,22 @@ class Grant:
     def grace_left(self) -> int:
         """How much more may be used beyond the amount, where overage is not enabled."""
         return max(0, self.allowance.grace - self.beyond)
+
+    def is_of(self, counter: CounterKey | None) -> bool:
+        """Whether its units are counted there."""
+        return self.counter == counter or any(each == counter for each, _ in self.brought)
+
+    def postings(self, change: int) -> tuple[Posting, ...]:
+        """Return what a change of its units moves. More is given back than its own counter has where others count in.
+
+        The others follow in their order, each down to 0.
+        """
+        if change >= 0 or not self.brought:
+            return (Posting(self.counter, change),) if change else ()
+        own = self.used - sum(used for _, used in self.brought)
+        totals = ((self.counter, own), *self.brought)
+        parts = _from_first([used for _, used in totals], -change)
+        return tuple(Posting(counter, -part) for (counter, _), part in zip(totals, parts, strict=True) if part)
 
     @property
     def _burns(self) -> tuple[bool, datetime, int, datetime, int]:
@@ -157,7 +175,7 @@ class Pool:
 
     def of(self, counter: CounterKey | None) -> Grant:
         """Return the grant that a counter is of; what answers, if it is of none of them."""
-        return next((each for each in self.grants if each.counter == counter), self.answering)
+        return next((each for each in self.grants if each.is_of(counter)), self.answering)
 
     def postings(self, change: int) -> tuple[Posting, ...]:
         """Return what a change that is admitted moves in which counter; nothing where it is 0.
@@ -168,7 +186,7 @@ class Pool:
         grant to the first.
         """
         parts = self._taken(change) if change > 0 else self._given_back(-change)
-        return tuple(Posting(grant.counter, part) for grant, part in zip(self.grants, parts, strict=True) if part)
+        return tuple(each for grant, part in zip(self.grants, parts, strict=True) for each in grant.postings(part))
 
     def _taken(self, units: int) -> list[int]:
         within = _from_first([each.left for each in self.grants], units)

@@ -38,7 +38,8 @@ class Carried:
     def counters_at(self, moment: datetime) -> Sequence[CounterKey]:
         """Return the totals of the earlier periods, and of what was used of what they left."""
         earlier = [self.entitlement.counter_of(period) for period in self._earlier(moment)]
-        return earlier + [counter.carried for counter in earlier]
+        brought = [each for counter in earlier for each in self.entitlement.brought_into(counter)]
+        return [*earlier, *brought, *(counter.carried for counter in earlier)]
 
     def grants_at(self, moment: datetime, used: Mapping[CounterKey, int]) -> list[Grant]:
         """Return what is left of each earlier period, or was; of those that left nothing there is no grant."""
@@ -55,7 +56,9 @@ class Carried:
         self, period: Period, ends_at: datetime | None, used: Mapping[CounterKey, int], room: int
     ) -> Grant | None:
         counter = self.entitlement.counter_of(period)
-        remained = max(0, (self.entitlement.allowance.limit or 0) - used.get(counter, 0))
+        totals = (counter, *self.entitlement.brought_into(counter))
+        spent = sum(used.get(each, 0) for each in totals)
+        remained = max(0, (self.entitlement.allowance.limit or 0) - spent)
         taken = used.get(counter.carried, 0)
         amount = min(remained, self.limit, taken + room)
         if not (amount or taken):

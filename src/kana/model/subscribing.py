@@ -13,6 +13,7 @@ from typing import assert_never
 
 from kana.errors import Conflict, SubscriptionNotFound, SubscriptionRefused
 from kana.model.account import Account
+from kana.model.carrying import brought_along
 from kana.model.catalog import Catalog
 from kana.model.counting import Origin
 from kana.model.package import Package, PackageStatus
@@ -97,8 +98,7 @@ def change_base(
 
     Raises:
         SubscriptionRefused: the package is unknown, not published, an add-on or already subscribed to; the user has
-            no base package; one of their add-ons does not go with the new one now; or a feature is counted over
-            another reset period, so that what was used of it cannot be carried over now.
+            no base package; or one of their add-ons does not go with the new one now.
         Conflict: there is no period end, because nothing in the old package resets.
     """
     package = _subscribable(catalog, package_id)
@@ -173,23 +173,10 @@ def _taking_over(
         case ChangeUsage.RESET:
             return new
         case ChangeUsage.CARRY:
-            if start == now:
-                _check_carries(catalog.package(old.package_id), package)
-            return replace(new, anchor=old.anchor, origin=Origin(old.counts_as, old.counted_from))
+            new = replace(new, anchor=old.anchor, origin=Origin(old.counts_as, old.counted_from))
+            return replace(new, brought=brought_along(old, new, catalog))
         case _:
             assert_never(usage)
-
-
-def _check_carries(old: Package, new: Package) -> None:
-    resets = {held.feature_id: held.allowance.reset_period for held in old.features}
-    for held in new.features:
-        before, after = resets.get(held.feature_id, held.allowance.reset_period), held.allowance.reset_period
-        if before is not after:
-            raise SubscriptionRefused(
-                f"What was used of {held.feature_id!r} cannot be carried over now: {old.id!r} counts it by"
-                f" {before or 'no period'} and {new.id!r} by {after or 'no period'}. Change at the end of the period"
-                " (when: PERIOD_END) or start at zero (usage: RESET)"
-            )
 
 
 def resume(account: Account, catalog: Catalog, subscription_id: int, *, now: datetime) -> list[Subscription]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from kana.model.counting import Counting, Origin
+from kana.model.counting import Brought, Counting, Origin
 from kana.model.grant import Source
 from kana.model.period import Anchor
 from kana.model.value import value_object
@@ -46,7 +46,8 @@ class Subscription(Counting):
     future is that of a machine whose clock is ahead, and counts as reached. ``trial_ends_at`` is when a TRIALING
     one becomes ACTIVE; if it ends then, ``ends_at`` is the same. ``anchor`` is what periods are counted from instead
     of the start. ``ends_with_base`` says that an add-on ends because its base package does. ``origin`` is set
-    if what was used of the package before it counts in it too.
+    if what was used of the package before it counts in it too; ``brought`` names what that package counted over other
+    periods, which counts in the first period of this one.
     """
 
     id: int
@@ -61,6 +62,7 @@ class Subscription(Counting):
     trial_ends_at: datetime | None = None
     anchor: Anchor | None = None
     origin: Origin | None = None
+    brought: tuple[Brought, ...] = ()
 
     @property
     def source(self) -> Source:

@@ -120,8 +120,7 @@ class Subscriptions(Group[D]):
         was used of features in both packages counts in the new one; otherwise usage starts at zero.
 
         Raises:
-            SubscriptionRefused: the user has no base package, the package is not available, or the packages count
-                a feature over different reset periods, so that its usage cannot be carried over now.
+            SubscriptionRefused: the user has no base package, or the package is not available.
             Conflict: nothing in the old package resets, so there is no period end.
             OutcomeUnknown: the answer was lost; check ``list(user_id=...)``.
         """

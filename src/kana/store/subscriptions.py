@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import starmap
 from typing import Any
 
 from kana.engine.ports.users import Signed, Subscribed
 from kana.model.account import Account
-from kana.model.counting import Origin
+from kana.model.counting import Brought, Origin
 from kana.model.environment import Environment
 from kana.model.period import Anchor, Calendar, ResetPeriod, from_milliseconds, period_start_at, to_milliseconds
 from kana.model.subscription import Subscription, SubscriptionStatus
 from kana.store.log import change_rows
 from kana.store.session import Row
-from kana.store.values import optional_milliseconds, optional_moment
+from kana.store.values import NO_RESET, RESETS, optional_milliseconds, optional_moment, to_json
 
 _STATUSES = {status.value: status for status in SubscriptionStatus}
 
@@ -30,7 +32,7 @@ def subscription_from(
     bucket: int, user_key: int, number: int, package_id: str, status: str, started_at: int, *terms: Any
 ) -> Subscription:
     """Read the columns of the fragment ``subscription``."""
-    ends_at, ends_with_base, scheduled, trial_ends_at, anchor_at, calendar, counts_as, counted_from = terms
+    ends_at, ends_with_base, scheduled, trial_ends_at, anchor_at, calendar, counts_as, counted_from, brought = terms
     return Subscription(
         id=number,
         bucket=bucket,
@@ -44,7 +46,21 @@ def subscription_from(
         trial_ends_at=optional_moment(trial_ends_at),
         anchor=anchor_from(anchor_at, calendar),
         origin=None if counts_as is None else Origin(counts_as, from_milliseconds(counted_from)),
+        brought=() if brought is None else tuple(starmap(_brought_from, json.loads(brought))),
     )
+
+
+def _brought_from(feature_id: str, reset: str, period_start: int) -> Brought:
+    return Brought(feature_id, RESETS[reset], from_milliseconds(period_start))
+
+
+def _brought(subscription: Subscription) -> str | None:
+    """Write the totals that a subscription was brought."""
+    found = [
+        (each.feature_id, each.reset_period or NO_RESET, to_milliseconds(each.period_start))
+        for each in subscription.brought
+    ]
+    return to_json(found) if found else None
 
 
 def anchor_from(anchor_at: int | None, calendar: str | None) -> Anchor | None:
@@ -78,6 +94,7 @@ def subscription_row(environment: Environment, subscription: Subscription) -> Ro
         anchor.zone if isinstance(anchor, Calendar) else None,
         None if origin is None else origin.subscription_id,
         None if origin is None else to_milliseconds(origin.start),
+        _brought(subscription),
     )
 
 

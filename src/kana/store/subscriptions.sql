@@ -30,7 +30,7 @@ s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED')
 
 -- fragment: subscription(s)
 s.id, s.package_id, s.status, s.started_at, s.ends_at, s.ends_with_base, s.scheduled, s.trial_ends_at,
-    s.anchor_at, s.calendar, s.counts_as, s.counted_from
+    s.anchor_at, s.calendar, s.counts_as, s.counted_from, s.brought
 
 -- fragment: counts_as(s)
 -- Under which subscription's id its usage is counted.
@@ -43,9 +43,9 @@ coalesce(s.counted_from, s.started_at), s.anchor_at, s.calendar
 -- name: put_subscription
 insert into subscriptions (
     bucket, user_key, id, environment, package_id, status, started_at, ends_at, ends_with_base, scheduled,
-    trial_ends_at, anchor_at, calendar, counts_as, counted_from
+    trial_ends_at, anchor_at, calendar, counts_as, counted_from, brought
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 on conflict (bucket, user_key, id) do update set
     status = excluded.status, ends_at = excluded.ends_at, ends_with_base = excluded.ends_with_base;
 

@@ -173,8 +173,7 @@ class AccountEngine:
 
         Raises:
             UserNotFound: no user has this id.
-            SubscriptionRefused: the user has no base package, the new package cannot be subscribed to, or what was
-                used cannot be carried over.
+            SubscriptionRefused: the user has no base package, or the new package cannot be subscribed to.
             Conflict: there is no period end to wait for.
         """
 
