@@ -83,6 +83,10 @@ ADMIN: dict[str, Call] = {
     "Query.entry": Call(
         f'query($id: String!) {{ entry(userId: "{ADA}", id: $id) {{ {ENTRY} }} }}', lambda side: {"id": side.entry}
     ),
+    "Query.previewSubscriptionChanges": Call(
+        calls.PREVIEW_CHANGES, lambda _: {"input": {"userIds": [ADA, FRESH], "packageId": "other"}}, leaves_mark=False
+    ),
+    "Query.subscriptionChanges": Call(calls.SHOW_CHANGES, lambda side: {"id": side.changes}),
     "Query.topUps": Call(calls.TOP_UPS, lambda _: {"userId": MOVER}),
     "Query.overrides": Call(calls.OVERRIDES, lambda _: {"userId": MOVER}),
     "Query.usageInsights": Call(
@@ -117,6 +121,11 @@ ADMIN: dict[str, Call] = {
     "Mutation.updateUser": Call(calls.UPDATE_USER, lambda _: {"id": RENAMED, "input": {"id": "renamed", "name": "n"}}),
     "Mutation.subscribe": Call(calls.SUBSCRIBE, lambda _: {"userId": FRESH, "packageIds": ["basic"]}),
     "Mutation.changeSubscription": Call(calls.CHANGE, lambda _: {"userId": MOVER, "packageId": "other"}),
+    "Mutation.changeSubscriptions": Call(
+        calls.CHANGE_MANY,
+        lambda _: {"input": {"userIds": [FRESH], "packageId": "other", "idempotencyKey": "many"}},
+    ),
+    "Mutation.takeBackSubscriptionChanges": Call(calls.TAKE_BACK_CHANGES, lambda side: {"id": side.changes}),
     "Mutation.cancelSubscription": Call(calls.CANCEL, lambda side: {"id": side.subscriptions[LEAVER]}),
     "Mutation.resumeSubscription": Call(calls.RESUME, lambda side: {"id": side.subscriptions[ADA]}),
     "Mutation.createTopUp": Call(
@@ -172,6 +181,8 @@ BY_ID: dict[str, tuple[str, Callable[[Side], str]]] = {
         "query($id: String!) { subscription(id: $id) { id } }",
         lambda side: side.subscriptions[MOVER],
     ),
+    "Query.subscriptionChanges": (calls.SHOW_CHANGES, lambda side: side.changes),
+    "Mutation.takeBackSubscriptionChanges": (calls.TAKE_BACK_CHANGES, lambda side: side.changes),
     "Mutation.cancelSubscription": (calls.CANCEL, lambda side: side.subscriptions[MOVER]),
     "Mutation.endTopUp": (calls.END_TOP_UP, lambda side: side.top_up),
     "Mutation.endOverride": (calls.END_OVERRIDE, lambda side: side.override),

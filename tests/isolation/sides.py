@@ -18,6 +18,7 @@ from kana.model.environment import Environment
 from kana.model.key import KeyKind
 from tests.api.admin.calls import (
     ARCHIVE,
+    CHANGE_MANY,
     CREATE_FEATURE,
     CREATE_PACKAGE,
     CREATE_TOP_UP,
@@ -59,6 +60,7 @@ class Side:
     entry: str = ""
     top_up: str = ""
     override: str = ""
+    changes: str = ""
 
     @property
     def private_key(self) -> str:
@@ -76,6 +78,8 @@ class Side:
         answer = self.served.post(query, variables, key=self.private_key)
         if "MappingRule(" in query:
             self._wait_until_replayed()
+        if ("mutation" in query and "ubscriptionChanges" in query) or "changeSubscriptions(" in query:
+            self._wait_until_moved()
         return answer
 
     def segment(self, path: str, message: dict[str, Any]) -> httpx.Response:
@@ -109,6 +113,8 @@ class Side:
         self.top_up = self.ask(CREATE_TOP_UP, input={**given, "amount": self.number})["createTopUp"]["id"]
         self.override = self.ask(SET_OVERRIDE, input={**given, "limit": self.number})["setOverride"]["id"]
         self.ask(RECORD, input={"userId": MOVER, "featureId": "message"})
+        many = {"userIds": [FRESH], "packageId": "other"}
+        self.changes = self.ask(CHANGE_MANY, input=many)["changeSubscriptions"]["id"]
         for name in ("to change", "to delete"):
             condition = {"path": f"{self.word}.path", "value": self.word}
             named = {"name": f"{self.word} {name}", "featureId": "message"}
@@ -119,6 +125,14 @@ class Side:
         [failed] = self.ask("{ segmentEvents(status: FAILED) { id } }")["segmentEvents"]
         self.failed = failed["id"]
         self._wait_until_replayed()
+        self._wait_until_moved()
+
+    def _wait_until_moved(self) -> None:
+        """Wait until the server has moved all users whom it was told to move, which it does in its own time."""
+        until = time.monotonic() + 10
+        while self.served.run(self.served.store.bulk_changes.open_changes()):
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
     def _wait_until_replayed(self) -> None:
         """Wait until the server has noted that it held events against the rules, which it does in its own time."""
@@ -137,7 +151,7 @@ class Side:
         """What is this side's alone, as answers and errors would show it."""
         keyring = self.served.run(self.served.engine.access.keyring())
         app_id = keyring.environments[self.environment].app_id
-        ids = (*self.subscriptions.values(), *self.rules.values(), self.entry, self.top_up, self.override)
+        ids = (*self.subscriptions.values(), *self.rules.values(), self.entry, self.top_up, self.override, self.changes)
         return [self.word, app_id, f"{self.environment}_", *ids]
 
 

@@ -8,6 +8,19 @@ from kana.sdk.admin import AsyncKanaAdmin, KanaAdmin, WhenUnreachable
 from kana.sdk.allowance import Combine, PackageEntitlement, ResetPeriod, Rollover
 from kana.sdk.batch import Tally, Unrecorded
 from kana.sdk.browser import AsyncKanaUserClient, KanaUserClient, SubscribedFeature, SubscribedPackage
+from kana.sdk.changes import (
+    ChangeOutcome,
+    ChangePreview,
+    ChangeProspect,
+    ChangeResult,
+    ChangesBack,
+    ChangesPreview,
+    ChangesProgress,
+    ChangesState,
+    ChangesTotals,
+    FeatureOverLimit,
+    SubscriptionChanges,
+)
 from kana.sdk.errors import NetworkError, OutcomeUnknown, QueueFull, RecorderClosed, UnexpectedAnswer
 from kana.sdk.explanation import (
     ExplainedGrant,
@@ -59,8 +72,17 @@ __all__ = [
     "AsyncKanaAdmin",
     "AsyncKanaUserClient",
     "BackgroundRecorder",
+    "ChangeOutcome",
+    "ChangePreview",
+    "ChangeProspect",
+    "ChangeResult",
     "ChangeTime",
     "ChangeUsage",
+    "ChangesBack",
+    "ChangesPreview",
+    "ChangesProgress",
+    "ChangesState",
+    "ChangesTotals",
     "Check",
     "Combine",
     "Consumption",
@@ -72,6 +94,7 @@ __all__ = [
     "ExplainedGrant",
     "Explanation",
     "Feature",
+    "FeatureOverLimit",
     "FeatureType",
     "GeneratedUserToken",
     "Given",
@@ -102,6 +125,7 @@ __all__ = [
     "SubscribedFeature",
     "SubscribedPackage",
     "SubscriptionAnchor",
+    "SubscriptionChanges",
     "SubscriptionLink",
     "SubscriptionStatus",
     "Tally",

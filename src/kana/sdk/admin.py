@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from kana.errors import Internal, InvalidValue, RateLimited, Unavailable
 from kana.sdk.batch import Unrecorded, log_unrecorded
+from kana.sdk.changes import ManyChanges
 from kana.sdk.conversation import Steps
 from kana.sdk.driver import ENDPOINT, AsyncDriver, Connection, SyncDriver
 from kana.sdk.errors import NetworkError
@@ -36,6 +37,7 @@ class Admin(Group[D]):
         self.packages = Packages(core, driver)
         self.users = Users(core, driver)
         self.subscriptions = Subscriptions(core, driver)
+        self.subscription_changes = ManyChanges(core, driver)
         self.top_ups = TopUps(core, driver)
         self.overrides = Overrides(core, driver)
         self.payments = Payments(core, driver)

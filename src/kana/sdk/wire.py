@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from functools import cache, cached_property
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kana.errors import InvalidValue
@@ -38,13 +38,14 @@ class Field(Generic[T]):
     """One field of the API's Query or Mutation, written as in the schema.
 
     ``signature`` is ``name(argument: Type!, ...)``; the document, built when it is first needed,
-    passes each argument as a variable of the same name.
+    passes each argument as a variable of the same name. ``nested`` are the arguments of fields of the result.
     """
 
     operation: str
     signature: str
     result: type[T]
     also: frozenset[str] = frozenset()
+    nested: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def name(self) -> str:
@@ -55,12 +56,14 @@ class Field(Generic[T]):
     def document(self) -> str:
         """The GraphQL document that requests the field."""
         arguments = _ARGUMENT.findall(self.signature)
-        declared = ", ".join(f"${name}: {kind}" for name, kind in arguments)
-        passed = ", ".join(f"{name}: ${name}" for name, _ in arguments)
-        head = f"{self.operation} {self.name}({declared})" if arguments else f"{self.operation} {self.name}"
-        call = f"{self.name}({passed})" if arguments else self.name
+        all_arguments = _ARGUMENT.findall(" ".join((self.signature, *self.nested.values())))
+        declared = ", ".join(f"${name}: {kind}" for name, kind in all_arguments)
+        head = f"{self.operation} {self.name}({declared})" if declared else f"{self.operation} {self.name}"
         hint: Any = self.result
-        return f"{head} {{ {call}{selection(hint, also=self.also)} }}"
+        selected = selection(hint, also=self.also)
+        for name, signature in self.nested.items():
+            selected = selected.replace(f" {name} {{", f" {_call(name, _ARGUMENT.findall(signature))} {{", 1)
+        return f"{head} {{ {_call(self.name, arguments)}{selected} }}"
 
     def read(self, data: Mapping[str, Any]) -> T:
         """Return the field's value in ``data``; an unknown shape raises whatever reading it raises."""
@@ -69,9 +72,21 @@ class Field(Generic[T]):
         return value
 
 
-def query(signature: str, result: type[T], *, also: frozenset[str] = frozenset()) -> Field[T]:
+def _call(name: str, arguments: Sequence[tuple[str, str]]) -> str:
+    """Return a field with its arguments, each a variable of the same name."""
+    passed = ", ".join(f"{argument}: ${argument}" for argument, _ in arguments)
+    return f"{name}({passed})" if passed else name
+
+
+def query(
+    signature: str,
+    result: type[T],
+    *,
+    also: frozenset[str] = frozenset(),
+    nested: Mapping[str, str] = MappingProxyType({}),
+) -> Field[T]:
     """Return a field that only reads."""
-    return Field(operation="query", signature=signature, result=result, also=also)
+    return Field(operation="query", signature=signature, result=result, also=also, nested=nested)
 
 
 def mutation(signature: str, result: type[T]) -> Field[T]:

@@ -53,6 +53,20 @@ DUPLICATE = (
     f" {{ duplicatePackage(id: $id, newId: $newId, name: $name) {{ {PACKAGE} }} }}"
 )
 DELETE = f"mutation($id: String!) {{ deletePackage(id: $id) {{ {PACKAGE} }} }}"
+CHANGES = (
+    "id state packageId fromPackageId when usage startedAt startedBy takenBackBy"
+    " progress { users left done changed refused skipped back { left changed refused skipped } }"
+    " results { id userId outcome reason back backReason }"
+)
+PREVIEW_CHANGES = (
+    "query($input: ChangeSubscriptionsInput!, $first: Int, $after: String)"
+    " { previewSubscriptionChanges(input: $input)"
+    " { totals { users wouldChange wouldBeRefused wouldBeSkipped losing over isWhole }"
+    " users(first: $first, after: $after) { userId outcome reason packageId loses over { featureId used limit } } } }"
+)
+CHANGE_MANY = f"mutation($input: ChangeSubscriptionsInput!) {{ changeSubscriptions(input: $input) {{ {CHANGES} }} }}"
+SHOW_CHANGES = f"query($id: String!) {{ subscriptionChanges(id: $id) {{ {CHANGES} }} }}"
+TAKE_BACK_CHANGES = f"mutation($id: String!) {{ takeBackSubscriptionChanges(id: $id) {{ {CHANGES} }} }}"
 CREATE_USER = f"mutation($input: CreateUserInput!) {{ createUser(input: $input) {{ {USER} }} }}"
 UPDATE_USER = f"mutation($id: String!, $input: UpdateUserInput!) {{ updateUser(id: $id, input: $input) {{ {USER} }} }}"
 TOKEN = "mutation($userId: String!) { generateUserToken(userId: $userId) { token } }"

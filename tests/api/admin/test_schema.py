@@ -18,6 +18,15 @@ from graphql import (
 from graphql.utilities.print_schema import print_input_value
 
 from kana.api.admin import build_schema
+from kana.api.admin.changes import (
+    BackView,
+    ChangesView,
+    PreviewView,
+    ProgressView,
+    ResultView,
+    TotalsView,
+    UserPreviewView,
+)
 from kana.api.admin.explaining import ExplanationView, GivenView, GrantView, NotHeldView
 from kana.api.admin.giving import OverrideView, TopUpView
 from kana.api.admin.ledger import EntryView, PostingView
@@ -31,6 +40,7 @@ from kana.engine.usage.usage import PeriodUsage, Shown
 from kana.engine.users.deletions import DeletedUser
 from kana.engine.users.exports import ExportPage
 from kana.model.allowance import Allowance, Rollover
+from kana.model.bulk_preview import Excess
 from kana.model.entitlement import Consumption, Decision
 from kana.model.feature import Feature
 from kana.model.insights import Adoption, Outlook, Refusals, TopUser, UsageRow
@@ -82,6 +92,14 @@ SOURCES: dict[str, type] = {
     "ConsumptionInPeriod": PeriodUsage,
     "ShowUsageData": Shown,
     "PackageSubscription": PackageSubscription,
+    "SubscriptionChangesPreview": PreviewView,
+    "SubscriptionChangesTotals": TotalsView,
+    "SubscriptionChangePreview": UserPreviewView,
+    "FeatureOverLimit": Excess,
+    "SubscriptionChanges": ChangesView,
+    "SubscriptionChangesProgress": ProgressView,
+    "SubscriptionChangesBack": BackView,
+    "SubscriptionChangeResult": ResultView,
     "TopUp": TopUpView,
     "Override": OverrideView,
     "User": User,

@@ -240,6 +240,31 @@ async def test_variables_have_limits_too(ask: Any, world: World, within: Any, be
     assert world.seen == []
 
 
+async def test_an_input_may_have_a_longer_list() -> None:
+    """A list of strings in an object is longer than others, and refused whole; all else is bounded as before."""
+    limits = Limits(list_items_in={"echo.item.tags": 300}, string_bytes=20, body_bytes=500)
+    transport = httpx.ASGITransport(app=small_app(limits=limits))
+
+    async def ask(item: Any, query: str = "query ($item: Item!) { echo(item: $item) }") -> Any:
+        async with httpx.AsyncClient(transport=transport, base_url="http://kana") as client:
+            body = {"query": query, "variables": {"item": item}}
+            return (await client.post("/graphql", json=body, headers={"Authorization": GUEST})).json()
+
+    in_fragment = "query ($item: Item!) { ...all } fragment all on Query { echo(item: $item) }"
+    for query in ("query ($item: Item!) { echo(item: $item) }", in_fragment):
+        answer = await ask({"name": "n", "tags": ["t"] * 300}, query)
+        assert answer["data"]["echo"].count('"t"') == 300
+    for item, message in (
+        ({"name": "n", "tags": ["t"] * 301}, "items of $item.tags is 301, at most 300 allowed"),
+        ({"name": "n", "tags": ["t", "t" * 21]}, "bytes of $item is 21, at most 20 allowed"),
+        ({"name": "n", "tags": [["t"]] * 101}, "items of $item is 101, at most 100 allowed"),
+        ({"name": "n", "more": {"name": "n", "tags": ["t"] * 101}}, "items of $item is 101, at most 100 allowed"),
+    ):
+        assert (await ask(item))["errors"][0]["message"] == message
+    elsewhere = await ask({"name": "n", "tags": ["t"] * 101}, "query ($item: JSON) { echo(value: $item) }")
+    assert elsewhere["errors"][0]["message"] == "body must be at most 500 bytes"
+
+
 async def test_an_argument_may_take_a_longer_list() -> None:
     """The list of a batch is longer than others, each of its items bounded as any other value; others stay.
 

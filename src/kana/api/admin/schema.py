@@ -9,6 +9,7 @@ from ariadne import EnumType, make_executable_schema
 from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 
 from kana.api.admin import (
+    changes,
     explaining,
     features,
     giving,
@@ -24,6 +25,8 @@ from kana.api.admin import (
 from kana.api.graphql.plan import attribute_of
 from kana.api.scalars import DATE_TIME, UNITS, UNITS_CHANGE, widen_ints
 from kana.model.allowance import Combine
+from kana.model.bulk_change import BulkOutcome, BulkState
+from kana.model.bulk_preview import Prospect
 from kana.model.entitlement import Outcome
 from kana.model.feature import FeatureType
 from kana.model.grant import Source
@@ -49,6 +52,10 @@ _BINDINGS = (
     users.mutation,
     subscriptions.query,
     subscriptions.mutation,
+    changes.query,
+    changes.mutation,
+    changes.preview_type,
+    changes.changes_type,
     giving.query,
     giving.mutation,
     insights.query,
@@ -79,12 +86,26 @@ _BINDINGS = (
     EnumType("SubscriptionAnchor", AnchorKind),
     EnumType("ChangeTime", ChangeTime),
     EnumType("ChangeUsage", ChangeUsage),
+    EnumType("SubscriptionChangeProspect", Prospect),
+    EnumType("SubscriptionChangesState", BulkState),
+    EnumType("SubscriptionChangeOutcome", BulkOutcome),
     EnumType("RecordUsageAction", Action),
     EnumType("SegmentEventStatus", EventStatus),
 )
 
 
-_PARTS = ("schema", "types", "allowances", "giving", "subscriptions", "user_life", "ledger", "explain", "inputs")
+_PARTS = (
+    "schema",
+    "types",
+    "allowances",
+    "giving",
+    "subscriptions",
+    "changes",
+    "user_life",
+    "ledger",
+    "explain",
+    "inputs",
+)
 """Queries and mutations first, then the types of each noun, and inputs."""
 
 

@@ -27,9 +27,11 @@ from kana.api.graphql.budget import says_first
 from kana.api.graphql.limits import (
     INTROSPECTION_FIELDS,
     Limits,
+    Wider,
     check_document,
     longer_lists,
     walk,
+    wider_inputs,
 )
 from kana.api.graphql.plan import Plan
 from kana.api.graphql.validation import first_fault
@@ -68,6 +70,7 @@ class Operation:
     label: str
     introspects: bool
     longer_lists: Mapping[str, int]
+    wider_inputs: Wider
     plan: Plan | None
     says_first: bool
 
@@ -255,8 +258,10 @@ def _document(parsed: DocumentNode, schema: GraphQLSchema, limits: Limits) -> Do
     operations: dict[str | None, Operation] = {}
     varies = _varies(parsed)
     longer_in_fragments: dict[str, int] = {}
+    wider_in_fragments: dict[str, dict[str, int]] = {}
     for definition in definitions.values():
         longer_in_fragments |= longer_lists(definition, limits)
+        wider_in_fragments |= wider_inputs(definition, limits)
     for node in parsed.definitions:
         if isinstance(node, OperationDefinitionNode):
             roots = set(_root_fields(node.selection_set, definitions))
@@ -268,6 +273,7 @@ def _document(parsed: DocumentNode, schema: GraphQLSchema, limits: Limits) -> Do
                 label=next(iter(roots)) if len(roots) == 1 else _SEVERAL,
                 introspects=not roots.isdisjoint(INTROSPECTION_FIELDS),
                 longer_lists=longer,
+                wider_inputs=wider_inputs(node, limits) | wider_in_fragments,
                 plan=None if varies else Plan(schema, node, one_by_one=longer),
                 says_first=says_first(node.selection_set, definitions),
             )

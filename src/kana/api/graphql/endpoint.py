@@ -138,7 +138,7 @@ class GraphQLEndpoint:
         self._turn = Turn()
         self._documents = Documents(schema, self._limits)
         self._introspected = None if introspected is None else (introspected, Documents(introspected, self._limits))
-        bulk = self._limits.bulk_body_bytes if self._limits.list_items_of else 0
+        bulk = self._limits.bulk_body_bytes if self._limits.list_items_of or self._limits.list_items_in else 0
         self._bytes_max = max(self._limits.body_bytes, bulk)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -166,7 +166,7 @@ class GraphQLEndpoint:
         request = await self._read(receive, headers)
         hide = self._hide_suggestions(context)
         operation = await self._operation(self._documents, request, scope, context)
-        if request.size > self._limits.body_bytes and not operation.longer_lists:
+        if request.size > self._limits.body_bytes and not (operation.longer_lists or operation.wider_inputs):
             raise too_large(self._limits.body_bytes)
         if operation.introspects and not self._may_introspect(context):
             raise Forbidden("introspection is not available to this caller")
@@ -197,7 +197,7 @@ class GraphQLEndpoint:
         if not request.variables.value:
             return {}
         try:
-            return take_variables(request.variables, self._limits, operation.longer_lists)
+            return take_variables(request.variables, self._limits, operation.longer_lists, operation.wider_inputs)
         except InvalidValue as error:
             raise _Malformed(error) from None
 

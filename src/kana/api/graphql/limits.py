@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 from graphql import (
     DocumentNode,
@@ -40,7 +41,8 @@ class Limits:
     executed: a fragment spread twice counts twice. ``overlaps`` are pairs of fields of one name in the answer.
     ``list_items`` bounds each list in variables and
     literals, and ``list_items_of`` lists the arguments that take more, as ``field.argument``; of those, the items
-    in variables are answered one by one, by a resolver that gets errors in the place of some.
+    in variables are answered one by one, by a resolver that gets errors in the place of some. ``list_items_in`` are the
+    lists that take more within an input object in variables, as ``field.argument.key``: they are refused as a whole.
     ``variable_keys`` counts the keys of all objects together, but afresh for each item of such a longer list.
     ``bulk_body_bytes`` bounds the body of an operation with such a list, ``body_bytes`` that of any other.
     ``string_bytes`` is UTF-8. ``documents`` and ``document_characters`` bound the cache.
@@ -61,6 +63,7 @@ class Limits:
     fragments: int = 50
     list_items: int = 100
     list_items_of: Mapping[str, int] = field(default_factory=dict)
+    list_items_in: Mapping[str, int] = field(default_factory=dict)
     variable_depth: int = 16
     variable_keys: int = 200
     string_bytes: int = 8192
@@ -216,10 +219,30 @@ def longer_lists(operation: Node, limits: Limits) -> dict[str, int]:
     return longer
 
 
-def take_variables(parts: Parts, limits: Limits, longer: Mapping[str, int]) -> dict[str, Any]:
+Wider: TypeAlias = Mapping[str, Mapping[str, int]]
+"""The variables that are objects with a longer list: how many items each of their keys may have."""
+
+
+def wider_inputs(operation: Node, limits: Limits) -> dict[str, dict[str, int]]:
+    """Return the variables used for an argument of ``list_items_in``, and how many items the lists in each may have."""
+    wider: dict[str, dict[str, int]] = {}
+    for node in walk(operation):
+        if isinstance(node, FieldNode):
+            for argument in node.arguments or ():
+                for key, allowed in limits.list_items_in.items():
+                    path, _, name = key.rpartition(".")
+                    if path == f"{node.name.value}.{argument.name.value}" and isinstance(argument.value, VariableNode):
+                        wider.setdefault(argument.value.name.value, {})[name] = allowed
+    return wider
+
+
+def take_variables(
+    parts: Parts, limits: Limits, longer: Mapping[str, int], wider: Wider = MappingProxyType({})
+) -> dict[str, Any]:
     """Return the variables, none of which is too deep, has too many items or is too long.
 
-    Items of a ``longer`` list are answered separately: the error of a refused item takes its place.
+    Items of a ``longer`` list are answered separately: the error of a refused item takes its place. ``wider`` ones
+    may have longer lists in them.
 
     Raises:
         InvalidValue: another variable contains a value that is refused.
@@ -228,7 +251,7 @@ def take_variables(parts: Parts, limits: Limits, longer: Mapping[str, int]) -> d
     taken: dict[str, Any] = parts.all_but(*longer)
     keys = len(parts.value)
     for name, value in taken.items():
-        keys += _count_keys(value, limits, name)
+        keys += _count_keys(value, limits, name, wider.get(name))
     _require("variable keys", keys, limits.variable_keys)
     for name, most in longer.items():
         if name in parts.value:
@@ -254,8 +277,10 @@ def _take_item(parts: Parts, item: Any, limits: Limits, name: str) -> Any:
     return item
 
 
-def _count_keys(value: Any, limits: Limits, name: str) -> int:
+def _count_keys(value: Any, limits: Limits, name: str, wider: Mapping[str, int] | None = None) -> int:
     """Return how many keys ``value`` has in all; its strings, lists and depth are checked."""
+    if wider and isinstance(value, dict):
+        value = {key: _checked_list(item, limits, name, key, wider) for key, item in value.items()}
     if isinstance(value, str):
         _check_string(value, limits, name)
     keys = 0
@@ -276,6 +301,16 @@ def _count_keys(value: Any, limits: Limits, name: str) -> int:
             elif isinstance(item, _CONTAINERS):
                 todo.append((item, depth + 1))
     return keys
+
+
+def _checked_list(value: Any, limits: Limits, name: str, key: str, wider: Mapping[str, int]) -> Any:
+    """Return a value of an object; in place of a longer list of strings, which is checked, its first one."""
+    if key not in wider or not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        return value
+    _require(f"items of ${name}.{key}", len(value), wider[key])
+    for each in value:
+        _check_string(each, limits, name)
+    return value[:1]
 
 
 def _check_string(value: str, limits: Limits, name: str) -> None:
