@@ -33,7 +33,7 @@ from kana.store.catalogs import Catalogs
 from kana.store.session import Row, Session, Transactions
 from kana.store.subscriptions import subscription_log_rows, subscription_row
 from kana.store.users import lock_user_ref
-from kana.store.values import optional_milliseconds, optional_moment
+from kana.store.values import optional_milliseconds, optional_moment, to_json
 
 _LOOKED_UP = 25
 """How many ids are looked up by one statement: its work grows with the square of them."""
@@ -208,9 +208,8 @@ async def _listed(session: Session, change: BulkChange, ids: Sequence[str]) -> l
     ]
 
 
-async def _add_users(session: Session, change_id: int, rows: Iterable[Row]) -> None:
-    added = [(bucket, key, change_id, number, user_id) for bucket, key, number, user_id in rows]
-    await session.many("add_bulk_user", added)
+async def _add_users(session: Session, change_id: int, rows: Sequence[Row]) -> None:
+    await session.execute("add_bulk_users", change_id, to_json(rows))
 
 
 async def _lock_users(

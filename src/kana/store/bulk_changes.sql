@@ -40,9 +40,12 @@ where environment = $1 and id = $2 and state in ('LISTING', 'RUNNING', 'DONE');
 -- name: count_listed
 select coalesce(max(number), 0) from bulk_change_users where change_id = $1;
 
--- name: add_bulk_user
+-- name: add_bulk_users
+-- All of a list at once, as JSON: so many statements would take a server too long.
 insert into bulk_change_users (bucket, user_key, change_id, number, user_id, outcome)
-values ($1, $2, $3, $4, $5, 'WAITING')
+select (p.value ->> 0)::smallint, (p.value ->> 1)::bigint, $1::bigint, (p.value ->> 2)::bigint, p.value ->> 3, 'WAITING'
+from json_array_elements($2::json) as p
+where true
 on conflict (bucket, user_key, change_id) do nothing;
 
 -- name: next_waiting
