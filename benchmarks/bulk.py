@@ -96,7 +96,7 @@ async def _record(url: str) -> tuple[float, list[_Rows]]:
     recorder = Recorder(
         witness,  # type: ignore[arg-type]  # All that a recorder asks of a ledger.
         clock=system_clock,
-        reserve_ids=IdMaker(system_clock).reserve,
+        ids=IdMaker(system_clock),
         meter=Metrics(CollectorRegistry()),
     )
     batches: list[Sequence[Batch]] = []

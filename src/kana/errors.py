@@ -5,7 +5,7 @@
     │   ├── InvalidValue                                    a field's value is not allowed
     │   ├── NotFound
     │   │   ├── UserNotFound, FeatureNotFound, PackageNotFound, SubscriptionNotFound, EntryNotFound, KeyNotFound,
-    │   │   ├── GivenNotFound, BulkChangeNotFound
+    │   │   ├── GivenNotFound, BulkChangeNotFound, ReservationNotFound
     │   ├── Conflict                                        the id is taken, or the state forbids it
     │   ├── BodyTooLarge, UnsupportedMediaType              the body is not read
     │   ├── SubscriptionRefused                             a rule of subscribing is broken
@@ -109,6 +109,12 @@ class EntryNotFound(NotFound):
     """This user's ledger has no entry with this id."""
 
     name = "EntryNotFoundError"
+
+
+class ReservationNotFound(NotFound):
+    """No reservation has this id in this environment."""
+
+    name = "ReservationNotFoundError"
 
 
 class KeyNotFound(NotFound):

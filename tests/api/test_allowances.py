@@ -15,7 +15,7 @@ from kana.model.allowance import Allowance
 from kana.model.config import read_config
 from kana.model.key import KeyKind
 from kana.model.package import PackageFeature
-from kana.sdk import Grant, KanaAdmin, Rollover
+from kana.sdk import Cost, Grant, KanaAdmin, Rollover
 from tests.api.admin.calls import ENTITLEMENT
 from tests.support.allowances import FULL, allowances
 from tests.support.serving import Served
@@ -34,12 +34,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The application with one feature of each kind."""
     with Served(SqlitePlace(tmp_path_factory.mktemp("allowances") / "kana.db")) as served:
         served.ask('mutation { createFeature(input: {id: "message", type: CONSUMABLE}) { id } }')
+        served.ask('mutation { createFeature(input: {id: "credit", type: CONSUMABLE}) { id } }')
         served.ask('mutation { createFeature(input: {id: "sso", type: BINARY}) { id } }')
         yield served
 
 
 def as_input(allowance: Allowance) -> dict[str, Any]:
-    rollover = allowance.rollover
+    rollover, cost = allowance.rollover, allowance.cost
     return {
         "limit": allowance.limit,
         "resetPeriod": allowance.reset_period,
@@ -47,11 +48,12 @@ def as_input(allowance: Allowance) -> dict[str, Any]:
         "combine": allowance.combine,
         "rollover": None if rollover is None else {"limit": rollover.limit, "periods": rollover.periods},
         "gracePercent": allowance.grace_percent,
+        "cost": None if cost is None else {"featureId": cost.feature_id, "units": cost.units},
     }
 
 
 def as_grant(allowance: Allowance) -> Grant:
-    rollover = allowance.rollover
+    rollover, cost = allowance.rollover, allowance.cost
     return Grant(
         id="message",
         limit=allowance.limit,
@@ -60,6 +62,7 @@ def as_grant(allowance: Allowance) -> Grant:
         combine=allowance.combine,
         rollover=None if rollover is None else Rollover(limit=rollover.limit, periods=rollover.periods),
         grace_percent=allowance.grace_percent,
+        cost=None if cost is None else Cost(feature_id=cost.feature_id, units=cost.units),
     )
 
 
@@ -67,7 +70,7 @@ def kept(served: Served, package_id: str) -> tuple[PackageFeature, ...]:
     return served.run(served.engine.catalog.read(TEST)).package(package_id).features
 
 
-@given(allowances())
+@given(allowances(credit="credit"))
 @examples(40)
 def test_what_one_face_writes_the_others_read(served: Served, allowance: Allowance) -> None:
     """Through the Admin API and back, through the SDK and back, and through the file, whose words are the same."""

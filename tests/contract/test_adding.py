@@ -39,7 +39,7 @@ async def _furnished(world: World) -> None:
 async def append(world: World, *usages: Usage, store: Store | None = None) -> list[Receipt | KanaError]:
     batch = Batch(usages, clock=world.clock, next_id=world.ids)
     await (store or world.store).ledger.append(batch)
-    return batch.answers
+    return [answer for answer in batch.answers if isinstance(answer, Receipt | KanaError)]
 
 
 def outcome(answer: Receipt | KanaError) -> Outcome:

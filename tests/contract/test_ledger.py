@@ -49,7 +49,7 @@ async def _furnished(world: World) -> None:
 async def append(world: World, *usages: Usage, store: Store | None = None) -> list[Receipt | KanaError]:
     batch = Batch(usages, clock=world.clock, next_id=world.ids)
     await (store or world.store).ledger.append(batch)
-    return batch.answers
+    return [answer for answer in batch.answers if isinstance(answer, Receipt | KanaError)]
 
 
 def outcome(answer: Receipt | KanaError) -> Outcome:
@@ -290,7 +290,7 @@ async def test_a_snapshot_is_of_accounts_and_totals(world: World) -> None:
             for feature_id, reset in resets.items()
         )
 
-    snapshot = await world.store.ledger.snapshot(TEST, ["bob", "nobody", "ada"], want)
+    snapshot = await world.store.ledger.snapshot(TEST, ["bob", "nobody", "ada"], want, now=world.clock())
     assert set(snapshot.accounts) == {"ada", "bob"}
     assert snapshot.accounts["ada"].subscriptions == (held.subscription,)
     assert snapshot.accounts["bob"].subscriptions == ()
@@ -300,10 +300,14 @@ async def test_a_snapshot_is_of_accounts_and_totals(world: World) -> None:
     assert snapshot.catalog == await world.store.catalogs.catalog(TEST)
     await world.accounts.cancel_subscription(TEST, held.subscription.id)
     for history, number in ((False, 0), (True, 1)):
-        later = await world.store.ledger.snapshot(TEST, ["ada"], lambda *_: Totals(), history=history)
+        later = await world.store.ledger.snapshot(
+            TEST, ["ada"], lambda *_: Totals(), now=world.clock(), history=history
+        )
         assert len(later.accounts["ada"].subscriptions) == number
-    assert dict((await world.store.ledger.snapshot(LIVE, ["ada"], lambda *_: Totals())).accounts) == {}
-    assert dict((await world.store.ledger.snapshot(TEST, [], lambda *_: Totals())).accounts) == {}
+    assert (
+        dict((await world.store.ledger.snapshot(LIVE, ["ada"], lambda *_: Totals(), now=world.clock())).accounts) == {}
+    )
+    assert dict((await world.store.ledger.snapshot(TEST, [], lambda *_: Totals(), now=world.clock())).accounts) == {}
 
 
 async def test_what_want_raises_is_raised(world: World) -> None:
@@ -314,7 +318,7 @@ async def test_what_want_raises_is_raised(world: World) -> None:
         return Totals()
 
     with pytest.raises(FeatureNotFound):
-        await world.store.ledger.snapshot(TEST, ["ada"], want)
+        await world.store.ledger.snapshot(TEST, ["ada"], want, now=world.clock())
     assert await used(world) == 0
 
 

@@ -123,6 +123,6 @@ async def test_statements_go_by_the_rules(store: Store, every: list[Subscription
     for moment in MOMENTS:
         standing = sum(held.stands(moment) for held in every)
         assert await store.catalogs.count_subscribers(TEST, now=moment) == {"basic": standing}
-    snapshot = await store.ledger.snapshot(TEST, ["ada"], lambda *_: Totals())
+    snapshot = await store.ledger.snapshot(TEST, ["ada"], lambda *_: Totals(), now=NOON)
     may_stand = [held for held in every if RULES["may_stand"][1](held, NOON, NOON)]
     assert list(snapshot.accounts["ada"].subscriptions) == may_stand

@@ -26,7 +26,8 @@ FEATURE = (
 BATCHED = f"recorded reason outcome id duplicate inGrace {calls.CONSUMPTION} error {{ code name message retryAfter }}"
 ENTRY = (
     f"id featureId action delta change outcome reason inGrace {calls.CONSUMPTION} timestamp recordedAt metadata"
-    " hasIdempotencyKey reverses postings { sourceId carriedOver resetPeriod periodStart change }"
+    " hasIdempotencyKey reverses decisionId step reservationId costOf"
+    " postings { sourceId carriedOver held resetPeriod periodStart change }"
 )
 CHECK, RECORD = (
     document.replace(calls.CONSUMPTION, f"inGrace {calls.CONSUMPTION}") for document in (calls.CHECK, calls.RECORD)
@@ -50,6 +51,12 @@ class Call:
     query: str
     variables: Variables = lambda _side: {}
     leaves_mark: bool = True
+
+
+def lines_of(side: Side, key: str) -> dict[str, Any]:
+    """One line of ada's, with a key that both sides use."""
+    lines = [{"featureId": "message", "units": side.number}]
+    return {"userId": ADA, "lines": lines, "idempotencyKey": key, "metadata": {"of": side.word}}
 
 
 def usage(side: Side, key: str) -> dict[str, Any]:
@@ -136,6 +143,19 @@ ADMIN: dict[str, Call] = {
     "Mutation.endOverride": Call(calls.END_OVERRIDE, lambda side: {"id": side.override}),
     "Mutation.recordUsage": Call(RECORD, lambda side: {"input": usage(side, "one")}),
     "Mutation.reverseUsage": Call(REVERSE, lambda side: {"id": side.entry}),
+    "Query.reservations": Call(f'{{ reservations(userId: "{LEAVER}") {{ {calls.RESERVATION} }} }}'),
+    "Query.reservation": Call(
+        f"query($id: String!) {{ reservation(id: $id) {{ {calls.RESERVATION} }} }}",
+        lambda side: {"id": side.reservation},
+    ),
+    "Mutation.consume": Call(calls.CONSUME, lambda side: {"input": lines_of(side, "consumed")}),
+    "Mutation.reserve": Call(calls.RESERVE, lambda side: {"input": lines_of(side, "reserved")}),
+    "Mutation.settleReservation": Call(
+        calls.SETTLE,
+        lambda side: {"id": side.reservation, "final": False, "lines": lines_of(side, "settled")["lines"]},
+    ),
+    "Mutation.extendReservation": Call(calls.EXTEND, lambda side: {"id": side.reservation, "ttlSeconds": 86_400}),
+    "Mutation.releaseReservation": Call(calls.RELEASE, lambda side: {"id": side.reservation}),
     "Mutation.recordUsageBatch": Call(
         f"mutation($inputs: [CreateUsageEventInput!]!) {{ recordUsageBatch(inputs: $inputs) {{ {BATCHED} }} }}",
         lambda side: {"inputs": [usage(side, "two"), usage(side, "three"), {"userId": "nobody", "featureId": "x"}]},
@@ -191,6 +211,16 @@ BY_ID: dict[str, tuple[str, Callable[[Side], str]]] = {
         lambda side: side.entry,
     ),
     "Mutation.reverseUsage": (REVERSE, lambda side: side.entry),
+    "Query.reservation": ("query($id: String!) { reservation(id: $id) { id } }", lambda side: side.reservation),
+    "Mutation.settleReservation": (
+        'mutation($id: String!) { settleReservation(id: $id, lines: [{featureId: "message", units: 1}]) { granted } }',
+        lambda side: side.reservation,
+    ),
+    "Mutation.extendReservation": (
+        "mutation($id: String!) { extendReservation(id: $id, ttlSeconds: 9) { id } }",
+        lambda side: side.reservation,
+    ),
+    "Mutation.releaseReservation": (calls.RELEASE, lambda side: side.reservation),
     "Query.entries": (
         f'query($id: String!) {{ entries(userId: "{ADA}", after: $id) {{ id }} }}',
         lambda side: side.entry,

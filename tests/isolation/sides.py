@@ -25,6 +25,7 @@ from tests.api.admin.calls import (
     CREATE_USER,
     PUBLISH,
     RECORD,
+    RESERVE,
     SET_OVERRIDE,
     SUBSCRIBE,
 )
@@ -61,6 +62,7 @@ class Side:
     top_up: str = ""
     override: str = ""
     changes: str = ""
+    reservation: str = ""
 
     @property
     def private_key(self) -> str:
@@ -115,6 +117,9 @@ class Side:
         self.ask(RECORD, input={"userId": MOVER, "featureId": "message"})
         many = {"userIds": [FRESH], "packageId": "other"}
         self.changes = self.ask(CHANGE_MANY, input=many)["changeSubscriptions"]["id"]
+        lines = [{"featureId": "message", "units": self.number}]
+        made = self.ask(RESERVE, input={"userId": LEAVER, "lines": lines, "ttlSeconds": 86_400})
+        self.reservation = made["reserve"]["reservation"]["id"]
         for name in ("to change", "to delete"):
             condition = {"path": f"{self.word}.path", "value": self.word}
             named = {"name": f"{self.word} {name}", "featureId": "message"}

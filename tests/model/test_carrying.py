@@ -80,7 +80,7 @@ def key(brought: Brought, source_id: int = 1) -> CounterKey:
 def place(account: Account, moment: datetime = NOW) -> Place:
     found = effective(account, CATALOG, MESSAGE, now=moment)
     assert found is not None
-    return place_at(found, moment)
+    return place_at(found, moment, has_holds=account.has_holds)
 
 
 def consumption(account: Account, used: Mapping[CounterKey, int], moment: datetime = NOW) -> Consumption | None:

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from kana.errors import Conflict, FeatureNotFound, InvalidValue, KanaError, PackageNotFound
+from kana.model.allowance import Allowance, Cost
 from kana.model.catalog import Catalog, difference
-from kana.model.package import Package, PackageStatus
+from kana.model.package import Package, PackageFeature, PackageStatus
 from tests.support.world import NOON, ONE_DAY, a_catalog, a_feature, a_package, allows, holds
 
 NOW = NOON + ONE_DAY
@@ -49,6 +50,16 @@ def test_packages_that_hold_a_feature_come_in_order() -> None:
     assert catalog.packages_with("none") == []
 
 
+WRONG_CREDIT = "cost.featureId of 'message' must name another CONSUMABLE feature that costs nothing itself, got '{}'"
+
+
+def costing(credit: str, *, paying: bool = False) -> Package:
+    """A package in which a message costs a credit, which may cost something itself."""
+    held = PackageFeature(feature_id="message", allowance=Allowance(cost=Cost(feature_id=credit, units=2)))
+    chained = PackageFeature(feature_id=credit, allowance=Allowance(cost=Cost(feature_id="message", units=2)))
+    return a_package("p", held, *([chained] if paying else []))
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -63,6 +74,18 @@ def test_packages_that_hold_a_feature_come_in_order() -> None:
             lambda c: c.with_package(a_package("p", allows(1, feature="chat"))),
             InvalidValue,
             "entitlement is for CONSUMABLE features only, and 'chat' is BINARY",
+        ),
+        (
+            lambda c: c.with_package(costing("none")),
+            FeatureNotFound,
+            "Package 'p' names feature 'none', which does not exist",
+        ),
+        (lambda c: c.with_package(costing("chat")), InvalidValue, WRONG_CREDIT.format("chat")),
+        (lambda c: c.with_package(costing("message")), InvalidValue, WRONG_CREDIT.format("message")),
+        (
+            lambda c: c.with_new_feature(a_feature("token")).with_package(costing("token", paying=True)),
+            InvalidValue,
+            WRONG_CREDIT.format("token"),
         ),
         (
             lambda c: c.with_package(a_package("p", is_addon=True, base_package_ids=("none",))),

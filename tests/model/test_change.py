@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kana.model.allowance import Allowance, Combine, Rollover
+from kana.model.allowance import Allowance, Combine, Cost, Rollover
 from kana.model.change import Cap, Change, describe, in_words
 from kana.model.package import PackageFeature
 from tests.support.world import DAY, MONTH, YEAR, a_catalog, a_feature, a_package, adds, allows
@@ -14,7 +14,7 @@ from tests.support.world import DAY, MONTH, YEAR, a_catalog, a_feature, a_packag
 
 def changed(old: PackageFeature, new: PackageFeature) -> Change:
     """The one change of a published package from one allowance to another."""
-    catalog = a_catalog(a_feature(), a_package("free", old))
+    catalog = a_catalog(a_feature(), a_feature("credit"), a_feature("other"), a_package("free", old))
     [change] = describe(catalog, catalog.with_package(a_package("free", new)))
     return change
 
@@ -55,6 +55,11 @@ def test_less_is_less_in_each_way(old: PackageFeature, new: PackageFeature, take
         ({"grace_percent": 10}, {"limit": 55}, False),
         ({"grace_percent": 10}, {"limit": 54}, True),
         ({"grace_percent": 10}, {"limit": 54, "overage_enabled": True}, False),
+        ({}, {"cost": Cost(feature_id="credit", units=1)}, True),
+        ({"cost": Cost(feature_id="credit", units=2)}, {"cost": Cost(feature_id="credit", units=3)}, True),
+        ({"cost": Cost(feature_id="credit", units=2)}, {"cost": Cost(feature_id="other", units=2)}, True),
+        ({"cost": Cost(feature_id="credit", units=2)}, {"cost": Cost(feature_id="credit", units=1)}, False),
+        ({"cost": Cost(feature_id="credit", units=2)}, {}, False),
         (carries(9, 2), {}, True),
         (carries(9, 2), carries(8, 3), True),
         (carries(9, 2), carries(10, 1), True),
@@ -74,6 +79,7 @@ def test_less_beyond_a_limit_is_less(old: dict[str, Any], new: dict[str, Any], t
         ({"limit": None}, "unlimited per month"),
         ({"limit": None, "reset_period": None}, "unlimited"),
         ({"reset_period": None, "grace_percent": 7}, "50 in all with a grace of 7 %"),
+        ({"cost": Cost(feature_id="credit", units=5)}, "50 per month with each for 5 of 'credit'"),
         (carries(9, 1), "50 per month with up to 9 carried over for 1 month"),
         (
             {"overage_enabled": True, "grace_percent": 7, "combine": Combine.ADD, "reset_period": DAY} | carries(9, 3),

@@ -9,7 +9,7 @@ import pytest
 
 from kana.errors import InvalidValue
 from kana.model import config as rules
-from kana.model.allowance import GRACE_PERCENT_MAX, ROLLOVER_PERIODS_MAX, Allowance, Combine, Rollover
+from kana.model.allowance import GRACE_PERCENT_MAX, ROLLOVER_PERIODS_MAX, Allowance, Combine, Cost, Rollover
 from kana.model.config import ConfigFeature, ConfigHeld, ConfigPackage, UnknownField, allowance_fields, read_config
 from kana.model.feature import FeatureType
 from kana.model.package import TRIAL_DAYS_MAX, PackageStatus
@@ -21,7 +21,7 @@ from tests.support.tree import SOURCE
 def a_file(**changes: Any) -> dict[str, Any]:
     """A small configuration as plain data."""
     held = {"id": "message", "limit": 5, "overage_enabled": True, "reset_period": "MONTH", "combine": "ADD"}
-    held |= {"rollover": {"limit": 3, "periods": 2}, "grace_percent": 10}
+    held |= {"rollover": {"limit": 3, "periods": 2}, "grace_percent": 10, "cost": {"feature_id": "sso", "units": 4}}
     return {
         "version": "1.0.0",
         "features": [{"id": "message", "name": "Messages", "type": "CONSUMABLE"}, {"id": "sso", "type": "BINARY"}],
@@ -54,6 +54,7 @@ def test_everything_that_a_file_says_is_read() -> None:
             combine=Combine.ADD,
             rollover=Rollover(limit=3, periods=2),
             grace_percent=10,
+            cost=Cost(feature_id="sso", units=4),
         ),
     )
     assert config.packages[1] == ConfigPackage(
@@ -146,6 +147,9 @@ RESETS = "YEAR or QUARTER or MONTH or WEEK or DAY or HOUR"
         (held(reset_period=1), f"{HELD}.reset_period", f"must be {RESETS}, got 1"),
         (held(combine="SUM"), f"{HELD}.combine", "must be HIGHEST or ADD, got 'SUM'"),
         (held(combine=True), f"{HELD}.combine", "must be HIGHEST or ADD, got True"),
+        (held(cost=5), f"{HELD}.cost", "must be a mapping with feature_id, units, got 5"),
+        (held(cost={"units": 1}), f"{HELD}.cost", "must have feature_id"),
+        (held(cost={"feature_id": "a", "units": 0}), f"{HELD}.cost.units", f"from 1 to {UNITS_MAX}, got 0$"),
         (held(rollover=5), f"{HELD}.rollover", "must be a mapping with limit, periods, got 5"),
         (held(rollover={"limit": 5}), f"{HELD}.rollover", "must have periods"),
         (held(rollover={"limit": None, "periods": 1}), f"{HELD}.rollover", "must have limit"),

@@ -63,7 +63,7 @@ def standing(
     found = effective_at(account, CATALOG, asked, moment=at) if late else effective(account, CATALOG, asked, now=at)
     if found is None:
         return None
-    place = place_at(found, at)
+    place = place_at(found, at, has_holds=False)
     return place.standing({each: (used or {}).get(each.source_id, 0) for each in place.counters})
 
 

@@ -107,8 +107,8 @@ def test_counters_are_those_of_all_parts() -> None:
     found = entitled("free", "more")
     later = NOON + 3 * ONE_DAY
     free, more = CounterKey(7, 1, "message", MONTH, NOON), CounterKey(7, 2, "message", DAY, later)
-    assert place_at(found, later).counters == (free, more)
-    assert place_at(entitled("free"), later).counters == (free,)
+    assert place_at(found, later, has_holds=False).counters == (free, more)
+    assert place_at(entitled("free"), later, has_holds=False).counters == (free,)
 
 
 def test_what_held_then_adds_for_then() -> None:
@@ -123,8 +123,8 @@ def test_what_held_then_adds_for_then() -> None:
 
 def test_more_than_a_number_may_be_is_shown_as_the_most() -> None:
     """Counters that were filled apart may add up to more: nothing can be added then, and everything given back."""
-    used = dict.fromkeys(place_at(entitled("endless", "all"), NOON).counters, UNITS_MAX)
-    standing = place_at(entitled("endless", "all"), NOON).standing(used)
+    used = dict.fromkeys(place_at(entitled("endless", "all"), NOON, has_holds=False).counters, UNITS_MAX)
+    standing = place_at(entitled("endless", "all"), NOON, has_holds=False).standing(used)
     assert standing.entitlement.consumption(standing.used) == Consumption(UNITS_MAX, None, overage_enabled=False)
     outcomes = [standing.decide(change).outcome for change in (1, -1, -2 * UNITS_MAX, -2 * UNITS_MAX - 1)]
     assert outcomes == [Outcome.TOTAL_TOO_LARGE, Outcome.RECORDED, Outcome.RECORDED, Outcome.BELOW_ZERO]
@@ -290,7 +290,7 @@ def posted(
     delta: int, *packages: str | Subscription, used: Sequence[int], action: Action = Action.ADD, now: datetime = NOON
 ) -> Entry:
     """The entry of a usage by somebody with these packages, who used so much of each in burn order."""
-    place = place_at(entitled(*packages), now)
+    place = place_at(entitled(*packages), now, has_holds=False)
     in_order = place.entitlement.pool_at(now, {}).grants
     standing = place.standing({grant.counter: units for grant, units in zip(in_order, used, strict=True)})
     return settle(a_usage(delta, action=action), a_ref(), standing, entry_id=1, now=now)
@@ -357,7 +357,7 @@ def test_what_adds_may_have_any_period(reset: ResetPeriod | None) -> None:
     """A period of its own, whichever the one has that answers."""
     catalog = a_catalog(MESSAGE, a_package("base", allows(10)), a_package("extra", adds(5, reset), is_addon=True))
     found = entitled("base", "extra", catalog=catalog)
-    assert [each.reset_period for each in place_at(found, NOON).counters] == [MONTH, reset]
+    assert [each.reset_period for each in place_at(found, NOON, has_holds=False).counters] == [MONTH, reset]
 
 
 def test_a_counter_says_what_its_units_are_of() -> None:

@@ -31,7 +31,7 @@ def posted(delta: int, used: list[int], action: Action = Action.ADD) -> Entry:
     going_on = a_subscription(9, "free", origin=Origin(4, NOON - ONE_DAY))
     found = effective(an_account(going_on, a_subscription(2, "extra")), CATALOG, MESSAGE, now=NOON)
     assert found is not None
-    place = place_at(found, NOON)
+    place = place_at(found, NOON, has_holds=False)
     standing = place.standing(dict(zip(place.counters, used, strict=True)))
     return settle(a_usage(delta, action=action), a_ref(), standing, entry_id=1, now=NOON)
 

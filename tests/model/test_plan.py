@@ -318,7 +318,7 @@ def test_metadata_is_no_change_to_talk_about() -> None:
             {"packages": of_free({"id": "sso", "limit": 5})},
             "packages.published[0].features[0]",
             "Package 'free': feature 'sso' is BINARY and cannot have limit, overage_enabled, reset_period, combine,"
-            " rollover or grace_percent.",
+            " rollover, grace_percent or cost.",
         ),
         (
             {"packages": {"draft": [PRO, FREE]}},

@@ -69,7 +69,7 @@ def test_what_a_period_left_is_a_grant_of_the_next() -> None:
     found = entitled()
     used = {counter(0): 7}
     assert held(found, day(1), used) == [(Source.ROLLOVER, 3, 0), (Source.PACKAGE, 10, 0)]
-    place = place_at(found, day(1))
+    place = place_at(found, day(1), has_holds=False)
     assert set(place.counters) == {counter(1), counter(0), counter(0).carried}
     standing = place.standing(used)
     assert standing.grants is not None
@@ -197,7 +197,7 @@ def test_a_grace_holds_beside_what_adds() -> None:
     account = an_account(a_subscription(1, "basic"))
     found = effective(account, a_catalog(MESSAGE, package), MESSAGE, now=NOON)
     assert found is not None
-    standing = place_at(found, day(1)).standing({})
+    standing = place_at(found, day(1), has_holds=False).standing({})
     assert [standing.decide(change).access for change in (17, 18)] == [True, False]
     assert standing.decide(16).in_grace
     assert standing.grants is not None
@@ -212,7 +212,10 @@ def test_a_grace_is_passed_once(limits: list[tuple[int, int]]) -> None:
     account = an_account(*(a_subscription(number, name) for number, name in enumerate(names, 1)))
     found = effective(account, a_catalog(MESSAGE, *packages), MESSAGE, now=NOON)
     assert found is not None
-    place, most = place_at(found, NOON), sum(limit + limit * percent // 100 for limit, percent in limits)
+    place, most = (
+        place_at(found, NOON, has_holds=False),
+        sum(limit + limit * percent // 100 for limit, percent in limits),
+    )
     used: Counter[CounterKey] = Counter()
     while (standing := place.standing(used)).decide(1).access:
         assert standing.decide(most - used.total()).access

@@ -90,8 +90,7 @@ async def test_packages_live_from_draft_to_archive(either: Any, number: int) -> 
     created = await value(either.packages.create(id=package_id, features=[grant], name="Basic", metadata={"a": [1]}))
     assert (created.status, created.name, created.is_addon) == (PackageStatus.DRAFT, "Basic", False)
     assert (created.metadata, created.features) == ({"a": [1]}, None)
-    renamed = await value(either.packages.update(id=package_id, name="Basics", features=[grant]))
-    assert renamed.name == "Basics"
+    assert (await value(either.packages.update(id=package_id, name="Basics", features=[grant]))).name == "Basics"
 
     held = PackageFeature(
         id=calls,
@@ -111,6 +110,7 @@ async def test_packages_live_from_draft_to_archive(either: Any, number: int) -> 
             combine=Combine.ADD,
             rollover=Rollover(limit=500, periods=2),
             grace_percent=10,
+            cost=None,
         ),
     )
     read = await value(either.packages.retrieve(id=package_id, include_features=True))

@@ -46,7 +46,7 @@ def rows(users: int) -> dict[str, list[tuple[Any, ...]]]:
                 int(not refused),
                 n + 1,
             )
-            found["entries"].append((*line, "MONTH", 0, None, None, None, None, None, None, at, None, None))
+            found["entries"].append((*line, "MONTH", 0, None, None, None, None, None, None, at, None, None, None, None))
             found["usage_days"].append(
                 (n % 1024, n, f"f{day % 2}", at, f"p{n % packages}", "test", 1, 1 - refused, int(refused))
             )
@@ -80,7 +80,8 @@ def ledger(user_key: int, lines: int) -> list[tuple[Any, ...]]:
     answers = (("LIMIT_EXCEEDED", None, 0), *[("RECORDED", None, 1)] * 3)
     rest = (1, "MONTH", 0, *[None] * 6)
     return [
-        (7, user_key, n + 1, "test", f"f{n % 7}", "ADD", 1, *answers[n % 4], *rest, n, None, None) for n in range(lines)
+        (7, user_key, n + 1, "test", f"f{n % 7}", "ADD", 1, *answers[n % 4], *rest, n, *[None] * 4)
+        for n in range(lines)
     ]
 
 

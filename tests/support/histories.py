@@ -75,6 +75,7 @@ class History:
         if usage.timestamp is None:
             account = replace(account, subscriptions=tuple(account.state(now)))
         batch = Batch([usage], clock=lambda: now, next_id=lambda: 1)
+        batch.begin()
         batch.place({TEST: self.catalog}, {(TEST, "ada"): account}, {})
         batch.decide(self.totals)
         [answer] = batch.answers

@@ -29,7 +29,7 @@ from tests.support.world import NOON, a_catalog, a_feature, a_package
 FIELDS = {each.name for each in fields(Allowance) if each.init}
 HELD = PackageFeature(feature_id="message", allowance=FULL)
 BASIC = a_package("basic", HELD)
-CATALOG = a_catalog(a_feature("message"), BASIC)
+CATALOG = a_catalog(a_feature("message"), a_feature("credit"), BASIC)
 
 
 def in_admin_api(name: str) -> Iterable[str]:
@@ -64,7 +64,9 @@ def test_every_field_has_its_name_on_every_face(face: str) -> None:
 def by_file() -> Package:
     """The package after ``kana pull`` and ``kana publish``, from a catalogue where it allows something else."""
     written = config_yaml(config_json(CATALOG, app="", revision=""), schema_url=None, now=NOON)
-    other = a_catalog(a_feature("message"), a_package("basic", PackageFeature(feature_id="message")))
+    other = a_catalog(
+        a_feature("message"), a_feature("credit"), a_package("basic", PackageFeature(feature_id="message"))
+    )
     planned = plan(other, read_config(read_yaml(written.encode()).value), now=NOON)
     assert planned.catalog is not None
     return planned.catalog.package("basic")

@@ -22,5 +22,9 @@ def outcome_in_words(outcome: Outcome) -> str:
             return "Total too large"
         case Outcome.DENIED:
             return "Denied by an override"
+        case Outcome.OTHER_LINE_REFUSED:
+            return "Refused together with another feature"
+        case Outcome.CREDIT_EXCEEDED:
+            return "Not enough credit"
         case _:
             assert_never(outcome)

@@ -15,6 +15,7 @@ from kana.model.allowance import (
     UNLIMITED,
     Allowance,
     Combine,
+    Cost,
     Rollover,
 )
 from kana.model.catalog import Catalog
@@ -29,6 +30,7 @@ class HeldRow:
     """A feature of the environment, and the values typed for it in the package.
 
     ``carried`` is how many units are carried over at most, for so many ``periods``; ``grace`` is in percent.
+    Each unit costs so much (``cost``) of another feature (``credit``).
     """
 
     feature: Feature
@@ -41,6 +43,8 @@ class HeldRow:
     carried: str = ""
     periods: str = ""
     grace: str = ""
+    cost: str = ""
+    credit: str = ""
 
     @property
     def is_counted(self) -> bool:
@@ -119,6 +123,7 @@ def _held(row: HeldRow, errors: Errors) -> PackageFeature:
 def _allowance(row: HeldRow, errors: Errors) -> Allowance:
     """Return what is typed; of what is wrong only the error is of use."""
     names = {"gracePercent": f"grace:{row.feature.id}", "rollover": f"carried:{row.feature.id}"}
+    cost = _cost(row, errors)
     limit = read_units(row.limit, name=f"limit:{row.feature.id}", errors=errors)
     rollover, grace = _rollover(row, errors), _number(row, "grace", row.grace, errors, most=GRACE_PERCENT_MAX)
     try:
@@ -129,6 +134,7 @@ def _allowance(row: HeldRow, errors: Errors) -> Allowance:
             combine=Combine.ADD if row.adds else Combine.HIGHEST,
             rollover=rollover,
             grace_percent=grace or 0,
+            cost=cost,
         )
     except InvalidValue as error:
         errors.take(error, fields=names)
@@ -146,6 +152,16 @@ def _rollover(row: HeldRow, errors: Errors) -> Rollover | None:
     return Rollover(limit=limit, periods=periods or 1)
 
 
+def _cost(row: HeldRow, errors: Errors) -> Cost | None:
+    """Return what each unit costs: both must be typed, or neither."""
+    units = _number(row, "cost", row.cost, errors, least=1, most=UNITS_MAX)
+    if units is None or not row.credit:
+        if row.cost or row.credit:
+            errors.add(f"cost:{row.feature.id}", "say both how many units each costs, and of which feature")
+        return None
+    return Cost(feature_id=row.credit, units=units)
+
+
 def _number(row: HeldRow, name: str, text: str, errors: Errors, *, least: int = 0, most: int) -> int | None:
     return read_number(text, name=f"{name}:{row.feature.id}", least=least, most=most, errors=errors)
 
@@ -153,7 +169,7 @@ def _number(row: HeldRow, name: str, text: str, errors: Errors, *, least: int = 
 def _filled_row(feature: Feature, held: PackageFeature | None) -> HeldRow:
     if held is None:
         return HeldRow(feature=feature, reset=ResetPeriod.MONTH)
-    allowance, rollover = held.allowance, held.allowance.rollover
+    allowance, rollover, cost = held.allowance, held.allowance.rollover, held.allowance.cost
     return HeldRow(
         feature=feature,
         is_held=True,
@@ -165,6 +181,8 @@ def _filled_row(feature: Feature, held: PackageFeature | None) -> HeldRow:
         carried="" if rollover is None else str(rollover.limit),
         periods="" if rollover is None else str(rollover.periods),
         grace=str(allowance.grace_percent or ""),
+        cost="" if cost is None else str(cost.units),
+        credit="" if cost is None else cost.feature_id,
     )
 
 
@@ -180,4 +198,6 @@ def _typed_row(request: PageRequest, feature: Feature, *, is_held: bool) -> Held
         carried=request.text(f"carried:{feature.id}"),
         periods=request.text(f"periods:{feature.id}"),
         grace=request.text(f"grace:{feature.id}"),
+        cost=request.text(f"cost:{feature.id}"),
+        credit=request.text(f"credit:{feature.id}"),
     )

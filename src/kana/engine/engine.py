@@ -18,6 +18,7 @@ from kana.engine.usage.explaining import ExplainingEngine
 from kana.engine.usage.insights import InsightEngine
 from kana.engine.usage.ledger import LedgerEngine
 from kana.engine.usage.recorder import Recorder
+from kana.engine.usage.reserving import ReservingEngine
 from kana.engine.usage.usage import UsageEngine
 from kana.engine.users.accounts import AccountEngine
 from kana.engine.users.bulk_changes import BulkChangeEngine
@@ -56,6 +57,7 @@ class Engine:
     ledger: LedgerEngine
     usage: UsageEngine
     recorder: Recorder
+    reserving: ReservingEngine
     segment: SegmentEngine
     mapping: MappingEngine
     replayer: Replayer
@@ -73,7 +75,7 @@ class Engine:
     ) -> Engine:
         """Return the engine on a store. Without ``read_again`` no event of Segment can be tried again."""
         ids = IdMaker(clock)
-        recorder = Recorder(store.ledger, clock=clock, reserve_ids=ids.reserve, meter=meter)
+        recorder = Recorder(store.ledger, clock=clock, ids=ids, meter=meter)
         usage = UsageEngine(store.ledger, recorder, clock=clock, meter=meter)
         segment = SegmentEngine(
             store.segment, store.users, usage, clock=clock, ids=ids, meter=meter, read_again=read_again
@@ -101,6 +103,7 @@ class Engine:
             ledger=LedgerEngine(store.ledger, store.catalogs),
             usage=usage,
             recorder=recorder,
+            reserving=ReservingEngine(store.reservations, store.ledger, recorder, clock=clock),
             segment=segment,
             mapping=MappingEngine(store.segment, store.catalogs, clock=clock, ids=ids, on_change=replayer.wake),
             replayer=replayer,

@@ -19,6 +19,8 @@ class Account:
 
     ``given`` are top-ups and overrides, the oldest first, ended ones included. ``time_zone`` is that of a calendar for
     which no zone is named: the user's own, or the environment's. It is read where subscriptions are changed.
+    ``holds_end`` is when the first of the reservations that have not been closed ends; None: nothing of this user's is
+    set aside.
 
     A store locks an account while a change of it is decided.
     """
@@ -27,6 +29,12 @@ class Account:
     subscriptions: tuple[Subscription, ...]
     given: tuple[Given, ...] = ()
     time_zone: str = ZONE_DEFAULT
+    holds_end: datetime | None = None
+
+    @property
+    def has_holds(self) -> bool:
+        """Whether some units may be set aside."""
+        return self.holds_end is not None
 
     def state(self, now: datetime) -> list[Subscription]:
         """Return the subscriptions that have not ended by now."""

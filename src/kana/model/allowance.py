@@ -41,6 +41,17 @@ class Rollover:
 
 
 @value_object(kw_only=True)
+class Cost:
+    """One unit of a feature costs so many units of another one, a credit."""
+
+    feature_id: str
+    units: int
+
+    def __post_init__(self) -> None:
+        units(self.units, field="cost.units", least=1)
+
+
+@value_object(kw_only=True)
 class Allowance:
     """What a package lets a user consume of one feature in one reset period.
 
@@ -48,6 +59,7 @@ class Allowance:
     ``limit=None`` is unlimited; ``limit=0`` is a real limit that grants nothing.
     ``reset_period=None`` never resets. ``rollover`` carries on what is left of a period.
     ``grace_percent`` lets a hard limit be passed by so much of it, rounded down to whole units.
+    ``cost`` is what each unit costs of a credit.
 
     Raises:
         InvalidValue: a number is out of its bounds, or there is nothing to carry over or to pass.
@@ -61,6 +73,7 @@ class Allowance:
     combine: Combine = Combine.HIGHEST
     rollover: Rollover | None = None
     grace_percent: int = 0
+    cost: Cost | None = None
     grace: int = field(init=False, repr=False, compare=False)
     """How many units ``grace_percent`` of the limit are."""
 

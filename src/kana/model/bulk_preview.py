@@ -109,7 +109,7 @@ def inquire(move: Move, account: Account, catalog: Catalog, *, now: datetime) ->
             feature = catalog.feature(feature_id)
             after = effective(then, catalog, feature, now=moment)
             if after is not None:
-                places.append(place_at(after, moment))
+                places.append(place_at(after, moment, has_holds=account.has_holds))
             elif effective(account, catalog, feature, now=now) is not None:
                 loses.append(feature_id)
     return MoveInquiry(

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from kana.errors import Conflict, FeatureNotFound, InvalidValue, PackageNotFound
-from kana.model.allowance import UNLIMITED
+from kana.model.allowance import UNLIMITED, Cost
 from kana.model.environment import Environment
 from kana.model.feature import Feature
 from kana.model.package import Package, PackageFeature, PackageStatus
@@ -175,6 +175,20 @@ class Catalog:
                     f"entitlement is for CONSUMABLE features only, and {feature.id!r} is BINARY",
                     field="entitlement",
                 )
+            if held.allowance.cost is not None:
+                self._check_cost(package, held.feature_id, held.allowance.cost)
+
+    def _check_cost(self, package: Package, feature_id: str, cost: Cost) -> None:
+        credit = self.features.get(cost.feature_id)
+        if credit is None:
+            raise FeatureNotFound(f"Package {package.id!r} names feature {cost.feature_id!r}, which does not exist")
+        paying = package.feature(cost.feature_id)
+        if not credit.is_counted or credit.id == feature_id or (paying is not None and paying.allowance.cost):
+            raise InvalidValue(
+                f"cost.featureId of {feature_id!r} must name another CONSUMABLE feature that costs nothing itself,"
+                f" got {cost.feature_id!r}",
+                field="cost.featureId",
+            )
 
     def _check_base_packages(self, package: Package) -> None:
         for base_id in package.base_package_ids:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kana.model.allowance import Allowance, Combine, Rollover
+from kana.model.allowance import Allowance, Combine, Cost, Rollover
 from kana.model.catalog import Catalog, difference
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.text import counted
@@ -145,7 +145,13 @@ def _is_less(old: Allowance, new: Allowance) -> bool:
         return False
     if old.limit is None or new.limit < old.limit or _stops_earlier(old, new):
         return True
+    if _costs_more(old.cost, new.cost):
+        return True
     return (old.combine is Combine.ADD and new.combine is Combine.HIGHEST) or _carries_less(old.rollover, new.rollover)
+
+
+def _costs_more(old: Cost | None, new: Cost | None) -> bool:
+    return new is not None and (old is None or new.feature_id != old.feature_id or new.units > old.units)
 
 
 def _stops_earlier(old: Allowance, new: Allowance) -> bool:
@@ -188,6 +194,8 @@ def _extras(allowance: Allowance) -> Iterator[str]:
     if rollover is not None and reset is not None:
         periods = f"1 {reset.lower()}" if rollover.periods == 1 else f"{rollover.periods} {reset.lower()}s"
         yield f"up to {rollover.limit} carried over for {periods}"
+    if allowance.cost is not None:
+        yield f"each for {allowance.cost.units} of {allowance.cost.feature_id!r}"
 
 
 def _held(held: PackageFeature, catalog: Catalog) -> str:

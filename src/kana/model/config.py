@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from kana.errors import InvalidValue
-from kana.model.allowance import GRACE_PERCENT_MAX, ROLLOVER_PERIODS_MAX, Allowance, Combine, Rollover
+from kana.model.allowance import GRACE_PERCENT_MAX, ROLLOVER_PERIODS_MAX, Allowance, Combine, Cost, Rollover
 from kana.model.feature import FeatureType
 from kana.model.package import TRIAL_DAYS_MAX, PackageStatus
 from kana.model.period import ResetPeriod
@@ -43,8 +43,9 @@ ROOT_FIELDS = ("version", "revision", "app", "project", "updated", "features", "
 FEATURE_FIELDS = ("id", "name", "type")
 PACKAGE_FIELDS = ("id", "name", "trial_days", "features")
 ADDON_FIELDS = ("id", "name", "base_packages", "trial_days", "features")
-HELD_FIELDS = ("id", "limit", "overage_enabled", "reset_period", "combine", "rollover", "grace_percent")
+HELD_FIELDS = ("id", "limit", "overage_enabled", "reset_period", "combine", "rollover", "grace_percent", "cost")
 ROLLOVER_FIELDS = ("limit", "periods")
+COST_FIELDS = ("feature_id", "units")
 STATUSES = {"draft": PackageStatus.DRAFT, "published": PackageStatus.PUBLISHED}
 
 
@@ -190,6 +191,7 @@ def _allowance(fields: Mapping[str, Any], path: str) -> Allowance:
         combine=Combine.HIGHEST if combine is None else Combine(_word(combine, f"{path}.combine", list(Combine))),
         rollover=_optional(fields.get("rollover"), f"{path}.rollover", _rollover),
         grace_percent=_optional(fields.get("grace_percent"), f"{path}.grace_percent", _percent) or 0,
+        cost=_optional(fields.get("cost"), f"{path}.cost", _cost),
     )
     try:
         return read()
@@ -202,6 +204,14 @@ def _rollover(value: object, path: str) -> Rollover:
     return Rollover(
         limit=_whole(fields["limit"], f"{path}.limit", most=UNITS_MAX),
         periods=_whole(fields["periods"], f"{path}.periods", least=1, most=ROLLOVER_PERIODS_MAX),
+    )
+
+
+def _cost(value: object, path: str) -> Cost:
+    fields = _mapping(value, path, known=COST_FIELDS, required=COST_FIELDS)
+    return Cost(
+        feature_id=_name(fields["feature_id"], f"{path}.feature_id"),
+        units=_whole(fields["units"], f"{path}.units", least=1, most=UNITS_MAX),
     )
 
 
@@ -220,7 +230,8 @@ def allowance_fields(allowance: Allowance) -> dict[str, Any]:
     rollover = {} if allowance.rollover is None else {"rollover": asdict(allowance.rollover)}
     grace = {"grace_percent": allowance.grace_percent} if allowance.grace_percent else {}
     kanas = {"limit": allowance.limit, "overage_enabled": allowance.overage_enabled, **reset}
-    return {**kanas, **combine, **rollover, **grace}
+    cost = {} if allowance.cost is None else {"cost": asdict(allowance.cost)}
+    return {**kanas, **combine, **rollover, **grace, **cost}
 
 
 def _mapping(value: object, path: str, *, known: Sequence[str], required: Sequence[str] = ()) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from kana.model.account import Account
 from kana.model.allowance import Allowance, Combine
 from kana.model.catalog import Catalog
-from kana.model.entitlement import Entitlement, Part
+from kana.model.entitlement import Entitlement, Holder, Part
 from kana.model.feature import Feature
 from kana.model.given import Override, TopUp, TopUps
 from kana.model.package import Package
@@ -113,8 +113,11 @@ def _overridden(
     if override.denied and (added or others):
         return added
     highest = [each for each in packages if each.allowance.combine is Combine.HIGHEST]
-    holder = highest[0].holder if highest else override
-    return [Entitlement(feature, holder, override.allowance, override=override), *added]
+    holder: Holder = override
+    allowance = override.allowance
+    if highest:
+        holder, allowance = highest[0].holder, replace(allowance, cost=highest[0].allowance.cost)
+    return [Entitlement(feature, holder, allowance, override=override), *added]
 
 
 def _summed(entitlements: Sequence[Entitlement], top_ups: Sequence[TopUp]) -> Entitlement | None:

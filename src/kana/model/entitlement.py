@@ -39,6 +39,8 @@ class Outcome(Word):
     NO_SUBSCRIPTION = "NO_SUBSCRIPTION"
     TOTAL_TOO_LARGE = "TOTAL_TOO_LARGE"
     DENIED = "DENIED"
+    OTHER_LINE_REFUSED = "OTHER_LINE_REFUSED"
+    CREDIT_EXCEEDED = "CREDIT_EXCEEDED"
 
 
 @value_object()
@@ -58,13 +60,15 @@ class Consumption:
 class Decision:
     """The decision on a check or a usage: the outcome for programs, and always a reason for people.
 
-    ``in_grace`` says that a hard limit is passed with it, as a grace allows.
+    ``in_grace`` says that a hard limit is passed with it, as a grace allows. ``affords`` is for how many units of the
+    feature the credit suffices that they cost; None if they cost none, or it is unlimited.
     """
 
     outcome: Outcome
     reason: str
     consumption: Consumption | None = None
     in_grace: bool = False
+    affords: int | None = None
 
     @property
     def access(self) -> bool:
@@ -242,6 +246,7 @@ class Entitlement:
             used=used.get(counter, 0) + sum(units for _, units in brought),
             holder_id=self.holder.id,
             brought=brought,
+            held=used.get(counter.held, 0) + sum(used.get(each.held, 0) for each, _ in brought),
         )
 
     def pool_at(self, moment: datetime, used: Mapping[CounterKey, int]) -> Pool:
@@ -267,30 +272,31 @@ class Entitlement:
             used = min(used, UNITS_MAX)
         return Consumption(used, self.allowance.limit, self.allowance.overage_enabled)
 
-    def decide(self, change: int, *, used: int, moves: bool = False) -> Decision:
+    def decide(self, change: int, *, used: int, held: int = 0, moves: bool = False) -> Decision:
         """Return whether the total may change by ``change`` from ``used``: the one rule for checks and records.
 
-        ``used`` is the total of ``counter_at``, or of all grants of a sum. It is all or nothing. Giving back may not
-        take the total below zero, and no change takes one above 2^53-1, not even a BINARY feature's. The decision has
-        the consumption afterwards: ``moves=True`` is a record, which changes the total if it is allowed; a check
-        never does.
+        ``used`` is the total of ``counter_at``, or of all grants of a sum, and ``held`` what is set aside of the same.
+        It is all or nothing. Giving back may not take the total below zero, and no change takes one above 2^53-1, not
+        even a BINARY feature's. The decision has the consumption afterwards: ``moves=True`` is a record, which changes
+        the total if it is allowed; a check never does.
 
         Source: docs.usekana.com/reference, queries "canUseFeature"; bounds settled by us.
         """
-        total = used + change
-        if total < 0 or (change > 0 and total > UNITS_MAX) or not self.allowance.admits(change, used=used - self.slack):
-            return self._refusal(change, used)
+        total, taken = used + change, used + held
+        is_too_large = change > 0 and taken + change > UNITS_MAX
+        if total < 0 or is_too_large or not self.allowance.admits(change, used=taken - self.slack):
+            return self._refusal(change, used, held)
         consumption = self.consumption(total if moves else used)
         if consumption is None:
             return Decision(Outcome.RECORDED, ALLOWED_BINARY)
         in_grace = change > 0 and consumption.is_passed_by(total)
         return Decision(Outcome.RECORDED, ALLOWED_CONSUMABLE, consumption, in_grace)
 
-    def _refusal(self, change: int, used: int) -> Decision:
+    def _refusal(self, change: int, used: int, held: int) -> Decision:
         """Return the decision on a change that is refused, with the reason."""
-        outcome = Outcome.LIMIT_EXCEEDED
+        outcome, so_far = Outcome.LIMIT_EXCEEDED, f"{used} used, {held} held" if held else f"{used} used"
         reason = (
-            f"The limit of {self.allowance.limit} is reached for this period: {used} used, {change} more would exceed"
+            f"The limit of {self.allowance.limit} is reached for this period: {so_far}, {change} more would exceed"
             " it, and overage is not enabled."
         )
         if self.override is not None and self.override.denied:
@@ -298,48 +304,96 @@ class Entitlement:
         elif used + change < 0:
             outcome = Outcome.BELOW_ZERO
             reason = f"Only {used} used in this period: {-change} cannot be given back."
-        elif used + change > UNITS_MAX:
+        elif used + held + change > UNITS_MAX:
             outcome = Outcome.TOTAL_TOO_LARGE
-            reason = f"The total would pass {UNITS_MAX}: {used} used, {change} more."
+            reason = f"The total would pass {UNITS_MAX}: {so_far}, {change} more."
         return Decision(outcome, reason, self.consumption(used))
 
 
 class Standing(NamedTuple):
     """How an entitlement stands at a moment: with all that it sums up, and how much of that is used.
 
-    ``counter`` is the total of what answers; ``grants`` are what it sums up, if it does.
+    ``counter`` is the total of what answers; ``grants`` are what it sums up, if it does; ``held`` is set aside.
     """
 
     entitlement: Entitlement
     counter: CounterKey
     used: int
     grants: Pool | None = None
+    held: int = 0
+
+    @property
+    def room(self) -> int | None:
+        """How many more units may be used, grace included; None if nothing prevents more."""
+        most = self.entitlement.allowance.most
+        return None if most is None else max(0, most + self.entitlement.slack - self.used - self.held)
 
     def decide(self, change: int, *, moves: bool = False) -> Decision:
         """Return whether the total may change, by ``Entitlement.decide``."""
-        return self.entitlement.decide(change, used=self.used, moves=moves)
+        return self.entitlement.decide(change, used=self.used, held=self.held, moves=moves)
+
+
+class Credit(NamedTuple):
+    """What a feature costs: so many units of a credit, and what answers for that; None if nothing does."""
+
+    feature_id: str
+    rate: int
+    place: Place | None
+
+    def decide(self, decision: Decision, change: int, used: Mapping[CounterKey, int]) -> Decision:
+        """Return the decision on a feature with that on what it costs."""
+        standing = None if self.place is None else self.place.standing(used)
+        cost = DENIED if standing is None else standing.decide(change * self.rate)
+        if decision.access and not cost.access:
+            decision = credit_refusal(self.feature_id, cost, decision.consumption)
+        room = 0 if standing is None else standing.room
+        return replace(decision, affords=None if room is None else room // self.rate)
+
+
+def credit_refusal(feature_id: str, cost: Decision, consumption: Consumption | None) -> Decision:
+    """Return the decision on a feature that costs units of another one, where these are refused."""
+    return Decision(Outcome.CREDIT_EXCEEDED, f"{feature_id}: {cost.reason}", consumption)
 
 
 class Place(NamedTuple):
-    """An entitlement at a moment, and all counters that deciding on it needs. ``counter`` is that of what answers."""
+    """An entitlement at a moment, and all counters that deciding on it needs. ``counter`` is that of what answers.
+
+    ``has_holds``: some units of the user may be set aside, so the totals of these are among the counters. ``credit`` is
+    what using the feature costs, if it does.
+    """
 
     entitlement: Entitlement
     moment: datetime
     counter: CounterKey
     counters: tuple[CounterKey, ...]
+    has_holds: bool = False
+    credit: Credit | None = None
+
+    def costing(self, credit: Credit) -> Place:
+        """Return it with what it costs, and the counters of that."""
+        counters = () if credit.place is None else credit.place.counters
+        return self._replace(credit=credit, counters=(*self.counters, *counters))
+
+    def decide(self, change: int, used: Mapping[CounterKey, int]) -> Decision:
+        """Return whether the total may change, by ``Entitlement.decide``, and whether what that costs may."""
+        decision = self.standing(used).decide(change)
+        return decision if self.credit is None else self.credit.decide(decision, change, used)
 
     def standing(self, used: Mapping[CounterKey, int]) -> Standing:
         """Return how it stands, by the totals of its counters; one that is missing is 0."""
         if not self.entitlement.parts:
-            return Standing(self.entitlement, self.counter, used.get(self.counter, 0))
+            held = used.get(self.counter.held, 0) if self.has_holds else 0
+            return Standing(self.entitlement, self.counter, used.get(self.counter, 0), held=held)
         grants = self.entitlement.pool_at(self.moment, used)
-        return Standing(self.entitlement.summed(grants), self.counter, grants.used, grants)
+        return Standing(self.entitlement.summed(grants), self.counter, grants.used, grants, grants.held)
 
 
-def place_at(entitlement: Entitlement, moment: datetime) -> Place:
-    """Return an entitlement at a moment."""
+def place_at(entitlement: Entitlement, moment: datetime, *, has_holds: bool) -> Place:
+    """Return an entitlement at a moment. ``has_holds``: some units of the user may be set aside."""
     counter = entitlement.counter_at(moment)
-    if not entitlement.parts:
-        return Place(entitlement, moment, counter, (counter,))
-    counters = dict.fromkeys(each for part in entitlement.parts for each in part.counters_at(moment))
-    return Place(entitlement, moment, counter, tuple(counters))
+    counters: tuple[CounterKey, ...] = (counter,)
+    if entitlement.parts:
+        counters = tuple(dict.fromkeys(each for part in entitlement.parts for each in part.counters_at(moment)))
+    if has_holds:
+        counters += tuple(each.held for each in counters)
+    return Place(entitlement, moment, counter, counters, has_holds)

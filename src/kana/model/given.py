@@ -47,12 +47,15 @@ class TopUp(Counting):
     """Its units, which never reset."""
     counter: CounterKey = field(init=False, repr=False, compare=False)
     """The total of what is used of them."""
+    held_counter: CounterKey = field(init=False, repr=False, compare=False)
+    """The total of what is set aside of them."""
 
     def __post_init__(self) -> None:
         units(self.amount, field="amount", least=1)
         object.__setattr__(self, "allowance", Allowance(limit=self.amount))
         counter = CounterKey(self.bucket, self.id, self.feature_id, None, self.start)
         object.__setattr__(self, "counter", counter)
+        object.__setattr__(self, "held_counter", counter.held)
         _check_window(self.start, self.ends_at, field="expiresAt")
         reason_text(self.reason)
 
@@ -107,6 +110,7 @@ class TopUps:
                 ends_at=each.ends_at,
                 allowance=each.allowance,
                 used=used.get(each.counter, 0),
+                held=used.get(each.held_counter, 0),
             )
             for each in self.held
         ]

@@ -37,7 +37,7 @@ class CounterKey(NamedTuple):
 
     ``source_id`` is the id of the subscription, the top-up or the override that the units are of; for what earlier
     periods of a subscription left, it is minus the id of the subscription. A subscription that goes on with the
-    counters of another one has those keys.
+    counters of another one has those keys. ``is_held``: it is of the units that are set aside, not of those used.
     """
 
     bucket: int
@@ -45,6 +45,7 @@ class CounterKey(NamedTuple):
     feature_id: str
     reset_period: ResetPeriod | None
     period_start: datetime
+    is_held: bool = False
 
     @property
     def is_carried(self) -> bool:
@@ -60,6 +61,13 @@ class CounterKey(NamedTuple):
     def carried(self) -> CounterKey:
         """The key of the total of what was left in this period and is used in later ones."""
         return self._replace(source_id=-self.source_id)
+
+    @property
+    def held(self) -> CounterKey:
+        """The key of the total of what is set aside of these units."""
+        return CounterKey(
+            self.bucket, self.source_id, self.feature_id, self.reset_period, self.period_start, is_held=True
+        )
 
     def told_of(self, holder_id: int) -> CounterKey:
         """The same, as an entry names it: under the id of what it is taken from."""
@@ -79,6 +87,7 @@ class Posting(NamedTuple):
 class Grant:
     """The units that one counter is of: what the ``allowance`` says, of which so many are ``used`` by the counter.
 
+    ``held`` are set aside by reservations.
     What is left at ``ends_at`` is lost. ``holder_id`` is the id of what it comes from, which is the counter's too,
     unless that is one that a subscription goes on with. ``brought`` are other counters with what is used by them: a
     subscription counts it in as well, in the period in which it took over from one with other periods.
@@ -93,6 +102,7 @@ class Grant:
     used: int
     holder_id: int
     brought: tuple[tuple[CounterKey, int], ...] = ()
+    held: int = 0
 
     @property
     def amount(self) -> int | None:
@@ -102,12 +112,12 @@ class Grant:
     @property
     def left(self) -> int | None:
         """How much more may be used; None is unlimited. What was used beyond the amount leaves nothing."""
-        return None if self.amount is None else max(0, self.amount - self.used)
+        return None if self.amount is None else max(0, self.amount - self.used - self.held)
 
     @property
     def beyond(self) -> int:
-        """How much was used beyond the amount."""
-        return 0 if self.amount is None else max(0, self.used - self.amount)
+        """How much was used or set aside beyond the amount."""
+        return 0 if self.amount is None else max(0, self.used + self.held - self.amount)
 
     @property
     def grace_left(self) -> int:
@@ -153,6 +163,11 @@ class Pool:
         return sum(each.used for each in self.grants)
 
     @property
+    def held(self) -> int:
+        """What is set aside of all of them."""
+        return sum(each.held for each in self.grants)
+
+    @property
     def limit(self) -> int | None:
         """How many units there are in all, at most 2^53-1; None is unlimited."""
         amounts = [each.amount for each in self.grants if each.amount is not None]
@@ -170,7 +185,8 @@ class Pool:
         What was used beyond one grant does not reduce what is left of the others.
         """
         return sum(
-            max(0 if each.amount is None else each.used - each.amount, each.allowance.grace) for each in self.grants
+            max(0 if each.amount is None else each.used + each.held - each.amount, each.allowance.grace)
+            for each in self.grants
         )
 
     def of(self, counter: CounterKey | None) -> Grant:
@@ -205,7 +221,7 @@ class Pool:
         return next((each for each in (self.answering, *self.grants) if each.allowance.overage_enabled), self.answering)
 
     def _given_back(self, units: int) -> list[int]:
-        beyond = _from_last([each.beyond for each in self.grants], units)
+        beyond = _from_last([min(each.beyond, each.used) for each in self.grants], units)
         units -= sum(beyond)
         rest = _from_last([each.used - part for each, part in zip(self.grants, beyond, strict=True)], units)
         return [-(over + part) for over, part in zip(beyond, rest, strict=True)]

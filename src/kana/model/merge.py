@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
+from kana.errors import Conflict
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.effective import effective
@@ -41,6 +42,18 @@ class MovedEntry(NamedTuple):
     package_id: str
 
 
+def check_nothing_held(source: Account, *, now: datetime) -> None:
+    """Refuse to merge a user while some of their units are set aside: these would be lost.
+
+    Raises:
+        Conflict: a reservation of theirs is open.
+    """
+    if source.holds_end is not None and now < source.holds_end:
+        raise Conflict(
+            f"User '{source.user.id}' has open reservations; settle or release them first, or wait for their end"
+        )
+
+
 def shared_features(source: Account, target: Account, catalog: Catalog, *, now: datetime) -> list[SharedFeature]:
     """Return the counted features that both users may use now, in the order of the catalogue."""
     return list(_shared(source, target, catalog, now))
@@ -52,7 +65,11 @@ def _shared(source: Account, target: Account, catalog: Catalog, now: datetime) -
             theirs = effective(source, catalog, feature, now=now)
             ours = effective(target, catalog, feature, now=now)
             if theirs is not None and ours is not None and not (ours.override and ours.override.denied):
-                yield SharedFeature(feature.id, place_at(theirs, now), place_at(ours, now))
+                yield SharedFeature(
+                    feature.id,
+                    place_at(theirs, now, has_holds=source.has_holds),
+                    place_at(ours, now, has_holds=target.has_holds),
+                )
 
 
 def moved_entries(

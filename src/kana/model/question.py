@@ -7,11 +7,12 @@ from datetime import datetime
 
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.effective import Candidate, candidates, candidates_at, effective, effective_at
-from kana.model.entitlement import DENIED, Decision, Place, place_at
+from kana.model.effective import Candidate, candidates, candidates_at
+from kana.model.entitlement import DENIED, Decision, Place
 from kana.model.feature import Feature
 from kana.model.given import Given, Override
 from kana.model.grant import CounterKey
+from kana.model.placing import place_now, place_then
 from kana.model.value import value_object
 
 
@@ -38,14 +39,12 @@ class Question:
         """
         account = self.account if account is None else account
         if self.is_late:
-            found = effective_at(account, self.catalog, self.feature, moment=moment, now=self.now)
-        else:
-            found = effective(account, self.catalog, self.feature, now=moment)
-        return None if found is None else place_at(found, moment)
+            return place_then(account, self.catalog, self.feature, moment=moment, now=self.now)
+        return place_now(account, self.catalog, self.feature, now=moment)
 
     def decide(self, place: Place | None, used: Mapping[CounterKey, int]) -> Decision:
         """Return what is decided at a place, by the totals of its counters."""
-        return DENIED if place is None else place.standing(used).decide(self.change)
+        return DENIED if place is None else place.decide(self.change, used)
 
     def candidates(self) -> list[Candidate]:
         """Return the subscriptions that give access at the moment, the one that answers before all others first."""

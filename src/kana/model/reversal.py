@@ -43,7 +43,12 @@ class Reversal:
 
 def is_reversible(entry: Entry) -> bool:
     """Whether an entry counts, and is no reversal itself."""
-    return entry.reverses is None and any(posting.change for posting in entry.postings)
+    return entry.reverses is None and any(posting.change for posting in _used(entry))
+
+
+def _used(entry: Entry) -> list[Posting]:
+    """Return what an entry moves of what is used, without what it sets aside or lets go."""
+    return [posting for posting in entry.postings if not posting.counter.is_held]
 
 
 def check_reversible(entry: Entry) -> None:
@@ -64,7 +69,7 @@ def reverse(reversal: Reversal, entry: Entry, used: Mapping[CounterKey, int], *,
     It happens when the other one did, so totals by day and hour are as if that had never been. It is refused if
     the units are no longer there, as some were given back since, or if a counter would pass 2^53-1.
     """
-    postings = tuple(Posting(counter, -change) for counter, change in entry.postings)
+    postings = tuple(Posting(counter, -change) for counter, change in _used(entry))
     outcome, why = _judged(postings, used)
     recorded = outcome is Outcome.RECORDED
     return replace(
@@ -83,6 +88,7 @@ def reverse(reversal: Reversal, entry: Entry, used: Mapping[CounterKey, int], *,
         recorded_at=max(now, entry.recorded_at),
         split=postings if recorded and entry.split else (),
         reverses=entry.id,
+        line=None,
     )
 
 

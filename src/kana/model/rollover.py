@@ -57,11 +57,11 @@ class Carried:
     ) -> Grant | None:
         counter = self.entitlement.counter_of(period)
         totals = (counter, *self.entitlement.brought_into(counter))
-        spent = sum(used.get(each, 0) for each in totals)
+        spent = sum(used.get(each, 0) + used.get(each.held, 0) for each in totals)
         remained = max(0, (self.entitlement.allowance.limit or 0) - spent)
-        taken = used.get(counter.carried, 0)
-        amount = min(remained, self.limit, taken + room)
-        if not (amount or taken):
+        taken, held = used.get(counter.carried, 0), used.get(counter.carried.held, 0)
+        amount = min(remained, self.limit, taken + held + room)
+        if not (amount or taken or held):
             return None
         return Grant(
             source=Source.ROLLOVER,
@@ -72,6 +72,7 @@ class Carried:
             allowance=Allowance(limit=amount),
             used=taken,
             holder_id=self.entitlement.holder.id,
+            held=held,
         )
 
     def _earlier(self, moment: datetime) -> list[Period]:

@@ -37,7 +37,9 @@ class Tallies:
         self._moment, self._day, self._hour = _NEVER, 0, 0
 
     def add(self, entry: Entry, package_id: str) -> None:
-        """Add an entry for which this package answered."""
+        """Add an entry for which this package answered. What is only set aside, or let go, is no usage."""
+        if entry.line is not None and entry.recorded and not entry.line.uses:
+            return
         moment = entry.occurred_at
         if moment is not self._moment:  # Most entries of a batch happen at the batch's time.
             milliseconds = to_milliseconds(moment)

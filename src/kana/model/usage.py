@@ -16,6 +16,7 @@ from kana.model.account import Account
 from kana.model.entitlement import DENIED, Consumption, Outcome, Standing
 from kana.model.environment import Environment
 from kana.model.grant import CounterKey, Posting
+from kana.model.line import DecisionLine
 from kana.model.period import CLOCKS_APART
 from kana.model.text import UNITS_MAX, idempotency_key, key_digest, metadata
 from kana.model.user import UserRef
@@ -97,7 +98,8 @@ class Entry:
     ``key`` is the digest of the caller's idempotency key. ``split`` is empty if all of ``change`` went to
     ``counter``; otherwise it says how much went to which counter, ``counter`` first. Where a subscription goes on with
     another one's counters, ``counter`` has the subscription's own id, and ``split`` names the other one's.
-    ``reverses`` is the id of the entry that this one undoes.
+    ``reverses`` is the id of the entry that this one undoes. ``line`` says which line of a decision over several
+    features it is, or of a reservation; None if it was decided by itself.
     """
 
     id: int
@@ -119,6 +121,7 @@ class Entry:
     recorded_at: datetime
     split: tuple[Posting, ...] = ()
     reverses: int | None = None
+    line: DecisionLine | None = None
 
     @property
     def postings(self) -> tuple[Posting, ...]:
@@ -140,17 +143,19 @@ class Entry:
 
     def differing_fields(self, usage: Usage) -> list[str]:
         """Return the published names of the fields in which a usage differs from the one recorded here."""
+        if self.line is not None and self.line.reservation_id is not None:
+            return ["the calls"]
         pairs = (
             ("featureId", self.feature_id, usage.feature_id),
             ("delta", self.delta, usage.delta),
             ("action", self.action, usage.action),
             ("timestamp", self.timestamp, usage.timestamp),
-            ("metadata", _as_json(self.metadata), _as_json(usage.metadata)),
+            ("metadata", as_json(self.metadata), as_json(usage.metadata)),
         )
         return [name for name, mine, theirs in pairs if mine != theirs]
 
 
-def _as_json(value: object) -> str:
+def as_json(value: object) -> str:
     """Return the JSON text, which is the same for equal values. In Python ``True`` equals ``1``."""
     return json.dumps(value, sort_keys=True)
 

@@ -5,7 +5,7 @@ loads neither the server nor httpx, which is loaded at the first call.
 """
 
 from kana.sdk.admin import AsyncKanaAdmin, KanaAdmin, WhenUnreachable
-from kana.sdk.allowance import Combine, PackageEntitlement, ResetPeriod, Rollover
+from kana.sdk.allowance import Combine, Cost, PackageEntitlement, ResetPeriod, Rollover
 from kana.sdk.batch import Tally, Unrecorded
 from kana.sdk.browser import AsyncKanaUserClient, KanaUserClient, SubscribedFeature, SubscribedPackage
 from kana.sdk.changes import (
@@ -86,6 +86,7 @@ __all__ = [
     "Check",
     "Combine",
     "Consumption",
+    "Cost",
     "Decision",
     "DeletedUser",
     "Entitlement",

@@ -33,6 +33,14 @@ class Rollover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """One unit of a feature costs so many ``units`` of another one, a credit."""
+
+    feature_id: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackageEntitlement:
     """What a package lets a user consume of one feature, with the fields of ``Grant``. ``limit=None`` is unlimited."""
 
@@ -42,3 +50,4 @@ class PackageEntitlement:
     combine: Combine
     rollover: Rollover | None
     grace_percent: int
+    cost: Cost | None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kana.sdk.allowance import Combine, ResetPeriod, Rollover
+from kana.sdk.allowance import Combine, Cost, ResetPeriod, Rollover
 from kana.sdk.conversation import Steps
 from kana.sdk.operation import D, Group, operation
 from kana.sdk.pages import by_id, every_page
@@ -34,7 +34,7 @@ class Grant:
     Without ``reset_period`` usage never goes back to zero, so the limit is for all time.
     ``combine="ADD"`` adds the limit to those of other packages; otherwise the highest limit applies.
     ``rollover`` carries over what a period leaves. ``grace_percent``, 0 to 100, is by how much of it the limit
-    may be passed. BINARY features have none of these.
+    may be passed. ``cost`` is what each unit costs of a credit. BINARY features have none of these.
     """
 
     id: str
@@ -45,6 +45,7 @@ class Grant:
     combine: Combine | str = Combine.HIGHEST
     rollover: Rollover | None = None
     grace_percent: Units = 0
+    cost: Cost | None = None
 
     def for_wire(self) -> dict[str, Any]:
         """Return the API's input for it."""
@@ -71,6 +72,8 @@ class Grant:
             parts["rollover"] = _rollover(self.rollover)
         if self.grace_percent:
             parts["gracePercent"] = whole(self.grace_percent, "grace_percent")
+        if self.cost is not None:
+            parts["cost"] = {"featureId": self.cost.feature_id, "units": whole(self.cost.units, "cost.units")}
         return parts
 
 

@@ -52,6 +52,8 @@ class Outcome(StrEnum):
     NO_SUBSCRIPTION = "NO_SUBSCRIPTION"
     TOTAL_TOO_LARGE = "TOTAL_TOO_LARGE"
     DENIED = "DENIED"
+    OTHER_LINE_REFUSED = "OTHER_LINE_REFUSED"
+    CREDIT_EXCEEDED = "CREDIT_EXCEEDED"
     UNKNOWN = "UNKNOWN"
     """A word of a newer server, which this version does not know: a refusal of another kind."""
 

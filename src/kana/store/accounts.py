@@ -35,6 +35,7 @@ from kana.store.users import (
     user_log_row,
     user_row,
 )
+from kana.store.values import optional_moment
 
 
 class Accounts:
@@ -221,7 +222,8 @@ async def load_account(session: Session, user: UserRef) -> Account:
     """Return an account with its ended subscriptions."""
     found = await session.rows("load_subscriptions_of", user.bucket, user.key)
     subscriptions = tuple(subscription_from(user.bucket, user.key, *row) for row in found)
-    return Account(user, subscriptions, await _load_given(session, user))
+    holds_end = await session.value("load_holds_end", user.bucket, user.key)
+    return Account(user, subscriptions, await _load_given(session, user), holds_end=optional_moment(holds_end))
 
 
 async def _load_given(session: Session, user: UserRef) -> tuple[Given, ...]:

@@ -51,6 +51,8 @@ from (
         (abs(e.change) >> 32) + 1
     from entries as e
     left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = abs(e.subscription_id)
+    where e.outcome <> 'RECORDED' or e.line is null
+        or coalesce(e.line ->> 1, '') not in ('RESERVED', 'RELEASED', 'ENDED')
 ) as both_sides
 group by environment, bucket, user_key, feature_id, package_id, day
 having sum(t_entries) <> sum(l_entries) or sum(t_refusals) <> sum(l_refusals) or (
@@ -78,6 +80,8 @@ from (
         (abs(e.change) >> 32) + 1
     from entries as e
     left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = abs(e.subscription_id)
+    where e.outcome <> 'RECORDED' or e.line is null
+        or coalesce(e.line ->> 1, '') not in ('RESERVED', 'RELEASED', 'ENDED')
 ) as both_sides
 group by environment, feature_id, package_id, hour
 having sum(t_entries) <> sum(l_entries) or sum(t_refusals) <> sum(l_refusals) or (

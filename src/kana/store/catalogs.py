@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 from kana.engine.pace import aside
 from kana.errors import DatabaseRefused, KanaError
-from kana.model.allowance import Allowance, Combine, Rollover
+from kana.model.allowance import Allowance, Combine, Cost, Rollover
 from kana.model.catalog import Catalog, CatalogChange, difference
 from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature, FeatureType
@@ -331,6 +331,7 @@ def _held_from(
     combine: str = Combine.HIGHEST,
     rollover: tuple[int, int] | None = None,
     grace_percent: int = 0,
+    cost: tuple[str, int] | None = None,
 ) -> PackageFeature:
     """Read a feature of a package. Rows from before allowances had more to say are shorter."""
     allowance = Allowance(
@@ -340,12 +341,14 @@ def _held_from(
         combine=Combine(combine),
         rollover=None if rollover is None else Rollover(limit=rollover[0], periods=rollover[1]),
         grace_percent=grace_percent,
+        cost=None if cost is None else Cost(feature_id=cost[0], units=cost[1]),
     )
     return PackageFeature(feature_id=feature_id, name=name, allowance=allowance)
 
 
 def _held(feature: PackageFeature) -> Row:
-    allowance, rollover = feature.allowance, feature.allowance.rollover
+    allowance = feature.allowance
+    rollover, cost = allowance.rollover, allowance.cost
     return (
         feature.feature_id,
         feature.name,
@@ -355,6 +358,7 @@ def _held(feature: PackageFeature) -> Row:
         allowance.combine,
         None if rollover is None else (rollover.limit, rollover.periods),
         allowance.grace_percent,
+        None if cost is None else (cost.feature_id, cost.units),
     )
 
 

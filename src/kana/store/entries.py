@@ -10,6 +10,7 @@ from kana.model.entitlement import Consumption, Outcome
 from kana.model.environment import Environment
 from kana.model.grant import CounterKey, Posting
 from kana.model.ledger import LOOKED_AT_MAX, LedgerPage, LedgerSearch
+from kana.model.line import DecisionLine, HoldStep
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.tally import Tallies
 from kana.model.text import NUMBER_MAX
@@ -17,7 +18,7 @@ from kana.model.usage import Action, Entry
 from kana.model.user import UserRef
 from kana.store.session import Row, Session, Transactions
 from kana.store.users import load_user_ref
-from kana.store.values import NO_RESET, RESETS, optional_milliseconds, optional_moment, to_json
+from kana.store.values import HELD, NO_RESET, RESETS, optional_milliseconds, optional_moment, to_json
 
 
 class Entries:
@@ -83,13 +84,15 @@ def _wanted(session: Session, search: LedgerSearch) -> Row:
 
 def counter_row(counter: CounterKey) -> Row:
     """Write the key of a total for ``load_totals`` and ``put_total``."""
-    bucket, subscription_id, feature_id, reset_period, period_start = counter
-    return (bucket, subscription_id, feature_id, reset_period or NO_RESET, to_milliseconds(period_start))
+    bucket, subscription_id, feature_id, reset_period, period_start, is_held = counter
+    reset = reset_period or NO_RESET
+    return (bucket, subscription_id, feature_id, HELD + reset if is_held else reset, to_milliseconds(period_start))
 
 
 def counter_from(row: Row) -> CounterKey:
     """Read the first five columns of ``audit``: the key of a total."""
-    return CounterKey(row[0], row[1], row[2], RESETS[row[3]], from_milliseconds(row[4]))
+    reset = row[3].removeprefix(HELD)
+    return CounterKey(row[0], row[1], row[2], RESETS[reset], from_milliseconds(row[4]), reset is not row[3])
 
 
 def entry_from(row: Row) -> Entry:
@@ -121,7 +124,25 @@ def entry_from(row: Row) -> Entry:
         recorded_at=recorded_at,
         split=() if row[20] is None else _split_from(bucket, feature_id, row[20]),
         reverses=row[21],
+        line=None if row[22] is None else _line_from(row[22], row[23]),
     )
+
+
+def _line_from(decision_id: int, line: str) -> DecisionLine:
+    size, step, reservation_id, cost_of = json.loads(line)
+    return DecisionLine(
+        decision_id=decision_id,
+        size=size,
+        step=None if step is None else HoldStep(step),
+        reservation_id=reservation_id,
+        cost_of=cost_of,
+    )
+
+
+def _line_row(line: DecisionLine | None) -> Row:
+    if line is None:
+        return (None, None)
+    return (line.decision_id, to_json((line.size, line.step, line.reservation_id, line.cost_of)))
 
 
 def _split_from(bucket: int, feature_id: str, postings: str) -> tuple[Posting, ...]:
@@ -160,6 +181,8 @@ ENTRY_COLUMNS = (
     "recorded_at",
     "postings",
     "reverses",
+    "decision_id",
+    "line",
 )
 """The columns of the ledger, in the order of ``entry_row``."""
 
@@ -190,6 +213,7 @@ def entry_row(entry: Entry) -> Row:
         to_milliseconds(entry.recorded_at),
         _split_row(entry.split) if entry.split else None,
         entry.reverses,
+        *_line_row(entry.line),
     )
 
 

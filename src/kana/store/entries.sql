@@ -3,10 +3,15 @@
 -- fragment: entry(e)
 e.bucket, e.user_key, e.id, e.environment, e.feature_id, e.action, e.delta, e.outcome, e.reason, e.change,
     e.subscription_id, e.reset_period, e.period_start, e.used, e.budget, e.overage_enabled, e.key, e.timestamp,
-    e.metadata, e.recorded_at, e.postings, e.reverses
+    e.metadata, e.recorded_at, e.postings, e.reverses, e.decision_id, e.line
 
 -- name: load_entry
 select {entry(e)} from entries as e where e.bucket = $1 and e.user_key = $2 and e.id = $3;
+
+-- name: load_decision
+-- The entries of a decision over several lines ($3), of which there are so many ($4).
+select {entry(e)} from entries as e
+where e.bucket = $1 and e.user_key = $2 and e.id >= $3 and e.decision_id = $3 order by e.id limit $4;
 
 -- name: search_entries
 -- Of a user's newest entries before $3 and from $4 on, at most $5: those of a feature ($6), with one of the outcomes

@@ -13,7 +13,7 @@ from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Environment, bucket_of
 from kana.model.grant import CounterKey
-from kana.model.merge import MergedUser, MovedEntry, moved_entries, shared_features
+from kana.model.merge import MergedUser, MovedEntry, check_nothing_held, moved_entries, shared_features
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.tally import Tallies
 from kana.model.text import shown
@@ -48,6 +48,7 @@ class Merges:
             accounts = [await load_account(session, refs[each]) for each in (from_id, into_id)]
             catalogs = await self._catalogs.read(session, [environment])
             now = max(account.time(signed.clock()) for account in accounts)
+            check_nothing_held(accounts[0], now=now)
             await _move(session, accounts[0], accounts[1], catalogs[environment], now=now, next_id=next_id)
             await _end(session, environment, accounts[0], now=now)
             await _redirect(session, MergedUser(user=source, merged_at=now), target)

@@ -39,8 +39,12 @@ where bucket = $1 and user_key = $2;
 -- name: write_entry
 insert into entries (
     bucket, user_key, id, environment, feature_id, action, delta, outcome, reason, change, subscription_id,
-    reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata, recorded_at, postings, reverses
-) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19::json, $20, $21::json, $22);
+    reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata, recorded_at, postings, reverses,
+    decision_id, line
+) values (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19::json, $20, $21::json, $22, $23,
+    $24::json
+);
 
 -- name: add_to_counter
 insert into counters as c (bucket, subscription_id, feature_id, reset_period, period_start, used)

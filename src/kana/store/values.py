@@ -12,6 +12,9 @@ NO_RESET = "NONE"
 
 RESETS: dict[str, ResetPeriod | None] = {NO_RESET: None, **{reset.value: reset for reset in ResetPeriod}}
 
+HELD = "HELD_"
+"""Before the reset period of a total of what is set aside, which is a row like the total of what is used."""
+
 LONGEST_PERIODS = {
     reset: longest(reset) + (timedelta(days=1) if reset is not ResetPeriod.HOUR else timedelta(0))
     for reset in ResetPeriod

@@ -25,7 +25,9 @@ from tests.support.world import (
 
 FEATURE = "id name type unitLabel unitLabelPlural metadata"
 HELD = "id name type limit unitLabel unitLabelPlural metadata overageEnabled resetPeriod combine"
-ENTITLEMENT = "limit resetPeriod overageEnabled combine rollover { limit periods } gracePercent"
+ENTITLEMENT = (
+    "limit resetPeriod overageEnabled combine rollover { limit periods } gracePercent cost { featureId units }"
+)
 PACKAGE = (
     f"id name isAddon status updatedAt metadata basePackageIds trialDays features {{ {HELD} }}"
     " prices { id provider amount displayAmount currency interval }"
@@ -180,3 +182,21 @@ def state(served: Served) -> tuple[Any, ...]:
 def name_of(error: dict[str, Any]) -> tuple[str, str]:
     """What programs branch on: the code and Kana's name of an error."""
     return error["extensions"]["code"], error["extensions"]["exception"]["name"]
+
+
+RESERVATION = "id userId status endsAt createdAt lines { featureId units settled held costOf }"
+CONSUMED = (
+    f"granted outcome reason duplicate decisionId reservation {{ {RESERVATION} }}"
+    f" lines {{ featureId units outcome reason entryId costOf {CONSUMPTION} }}"
+)
+CONSUME = f"mutation($input: ConsumeInput!) {{ consume(input: $input) {{ {CONSUMED} }} }}"
+RESERVE = f"mutation($input: ReserveInput!) {{ reserve(input: $input) {{ {CONSUMED} }} }}"
+SETTLE = (
+    "mutation($id: String!, $lines: [LineInput!]!, $final: Boolean, $key: String) {"
+    f" settleReservation(id: $id, lines: $lines, final: $final, idempotencyKey: $key) {{ {CONSUMED} }} }}"
+)
+RELEASE = f"mutation($id: String!) {{ releaseReservation(id: $id) {{ {RESERVATION} }} }}"
+EXTEND = (
+    "mutation($id: String!, $ttlSeconds: Int!) {"
+    f" extendReservation(id: $id, ttlSeconds: $ttlSeconds) {{ {RESERVATION} }} }}"
+)

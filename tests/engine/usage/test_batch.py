@@ -48,6 +48,7 @@ def decided(
 ) -> Batch:
     """A batch that a store has driven."""
     batch = Batch(usages, clock=lambda: NOW, next_id=count(1).__next__)
+    batch.begin()
     batch.place({TEST: CATALOG}, ACCOUNTS, earlier or {})
     batch.decide(used or {})
     return batch
@@ -83,6 +84,7 @@ def test_place_names_the_totals_that_deciding_needs() -> None:
         clock=lambda: NOW,
         next_id=count().__next__,
     )
+    batch.begin()
     assert batch.place({TEST: CATALOG}, ACCOUNTS, {}) == {MESSAGES, replace_feature(MESSAGES, "photo")}
 
 
@@ -134,6 +136,7 @@ def test_late_usage_counts_in_the_period_it_belongs_to() -> None:
     later = NOON + timedelta(days=40)
     batch = Batch([a_usage(5, timestamp=NOON), a_usage(6), a_usage(user_id="bob", timestamp=NOON - 99 * ONE_DAY)],
                   clock=lambda: later, next_id=count(1).__next__)  # fmt: skip
+    batch.begin()
     wanted = batch.place({TEST: CATALOG}, ACCOUNTS, {})
     assert {counter.period_start for counter in wanted} == {NOON, NOON + timedelta(days=31)}
     batch.decide({MESSAGES: 5})
@@ -147,6 +150,7 @@ def test_the_clock_is_read_when_a_batch_is_placed() -> None:
     moments = iter([NOON + ONE_DAY, NOON + 2 * ONE_DAY])
     batch = Batch([a_usage()], clock=lambda: next(moments), next_id=count(1).__next__)
     for day in (1, 2):
+        batch.begin()
         batch.place({TEST: CATALOG}, ACCOUNTS, {})
         batch.decide({})
         assert [entry.recorded_at for entry in batch.entries] == [NOON + day * ONE_DAY]
@@ -157,6 +161,7 @@ def test_a_key_that_came_before_gets_the_first_answer_again() -> None:
     [first] = decided(a_usage(3, key="k", timestamp=NOON)).entries
     cancelled = {(TEST, "ada"): an_account(a_subscription(2, start=NOW))}
     batch = Batch([a_usage(3, key="k", timestamp=NOON), a_usage(1)], clock=lambda: NOW, next_id=count(50).__next__)
+    batch.begin()
     batch.place({TEST: CATALOG}, cancelled, {(1, key_digest("k")): first})
     batch.decide({})
     assert batch.answers[0] == Receipt(first, duplicate=True)
@@ -200,10 +205,12 @@ def test_a_batch_can_be_placed_and_decided_again() -> None:
     """A store that must retry its transaction gets answers of the second try alone, errors and keys included."""
     usages = [a_usage(2, key="k"), a_usage(2, key="k"), a_usage(user_id="eve"), a_usage(1), a_usage(1, user_id="bob")]
     batch = Batch(usages, clock=lambda: NOW, next_id=count(1).__next__)
+    batch.begin()
     batch.place({TEST: CATALOG}, ACCOUNTS, {})
     batch.decide({MESSAGES: 9})
     assert [type(answer) for answer in batch.answers] == [Receipt, Receipt, UserNotFound, Receipt, Receipt]
     eve = Account(a_ref(id="eve", key=3), ())
+    batch.begin()
     batch.place({TEST: CATALOG}, {(TEST, "ada"): ADA, (TEST, "eve"): eve}, {})
     batch.decide({MESSAGES: 5})
     assert [type(answer) for answer in batch.answers] == [Receipt, Receipt, Receipt, Receipt, UserNotFound]
@@ -236,6 +243,7 @@ def test_what_is_taken_from_several_is_one_entry() -> None:
         next_id=count(1).__next__,
     )
     accounts = {(TEST, "ada"): an_account(a_subscription(), a_subscription(2, "extra"))}
+    batch.begin()
     assert batch.place({TEST: ADDING}, accounts, {}) == {MESSAGES, EXTRA}
     batch.decide({EXTRA: 1})
     assert [(entry.outcome, entry.change, entry.postings) for entry in batch.entries] == [
@@ -254,6 +262,7 @@ def test_what_is_used_of_several_is_told_of_the_package_it_is_first_taken_from()
     """A refusal of the one that answers."""
     batch = Batch([a_usage(2), a_usage(4)], clock=lambda: NOW, next_id=count(1).__next__)
     accounts = {(TEST, "ada"): an_account(a_subscription(), a_subscription(2, "extra"))}
+    batch.begin()
     batch.place({TEST: ADDING}, accounts, {})
     batch.decide({MESSAGES: 10, EXTRA: 1})
     assert {key[4]: tally for key, tally in batch.tallies.days.items()} == {"extra": [2, 1, 0], "basic": [0, 0, 1]}
@@ -268,6 +277,7 @@ def reversed_in(
     """A batch that a store has driven, which found this entry to reverse."""
     batch = Batch(requests, clock=lambda: NOW, next_id=count(10).__next__)
     found = {} if entry is None else {(1, entry.id): entry}
+    batch.begin()
     batch.place({TEST: CATALOG}, ACCOUNTS, earlier or {}, found)
     batch.decide({MESSAGES: used})
     return batch

@@ -50,6 +50,7 @@ class HeldLedger:
         self.batches.append(batch)
         self.gates.append(gate)
         await gate
+        batch.begin()
         batch.place({TEST: CATALOG}, ACCOUNTS, {})
         batch.decide({})
 
@@ -70,7 +71,7 @@ def meter() -> NotedMeter:
 
 @pytest.fixture
 async def recorder(ledger: HeldLedger, meter: NotedMeter) -> AsyncIterator[Recorder]:
-    recorder = Recorder(ledger, clock=SetClock(), reserve_ids=IdMaker(SetClock()).reserve, meter=meter)  # type: ignore[arg-type]
+    recorder = Recorder(ledger, clock=SetClock(), ids=IdMaker(SetClock()), meter=meter)  # type: ignore[arg-type]
     yield recorder
     for gate in ledger.gates:
         if not gate.done():
@@ -136,7 +137,7 @@ async def test_a_batch_has_an_end(recorder: Recorder, ledger: HeldLedger, monkey
 async def test_lanes_commit_side_by_side(meter: NotedMeter) -> None:
     """Users of different lanes do not wait for each other."""
     ledger = HeldLedger(lanes=2)
-    recorder = Recorder(ledger, clock=SetClock(), reserve_ids=IdMaker(SetClock()).reserve, meter=meter)  # type: ignore[arg-type]
+    recorder = Recorder(ledger, clock=SetClock(), ids=IdMaker(SetClock()), meter=meter)  # type: ignore[arg-type]
     [slow] = begin(recorder, a_usage())
     [quick] = begin(recorder, a_usage(user_id="odd!"))
     await turn()
@@ -281,6 +282,7 @@ async def test_a_batch_that_is_decided_again_takes_no_id_twice(ledger: HeldLedge
     """A store may decide a batch again, after a deadlock say: its ids are its own, and no other batch's."""
     [first] = begin(recorder, a_usage())
     await turn()
+    ledger.batches[0].begin()
     ledger.batches[0].place({TEST: CATALOG}, ACCOUNTS, {})
     ledger.batches[0].decide({})
     abandoned = ledger.batches[0].entries[0].id

@@ -219,9 +219,9 @@ async def test_checks_that_arrive_together_share_one_reading(world: World, monke
     """Each is answered for its own user, feature and amount, and whoever asks for what is not there alone is told."""
     snapshot, asked = world.store.ledger.snapshot, []
 
-    async def counted(environment: Environment, user_ids: list[str], *rest: object) -> object:
+    async def counted(environment: Environment, user_ids: list[str], *rest: object, **more: object) -> object:
         asked.append((environment, user_ids))
-        return await snapshot(environment, user_ids, *rest)  # type: ignore[arg-type]
+        return await snapshot(environment, user_ids, *rest, **more)  # type: ignore[arg-type]
 
     await world.usage.record(a_usage(8))
     monkeypatch.setattr(world.store.ledger, "snapshot", counted)

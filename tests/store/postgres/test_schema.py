@@ -128,5 +128,5 @@ def test_both_stores_have_the_same_columns() -> None:
         return {table: [word for word in found if word not in ("primary", "check")] for table, found in lines.items()}
 
     assert columns("sqlite") == columns("postgres")
-    assert [*columns("postgres")["entries"], "postings", "reverses"] == list(ENTRY_COLUMNS)
+    assert [*columns("postgres")["entries"], "postings", "reverses", "decision_id", "line"] == list(ENTRY_COLUMNS)
     assert ENTRY_COLUMNS[0] == "bucket"

@@ -15,6 +15,7 @@ from kana.engine.turns import in_turns
 from kana.engine.usage.ledger import parse_entry_id
 from kana.model.entitlement import Consumption, Outcome
 from kana.model.grant import Posting
+from kana.model.line import HoldStep
 from kana.model.period import ResetPeriod
 from kana.model.usage import Action, Entry
 
@@ -31,6 +32,7 @@ class PostingView:
 
     source_id: str
     carried_over: bool
+    held: bool
     reset_period: ResetPeriod | None
     period_start: datetime
     change: int
@@ -54,6 +56,10 @@ class EntryView:
     metadata: object
     has_idempotency_key: bool
     reverses: str | None
+    decision_id: str | None
+    step: HoldStep | None
+    reservation_id: str | None
+    cost_of: str | None
     postings: list[PostingView]
 
 
@@ -102,6 +108,7 @@ async def reverse_usage(
 
 
 def _shown(entry: Entry) -> EntryView:
+    line = entry.line
     return EntryView(
         id=str(entry.id),
         feature_id=entry.feature_id,
@@ -117,6 +124,10 @@ def _shown(entry: Entry) -> EntryView:
         metadata=entry.metadata,
         has_idempotency_key=entry.key is not None,
         reverses=None if entry.reverses is None else str(entry.reverses),
+        decision_id=None if line is None else str(line.decision_id),
+        step=None if line is None else line.step,
+        reservation_id=None if line is None or line.reservation_id is None else str(line.reservation_id),
+        cost_of=None if line is None else line.cost_of,
         postings=[_shown_posting(posting) for posting in entry.postings],
     )
 
@@ -126,6 +137,7 @@ def _shown_posting(posting: Posting) -> PostingView:
     return PostingView(
         source_id=str(counter.origin_id),
         carried_over=counter.is_carried,
+        held=counter.is_held,
         reset_period=counter.reset_period,
         period_start=counter.period_start,
         change=posting.change,

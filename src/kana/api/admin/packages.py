@@ -11,7 +11,7 @@ from kana.api.admin.context import AdminContext, Info
 from kana.api.admin.inputs import Input, fields_of, given_id, page
 from kana.engine.catalog.catalog import PackageChanges
 from kana.errors import InvalidValue
-from kana.model.allowance import UNLIMITED, Allowance, Combine, Rollover
+from kana.model.allowance import UNLIMITED, Allowance, Combine, Cost, Rollover
 from kana.model.catalog import Catalog
 from kana.model.feature import FeatureType
 from kana.model.package import Package, PackageFeature, PackageStatus
@@ -189,7 +189,7 @@ def _held(features: list[Input]) -> tuple[PackageFeature, ...]:
 def _allowance(entitlement: Input | None) -> Allowance:
     if entitlement is None:
         return UNLIMITED
-    rollover = entitlement.get("rollover")
+    rollover, cost = entitlement.get("rollover"), entitlement.get("cost")
     return Allowance(
         limit=entitlement.get("limit"),
         overage_enabled=bool(entitlement.get("overage_enabled")),
@@ -197,6 +197,7 @@ def _allowance(entitlement: Input | None) -> Allowance:
         combine=entitlement.get("combine") or Combine.HIGHEST,
         rollover=None if rollover is None else Rollover(**fields_of(rollover, "limit", "periods")),
         grace_percent=entitlement.get("grace_percent") or 0,
+        cost=None if cost is None else Cost(**fields_of(cost, "feature_id", "units")),
     )
 
 

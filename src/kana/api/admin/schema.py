@@ -10,6 +10,7 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 
 from kana.api.admin import (
     changes,
+    consuming,
     explaining,
     features,
     giving,
@@ -31,9 +32,11 @@ from kana.model.entitlement import Outcome
 from kana.model.feature import FeatureType
 from kana.model.grant import Source
 from kana.model.insights import Step
+from kana.model.line import HoldStep
 from kana.model.package import PackageStatus
 from kana.model.period import ResetPeriod
 from kana.model.reasons import Cause
+from kana.model.reservation import ReservationStatus
 from kana.model.segment import EventStatus
 from kana.model.subscription import SubscriptionStatus
 from kana.model.terms import AnchorKind, ChangeTime, ChangeUsage
@@ -41,6 +44,8 @@ from kana.model.unlock import Way
 from kana.model.usage import Action
 
 _BINDINGS = (
+    consuming.query,
+    consuming.mutation,
     explaining.query,
     features.query,
     features.mutation,
@@ -90,6 +95,8 @@ _BINDINGS = (
     EnumType("SubscriptionChangesState", BulkState),
     EnumType("SubscriptionChangeOutcome", BulkOutcome),
     EnumType("RecordUsageAction", Action),
+    EnumType("ReservationStatus", ReservationStatus),
+    EnumType("HoldStep", HoldStep),
     EnumType("SegmentEventStatus", EventStatus),
 )
 
@@ -103,6 +110,7 @@ _PARTS = (
     "changes",
     "user_life",
     "ledger",
+    "consume",
     "explain",
     "inputs",
 )

@@ -19,7 +19,7 @@ class Meter(Protocol):
     """Counts what happens, for metrics."""
 
     def decided(self, operation: str, reasons: Iterable[str]) -> None:
-        """Count decisions of ``check`` or ``record`` that were made together, by their stable reasons."""
+        """Count decisions of ``check``, ``record`` or ``consume`` that were made together, by their stable reasons."""
         ...
 
     def batch(self, size: int, seconds: float) -> None:

@@ -103,9 +103,9 @@ class Ledger(Protocol):
         """Decide and write a batch in one transaction; return after the commit is on disk.
 
         Reads the newest catalogues, the batch's accounts under their locks, for ``batch.late`` with ended
-        subscriptions, and the entries of ``batch.keys`` and ``batch.reverse``; calls ``batch.place``, reads the totals
-        it asks for, calls ``batch.decide``, and writes
-        ``batch.entries`` and ``batch.totals``.
+        subscriptions; calls ``batch.begin``, reads the entries of ``batch.keys`` and ``batch.reverse`` and what is
+        ``Reserved``; calls ``batch.place``, reads the totals it asks for, calls ``batch.decide``, and writes
+        ``batch.entries``, ``batch.totals``, ``batch.tallies`` and ``batch.reservations``.
         """
         ...
 
@@ -115,11 +115,13 @@ class Ledger(Protocol):
         user_ids: Sequence[str],
         want: Want[_Wanted],
         *,
+        now: datetime,
         history: bool = False,
     ) -> Snapshot[_Wanted]:
         """Return the accounts of these users, the result of ``want`` for each, and the totals that it names.
 
-        A user who does not exist is left out. With ``history`` accounts include ended subscriptions.
+        Nothing is set aside by a reservation that has ended by ``now``. A user who does not exist is left out. With
+        ``history`` accounts include ended subscriptions.
         """
         ...
 

@@ -1,28 +1,44 @@
 """A batch: usages and reversals that are decided and written in one transaction. It does no I/O itself.
 
 A store drives it: it reads the accounts of ``users`` under their locks, with ended subscriptions for
-those who are ``late``, the entries that have ``keys`` and those to ``reverse``, calls ``place``, reads the totals that
-this names, calls ``decide``, writes ``entries``, ``totals`` and ``tallies``, and commits. Only then are the
-``answers`` valid.
+those who are ``late``, calls ``begin``, reads the entries that have ``keys`` and those to ``reverse``, and what is
+``Reserved``, calls ``place``, reads the totals that this names, calls ``decide``, writes ``entries``, ``totals``,
+``tallies`` and ``reservations``, and commits. Only then are the ``answers`` valid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from kana.errors import EntryNotFound, IdempotencyKeyReused, KanaError, UserNotFound
+from kana.engine.usage.lines import (
+    Decided,
+    Lines,
+    answer_again,
+    check_same,
+    closing,
+    consuming,
+    extending,
+    settling,
+    using,
+)
+from kana.errors import EntryNotFound, KanaError, ReservationNotFound, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.effective import effective, effective_at
-from kana.model.entitlement import Place, place_at
+from kana.model.consumed import Consumed
+from kana.model.entitlement import Place
 from kana.model.environment import Environment
 from kana.model.grant import CounterKey
+from kana.model.line import Consume, Extend, Release, Settle
 from kana.model.package import NO_PACKAGE
+from kana.model.placing import place_now, place_then
+from kana.model.reservation import Reservation
 from kana.model.reversal import Reversal, check_reversible, reverse
+from kana.model.subscription import Subscription
 from kana.model.tally import Tallies
 from kana.model.text import shown
 from kana.model.usage import Entry, Receipt, Usage, check_time, package_of, settle
@@ -37,12 +53,29 @@ KeyUse = tuple[int, bytes]
 EntryUse = tuple[int, int]
 """A user's ``key`` and the id of one of their entries."""
 
-Request: TypeAlias = Usage | Reversal
+Request: TypeAlias = Usage | Reversal | Consume | Settle | Release | Extend
 """What a batch decides and writes."""
 
+Answer: TypeAlias = Receipt | Consumed | Reservation
+"""The answer to a request, if that is not an error."""
 
-Decide: TypeAlias = Callable[[dict[CounterKey, int]], Entry]
-"""Decides one request on the totals so far, and adds its entry to them."""
+Decide: TypeAlias = Callable[[dict[CounterKey, int]], Answer]
+"""Decides one request on the totals so far, and adds its entries to them."""
+
+
+class Reserved(NamedTuple):
+    """What a batch needs of reservations, and of decisions over several lines that had its idempotency keys.
+
+    ``decisions`` are the entries of each such decision, by its id; ``ended`` are reservations of the batch's users
+    that have ended and are not closed yet.
+    """
+
+    decisions: Mapping[int, Sequence[Entry]] = MappingProxyType({})
+    reservations: Mapping[int, Reservation] = MappingProxyType({})
+    ended: Sequence[Reservation] = ()
+
+
+NOTHING_RESERVED = Reserved()
 
 
 class Placed(NamedTuple):
@@ -54,20 +87,40 @@ class Placed(NamedTuple):
     decide: Decide
 
 
+def _sets_nothing_aside(_bucket: int) -> int:
+    """Return the id of a new reservation, where there is none."""
+    raise AssertionError("a batch with a ttl needs ids of reservations")
+
+
 class Batch:
     """Requests in order of arrival, and the answer to each. A wrong one does not affect its neighbours."""
 
-    def __init__(self, usages: Sequence[Request], *, clock: Callable[[], datetime], next_id: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        usages: Sequence[Request],
+        *,
+        clock: Callable[[], datetime],
+        next_id: Callable[[], int],
+        reservation_id: Callable[[int], int] = _sets_nothing_aside,
+    ) -> None:
         self.usages = usages
         self._clock = clock
-        self._now: datetime
+        self._reservation_id = reservation_id
+        self._reserving = {
+            (each.environment, each.user_id) for each in usages if isinstance(each, Consume) and each.ttl is not None
+        }
+        self.now: datetime
         self.entries: list[Entry] = []
         self.totals: dict[CounterKey, int] = {}
         self.tallies = Tallies()
+        self.reservations: dict[int, Reservation] = {}
         self._next_id = next_id
-        self._answers: list[Receipt | KanaError | None] = [None] * len(usages)
+        self._answers: list[Answer | KanaError | None] = [None] * len(usages)
         self._placed: list[tuple[int, Placed]] = []
         self._earlier: dict[KeyUse, Entry] = {}
+        self._decisions: dict[int, Sequence[Entry]] = {}
+        self._known: dict[int, Reservation] = {}
+        self._ended: Sequence[Reservation] = ()
 
     @property
     def environments(self) -> set[Environment]:
@@ -85,7 +138,7 @@ class Batch:
         return {
             (usage.environment, usage.user_id)
             for usage in self.usages
-            if usage.timestamp is not None or isinstance(usage, Reversal)
+            if usage.timestamp is not None or isinstance(usage, Reversal | Settle)
         }
 
     @property
@@ -103,9 +156,21 @@ class Batch:
         return [((each.environment, each.user_id), each.entry_id) for each in self.usages if isinstance(each, Reversal)]
 
     @property
-    def answers(self) -> list[Receipt | KanaError]:
-        """One answer for each usage, in order: a receipt, or the error for this usage."""
+    def wanted_reservations(self) -> list[int]:
+        """The ids of the reservations that requests are about."""
+        return [each.reservation_id for each in self.usages if isinstance(each, Settle | Release | Extend)]
+
+    @property
+    def answers(self) -> list[Answer | KanaError]:
+        """One answer for each request, in order, or the error for it."""
         return [answer for answer in self._answers if answer is not None]
+
+    def begin(self) -> None:
+        """Set the time of the decisions, ``now``.
+
+        The caller has the locks, so of two that change an account the second one has a later time than the first.
+        """
+        self.now = self._clock()
 
     def place(
         self,
@@ -113,43 +178,61 @@ class Batch:
         accounts: Mapping[NamedUser, Account],
         earlier: Mapping[KeyUse, Entry],
         to_reverse: Mapping[EntryUse, Entry] = MappingProxyType({}),
+        reserved: Reserved = NOTHING_RESERVED,
     ) -> set[CounterKey]:
-        """Find the entitlement that answers for each usage; return the totals that deciding needs.
-
-        This call sets the time of the decisions. The caller has the locks, so of two that change an account
-        the second one has a later time than the first.
-        """
-        self._now = self._clock()
+        """Find what answers for each request; return the totals that deciding needs."""
         self._earlier = dict(earlier)
+        self._decisions = dict(reserved.decisions)
+        self._known = {**reserved.reservations, **{each.id: each for each in reserved.ended}}
+        self._ended = reserved.ended
         self._placed = []
-        counters: set[CounterKey] = set()
+        counters = {each.counter for reservation in reserved.ended for each in reservation.held()}
         for number, request in enumerate(self.usages):
             try:
                 account = accounts.get((request.environment, request.user_id))
                 if account is None:
                     raise UserNotFound(f"User not found: {shown(request.user_id)}")
-                if isinstance(request, Reversal):
-                    placed = self._place_reversal(request, account, to_reverse)
+                placed = self._place(request, account, catalogs[request.environment], to_reverse)
+                if placed is None:
+                    self._answers[number] = self._answer_again(request, account.user)
                 else:
-                    placed = self._place_usage(request, catalogs[request.environment], account)
+                    self._placed.append((number, placed))
+                    counters.update(placed.counters)
             except KanaError as error:
                 self._answers[number] = error
-            else:
-                self._placed.append((number, placed))
-                counters.update(placed.counters)
         return counters
+
+    def _place(
+        self, request: Request, account: Account, catalog: Catalog, to_reverse: Mapping[EntryUse, Entry]
+    ) -> Placed | None:
+        """Return a request with what answers for it; None if it repeats a decision over several lines."""
+        if self._reserving and (request.environment, request.user_id) in self._reserving:
+            # What one request of the batch sets aside, the next ones must see.
+            account = replace(account, holds_end=account.holds_end or self.now)
+        if isinstance(request, Usage):
+            return self._place_usage(request, catalog, account)
+        if isinstance(request, Reversal):
+            return self._place_reversal(request, account, to_reverse)
+        if self._first(request, account.user) is not None:
+            return None
+        if isinstance(request, Consume):
+            number = 0 if request.ttl is None else self._reservation_id(account.user.bucket)
+            lines = consuming(request, account, catalog, now=self.now, reservation_id=number)
+            return Placed(request, account.user, lines.counters, partial(self._decide_lines, lines, account))
+        return self._place_on_reservation(request, account, catalog)
 
     def _place_usage(self, usage: Usage, catalog: Catalog, account: Account) -> Placed:
         feature = catalog.feature(usage.feature_id)
         moment = usage.timestamp
         if moment is None:
-            moment = self._now
-            entitlement = effective(account, catalog, feature, now=moment)
+            place = place_now(account, catalog, feature, now=self.now)
         else:
             if self._first(usage, account.user) is None:
-                check_time(moment, account, now=self._now)
-            entitlement = effective_at(account, catalog, feature, moment=moment, now=self._now)
-        place = None if entitlement is None else place_at(entitlement, moment)
+                check_time(moment, account, now=self.now)
+            place = place_then(account, catalog, feature, moment=moment, now=self.now)
+        if place is not None and place.credit is not None:
+            lines = using(usage, place, place.credit, account.user, now=self.now)
+            return Placed(usage, account.user, lines.counters, partial(self._decide_costly, lines, account))
         counters = () if place is None else place.counters
         return Placed(usage, account.user, counters, partial(self._decide_usage, usage, account.user, place))
 
@@ -161,36 +244,87 @@ class Batch:
         decide = partial(self._decide_reversal, reversal, account, entry)
         return Placed(reversal, account.user, [counter for counter, _ in entry.postings], decide)
 
+    def _place_on_reservation(self, request: Settle | Release | Extend, account: Account, catalog: Catalog) -> Placed:
+        reservation = self._known.get(request.reservation_id)
+        if reservation is None or reservation.user_key != account.user.key:
+            raise ReservationNotFound(f"Reservation not found: '{request.reservation_id}'")
+
+        def lines() -> Lines:
+            # An earlier request of the batch may have changed it.
+            known = self._known[request.reservation_id]
+            if isinstance(request, Settle):
+                return settling(request, known, account, catalog, now=self.now)
+            if isinstance(request, Release):
+                return closing(known, request, account.user, now=self.now)
+            return extending(request, known, now=self.now)
+
+        def decide(so_far: dict[CounterKey, int]) -> Answer:
+            return self._decide_lines(lines(), account, so_far)
+
+        return Placed(request, account.user, lines().counters, decide)
+
     def _first(self, usage: Request, user: UserRef) -> Entry | None:
         """Return the earlier entry with this usage's idempotency key."""
         return None if usage.key_digest is None else self._earlier.get((user.key, usage.key_digest))
 
     def decide(self, used: Mapping[CounterKey, int]) -> None:
-        """Decide each usage in order of arrival on the given totals, which change with each."""
+        """Decide each request in order of arrival on the given totals, which change with each.
+
+        Before them, what has ended is let go.
+        """
         self.entries = []
         self.totals = {}
         self.tallies = Tallies()
+        self.reservations = {}
         so_far = dict(used)
+        for reservation in self._ended:
+            self._let_go(reservation, so_far)
         for number, placed in self._placed:
-            first = self._first(placed.request, placed.user)
-            if first is None:
-                self._answers[number] = Receipt(placed.decide(so_far))
-            else:
-                self._answers[number] = _answer_again(first, placed.request)
+            is_first = self._first(placed.request, placed.user) is None
+            try:
+                self._answers[number] = (
+                    placed.decide(so_far) if is_first else self._answer_again(placed.request, placed.user)
+                )
+            except KanaError as error:
+                self._answers[number] = error
 
-    def _decide_usage(self, usage: Usage, user: UserRef, place: Place | None, so_far: dict[CounterKey, int]) -> Entry:
+    def _let_go(self, reservation: Reservation, so_far: dict[CounterKey, int]) -> None:
+        user = UserRef(reservation.environment, reservation.bucket, reservation.user_key, "")
+        lines = closing(reservation, None, user, now=self.now)
+        self._keep_all(lines.decide(so_far, self._next_id), (), so_far)
+
+    def _decide_usage(self, usage: Usage, user: UserRef, place: Place | None, so_far: dict[CounterKey, int]) -> Receipt:
         standing = None
         if place is not None:
             standing = place.standing(so_far)
-        entry = settle(usage, user, standing, entry_id=self._next_id(), now=self._now)
+        entry = settle(usage, user, standing, entry_id=self._next_id(), now=self.now)
         package_id = NO_PACKAGE if standing is None else package_of(entry, standing)
-        return self._keep(entry, package_id, so_far)
+        return Receipt(self._keep(entry, package_id, so_far))
 
     def _decide_reversal(
         self, reversal: Reversal, account: Account, entry: Entry, so_far: dict[CounterKey, int]
-    ) -> Entry:
-        undone = reverse(reversal, entry, so_far, entry_id=self._next_id(), now=self._now)
-        return self._keep(undone, _package_of(entry, account), so_far)
+    ) -> Receipt:
+        undone = reverse(reversal, entry, so_far, entry_id=self._next_id(), now=self.now)
+        return Receipt(self._keep(undone, _package_of(entry, account.subscriptions), so_far))
+
+    def _decide_costly(self, lines: Lines, account: Account, so_far: dict[CounterKey, int]) -> Receipt:
+        """Decide a usage together with what it costs; its own entry is the first of them."""
+        decided = lines.decide(so_far, self._next_id)
+        self._keep_all(decided, account.subscriptions, so_far)
+        return Receipt(decided.entries[0])
+
+    def _decide_lines(self, lines: Lines, account: Account, so_far: dict[CounterKey, int]) -> Answer:
+        decided = lines.decide(so_far, self._next_id)
+        self._keep_all(decided, account.subscriptions, so_far)
+        return decided.answer
+
+    def _keep_all(self, decided: Decided, subscriptions: Sequence[Subscription], so_far: dict[CounterKey, int]) -> None:
+        for entry in decided.entries:
+            self._keep(entry, _package_of(entry, subscriptions), so_far)
+        if decided.entries:
+            self._decisions[decided.entries[0].id] = decided.entries
+        if decided.reservation is not None:
+            self.reservations[decided.reservation.id] = self._known[decided.reservation.id] = decided.reservation
 
     def _keep(self, entry: Entry, package_id: str, so_far: dict[CounterKey, int]) -> Entry:
         """Add an entry to what is written, and to the totals so far."""
@@ -202,19 +336,26 @@ class Batch:
             self._earlier[entry.user_key, entry.key] = entry
         return entry
 
+    def _answer_again(self, request: Request, user: UserRef) -> Answer:
+        """Return the first answer to a key; of a reversal it never differs.
 
-def _package_of(entry: Entry, account: Account) -> str:
+        Raises:
+            IdempotencyKeyReused: the content differs.
+        """
+        first = self._first(request, user)
+        assert first is not None, "it has an answer"
+        if isinstance(request, Reversal):
+            return Receipt(first, duplicate=True)
+        if isinstance(request, Usage):
+            check_same(request.key, first.differing_fields(request))
+            return Receipt(first, duplicate=True)
+        assert isinstance(request, Consume | Settle), "nothing else has a key"
+        line = first.line
+        reservation = None if line is None or line.reservation_id is None else self._known.get(line.reservation_id)
+        return answer_again(self._decisions.get(first.id, (first,)), request, reservation)
+
+
+def _package_of(entry: Entry, subscriptions: Sequence[Subscription]) -> str:
     """Return the package that an entry counts for."""
     source_id = None if entry.counter is None else abs(entry.counter.source_id)
-    return next((each.package_id for each in account.subscriptions if each.id == source_id), NO_PACKAGE)
-
-
-def _answer_again(first: Entry, usage: Request) -> Receipt | KanaError:
-    """Return the first answer to a key, or the error if the content differs; of a reversal it never does."""
-    differing = [] if isinstance(usage, Reversal) else first.differing_fields(usage)
-    if isinstance(usage, Reversal) or not differing:
-        return Receipt(first, duplicate=True)
-    return IdempotencyKeyReused(
-        f"idempotencyKey {shown(usage.key)} was used before with other content: {', '.join(differing)}"
-        " differ; nothing was recorded"
-    )
+    return next((each.package_id for each in subscriptions if each.id == source_id), NO_PACKAGE)

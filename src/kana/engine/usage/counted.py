@@ -7,10 +7,10 @@ from datetime import datetime
 
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.effective import effective
-from kana.model.entitlement import Place, place_at
+from kana.model.entitlement import Place
 from kana.model.feature import Feature
 from kana.model.grant import CounterKey
+from kana.model.placing import place_now
 
 
 class CountedFeatures(dict[str, Place]):
@@ -29,7 +29,7 @@ def counted_features(
     """Return the entitlements that answer for an account and each of the features now."""
     found = CountedFeatures()
     for feature in features:
-        entitlement = effective(account, catalog, feature, now=now)
-        if entitlement is not None:
-            found[feature.id] = place_at(entitlement, now)
+        place = place_now(account, catalog, feature, now=now)
+        if place is not None:
+            found[feature.id] = place
     return found

@@ -56,7 +56,7 @@ class ExplainingEngine:
                 )
             )
 
-        snapshot = await self._ledger.snapshot(environment, [user_id], want, history=True)
+        snapshot = await self._ledger.snapshot(environment, [user_id], want, now=now, history=True)
         if user_id not in snapshot.wanted:
             raise UserNotFound(f"User not found: {shown(user_id)}")
         return snapshot.wanted[user_id].explain(snapshot.used)

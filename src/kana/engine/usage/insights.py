@@ -203,7 +203,7 @@ class InsightEngine:
             return counted_features(account, catalog, counted, now=now)
 
         wanted = list(user_ids)
-        snapshot = await self._ledger.snapshot(environment, wanted, want)
+        snapshot = await self._ledger.snapshot(environment, wanted, want, now=now)
         if len(wanted) == 1 and not snapshot.accounts:
             raise UserNotFound(f"User not found: {shown(wanted[0])}")
         return [

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+from kana.engine.ids import IdMaker
 from kana.engine.ports.clock import Clock, Meter
 from kana.engine.ports.usage import Ledger
-from kana.engine.usage.batch import Batch, Request
+from kana.engine.usage.batch import Answer, Batch, Request
 from kana.errors import KanaError, RateLimited
+from kana.model.consumed import Consumed
+from kana.model.reversal import Reversal
 from kana.model.usage import Receipt, Usage
 
 BATCH_MAX = 1000
@@ -32,12 +35,12 @@ class _Call:
     __slots__ = ("_missing", "answered", "answers")
 
     def __init__(self, size: int) -> None:
-        self.answers: list[Receipt | Exception | None] = [None] * size
+        self.answers: list[Answer | Exception | None] = [None] * size
         self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._missing = size
 
-    def answer(self, at: int, answer: Receipt | Exception) -> None:
-        """Set the answer of one usage; each is set once."""
+    def answer(self, at: int, answer: Answer | Exception) -> None:
+        """Set the answer of one request; each is set once."""
         self.answers[at] = answer
         self._missing -= 1
         if not self._missing:
@@ -52,26 +55,30 @@ _Waiting = tuple[Request, _Call, int]
 class Recorder:
     """Collects usages into batches, for each lane separately, and gives each caller the answer."""
 
-    def __init__(self, ledger: Ledger, *, clock: Clock, reserve_ids: Callable[[int], int], meter: Meter) -> None:
+    def __init__(self, ledger: Ledger, *, clock: Clock, ids: IdMaker, meter: Meter) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._reserve_ids = reserve_ids
+        self._ids_of = ids
         self._meter = meter
         self._pending: dict[int, list[_Waiting]] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
         self._many = asyncio.Lock()
 
-    async def record(self, usage: Request) -> Receipt:
-        """Return the answer to one usage or reversal after its entry is on disk.
+    async def record(self, usage: Usage | Reversal) -> Receipt:
+        """Return the answer to one usage or reversal after its entry is on disk, by the rules of ``decide``."""
+        return _receipt(await self.decide(usage))
 
-        If the caller disconnects, the entry is still written, and its key finds it.
+    async def decide(self, request: Request) -> Answer:
+        """Return the answer to one request after its entries are on disk.
+
+        If the caller disconnects, they are still written, and the key finds them.
 
         Raises:
-            KanaError: this usage's own error, or the store's.
+            KanaError: this request's own error, or the store's.
             RateLimited: too many wait already; nothing was recorded.
         """
         call = _Call(1)
-        self._submit(usage, call, 0)
+        self._submit(request, call, 0)
         await call.answered
         return _told(call.answers[0])
 
@@ -95,7 +102,7 @@ class Recorder:
             except RateLimited as error:
                 call.answer(at, error)
         await call.answered
-        return [answer if isinstance(answer, KanaError) else _told(answer) for answer in call.answers]
+        return [answer if isinstance(answer, KanaError) else _receipt(_told(answer)) for answer in call.answers]
 
     def _submit(self, usage: Request, call: _Call, at: int) -> None:
         lane = self._ledger.lane(usage.environment, usage.user_id)
@@ -123,7 +130,12 @@ class Recorder:
             del self._running[lane]
 
     async def _commit(self, taken: list[_Waiting]) -> None:
-        batch = Batch([usage for usage, _, _ in taken], clock=self._clock, next_id=self._ids(len(taken)).__next__)
+        batch = Batch(
+            [usage for usage, _, _ in taken],
+            clock=self._clock,
+            next_id=self._ids(len(taken)).__next__,
+            reservation_id=self._ids_of.with_bucket,
+        )
         started = time.perf_counter()
         try:
             await self._ledger.append(batch)
@@ -134,19 +146,25 @@ class Recorder:
         self._meter.batch(len(batch.entries), time.perf_counter() - started)
         answers = batch.answers
         self._meter.decided("record", [each.entry.outcome for each in answers if isinstance(each, Receipt)])
+        self._meter.decided("consume", [each.outcome for each in answers if isinstance(each, Consumed)])
         for (_, call, at), answer in zip(taken, answers, strict=True):
             call.answer(at, answer)
 
     def _ids(self, count: int) -> Iterator[int]:
         """Yield ids, ``count`` reserved at a time: a store that decides a batch again never gets an id twice."""
         while True:
-            first = self._reserve_ids(count)
+            first = self._ids_of.reserve(count)
             yield from range(first, first + count)
 
 
-def _told(answer: Receipt | Exception | None) -> Receipt:
-    """Return a receipt, or raise the error in its place."""
-    if isinstance(answer, Receipt):
-        return answer
-    assert answer is not None, "a call is answered when all of its usages are"
-    raise answer
+def _told(answer: Answer | Exception | None) -> Answer:
+    """Return an answer, or raise the error in its place."""
+    assert answer is not None, "a call is answered when all of its requests are"
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _receipt(answer: Answer) -> Receipt:
+    assert isinstance(answer, Receipt), "a usage is answered by a receipt"
+    return answer

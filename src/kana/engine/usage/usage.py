@@ -102,7 +102,7 @@ class UsageEngine:
             there = map(catalog.features.get, asked[account.user.id])
             return counted_features(account, catalog, filter(None, there), now=now)
 
-        snapshot = await self._ledger.snapshot(environment, list(asked), want)
+        snapshot = await self._ledger.snapshot(environment, list(asked), want, now=now)
         answers = [_answer_check(check, snapshot) for check in checks]
         self._count(answer for answer in answers if isinstance(answer, Decision))
         return answers
@@ -122,7 +122,7 @@ class UsageEngine:
         def want(account: Account, catalog: Catalog) -> CountedFeatures:
             return counted_features(account, catalog, map(catalog.feature, feature_ids), now=now)
 
-        snapshot = await self._ledger.snapshot(environment, user_ids, want)
+        snapshot = await self._ledger.snapshot(environment, user_ids, want, now=now)
         _check_all_found(user_ids, feature_ids, snapshot)
         table = [
             [_decide(snapshot.wanted[user_id].get(feature_id), snapshot, delta) for feature_id in feature_ids]
@@ -198,7 +198,7 @@ class UsageEngine:
         def want(account: Account, catalog: Catalog) -> _History:
             return _history(account, catalog, catalog.feature(feature_id), past=past, now=now)
 
-        snapshot = await self._ledger.snapshot(environment, [user_id], want, history=True)
+        snapshot = await self._ledger.snapshot(environment, [user_id], want, now=now, history=True)
         _check_all_found([user_id], [feature_id], snapshot)
         return snapshot.wanted[user_id].shown(snapshot, past=past)
 
@@ -251,7 +251,7 @@ def _history(account: Account, catalog: Catalog, feature: Feature, *, past: int,
             finished += islice(_finished(entitlement, now=now), past)
             if subscription.gives_access(now):
                 running.add(entitlement.counter_at(now))
-    place = None if answering is None else place_at(answering, now)
+    place = None if answering is None else place_at(answering, now, has_holds=account.has_holds)
     return _History(place, tuple(_each_once(finished, running)))
 
 
@@ -321,7 +321,7 @@ def _answer_check(check: _Check, snapshot: Snapshot[CountedFeatures]) -> Decisio
 
 
 def _decide(place: Place | None, snapshot: Snapshot[CountedFeatures], delta: int) -> Decision:
-    return DENIED if place is None else place.standing(snapshot.used).decide(delta)
+    return DENIED if place is None else place.decide(delta, snapshot.used)
 
 
 def _word(decision: Decision) -> str:

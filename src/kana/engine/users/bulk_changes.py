@@ -151,7 +151,7 @@ class BulkChangeEngine:
         def want(account: Account, catalog: Catalog) -> MoveInquiry:
             return inquire(move, account, catalog, now=now)
 
-        found = await self._ledger.snapshot(environment, ids, want, history=True)
+        found = await self._ledger.snapshot(environment, ids, want, now=now, history=True)
         return [found.wanted[each].preview(found.used) if each in found.wanted else unknown(each) for each in ids]
 
     async def start(self, environment: Environment, move: Move, *, by: Actor, key: str | None = None) -> BulkChange:

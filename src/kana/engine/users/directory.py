@@ -72,7 +72,7 @@ class DirectoryEngine:
             limit=first,
         )
         users = await self._store.search_users(search)
-        snapshot = await self._ledger.snapshot(environment, [user.id for user in users], lambda *_: Totals())
+        snapshot = await self._ledger.snapshot(environment, [user.id for user in users], lambda *_: Totals(), now=now)
         return [
             Listed(
                 user,

@@ -83,11 +83,11 @@ class HoldingEngine:
         def want(account: Account, catalog: Catalog) -> _Held:
             return _held(account, catalog, now=now)
 
-        snapshot = await self._ledger.snapshot(environment, [user_id], want)
+        snapshot = await self._ledger.snapshot(environment, [user_id], want, now=now)
         if user_id not in snapshot.accounts:
             return None, []
         held = snapshot.wanted[user_id]
-        decisions = {feature_id: place.standing(snapshot.used).decide(1) for feature_id, place in held.features.items()}
+        decisions = {feature_id: place.decide(1, snapshot.used) for feature_id, place in held.features.items()}
         holdings = [_holding(package, snapshot.catalog, decisions) for package in held.packages]
         return snapshot.accounts[user_id].user, holdings
 

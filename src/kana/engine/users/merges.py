@@ -25,8 +25,8 @@ class MergeEngine:
 
         Raises:
             UserNotFound: no user has one of the ids.
-            Conflict: both are the same user, or ``from_id`` was merged before. After an OutcomeUnknown this means
-                that they were merged.
+            Conflict: both are the same user, ``from_id`` has open reservations, or it was merged before. After an
+                OutcomeUnknown the last means that they were merged.
         """
         return await self._store.merge_users(
             environment, from_id, into_id, signed=Signed(by, self._clock), next_id=self._ids

@@ -77,7 +77,7 @@ class ProfileEngine:
         def want(account: Account, catalog: Catalog) -> CountedFeatures:
             return counted_features(account, catalog, catalog.features.values(), now=now)
 
-        snapshot = await self._ledger.snapshot(environment, [user_id], want, history=True)
+        snapshot = await self._ledger.snapshot(environment, [user_id], want, now=now, history=True)
         if user_id not in snapshot.accounts:
             raise UserNotFound(f"User not found: {shown(user_id)}")
         catalog = snapshot.catalog

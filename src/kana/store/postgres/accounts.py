@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from kana.engine.usage.batch import NamedUser
@@ -17,6 +18,7 @@ from kana.store.postgres.columns import columns
 from kana.store.postgres.pool import Connection, fetch
 from kana.store.postgres.statements import SQL
 from kana.store.subscriptions import subscription_from
+from kana.store.values import optional_moment
 
 
 async def find_users(connection: Connection, users: Sequence[NamedUser]) -> dict[NamedUser, UserRef]:
@@ -65,10 +67,15 @@ async def load_accounts(
     keys = columns([(user.bucket, user.key, flag) for user, flag in zip(users, flags, strict=True)])
     held: list[list[Subscription]] = [[] for _ in users]
     given: list[tuple[Given, ...]] = [() for _ in users]
-    for number, grants, *subscription in await fetch(connection, SQL["load_held_subscriptions"], *keys):
+    holds_end: list[datetime | None] = [None] * len(users)
+    for number, grants, first_end, *subscription in await fetch(connection, SQL["load_held_subscriptions"], *keys):
         user = users[number - 1]
         if grants is not None and not given[number - 1]:
             given[number - 1] = tuple(given_from(user.bucket, user.key, *row) for row in json.loads(grants))
+        holds_end[number - 1] = optional_moment(first_end)
         if subscription[0] is not None:
             held[number - 1].append(subscription_from(user.bucket, user.key, *subscription))
-    return [Account(user, tuple(mine), alone) for user, mine, alone in zip(users, held, given, strict=True)]
+    return [
+        Account(user, tuple(mine), alone, holds_end=first_end)
+        for user, mine, alone, first_end in zip(users, held, given, holds_end, strict=True)
+    ]

@@ -33,6 +33,9 @@ for update of i;
 select w.number::integer, (
         select json_agg(json_build_array({given(g)}) order by g.id) from given as g
         where g.bucket = w.bucket and g.user_key = w.user_key
+    ), (
+        select min(r.ends_at) from reservations as r
+        where r.bucket = w.bucket and r.user_key = w.user_key and r.closed_as is null
     ), {subscription(s)}
 from unnest($1::text::smallint[], $2::text::bigint[], $3::text::boolean[]) with ordinality as w (bucket, user_key, history, number)
 left join subscriptions as s on s.bucket = w.bucket and s.user_key = w.user_key

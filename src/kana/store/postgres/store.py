@@ -25,6 +25,7 @@ from kana.store.postgres.moving import PostgresTables
 from kana.store.postgres.pool import CONNECT_S, Connection, Pool
 from kana.store.postgres.session import PostgresTransactions
 from kana.store.postgres.sessions import PATIENT, SETTINGS, SHORT_PLANS, Sessions
+from kana.store.reservations import Reservations
 from kana.store.sealing import UNSEALED, Seal
 from kana.store.segment import Segment
 from kana.store.user_imports import UserImports
@@ -43,6 +44,7 @@ class PostgresStore:
         self.users = Accounts(transactions, catalogs)
         self.ledger = PostgresLedger(database, catalogs, lanes=lanes)
         self.insights = Insights(transactions)
+        self.reservations = Reservations(transactions)
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal)
         self.colleagues = Colleagues(transactions)

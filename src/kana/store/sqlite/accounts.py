@@ -14,6 +14,7 @@ from kana.model.user import UserRef
 from kana.store.given import given_from
 from kana.store.sqlite.statements import SQL
 from kana.store.subscriptions import subscription_from
+from kana.store.values import optional_moment
 
 
 def load_accounts(
@@ -25,15 +26,18 @@ def load_accounts(
     """
     asked = [(bucket_of(*user), user[0].value, user[1], user in history, number) for number, user in enumerate(users)]
     accounts: dict[NamedUser, Account] = {}
-    for number, bucket, user_key, has_given, *held in connection.executemany(SQL["load_account"], asked):
+    for number, bucket, user_key, has_given, holds_end, *held in connection.executemany(SQL["load_account"], asked):
         user = users[number]
         subscriptions = () if held[0] is None else (subscription_from(bucket, user_key, *held),)
         known = accounts.get(user)
         if known is None:
             given = _load_given(connection, bucket, user_key) if has_given else ()
-            accounts[user] = Account(UserRef(user[0], bucket, user_key, user[1]), subscriptions, given)
+            ref = UserRef(user[0], bucket, user_key, user[1])
+            accounts[user] = Account(ref, subscriptions, given, holds_end=optional_moment(holds_end))
         else:
-            accounts[user] = Account(known.user, known.subscriptions + subscriptions, known.given)
+            accounts[user] = Account(
+                known.user, known.subscriptions + subscriptions, known.given, holds_end=known.holds_end
+            )
     return accounts
 
 

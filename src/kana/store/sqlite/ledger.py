@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 import apsw
@@ -15,6 +16,7 @@ from kana.model.grant import CounterKey
 from kana.model.usage import Entry
 from kana.store.catalogs import Catalogs
 from kana.store.entries import Entries, counter_row, day_rows, entry_from, entry_row, hour_rows
+from kana.store.reservations import load_ended, load_reserved, reservation_row, without_ended
 from kana.store.sqlite.accounts import load_accounts
 from kana.store.sqlite.database import Database
 from kana.store.sqlite.session import SqliteSession, SqliteTransactions, run
@@ -55,12 +57,16 @@ class SqliteLedger(Entries):
         accounts = load_accounts(connection, list(batch.users), history=batch.late)
         earlier = _load_earlier(connection, batch, accounts)
         to_reverse = _load_entries(connection, batch.reverse, accounts)
-        batch.decide(_load_totals(connection, batch.place(catalogs, accounts, earlier, to_reverse)))
+        batch.begin()
+        reserved = run(load_reserved(SqliteSession(connection), batch, accounts.values(), earlier))
+        batch.decide(_load_totals(connection, batch.place(catalogs, accounts, earlier, to_reverse, reserved)))
         connection.executemany(SQL["add_entry"], [entry_row(entry) for entry in batch.entries])
         totals = [(*counter_row(counter), used) for counter, used in batch.totals.items()]
         connection.executemany(SQL["put_total"], totals)
         connection.executemany(SQL["add_usage_day"], day_rows(batch.tallies))
         connection.executemany(SQL["add_usage_hour"], hour_rows(batch.tallies, bucket=_HOURS_BUCKET))
+        if batch.reservations:
+            connection.executemany(SQL["put_reservation"], map(reservation_row, batch.reservations.values()))
 
     async def snapshot(
         self,
@@ -68,6 +74,7 @@ class SqliteLedger(Entries):
         user_ids: Sequence[str],
         want: Want[_Wanted],
         *,
+        now: datetime,
         history: bool = False,
     ) -> Snapshot[_Wanted]:
         """See the port."""
@@ -79,7 +86,9 @@ class SqliteLedger(Entries):
             accounts = {user_id: account for (_, user_id), account in found.items()}
             wanted = {user_id: want(account, catalog) for user_id, account in accounts.items()}
             counters = [counter for each in wanted.values() for counter in each.counters()]
-            return Snapshot(catalog, accounts, wanted, _load_totals(connection, counters))
+            used = _load_totals(connection, counters)
+            without_ended(used, run(load_ended(SqliteSession(connection), accounts.values(), now)))
+            return Snapshot(catalog, accounts, wanted, used)
 
         return self._database.read(work)
 

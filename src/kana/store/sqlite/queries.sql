@@ -5,7 +5,11 @@
 -- ?1, ?2, ?3: bucket, environment, id; ?4: whether ended subscriptions are wanted too; ?5: its number among those asked.
 -- What was given to the user alone is read by `load_given`, where there is anything.
 select ?5, i.home_bucket, i.user_key,
-    exists (select 1 from given as g where g.bucket = i.home_bucket and g.user_key = i.user_key), {subscription(s)}
+    exists (select 1 from given as g where g.bucket = i.home_bucket and g.user_key = i.user_key),
+    (
+        select min(r.ends_at) from reservations as r
+        where r.bucket = i.home_bucket and r.user_key = i.user_key and r.closed_as is null
+    ), {subscription(s)}
 from user_ids as i
 left join subscriptions as s on s.bucket = i.home_bucket and s.user_key = i.user_key
     and (?4 or {may_stand(s)})
@@ -23,8 +27,10 @@ select {entry(e)} from entries as e where e.bucket = ?1 and e.user_key = ?2 and 
 insert into entries (
     bucket, user_key, id, environment, feature_id, action, delta, outcome, reason, change, subscription_id,
     reset_period, period_start, used, budget, overage_enabled, key, timestamp, metadata, recorded_at,
-    postings, reverses
-) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22);
+    postings, reverses, decision_id, line
+) values (
+    ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24
+);
 
 -- name: put_total
 insert into counters (bucket, subscription_id, feature_id, reset_period, period_start, used)

@@ -14,6 +14,7 @@ from kana.store.exports import Exports
 from kana.store.insights import Insights
 from kana.store.keys import Keys
 from kana.store.merges import Merges
+from kana.store.reservations import Reservations
 from kana.store.sealing import UNSEALED, Seal
 from kana.store.segment import Segment
 from kana.store.sqlite.database import Database
@@ -48,6 +49,7 @@ class SqliteStore:
         self.users = Accounts(transactions, catalogs)
         self.ledger = SqliteLedger(database, catalogs)
         self.insights = Insights(transactions)
+        self.reservations = Reservations(transactions)
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal, erase=database.empty_log)
         self.colleagues = Colleagues(transactions)
