@@ -53,8 +53,8 @@ async def test_sixty_kills_under_load_lose_nothing_and_count_nothing_twice(kana:
         spoilt,
         """insert into entries select bucket, user_key, (select max(id) + 1 from entries), environment, feature_id,
         action, delta, outcome, reason, change, subscription_id, reset_period, period_start, used, budget,
-        overage_enabled, zeroblob(32), timestamp, metadata, recorded_at, postings, reverses
-        from entries where id = ?""",
+        overage_enabled, zeroblob(32), timestamp, metadata, recorded_at, postings, reverses,
+        decision_id, line from entries where id = ?""",
         line.id,
     )
     assert _kinds(faults(spoilt, load.journal)) >= {"double"}
