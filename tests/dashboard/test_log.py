@@ -38,6 +38,7 @@ _TOLD_IN_TESTS_OF_THEIR_OWN = {
     *(f"/integrations/segment/rule{verb}" for verb in ("", "/new", "/delete")),
     *("/people/invite", "/people/role", "/people/disable", "/people/withdraw"),
     *("/invite", "/account/password", "/user/delete", "/user/merge"),
+    *("/subscribers/move", "/subscribers/move-back"),
     *("/user/top-up", "/user/override", "/user/given/end"),
 }
 

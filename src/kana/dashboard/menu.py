@@ -24,7 +24,7 @@ class Entry:
 ENTRIES: tuple[Entry, ...] = (
     Entry("Packages", "/packages", ("/package",)),
     Entry("Features", "/features", ("/feature",)),
-    Entry("Subscribers", "/subscribers", ("/user", "/users")),
+    Entry("Subscribers", "/subscribers", ("/subscribers", "/user", "/users")),
     Entry("Insights", "/insights", ("/insights",)),
     Entry("Integrations", "/integrations", ("/integrations",)),
     Entry("Developer", "/developer", ("/developer", "/console", "/log")),

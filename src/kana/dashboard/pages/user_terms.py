@@ -50,16 +50,16 @@ def _moment(request: PageRequest, name: str, *, label: str) -> datetime | None:
 
 def change_time(request: PageRequest) -> ChangeTime:
     """Return when a form says that a package is changed."""
-    return _word(request, "when", ChangeTime.NOW)
+    return named(request.text("when"), ChangeTime.NOW)
 
 
 def change_usage(request: PageRequest) -> ChangeUsage:
     """Return what a form says of usage when a package is changed."""
-    return _word(request, "usage", ChangeUsage.RESET)
+    return named(request.text("usage"), ChangeUsage.RESET)
 
 
-def _word(request: PageRequest, name: str, default: _W) -> _W:
-    text = request.text(name)
+def named(text: str, default: _W) -> _W:
+    """Return the word that a form or an address says; another text is the default."""
     return next((each for each in type(default) if each.value == text), default)
 
 
