@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kana.sdk import AsyncKanaAdmin, KanaAdmin
+from kana.sdk import AsyncKanaAdmin, Grant, KanaAdmin
 from tests.sdk.people import subscribed
 from tests.support.server import KanaServer
 
@@ -47,3 +47,14 @@ def number() -> int:
 def user(kana: KanaAdmin, number: int) -> str:
     """The id of a user who may use 10 units a month of the feature ``meter(user)``."""
     return subscribed(kana, f"user-{number}", limit=10)
+
+
+@pytest.fixture
+def second(kana: KanaAdmin, user: str, number: int) -> str:
+    """The id of another feature, of which ``user`` may use 10 units a month."""
+    feature_id = f"second-{number}"
+    kana.features.create(id=feature_id, type="CONSUMABLE")
+    kana.packages.create(id=feature_id, features=[Grant(id=feature_id, limit=10, reset_period="MONTH")], is_addon=True)
+    kana.packages.publish(id=feature_id)
+    kana.subscriptions.create(user_id=user, package_ids=[feature_id])
+    return feature_id

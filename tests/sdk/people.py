@@ -26,3 +26,10 @@ def subscribed(kana: KanaAdmin, user_id: str, *, limit: int | None) -> str:
     kana.users.create(id=user_id)
     kana.subscriptions.create(user_id=user_id, package_ids=[f"package-of-{user_id}"])
     return user_id
+
+
+async def used(either: Any, user_id: str, feature_id: str | None = None) -> int:
+    """How much a user has used in the current period: of ``meter(user_id)``, or of another feature."""
+    shown = await value(either.features.show_usage(user_id=user_id, feature_id=feature_id or meter(user_id)))
+    found: int = shown.current.consumption.used
+    return found

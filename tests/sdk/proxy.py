@@ -21,6 +21,7 @@ class LosingProxy:
         self.lost = 0
         self.passed = 0
         self.lost_records = 0
+        self.share = share
         chance = random.Random(seed)
         server = urlsplit(address)
         proxy = self
@@ -38,7 +39,7 @@ class LosingProxy:
                     content = answer.read()
                 finally:
                     upstream.close()
-                if chance.random() < share:
+                if chance.random() < proxy.share:
                     proxy.lost += 1
                     proxy.lost_records += len(_RECORDED.findall(content))
                     self.close_connection = True

@@ -34,6 +34,13 @@ assert_type(kana.features.can_use(user_id="u", feature_id="f").outcome, Outcome)
 assert_type(kana.features.record_usage(user_id="u", feature_id="f").outcome, Outcome)
 assert_type(kana.explain(user_id="u", feature_id="f", delta="1"), Explanation)
 assert_type(kana.explain(user_id="u", feature_id="f").not_held[0].cause, NotHeldCause)
+assert_type(kana.consume("u", {"a b": 1}, tokens="2", dry_run=True), Consumed)
+assert_type(kana.reservations.settle("1", tokens=2, final=False), Consumed)
+assert_type(kana.reservations.list("u"), list[Reservation])
+with kana.reserve("u", tokens=2, ttl=60) as hold:
+    assert_type(hold, Hold)
+    assert_type(hold.settle(tokens=1).lines[0].outcome, Outcome)
+    assert_type([chunk for chunk in hold.stream(["a"], tokens=len)], list[str])
 assert_type(own.can_use_feature("f", 2), Decision)
 assert_type(own.can_use_feature("f", 2), Entitlement)
 assert_type(own.reset_cache(), None)
@@ -44,7 +51,14 @@ async def main() -> None:
     assert_type(await awaiting.settings.retrieve(), EnvironmentSettings)
     assert_type(await awaiting.check(user_id="u", feature_id="f"), Check)
     assert_type(await awaiting.subscriptions.cancel(id="1", at_period_end=True), PackageSubscription)
+    assert_type(await awaiting.consume("u", tokens=2), Consumed)
+    async with awaiting.reserve("u", tokens=2) as hold:
+        assert_type(hold, AsyncHold)
+        assert_type(await hold.release(), Reservation)
 
+kana.consume(tokens=2)  # error: call-arg
+kana.consume("u", tokens=b"2")  # error: arg-type
+kana.reserve("u", tokens=2).__enter__().stream([1], tokens=len)  # error: arg-type
 kana.top_ups.create(user_id="u", feature_id="f", amount=5)  # error: call-arg
 kana.explain(user_id="u", feature_id="f", at="2026")  # error: arg-type
 kana.features.can_use("u", "f")  # error: call-arg

@@ -20,7 +20,19 @@ from graphql import (
 )
 
 from kana.api.admin import read_definitions
-from kana.sdk import UNSET, batch, browser, explanation, features, giving, packages, results, subscriptions, users
+from kana.sdk import (
+    UNSET,
+    batch,
+    browser,
+    consuming,
+    explanation,
+    features,
+    giving,
+    packages,
+    results,
+    subscriptions,
+    users,
+)
 from kana.sdk.results import LOCAL, ON_REQUEST
 from kana.sdk.wire import Field, _camel, _inner, given, reader, selection
 from tests.support.tree import ROOT, text
@@ -32,7 +44,7 @@ CLIENT = build_schema(text(API / "client" / "schema.graphql"))
 ASKED = [
     (schema, item)
     for schema, modules in (
-        (ADMIN, (batch, explanation, features, giving, packages, subscriptions, users)),
+        (ADMIN, (batch, consuming, explanation, features, giving, packages, subscriptions, users)),
         (CLIENT, (browser,)),
     )
     for module in modules

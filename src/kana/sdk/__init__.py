@@ -21,7 +21,8 @@ from kana.sdk.changes import (
     FeatureOverLimit,
     SubscriptionChanges,
 )
-from kana.sdk.errors import NetworkError, OutcomeUnknown, QueueFull, RecorderClosed, UnexpectedAnswer
+from kana.sdk.consuming import Consumed, ConsumedLine, Reservation, ReservationStatus, ReservedLine
+from kana.sdk.errors import NetworkError, OutcomeUnknown, QueueFull, RecorderClosed, UnexpectedAnswer, UsageRefused
 from kana.sdk.explanation import (
     ExplainedGrant,
     Explanation,
@@ -32,6 +33,7 @@ from kana.sdk.explanation import (
     Unlock,
     UnlockWay,
 )
+from kana.sdk.holds import AsyncHold, Hold
 from kana.sdk.packages import Grant
 from kana.sdk.recorder import BackgroundRecorder
 from kana.sdk.results import (
@@ -69,6 +71,7 @@ from kana.sdk.wire import UNSET
 __all__ = [
     "UNSET",
     "Action",
+    "AsyncHold",
     "AsyncKanaAdmin",
     "AsyncKanaUserClient",
     "BackgroundRecorder",
@@ -85,6 +88,8 @@ __all__ = [
     "ChangesTotals",
     "Check",
     "Combine",
+    "Consumed",
+    "ConsumedLine",
     "Consumption",
     "Cost",
     "Decision",
@@ -101,6 +106,7 @@ __all__ = [
     "Given",
     "Grant",
     "GrantSource",
+    "Hold",
     "KanaAdmin",
     "KanaUserClient",
     "NetworkError",
@@ -119,6 +125,9 @@ __all__ = [
     "QueueFull",
     "RecordedUsage",
     "RecorderClosed",
+    "Reservation",
+    "ReservationStatus",
+    "ReservedLine",
     "ResetPeriod",
     "Retry",
     "Rollover",
@@ -137,6 +146,7 @@ __all__ = [
     "Unrecorded",
     "Usage",
     "UsagePeriod",
+    "UsageRefused",
     "User",
     "WhenUnreachable",
 ]

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from datetime import datetime
-from typing import Literal, Self
+from datetime import datetime, timedelta
+from typing import Any, Literal, Self
 
 from kana.errors import Internal, InvalidValue, RateLimited, Unavailable
 from kana.sdk.batch import Unrecorded, log_unrecorded
 from kana.sdk.changes import ManyChanges
+from kana.sdk.consuming import Consumed, Reservations, amounts_of, consume, reserve_input
 from kana.sdk.conversation import Steps
 from kana.sdk.driver import ENDPOINT, AsyncDriver, Connection, SyncDriver
 from kana.sdk.errors import NetworkError
 from kana.sdk.explanation import EXPLAIN, Explanation
 from kana.sdk.features import CAN_USE, Features
 from kana.sdk.giving import Overrides, TopUps
+from kana.sdk.holds import AsyncHold, Hold
 from kana.sdk.operation import Core, D, Group, operation
 from kana.sdk.packages import Packages
 from kana.sdk.recorder import BackgroundRecorder
@@ -40,6 +42,7 @@ class Admin(Group[D]):
         self.subscription_changes = ManyChanges(core, driver)
         self.top_ups = TopUps(core, driver)
         self.overrides = Overrides(core, driver)
+        self.reservations = Reservations(core, driver)
         self.payments = Payments(core, driver)
         self.settings = Settings(core, driver)
 
@@ -94,6 +97,43 @@ class Admin(Group[D]):
             message = f"when_unreachable must be 'allow', 'deny' or 'raise', got {when_unreachable!r}"
             raise InvalidValue(message, field="when_unreachable")
         return self._check(user_id, feature_id, whole(delta, "delta"), when_unreachable, cache_ttl_s)
+
+    @operation
+    def consume(
+        self,
+        user_id: str,
+        units: Mapping[str, Units] | None = None,
+        /,
+        *,
+        idempotency_key: str | None = None,
+        dry_run: bool = False,
+        timestamp: datetime | None = None,
+        metadata: Any = None,
+        **features: Units,
+    ) -> Steps[Consumed]:
+        """Use 1 to 20 features in one decision, all of them or none: ``consume("ada", tokens=2_000, requests=1)``.
+
+        Keywords are ids of features; ``units`` is for ids that are no names of Python, or are those of an option. A
+        refusal is an answer: ``granted=False``, and each of the ``lines`` says why. Retries use the same idempotency
+        key, a new one if none is given, so it counts once. ``dry_run`` decides and writes nothing. ``timestamp`` is
+        when it happened, by default now.
+
+        Raises:
+            UserNotFound, FeatureNotFound: there is no such user or feature.
+            InvalidValue: a value is not allowed; the message names it.
+            IdempotencyKeyReused: the key was used before for other content; nothing was recorded.
+            NetworkError: the server was never reached; nothing was recorded.
+            OutcomeUnknown: it may have been recorded; call again with the exception's idempotency_key.
+        """
+        return consume(
+            self._core,
+            user_id,
+            amounts_of(units, features),
+            idempotency_key=idempotency_key,
+            dry_run=dry_run,
+            timestamp=timestamp,
+            metadata=metadata,
+        )
 
     @operation
     def explain(
@@ -172,6 +212,32 @@ class KanaAdmin(Admin[SyncDriver]):
     ) -> None:
         super().__init__(Core(retry=retry, timeout_s=timeout_s), SyncDriver(_connection(api_key, endpoint)))
 
+    def reserve(
+        self,
+        user_id: str,
+        units: Mapping[str, Units] | None = None,
+        /,
+        *,
+        ttl: timedelta | int | None = None,
+        idempotency_key: str | None = None,
+        metadata: Any = None,
+        **features: Units,
+    ) -> Hold:
+        """Set units aside for a block: ``with kana.reserve("ada", tokens=2_000) as hold: ...; hold.settle(tokens=n)``.
+
+        Leaving the block by an exception lets them go, except what a stream used. Leaving it without a settlement
+        counts what was set aside, and warns. They are let go after ``ttl`` at the latest: a timedelta or whole seconds,
+        1 second to 24 hours, by default 15 minutes. Features are named as in ``consume``.
+
+        Raises, when the block is entered:
+            UsageRefused: they do not fit; nothing is set aside.
+            Conflict: the reservation that was made with this idempotency key is over.
+            UserNotFound, FeatureNotFound, InvalidValue, IdempotencyKeyReused, NetworkError, OutcomeUnknown: as
+                ``consume``.
+        """
+        asked = reserve_input(user_id, amounts_of(units, features), ttl, idempotency_key, metadata)
+        return Hold(self._core, self._driver, asked)
+
     def close(self) -> None:
         """Close the connections that are kept open between calls."""
         self._driver.close()
@@ -201,6 +267,21 @@ class AsyncKanaAdmin(Admin[AsyncDriver]):
         timeout_s: float = 5.0,
     ) -> None:
         super().__init__(Core(retry=retry, timeout_s=timeout_s), AsyncDriver(_connection(api_key, endpoint)))
+
+    def reserve(
+        self,
+        user_id: str,
+        units: Mapping[str, Units] | None = None,
+        /,
+        *,
+        ttl: timedelta | int | None = None,
+        idempotency_key: str | None = None,
+        metadata: Any = None,
+        **features: Units,
+    ) -> AsyncHold:
+        """Set units aside for an ``async with`` block, as ``KanaAdmin.reserve`` does for a ``with`` block."""
+        asked = reserve_input(user_id, amounts_of(units, features), ttl, idempotency_key, metadata)
+        return AsyncHold(self._core, self._driver, asked)
 
     async def aclose(self) -> None:
         """Close the connections that are kept open between calls."""

@@ -6,21 +6,36 @@
     ├── UnexpectedAnswer    an answer that is not Kana's
     ├── QueueFull           the queue of a background recorder is full
     ├── RecorderClosed      a background recorder was closed
+    ├── UsageRefused        what the work needs does not fit, so it does not go on
     └── kana.errors.OutcomeUnknown
         └── OutcomeUnknown  no answer, and something may have been changed
 
-A refusal (a limit reached, no subscription) is an answer, never one of these.
+A refusal (a limit reached, no subscription) is an answer, except where work would go on without it: at the head of a
+``with`` block, and within a stream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from kana import errors
 from kana.errors import KanaError
 
-__all__ = ["NetworkError", "OutcomeUnknown", "QueueFull", "RecorderClosed", "UnexpectedAnswer", "error_of"]
+if TYPE_CHECKING:
+    from kana.sdk.consuming import Consumed, ConsumedLine
+    from kana.sdk.results import Outcome
+
+__all__ = [
+    "NetworkError",
+    "OutcomeUnknown",
+    "QueueFull",
+    "RecorderClosed",
+    "UnexpectedAnswer",
+    "UsageRefused",
+    "error_of",
+]
 
 
 class NetworkError(KanaError):
@@ -71,6 +86,36 @@ class RecorderClosed(KanaError):
 
     code = "RECORDER_CLOSED"
     name = "RecorderClosedError"
+
+
+class UsageRefused(KanaError):
+    """Units could not be set aside, or a stream has reached the limit; ``answer`` says why, for each line.
+
+    ``unsettled`` is what a stream used of each feature beyond what could be recorded.
+    """
+
+    code = "USAGE_REFUSED"
+    name = "UsageRefusedError"
+
+    def __init__(self, answer: Consumed, *, unsettled: Mapping[str, int] = MappingProxyType({})) -> None:
+        super().__init__(answer.reason or answer.outcome)
+        self.answer = answer
+        self.unsettled = dict(unsettled)
+
+    @property
+    def outcome(self) -> Outcome:
+        """That of the first line that does not fit, for programs."""
+        return self.answer.outcome
+
+    @property
+    def reason(self) -> str | None:
+        """Why, for people, with the name of each feature that does not fit."""
+        return self.answer.reason
+
+    @property
+    def lines(self) -> tuple[ConsumedLine, ...]:
+        """What was decided on each line."""
+        return self.answer.lines
 
 
 def _tree(kind: type[KanaError]) -> Iterator[type[KanaError]]:
