@@ -19,6 +19,7 @@ from kana.store.bulk_changes import result_from
 from kana.store.entries import counter_from, entry_from
 from kana.store.log import log_line_from
 from kana.store.merges import load_merged
+from kana.store.reservations import reservation_from
 from kana.store.segment import event_from
 from kana.store.session import Session, Transactions
 from kana.store.unfinished import bounds_of, load_spans
@@ -77,7 +78,7 @@ def _held_by(whose: UserRef) -> Sequence[_Stage]:
     def reads(read: _Stage) -> _Stage:
         return lambda session, _, after, limit: read(session, whose, after, limit)
 
-    return [reads(read) for read in (_read_subscriptions, _read_changes, _read_given, _read_counters, _read_entries)]
+    return [reads(read) for read in _OF_ONE_KEY]
 
 
 def _ref_of(merged: MergedUser) -> UserRef:
@@ -122,6 +123,12 @@ async def _read_given(session: Session, user: UserRef, after: _After, limit: int
     return _from((await load_account(session, user)).given, after, limit)
 
 
+async def _read_reservations(session: Session, user: UserRef, after: _After, limit: int) -> _Page:
+    found = await session.rows("list_reservations", user.bucket, user.key, _number(after) or None, limit)
+    kept = [reservation_from(row) for row in found]
+    return kept, (kept[-1].id,) if len(kept) == limit else None
+
+
 async def _read_counters(session: Session, user: UserRef, after: _After, limit: int) -> _Page:
     account = await load_account(session, user)
     sources = [each.id for each in (*account.subscriptions, *account.given)]
@@ -162,6 +169,10 @@ async def _read_log(session: Session, user: UserRef, after: _After, limit: int) 
         if row[6] not in NOT_USERS and had_id(spans, row[7], from_milliseconds(row[2]))
     ]
     return lines, (rows[-1][0],) if len(rows) == limit else None
+
+
+_OF_ONE_KEY = (_read_subscriptions, _read_changes, _read_given, _read_reservations, _read_counters, _read_entries)
+"""What reads what is stored under one key, in the order of an export."""
 
 
 async def _spans(session: Session, user: UserRef) -> tuple[IdSpan, ...]:

@@ -27,6 +27,7 @@ from kana.api.admin.changes import (
     TotalsView,
     UserPreviewView,
 )
+from kana.api.admin.consuming import ConsumedView, LineView, ReservationView
 from kana.api.admin.explaining import ExplanationView, GivenView, GrantView, NotHeldView
 from kana.api.admin.giving import OverrideView, TopUpView
 from kana.api.admin.ledger import EntryView, PostingView
@@ -39,7 +40,7 @@ from kana.engine.segment.mapping import EventCounts, UnmappedEventName, Unmapped
 from kana.engine.usage.usage import PeriodUsage, Shown
 from kana.engine.users.deletions import DeletedUser
 from kana.engine.users.exports import ExportPage
-from kana.model.allowance import Allowance, Rollover
+from kana.model.allowance import Allowance, Cost, Rollover
 from kana.model.bulk_preview import Excess
 from kana.model.entitlement import Consumption, Decision
 from kana.model.feature import Feature
@@ -47,6 +48,7 @@ from kana.model.insights import Adoption, Outlook, Refusals, TopUser, UsageRow
 from kana.model.key import EnvironmentSettings
 from kana.model.log import LogLine
 from kana.model.package import Package, PackagePrice
+from kana.model.reservation import HeldLine
 from kana.model.segment import MappingRule, PropertyCondition, SegmentEvent
 from kana.model.unlock import Unlock
 from kana.model.user import User
@@ -111,6 +113,11 @@ SOURCES: dict[str, type] = {
     "EnvironmentSettings": EnvironmentSettings,
     "Entry": EntryView,
     "Posting": PostingView,
+    "Consumed": ConsumedView,
+    "ConsumedLine": LineView,
+    "Reservation": ReservationView,
+    "ReservedLine": HeldLine,
+    "Cost": Cost,
     "UsageInsight": UsageRow,
     "FeatureAdoption": Adoption,
     "TopUser": TopUser,

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from kana.engine.users import exports
-from kana.engine.users.exports import PAGE_MAX, document
+from kana.engine.users.exports import PAGE_MAX, document, record_of
 from kana.errors import InvalidValue, UserNotFound
+from kana.model.bulk_change import BulkOutcome, BulkResult
 from kana.model.given import OverrideTerms
+from kana.model.grant import CounterKey
+from kana.model.line import DecisionLine, Line
 from kana.model.segment import Message, MessageType
-from tests.support.world import DAY, NOON, ONE_DAY, TEST, TESTER, World, a_package, a_usage, allows
+from tests.support.world import DAY, NOON, ONE_DAY, TEST, TESTER, World, a_package, a_usage, allows, an_entry
+
+COUNTER = CounterKey(7, 1, "message", None, NOON)
 
 
 @pytest.fixture
@@ -104,6 +110,41 @@ async def test_every_kind_is_told_in_full(shop: World) -> None:
     assert (event["message"], event["type"], event["userId"], event["receivedAt"]) == ('{"é":1}', "page", "ada", noon)
     assert [line["subjectKind"] for line in found["logLine"]] == ["user", "top-up", "override"]
     assert found["logLine"][0]["after"]["name"] == "Ä"
+
+
+async def test_what_is_set_aside_is_told(shop: World) -> None:
+    """The reservation, its entries with what they do to it, and its total beside what is used."""
+    held = await shop.engine.reserving.reserve(TEST, "ada", [Line("message", 3)])
+    assert held.reservation is not None
+    found = await records(shop)
+    [reservation] = found["reservation"]
+    assert reservation == {
+        "id": str(held.reservation.id),
+        "lines": [{"featureId": "message", "units": 3, "settled": 0, "held": 3, "costOf": None}],
+        "createdAt": "2026-03-10T12:00:00.000Z",
+        "endsAt": "2026-03-10T12:15:00.000Z",
+        "closedAs": None,
+        "closedAt": None,
+    }
+    assert found["entry"][-1]["line"] == {
+        "decisionId": str(held.decision_id),
+        "step": "RESERVED",
+        "reservationId": str(held.reservation.id),
+        "costOf": None,
+    }
+    assert {(each["held"], each["used"]) for each in found["counter"]} == {(True, 3), (False, 2)}
+    used = DecisionLine(decision_id=1, size=1)
+    told = record_of(replace(an_entry(1, change=1, counter=COUNTER), line=used))
+    assert told["line"] == {"decisionId": "1", "step": None, "reservationId": None, "costOf": None}
+
+
+def test_what_a_job_did_is_told() -> None:
+    """On the way there and back."""
+    result = BulkResult(
+        change_id=5, number=1, user_id="ada", outcome=BulkOutcome.CHANGED, reason=None, back=None, back_reason=None
+    )
+    told = record_of(result)
+    assert (told["kind"], told["changesId"], told["outcome"]) == ("subscriptionChange", "5", "CHANGED")
 
 
 async def test_usage_of_nobody_s_counter_has_no_consumption(world: World) -> None:

@@ -12,6 +12,7 @@ from kana.model.given import Given
 from kana.model.grant import CounterKey
 from kana.model.log import LogLine
 from kana.model.merge import MergedUser
+from kana.model.reservation import Reservation
 from kana.model.segment import SegmentEvent
 from kana.model.subscription import Subscription
 from kana.model.usage import Entry
@@ -26,7 +27,17 @@ class Total(NamedTuple):
 
 
 Kept: TypeAlias = (
-    User | MergedUser | IdSpan | Subscription | BulkResult | Given | Total | Entry | SegmentEvent | LogLine
+    User
+    | MergedUser
+    | IdSpan
+    | Subscription
+    | BulkResult
+    | Given
+    | Reservation
+    | Total
+    | Entry
+    | SegmentEvent
+    | LogLine
 )
 """One thing that is kept of a user."""
 

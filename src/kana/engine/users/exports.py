@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +13,13 @@ from kana.errors import InvalidValue
 from kana.model.bulk_change import BulkResult
 from kana.model.deletion import IdSpan
 from kana.model.environment import Environment
-from kana.model.given import Given, TopUp
+from kana.model.given import Given, Override, TopUp
 from kana.model.grant import CounterKey
+from kana.model.line import DecisionLine
 from kana.model.log import LogLine
 from kana.model.merge import MergedUser
 from kana.model.page import page_size
+from kana.model.reservation import Reservation
 from kana.model.segment import SegmentEvent
 from kana.model.subscription import Subscription
 from kana.model.text import NUMBER_MAX, metadata, shown
@@ -114,27 +116,7 @@ def _bookmark_in(cursor: str) -> Bookmark:
 
 def record_of(kept: Kept) -> Record:
     """Return one thing that is kept as JSON. Ids that Kana makes are text, as numbers in JSON can be too small."""
-    match kept:
-        case User():
-            return _user(kept)
-        case MergedUser():
-            return {**_user(kept.user), "kind": "mergedUser", "mergedAt": _time(kept.merged_at)}
-        case IdSpan():
-            return {"kind": "id", "id": kept.id, "since": _optional(kept.since), "until": _optional(kept.until)}
-        case Subscription():
-            return _subscription(kept)
-        case BulkResult():
-            return _bulk_result(kept)
-        case Total():
-            return {"kind": "counter", **_counter(kept.counter), "used": kept.used}
-        case Entry():
-            return _entry(kept)
-        case SegmentEvent():
-            return _event(kept)
-        case LogLine():
-            return _line(kept)
-        case _:
-            return _given(kept)
+    return _RECORDS[type(kept)](kept)
 
 
 def _user(user: User) -> Record:
@@ -204,6 +186,28 @@ def _counter(counter: CounterKey) -> Record:
         "featureId": counter.feature_id,
         "resetPeriod": counter.reset_period,
         "periodStart": _time(counter.period_start),
+        "held": counter.is_held,
+    }
+
+
+def _reservation(reservation: Reservation) -> Record:
+    return {
+        "kind": "reservation",
+        "id": str(reservation.id),
+        "lines": [
+            {
+                "featureId": line.feature_id,
+                "units": line.units,
+                "settled": line.settled,
+                "held": line.held,
+                "costOf": line.cost_of,
+            }
+            for line in reservation.lines
+        ],
+        "createdAt": _time(reservation.created_at),
+        "endsAt": _time(reservation.ends_at),
+        "closedAs": reservation.closed_as,
+        "closedAt": _optional(reservation.closed_at),
     }
 
 
@@ -219,6 +223,7 @@ def _entry(entry: Entry) -> Record:
         "reason": entry.reason,
         "change": entry.change,
         "reverses": None if entry.reverses is None else str(entry.reverses),
+        "line": None if entry.line is None else _decision_line(entry.line),
         "postings": [{**_counter(posting.counter), "change": posting.change} for posting in entry.postings],
         "consumption": consumption
         and {
@@ -229,6 +234,15 @@ def _entry(entry: Entry) -> Record:
         "timestamp": _optional(entry.timestamp),
         "metadata": entry.metadata,
         "recordedAt": _time(entry.recorded_at),
+    }
+
+
+def _decision_line(line: DecisionLine) -> Record:
+    return {
+        "decisionId": str(line.decision_id),
+        "step": line.step,
+        "reservationId": None if line.reservation_id is None else str(line.reservation_id),
+        "costOf": line.cost_of,
     }
 
 
@@ -271,3 +285,32 @@ def _time(moment: datetime) -> str:
 
 def _optional(moment: datetime | None) -> str | None:
     return None if moment is None else _time(moment)
+
+
+def _merged(merged: MergedUser) -> Record:
+    return {**_user(merged.user), "kind": "mergedUser", "mergedAt": _time(merged.merged_at)}
+
+
+def _id(span: IdSpan) -> Record:
+    return {"kind": "id", "id": span.id, "since": _optional(span.since), "until": _optional(span.until)}
+
+
+def _total(total: Total) -> Record:
+    return {"kind": "counter", **_counter(total.counter), "used": total.used}
+
+
+_RECORDS: Mapping[type, Callable[[Any], Record]] = {
+    User: _user,
+    MergedUser: _merged,
+    IdSpan: _id,
+    Subscription: _subscription,
+    BulkResult: _bulk_result,
+    TopUp: _given,
+    Override: _given,
+    Reservation: _reservation,
+    Total: _total,
+    Entry: _entry,
+    SegmentEvent: _event,
+    LogLine: _line,
+}
+"""How each kind is told."""
