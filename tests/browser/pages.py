@@ -326,5 +326,8 @@ FORMS: tuple[Form, ...] = (
 OF_A_FILE = ("/users/import", "/users/import/carry-out")
 """Forms with a file, which have a test of their own."""
 
+OF_A_RESERVATION = ("/user/reservation/release", "/user/reservation/settle")
+"""Forms of what an application has set aside, which have a test of their own."""
+
 OF_AN_EVENT = ("/integrations/segment/retry",)
 """Forms of an event that failed, which have a test of their own."""

@@ -216,7 +216,7 @@ def test_the_file_has_everything_and_no_formula(desk: Desk, viewer: Visitor) -> 
     [posting] = json.loads(rows[2]["postings"])
     assert entry.counter is not None
     assert posting == {
-        "sourceId": str(entry.counter.source_id), "carriedOver": False, "resetPeriod": "DAY",
+        "sourceId": str(entry.counter.source_id), "carriedOver": False, "held": False, "resetPeriod": "DAY",
         "periodStart": "2026-03-10T12:00:00+00:00", "change": 4,
     }  # fmt: skip
     used = {name: rows[2][name] for name in ("used", "budget", "overageEnabled", "hasIdempotencyKey", "timestamp")}

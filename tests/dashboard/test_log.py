@@ -45,8 +45,11 @@ _TOLD_IN_TESTS_OF_THEIR_OWN = {
 _NO_CHANGE = {"/login", "/logout", "/logout/everywhere", "/theme", "/users/import"}
 """Forms of one's own request, and the look at a file."""
 
-_IN_THE_LEDGER = {"/user/usage", "/user/entry/reverse", "/integrations/segment/retry"}
-"""Entries like any other: usage and reversals name the colleague and the reason, an event tried again its sender."""
+_IN_THE_LEDGER = {
+    *("/user/usage", "/user/entry/reverse", "/integrations/segment/retry"),
+    *("/user/reservation/release", "/user/reservation/settle"),
+}
+"""Entries like any other: by hand they name the colleague and the reason, an event tried again its sender."""
 
 
 def test_every_form_is_in_the_log_or_says_why_not() -> None:

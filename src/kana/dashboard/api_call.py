@@ -22,6 +22,9 @@ CALLS: Mapping[str, str] = {
     "changeSubscription": "mutation ($userId: String!, $packageId: String!, $when: ChangeTime, $usage: ChangeUsage) {"
     " changeSubscription(userId: $userId, packageId: $packageId, when: $when, usage: $usage) { id status } }",
     "resumeSubscription": "mutation ($id: String!) { resumeSubscription(id: $id) { id status } }",
+    "settleReservation": "mutation ($id: String!, $lines: [LineInput!]!, $idempotencyKey: String) {"
+    " settleReservation(id: $id, lines: $lines, idempotencyKey: $idempotencyKey) { granted reason } }",
+    "releaseReservation": "mutation ($id: String!) { releaseReservation(id: $id) { id status } }",
     "cancelSubscription": "mutation ($id: String!, $atPeriodEnd: Boolean!) {"
     " cancelSubscription(id: $id, atPeriodEnd: $atPeriodEnd) { id status } }",
 }

@@ -13,7 +13,8 @@ from kana.model.usage import Entry
 
 COLUMNS = (
     "id", "timestamp", "recordedAt", "featureId", "action", "delta", "change", "outcome", "reason", "used", "budget",
-    "overageEnabled", "hasIdempotencyKey", "reverses", "metadata", "postings",
+    "overageEnabled", "hasIdempotencyKey", "reverses", "metadata", "postings", "inGrace", "decisionId",
+    "step", "reservationId", "costOf",
 )  # fmt: skip
 """The names of the columns, as in the Admin API's ``Entry`` and its ``Consumption``."""
 
@@ -32,7 +33,7 @@ def written_rows(entries: Iterable[Entry]) -> str:
 
 def _cells(entry: Entry) -> Sequence[object]:
     """Return the cells of a row: numbers as they are, no value as an empty cell."""
-    consumption = entry.consumption
+    consumption, line = entry.consumption, entry.line
     return (
         entry.id,
         entry.occurred_at.isoformat(),
@@ -50,6 +51,12 @@ def _cells(entry: Entry) -> Sequence[object]:
         entry.reverses,
         "" if entry.metadata is None else hidden(json.dumps(entry.metadata, ensure_ascii=False)),
         json.dumps([_posting(posting) for posting in entry.postings]),
+        _yes(entry.in_grace),
+        *(
+            (None,) * 4
+            if line is None
+            else (line.decision_id, line.step, line.reservation_id, hidden(line.cost_of or ""))
+        ),
     )
 
 
@@ -58,6 +65,7 @@ def _posting(posting: Posting) -> dict[str, object]:
     return {
         "sourceId": str(counter.origin_id),
         "carriedOver": counter.is_carried,
+        "held": counter.is_held,
         "resetPeriod": counter.reset_period,
         "periodStart": counter.period_start.isoformat(),
         "change": change,

@@ -25,6 +25,7 @@ from kana.dashboard.pages import (
     user_edit,
     user_giving,
     user_life,
+    user_reservations,
     user_why,
     users_csv,
 )
@@ -46,6 +47,7 @@ ROUTES: tuple[Route, ...] = (
     *user_edit.ROUTES,
     *user_giving.ROUTES,
     *user_life.ROUTES,
+    *user_reservations.ROUTES,
     *user_why.ROUTES,
     *users_csv.ROUTES,
     *insights.ROUTES,

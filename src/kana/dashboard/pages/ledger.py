@@ -22,6 +22,7 @@ from kana.model.feature import Feature
 from kana.model.given import Given
 from kana.model.grant import Posting
 from kana.model.ledger import LOOKED_AT_MAX, LedgerPage
+from kana.model.line import HoldStep
 from kana.model.package import Package
 from kana.model.reversal import is_reversible
 from kana.model.usage import Entry
@@ -35,11 +36,23 @@ _EXPORTED = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerLine:
-    """An entry of the ledger as a page shows it; ``said`` is who recorded it and why, if a colleague did."""
+    """An entry of the ledger as a page shows it; ``said`` is who recorded it and why, if a colleague did.
+
+    ``cost_of`` is the name of the feature that costs these units, or "".
+    """
 
     entry: Entry
     feature: str
     said: str
+    cost_of: str
+
+    @property
+    def reservation_id(self) -> int | None:
+        """The reservation that it is of, if there is one: one that was refused never was."""
+        line = self.entry.line
+        if line is None or (line.step is HoldStep.RESERVED and not self.entry.recorded):
+            return None
+        return line.reservation_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,9 +206,20 @@ def lines_of(entries: Iterable[Entry], catalog: Catalog) -> list[LedgerLine]:
     """Return entries as a page shows them."""
     names = {feature.id: feature.name for feature in catalog.features.values()}
     return [
-        LedgerLine(entry=entry, feature=names.get(entry.feature_id, entry.feature_id), said=_said(entry))
+        LedgerLine(
+            entry=entry,
+            feature=names.get(entry.feature_id, entry.feature_id),
+            said=_said(entry),
+            cost_of=_cost_of(entry, names),
+        )
         for entry in entries
     ]
+
+
+def _cost_of(entry: Entry, names: Mapping[str, str]) -> str:
+    if entry.line is None or entry.line.cost_of is None:
+        return ""
+    return names.get(entry.line.cost_of, entry.line.cost_of)
 
 
 def _said(entry: Entry) -> str:

@@ -17,6 +17,7 @@ from kana.dashboard.outcome_choice import CHOICES
 from kana.dashboard.page_request import PageRequest
 from kana.dashboard.pages.ledger import LINES, Asked, LedgerLine, lines_of
 from kana.dashboard.pages.user_terms import terms_in_words
+from kana.dashboard.reservations import OpenReservations, ReservationForm, api_calls, read_reservations
 from kana.dashboard.route import get
 from kana.engine.usage.usage import PeriodUsage
 from kana.engine.users.profile import FeatureState, Profile, ProfileSubscription
@@ -62,6 +63,7 @@ class UserPage(Context):
     grants: Mapping[str, Sequence[GrantLine]]
     given: Sequence[GivenLine]
     gifts: GiftForms
+    reservations: OpenReservations
     runs_out: Mapping[str, datetime]
     subscriptions: Sequence[ProfileSubscription]
     agreed: Mapping[int, str]
@@ -91,6 +93,7 @@ async def user_page(
     *,
     usage: UsageForm | None = None,
     gifts: GiftForms | None = None,
+    reserved: ReservationForm | None = None,
     errors: dict[str, str] | None = None,
 ) -> UserPage:
     """Return the page of the user that the address names, with the forms as they were sent and their errors."""
@@ -104,12 +107,14 @@ async def user_page(
     published = [each for each in catalog.packages.values() if each.status is PackageStatus.PUBLISHED]
     newest = await request.engine.ledger.search(request.environment, profile.user.id, first=LINES)
     given, now = await read_gifts(request), request.engine.clock()
+    reservations = await read_reservations(request, profile.user.id, catalog, reserved)
     return UserPage(
         user=profile.user,
         states=profile.features,
         grants=grant_lines(profile.features, given, catalog),
         given=given_lines(given, catalog, now=now),
         gifts=gifts or GiftForms(),
+        reservations=reservations,
         runs_out=_runs_out(profile.features, now=now),
         subscriptions=profile.subscriptions,
         agreed={each.subscription.id: terms_in_words(each.subscription) for each in profile.subscriptions},
@@ -122,7 +127,7 @@ async def user_page(
         lines=lines_of(newest.entries, catalog),
         older_url="" if newest.next is None else request.url("/user/ledger", id=profile.user.id, before=newest.next),
         usage=usage,
-        calls=_calls(request, profile, usage),
+        calls=_calls(request, profile, usage) | api_calls(request, reservations),
         errors=errors or {},
     )
 
@@ -150,7 +155,7 @@ async def _chart(request: PageRequest, profile: Profile) -> Chart | None:
     return Chart(feature=feature, periods=periods[::-1], data=json.dumps({"label": feature.name, "points": points}))
 
 
-def _calls(request: PageRequest, profile: Profile, usage: UsageForm) -> Mapping[str, ApiCall]:
+def _calls(request: PageRequest, profile: Profile, usage: UsageForm) -> dict[str, ApiCall]:
     user_id, origin = profile.user.id, request.site.origin
     features = [usage.feature, *(each.feature.id for each in profile.features), *profile.catalog.features, "feature"]
     offered = [each.id for each in profile.catalog.packages.values() if each.status is PackageStatus.PUBLISHED]

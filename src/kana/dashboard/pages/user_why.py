@@ -136,13 +136,14 @@ def _page(
 def _held_line(held: HeldGrant, feature: Feature) -> WhyLine:
     grant = held.grant
     amount = "unlimited" if grant.amount is None else f"{grant.amount:,}"
+    aside = f", {grant.held:,} held" if grant.held else ""
     return WhyLine(
         name=source_in_words(grant.source, held.package),
         said=_said(held.given),
         reason=held.reason,
         starts_at=grant.since,
         ends_at=grant.ends_at,
-        amount=f"{grant.used:,} of {amount}" if feature.is_counted else "",
+        amount=f"{grant.used:,} of {amount}{aside}" if feature.is_counted else "",
     )
 
 
