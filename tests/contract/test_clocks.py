@@ -14,6 +14,7 @@ from kana.engine.ports.users import Subscribed
 from kana.engine.usage.usage import Shown
 from kana.errors import KanaError, SubscriptionRefused
 from kana.model.account import Account
+from kana.model.given import OverrideTerms
 from kana.model.segment import Message, MessageType
 from tests.support.stores import Place
 from tests.support.world import DAY, NOON, ONE_DAY, TEST, TESTER, SetClock, World, a_package, a_usage, allows
@@ -86,6 +87,40 @@ async def test_a_clock_that_steps_back_ends_nothing_before_it_began(world: World
     cancelled = await world.accounts.cancel_subscription(TEST, again.subscription.id, at_period_end=True)
     assert cancelled.subscription.ends_at == NOON + 2 * ONE_DAY
     assert run_backwards(await held(world)) == 0
+
+
+async def test_an_exception_that_is_set_by_a_clock_behind_stands_in_place_of_the_one_before(world: World) -> None:
+    """There is one at a time, the one that was set last, whatever the clock of the machine that set it."""
+    await world.subscribed_user("ada", "basic")
+    world.clock.advance(hours=1)
+    await _allow(world, 3)
+    world.clock.advance(minutes=-10)
+    await _allow(world, 50)
+    world.clock.advance(minutes=20)
+    [first, second] = await world.engine.giving.overrides(TEST, "ada")
+    assert first.given.ends_at == second.given.start
+    decision = await world.usage.check(TEST, "ada", "message")
+    assert decision.consumption is not None
+    assert decision.consumption.budget == 50
+
+
+async def _allow(world: World, limit: int) -> None:
+    await world.engine.giving.set_override(
+        TEST, "ada", "message", OverrideTerms(limit=limit), reason="asked", by=TESTER
+    )
+
+
+async def test_what_has_ended_by_a_clock_ahead_has_ended(world: World) -> None:
+    """By a clock behind, cancelling it changes nothing, and it cannot be resumed."""
+    await world.subscribed_user("ada", "basic")
+    [held] = await world.accounts.subscriptions(TEST)
+    ending = await world.accounts.cancel_subscription(TEST, held.subscription.id, at_period_end=True)
+    world.clock.now = NOON + ONE_DAY
+    await world.accounts.subscribe(TEST, "ada", ["pro"])
+    world.clock.advance(hours=-1)
+    assert await world.accounts.cancel_subscription(TEST, held.subscription.id) == ending
+    with pytest.raises(SubscriptionRefused, match="has ended; subscribe the user again"):
+        await world.accounts.resume_subscription(TEST, held.subscription.id)
 
 
 async def test_without_the_accounts_own_time_it_does(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

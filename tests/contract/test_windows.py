@@ -371,6 +371,21 @@ async def test_an_end_is_taken_back(world: World, ends: str) -> None:
         await world.accounts.resume_subscription(TEST, 1)
 
 
+async def test_an_addons_own_end_is_kept_while_its_base_package_ends_sooner(world: World) -> None:
+    """Once that goes on, the add-on ends with its trial, as was agreed on."""
+    [held] = await world.accounts.subscribe(TEST, "ada", ["basic"])
+    trial = Terms(trial_ends_at=NOON + 40 * ONE_DAY, ends_with_trial=True)
+    await world.accounts.subscribe(TEST, "ada", ["extra"], terms=trial)
+    ending = await world.accounts.cancel_subscription(TEST, held.subscription.id, at_period_end=True)
+
+    async def end() -> datetime | None:
+        return (await world.accounts.subscriptions(TEST))[1].subscription.ends_at
+
+    assert await end() == ending.subscription.ends_at
+    await world.accounts.resume_subscription(TEST, held.subscription.id)
+    assert await end() == NOON + 40 * ONE_DAY
+
+
 @pytest.mark.parametrize("delta", [5, 99])
 async def test_a_user_is_merged_into_counters_that_go_on(world: World, delta: int) -> None:
     """What is moved there is posted where it counts, also beyond the limit, and is told of the package of now."""

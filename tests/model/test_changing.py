@@ -141,8 +141,10 @@ def test_resuming_what_does_not_end_changes_nothing() -> None:
 
 def test_what_cannot_be_resumed() -> None:
     """What has ended, an add-on whose base package ends, and a base package if another one starts later."""
-    with pytest.raises(SubscriptionNotFound, match="Subscription 1 of user 'ada' has already ended"):
+    with pytest.raises(SubscriptionRefused, match="Subscription 1 has ended; subscribe the user again"):
         resumed(replace(BASIC, status=CANCELLED, ends_at=NOW))
+    with pytest.raises(SubscriptionNotFound, match="User 'ada' has no subscription 1"):
+        resumed(EXTRA)
     ending = replace(EXTRA, ends_at=END, ends_with_base=True)
     with pytest.raises(SubscriptionRefused) as raised:
         resumed(TO_END, ending, subscription_id=2)

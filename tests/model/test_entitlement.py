@@ -10,7 +10,7 @@ import pytest
 from kana.model.allowance import Allowance
 from kana.model.counting import Origin
 from kana.model.effective import effective, effective_at
-from kana.model.entitlement import Consumption, Decision, Entitlement, Outcome
+from kana.model.entitlement import Consumption, Decision, Entitlement, Outcome, place_at
 from kana.model.grant import CounterKey
 from kana.model.package import Package
 from kana.model.period import CLOCKS_APART
@@ -29,6 +29,7 @@ from tests.support.world import (
     allows,
     an_account,
     holds,
+    rolls_over,
 )
 
 MESSAGE = a_feature()
@@ -220,6 +221,27 @@ def test_late_usage_is_held_to_the_most_generous_limit_of_its_counter() -> None:
     assert answer(NOON + ONE_DAY, end) == ("basic", 10)
     assert answer(change, change) == ("pro", 100)
     assert answer(end, end) == ("daily", 1000)
+
+
+def test_late_usage_takes_what_was_carried_over_where_its_own_limit_holds() -> None:
+    """Also beside subscriptions that go on with each other; where another one's limit holds, it takes nothing more."""
+    catalog = a_catalog(
+        MESSAGE,
+        a_package("basic", rolls_over(10, most=5, periods=1)),
+        a_package("pro", allows(100)),
+    )
+    change = NOON + 50 * ONE_DAY
+    old = a_subscription(1, "basic", status=SubscriptionStatus.CANCELLED, ends_at=change)
+    new = a_subscription(2, "pro", start=change, origin=Origin(1, NOON))
+
+    def limit(now: datetime) -> int | None:
+        moment = NOON + 40 * ONE_DAY
+        found = effective_at(an_account(old, new), catalog, MESSAGE, moment=moment, now=now)
+        assert found is not None
+        return place_at(found, moment, has_holds=False).standing({}).entitlement.allowance.limit
+
+    assert limit(change - MILLISECOND) == 10 + 5
+    assert limit(change) == 100
 
 
 def test_a_scheduled_start_is_not_a_clock_that_is_ahead() -> None:

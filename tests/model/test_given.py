@@ -42,6 +42,7 @@ CATALOG = a_catalog(
     a_package("free", allows(10), holds("chat")),
     a_package("pro", allows(100)),
     a_package("extra", adds(5), is_addon=True),
+    a_package("for-good", allows(10, None)),
 )
 FREE = a_subscription(1, "free")
 EXTRA = a_subscription(2, "extra")
@@ -85,6 +86,12 @@ def test_top_ups_are_added_up() -> None:
     found = standing(FREE, soon, never, used={1: 4, 8: 1, 9: 2})
     assert sources(found) == [(Source.TOP_UP, 20), (Source.PACKAGE, 10), (Source.TOP_UP, 30)]
     assert consumption(found) == Consumption(7, 60, overage_enabled=False)
+
+
+def test_of_what_never_ends_the_package_is_used_up_first() -> None:
+    """Also where the top-up is older: the same end is the same end."""
+    found = standing(a_subscription(1, "for-good"), a_top_up(8, 20, start=NOON - ONE_DAY))
+    assert sources(found) == [(Source.PACKAGE, 10), (Source.TOP_UP, 20)]
 
 
 def test_a_top_up_holds_without_a_package() -> None:

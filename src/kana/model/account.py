@@ -48,12 +48,14 @@ class Account:
     def time(self, clock: datetime) -> datetime:
         """Return the time for a change of this account: that of the clock, but never before an earlier change.
 
-        Clocks of machines differ and can be set back; even so, no subscription may end before it starts.
+        Clocks of machines differ and can be set back; even so, no subscription may end before it starts, and no
+        override may hold beside one that was set after it.
         The account must include ended subscriptions. A start that was given for later is not a change made then.
         """
         starts = [each.start for each in self.subscriptions if not each.scheduled]
         ends = [each.ends_at for each in self.subscriptions if each.status in ENDED and each.ends_at is not None]
-        return max((clock, *starts, *ends))
+        given = [each.created_at for each in self.given]
+        return max((clock, *starts, *ends, *given))
 
     def unused_ids(self) -> Callable[[], int]:
         """Return a source of ids that nothing of the account has, and that are younger than all it has, to try with."""

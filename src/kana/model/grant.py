@@ -9,7 +9,7 @@ from more than one of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from kana.model.allowance import Allowance
@@ -30,6 +30,9 @@ class Source(Word):
 
 _ORDER = {Source.ROLLOVER: 0, Source.PACKAGE: 1, Source.OVERRIDE: 1, Source.TOP_UP: 2}
 """What is used up first of grants that end together: what is lost then, before what may be carried on."""
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class CounterKey(NamedTuple):
@@ -141,9 +144,8 @@ class Grant:
         return tuple(Posting(counter, -part) for (counter, _), part in zip(totals, parts, strict=True) if part)
 
     @property
-    def _burns(self) -> tuple[bool, datetime, int, datetime, int]:
-        ends_at = self.ends_at
-        return ends_at is None, ends_at or self.since, _ORDER[self.source], self.since, abs(self.counter.source_id)
+    def _burns(self) -> tuple[datetime, int, datetime, int]:
+        return self.ends_at or _NEVER, _ORDER[self.source], self.since, abs(self.counter.source_id)
 
 
 @value_object()

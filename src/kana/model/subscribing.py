@@ -6,13 +6,14 @@ longer than the base packages that it goes with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from kana.errors import Conflict, SubscriptionNotFound, SubscriptionRefused
 from kana.model.account import Account
+from kana.model.addons import adjusted, bases_of, ended, lasting
 from kana.model.carrying import brought_along
 from kana.model.catalog import Catalog
 from kana.model.counting import Origin
@@ -55,9 +56,9 @@ def subscribe(
     for number, package in enumerate(packages):
         if package.is_addon:
             _check_addon(account, catalog, new[number], alongside=new, before=packages[:number], now=now)
-    bases += _bases(account.subscriptions, catalog)
+    everything = (*account.subscriptions, *new)
     return [
-        _with_bases(each, package, bases, now=now) if package.is_addon else each
+        lasting(each, everything, catalog, now=now) if package.is_addon else each
         for each, package in zip(new, packages, strict=True)
     ]
 
@@ -110,14 +111,14 @@ def change_base(
     if when is ChangeTime.NOW:
         _check_addons_go_with(state, catalog, package, account)
     new = replace(_taking_over(old, package, catalog, usage, id=next_id(), start=start, now=now), ends_at=ends_at)
-    changed = [_ended(old, ends_at=start, now=now), *_withdrawn(old, state, catalog, now=now)]
+    changed = [ended(old, ends_at=start, now=now), *_withdrawn(old, state, catalog, now=now)]
     _check_one_base(_with(account, changed), catalog, [new], now=now)
-    return [*changed, *_addons_adjusted(state, [*changed, new], catalog, now=now), new]
+    return [*changed, *adjusted(state, [*changed, new], catalog, now=now), new]
 
 
 def standing_base(account: Account, catalog: Catalog, *, now: datetime) -> Subscription | None:
     """Return the subscription to a base package that has begun and not ended; None if there is none."""
-    return next((each for each in _bases(account.state(now), catalog) if each.has_begun(now)), None)
+    return next((each for each in bases_of(account.state(now), catalog) if each.has_begun(now)), None)
 
 
 def _current_base(account: Account, catalog: Catalog, package: Package, *, now: datetime) -> Subscription:
@@ -185,83 +186,84 @@ def resume(account: Account, catalog: Catalog, subscription_id: int, *, now: dat
     A base package that was scheduled to follow it does not start; add-ons that were to end with it go on.
 
     Raises:
-        SubscriptionNotFound: no subscription of this account that has not ended has the id.
-        SubscriptionRefused: it is an add-on whose base package ends then, or another base package starts later.
+        SubscriptionNotFound: no subscription of this account has the id.
+        SubscriptionRefused: it has ended; it is an add-on whose base package ends then; or another base package
+            starts later.
     """
     state = account.state(now)
-    subscription = _standing(account, state, subscription_id)
+    subscription = _found(account, subscription_id)
+    if subscription not in state:
+        raise SubscriptionRefused(f"Subscription {subscription_id} has ended; subscribe the user again")
     if subscription.ends_at is None:
         return []
-    resumed = replace(subscription, ends_at=None, ends_with_base=False)
+    resumed = replace(subscription, ends_at=None, ends_with_base=False, own_ends_at=None)
     package = catalog.package(subscription.package_id)
     if package.is_addon:
-        return [_resumed_addon(resumed, package, subscription.ends_at, _bases(state, catalog), now=now)]
+        return [_resumed_addon(resumed, state, catalog, ended_at=subscription.ends_at, now=now)]
     changed = [resumed, *_withdrawn(subscription, state, catalog, now=now)]
     others = [each for each in _with(account, changed).subscriptions if each.id != resumed.id]
     _check_one_base(replace(account, subscriptions=tuple(others)), catalog, [resumed], now=now)
-    return [*changed, *_addons_adjusted(state, changed, catalog, now=now)]
+    return [*changed, *adjusted(state, changed, catalog, now=now)]
 
 
 def _resumed_addon(
-    addon: Subscription, package: Package, ended_at: datetime, bases: Sequence[Subscription], *, now: datetime
+    addon: Subscription, state: Sequence[Subscription], catalog: Catalog, *, ended_at: datetime, now: datetime
 ) -> Subscription:
-    lasting = _with_bases(addon, package, bases, now=now)
-    if lasting.ends_at is not None and lasting.ends_at <= ended_at:
-        raise SubscriptionRefused(
-            f"Add-on {package.id!r} ends with its base package at {lasting.ends_at.isoformat()}; resume that one"
-        )
-    return lasting
+    resumed = lasting(addon, state, catalog, now=now)
+    if resumed.ends_at is None or ended_at < resumed.ends_at:
+        return resumed
+    until = resumed.ends_at.isoformat()
+    if any(each.package_id == addon.package_id and each.start == resumed.ends_at for each in state):
+        raise SubscriptionRefused(f"Add-on {addon.package_id!r} is subscribed to again from {until} on")
+    raise SubscriptionRefused(f"Add-on {addon.package_id!r} ends with its base package at {until}; resume that one")
 
 
-def _standing(account: Account, state: Sequence[Subscription], subscription_id: int) -> Subscription:
-    found = next((each for each in state if each.id == subscription_id), None)
+def _found(account: Account, subscription_id: int) -> Subscription:
+    found = next((each for each in account.subscriptions if each.id == subscription_id), None)
     if found is None:
-        raise SubscriptionNotFound(f"Subscription {subscription_id} of user {account.user.id!r} has already ended")
+        raise SubscriptionNotFound(f"User {account.user.id!r} has no subscription {subscription_id}")
     return found
 
 
 def cancel(
     account: Account, catalog: Catalog, subscription_id: int, *, at_period_end: bool, now: datetime
 ) -> list[Subscription]:
-    """Return the subscription, cancelled, and all that cannot continue without it.
+    """Return the subscription, cancelled, and all that cannot continue without it; nothing if it has ended.
 
     With ``at_period_end`` it lasts until its package's longest reset period is over. Cancelling it
     again ends it now; an add-on never outlives its base package. A base package that was scheduled to follow
     it does not start.
 
     Raises:
-        SubscriptionNotFound: no subscription of this account that has not ended has the id.
+        SubscriptionNotFound: no subscription of this account has the id.
         Conflict: there is no period end, because nothing in the package resets.
     """
     state = account.state(now)
-    subscription = _standing(account, state, subscription_id)
+    subscription = _found(account, subscription_id)
+    if subscription not in state:
+        return []
     package = catalog.package(subscription.package_id)
     ends_at = _period_end(subscription, package, now=now) if at_period_end else now
-    changed = [_ended(subscription, ends_at=ends_at, now=now)] if _lasts_beyond(subscription, ends_at) else []
+    changed = _cancelled(subscription, ends_at=ends_at, now=now)
     if package.is_addon:
         return changed
     changed += _withdrawn(subscription, state, catalog, now=now)
-    return [*changed, *_addons_adjusted(state, changed, catalog, now=now)]
+    return [*changed, *adjusted(state, changed, catalog, now=now)]
 
 
 def end_all(account: Account, *, now: datetime) -> list[Subscription]:
     """Return every subscription that has not ended, ended now."""
-    return [_ended(subscription, ends_at=now, now=now) for subscription in account.state(now)]
+    return [ended(subscription, ends_at=now, now=now) for subscription in account.state(now)]
 
 
-def _lasts_beyond(subscription: Subscription, moment: datetime) -> bool:
-    return subscription.ends_at is None or moment < subscription.ends_at
-
-
-def _ended(
-    subscription: Subscription, *, ends_at: datetime, now: datetime, ends_with_base: bool = False
-) -> Subscription:
-    status = SubscriptionStatus.CANCELLED if ends_at <= now else subscription.status
-    return replace(subscription, status=status, ends_at=ends_at, ends_with_base=ends_with_base)
-
-
-def _bases(subscriptions: Sequence[Subscription], catalog: Catalog) -> list[Subscription]:
-    return [each for each in subscriptions if not catalog.package(each.package_id).is_addon]
+def _cancelled(subscription: Subscription, *, ends_at: datetime, now: datetime) -> list[Subscription]:
+    """Return it with this end, unless it ends before; for an add-on that does so with its base, this is noted."""
+    if subscription.ends_at is None or ends_at < subscription.ends_at:
+        return [ended(subscription, ends_at=ends_at, now=now)]
+    own_end = subscription.own_ends_at
+    if subscription.ends_with_base and (own_end is None or ends_at < own_end):
+        return [replace(subscription, own_ends_at=ends_at)]
+    return []
 
 
 def _withdrawn(
@@ -269,55 +271,12 @@ def _withdrawn(
 ) -> list[Subscription]:
     """Return the base package that was scheduled to follow as this one ends, if there is one: it does not start."""
     following = [each for each in state if each.scheduled and each.start == subscription.ends_at]
-    return [_ended(each, ends_at=now, now=now) for each in _bases(following, catalog)]
+    return [ended(each, ends_at=now, now=now) for each in bases_of(following, catalog)]
 
 
 def _with(account: Account, changed: Sequence[Subscription]) -> Account:
     newest = {each.id: each for each in (*account.subscriptions, *changed)}
     return replace(account, subscriptions=tuple(newest.values()))
-
-
-def _addons_adjusted(
-    state: Sequence[Subscription], changed: Sequence[Subscription], catalog: Catalog, *, now: datetime
-) -> Iterator[Subscription]:
-    """Yield the add-ons that end at another time, now that base packages have changed."""
-    newest = {each.id: each for each in (*state, *changed)}
-    bases = _bases(list(newest.values()), catalog)
-    for each in state:
-        package = catalog.package(each.package_id)
-        if package.is_addon:
-            adjusted = _with_bases(each, package, bases, now=now)
-            if adjusted is not each:
-                yield adjusted
-
-
-def _with_bases(addon: Subscription, package: Package, bases: Sequence[Subscription], *, now: datetime) -> Subscription:
-    """Return an add-on that ends as its base packages do, if it does not end before.
-
-    One that could never start is cancelled.
-    """
-    own_end = None if addon.ends_with_base else addon.ends_at
-    until = _lasting(package, bases, start=max(addon.start, now) if addon.stands(now) else addon.start)
-    if until is None or (own_end is not None and own_end <= until):
-        return addon if addon.ends_at == own_end else replace(addon, ends_at=own_end, ends_with_base=False)
-    if addon.ends_at == until:
-        return addon
-    return _ended(addon, ends_at=now if until <= addon.start else until, now=now, ends_with_base=True)
-
-
-def _lasting(addon: Package, bases: Sequence[Subscription], *, start: datetime) -> datetime | None:
-    """Return until when base packages without a gap carry an add-on from a moment on; None is forever.
-
-    Those that follow must be packages that it goes with. The first was asked when the add-on was subscribed to.
-    """
-    until = start
-    for base in sorted(bases, key=lambda each: each.start):
-        goes = until == start or not addon.base_package_ids or base.package_id in addon.base_package_ids
-        if goes and base.overlaps(until, until + _MOMENT):
-            if base.ends_at is None:
-                return None
-            until = base.ends_at
-    return until
 
 
 def _period_end(subscription: Subscription, package: Package, *, now: datetime) -> datetime:
@@ -340,7 +299,7 @@ def _check_one_base(account: Account, catalog: Catalog, new: Sequence[Subscripti
         raise SubscriptionRefused("Cannot subscribe to multiple tiers")
     for wanted in new:
         others = [each for each in account.subscriptions if each.overlaps(wanted.start, wanted.ends_at)]
-        for other in _bases(others, catalog):
+        for other in bases_of(others, catalog):
             raise SubscriptionRefused(f"Cannot subscribe to multiple tiers{_when(other, wanted, now=now)}")
 
 
@@ -364,8 +323,8 @@ def _check_addon(
 ) -> None:
     addon = catalog.package(wanted.package_id)
     start = wanted.start
-    held = _bases([each for each in account.subscriptions if each.overlaps(start, start + _MOMENT)], catalog)
-    bases = {each.package_id for each in (*held, *_bases(alongside, catalog))}
+    held = bases_of([each for each in account.subscriptions if each.overlaps(start, start + _MOMENT)], catalog)
+    bases = {each.package_id for each in (*held, *bases_of(alongside, catalog))}
     if not bases:
         raise SubscriptionRefused("Cannot subscribe to addon. Missing live tier subscription.")
     if addon.base_package_ids and not bases & set(addon.base_package_ids):

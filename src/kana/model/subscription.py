@@ -45,9 +45,10 @@ class Subscription(Counting):
     ``scheduled`` says that it was given a later start, so it gives no access before. Without it a start in the
     future is that of a machine whose clock is ahead, and counts as reached. ``trial_ends_at`` is when a TRIALING
     one becomes ACTIVE; if it ends then, ``ends_at`` is the same. ``anchor`` is what periods are counted from instead
-    of the start. ``ends_with_base`` says that an add-on ends because its base package does. ``origin`` is set
-    if what was used of the package before it counts in it too; ``brought`` names what that package counted over other
-    periods, which counts in the first period of this one.
+    of the start. ``ends_with_base`` says that an add-on ends because its base package does, or as the
+    next subscription to it starts; ``own_ends_at`` is when it would end later without that, if it would. ``origin``
+    is set if what was used of the package before it counts in it too; ``brought`` names what that package counted over
+    other periods, which counts in the first period of this one.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Subscription(Counting):
     start: datetime
     ends_at: datetime | None = None
     ends_with_base: bool = False
+    own_ends_at: datetime | None = None
     scheduled: bool = False
     trial_ends_at: datetime | None = None
     anchor: Anchor | None = None

@@ -32,7 +32,8 @@ def subscription_from(
     bucket: int, user_key: int, number: int, package_id: str, status: str, started_at: int, *terms: Any
 ) -> Subscription:
     """Read the columns of the fragment ``subscription``."""
-    ends_at, ends_with_base, scheduled, trial_ends_at, anchor_at, calendar, counts_as, counted_from, brought = terms
+    ends_at, ends_with_base, own_ends_at, scheduled, trial_ends_at, anchor_at, calendar, *origin = terms
+    counts_as, counted_from, brought = origin
     return Subscription(
         id=number,
         bucket=bucket,
@@ -42,6 +43,7 @@ def subscription_from(
         start=from_milliseconds(started_at),
         ends_at=optional_moment(ends_at),
         ends_with_base=bool(ends_with_base),
+        own_ends_at=optional_moment(own_ends_at),
         scheduled=bool(scheduled),
         trial_ends_at=optional_moment(trial_ends_at),
         anchor=anchor_from(anchor_at, calendar),
@@ -88,6 +90,7 @@ def subscription_row(environment: Environment, subscription: Subscription) -> Ro
         to_milliseconds(subscription.start),
         optional_milliseconds(subscription.ends_at),
         int(subscription.ends_with_base),
+        optional_milliseconds(subscription.own_ends_at),
         int(subscription.scheduled),
         optional_milliseconds(subscription.trial_ends_at),
         None if isinstance(anchor, Calendar) else optional_milliseconds(anchor),

@@ -29,8 +29,8 @@ s.status not in ('CANCELLED', 'INCOMPLETE_EXPIRED')
 ({ever_gave_access(s)} and s.started_at < after and {lasts(s, first)})
 
 -- fragment: subscription(s)
-s.id, s.package_id, s.status, s.started_at, s.ends_at, s.ends_with_base, s.scheduled, s.trial_ends_at,
-    s.anchor_at, s.calendar, s.counts_as, s.counted_from, s.brought
+s.id, s.package_id, s.status, s.started_at, s.ends_at, s.ends_with_base, s.own_ends_at, s.scheduled,
+    s.trial_ends_at, s.anchor_at, s.calendar, s.counts_as, s.counted_from, s.brought
 
 -- fragment: counts_as(s)
 -- Under which subscription's id its usage is counted.
@@ -42,12 +42,13 @@ coalesce(s.counted_from, s.started_at), s.anchor_at, s.calendar
 
 -- name: put_subscription
 insert into subscriptions (
-    bucket, user_key, id, environment, package_id, status, started_at, ends_at, ends_with_base, scheduled,
-    trial_ends_at, anchor_at, calendar, counts_as, counted_from, brought
+    bucket, user_key, id, environment, package_id, status, started_at, ends_at, ends_with_base, own_ends_at,
+    scheduled, trial_ends_at, anchor_at, calendar, counts_as, counted_from, brought
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 on conflict (bucket, user_key, id) do update set
-    status = excluded.status, ends_at = excluded.ends_at, ends_with_base = excluded.ends_with_base;
+    status = excluded.status, ends_at = excluded.ends_at, ends_with_base = excluded.ends_with_base,
+    own_ends_at = excluded.own_ends_at;
 
 -- name: load_subscription
 select u.id, s.bucket, s.user_key, {subscription(s)}
