@@ -49,9 +49,10 @@ test: test-setup ## Install what tests need and run them (TESTS='tests/model -k 
 	@test -n "$(TESTS)" || scripts/core-coverage -q $(PYTEST_ARGS)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(or $(TESTS),-m 'not quiet' --ignore=tests/model --ignore=tests/engine)
 
-test-deep: test-setup ## Run the tests that compare times, one after the other, on a machine that does nothing else, and 10,000 histories
+test-deep: test-setup ## Run the tests that compare times, one after the other, on a machine that does nothing else, and many more random histories
 	@$(BIN)/python -m pytest -m quiet tests
 	@KANA_TEST_HISTORIES=10000 $(BIN)/python -m pytest tests/engine/usage/test_explaining_histories.py
+	@KANA_TEST_DEEP=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/reliability/test_state_machine.py
 
 coverage: test-setup ## Prove that the tests of the core take every branch of it
 	@scripts/core-coverage $(PYTEST_ARGS)

@@ -10,21 +10,15 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any
 
-from dateutil.relativedelta import relativedelta
+from tests.reliability.periods import Anchor, period
 
-STEPS = {
-    "HOUR": relativedelta(hours=1),
-    "DAY": relativedelta(days=1),
-    "WEEK": relativedelta(weeks=1),
-    "MONTH": relativedelta(months=1),
-    "QUARTER": relativedelta(months=3),
-    "YEAR": relativedelta(years=1),
-}
-"""The shorter first."""
-DAYS_MOST = {"HOUR": 1 / 24, "DAY": 1, "WEEK": 7, "MONTH": 31, "QUARTER": 92, "YEAR": 366}
 TOTAL_MAX = 2**53 - 1
 CLOCKS_APART = timedelta(minutes=5)
 NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+Place = tuple[int, str, str | None, datetime]
+"""What one number counts: of whom, of which feature, over which periods, and since when."""
 
 
 class Refused(Exception):
@@ -37,19 +31,64 @@ class Refused(Exception):
 
 @dataclass
 class Held:
-    """A subscription."""
+    """A subscription. ``own_end`` is when it ends whatever others do; ``carries`` is whose totals it goes on with.
+
+    ``brought`` are those of them over other periods, which count in the period that it begins in.
+    """
 
     number: int
     package: str
     start: datetime
     ends: datetime | None = None
     over: bool = False
+    own_end: datetime | None = None
+    scheduled: bool = False
+    trial: datetime | None = None
+    anchor: Anchor = None
+    carries: Held | None = None
+    brought: list[Place] = field(default_factory=list)
+
+    @property
+    def counts_as(self) -> int:
+        return self.carries.counts_as if self.carries else self.number
+
+    @property
+    def counted_from(self) -> datetime:
+        return self.carries.counted_from if self.carries else self.start
+
+    def period(self, reset: str | None, moment: datetime) -> tuple[datetime, datetime | None]:
+        return period(self.counted_from, reset, max(moment, self.counted_from), self.anchor)
+
+    def place(self, feature: str, reset: str | None, moment: datetime) -> Place:
+        return (self.counts_as, feature, reset, self.period(reset, moment)[0])
+
+    def counting_in(self, place: Place) -> list[Place]:
+        """What counts in with one of its numbers."""
+        _, feature, reset, start = place
+        first = start == self.period(reset, self.start)[0]
+        return [each for each in self.brought if first and each[1] == feature and each != place]
 
     def stands(self, now: datetime) -> bool:
         return not self.over and not (self.ends and self.ends <= now)
 
+    def begun(self, now: datetime) -> bool:
+        return not self.scheduled or self.start <= now
+
+    def gives(self, now: datetime) -> bool:
+        return self.stands(now) and self.begun(now)
+
     def held(self, moment: datetime) -> bool:
         return self.start <= moment and (self.ends is None or moment < self.ends)
+
+    def meets(self, start: datetime, ends: datetime | None) -> bool:
+        return max(start, self.start) < min(ends or NEVER, self.ends or NEVER)
+
+    def status(self, now: datetime) -> str:
+        if not self.stands(now):
+            return "CANCELLED"
+        if not self.begun(now):
+            return "SCHEDULED"
+        return "TRIALING" if self.trial and now < self.trial else "ACTIVE"
 
 
 @dataclass
@@ -62,9 +101,17 @@ class Given:
     start: datetime
     ends: datetime | None
     limit: float
+    made: datetime
     overage: bool = False
     reset: str | None = None
     denied: bool = False
+
+    @property
+    def counts_as(self) -> int:
+        return self.number
+
+    def period(self, reset: str | None, moment: datetime) -> tuple[datetime, datetime | None]:
+        return period(self.start, reset, max(moment, self.start))
 
     def held(self, moment: datetime) -> bool:
         return self.start <= moment and (self.ends is None or moment < self.ends)
@@ -74,13 +121,14 @@ class Given:
 class Pot:
     """Units that one number counts; a limit of infinity is none. Of two that end together the lower rank goes first."""
 
-    place: tuple[int, str, str | None, datetime]
+    place: Place
     rank: int
     since: datetime
     ends: datetime
     limit: float
     overage: bool = False
     grace: int = 0
+    others: list[Place] = field(default_factory=list)
 
 
 @dataclass
@@ -96,9 +144,11 @@ class Allowed:
     grace: int = 0
     until: datetime | None = None
     denied: bool = False
+    replaces: bool = False
 
     def period(self, moment: datetime) -> tuple[datetime, datetime | None]:
-        return period(self.held.start, self.reset, max(moment, self.held.start))
+        found: tuple[datetime, datetime | None] = self.held.period(self.reset, moment)
+        return found
 
     def ends(self, moment: datetime) -> datetime:
         """When what is left of it is lost."""
@@ -106,9 +156,10 @@ class Allowed:
 
     def pot(self, feature: str, moment: datetime) -> Pot:
         start = self.period(moment)[0]
-        place = (self.held.number, feature, self.reset, start)
+        place = (self.held.counts_as, feature, self.reset, start)
+        others = self.held.counting_in(place) if isinstance(self.held, Held) and not self.replaces else []
         grace = 0 if self.limit == inf else int(self.limit) * self.grace // 100
-        return Pot(place, self.rank, start, self.ends(moment), self.limit, self.overage, grace)
+        return Pot(place, self.rank, start, self.ends(moment), self.limit, self.overage, grace, others)
 
 
 @dataclass
@@ -119,9 +170,9 @@ class Accounts:
     packages: dict[str, dict[str, Any]] = field(default_factory=dict)
     users: dict[str, list[Held]] = field(default_factory=dict)
     given: dict[int, list[Given]] = field(default_factory=dict)
-    lines: list[dict[tuple[int, str, str | None, datetime], int]] = field(default_factory=list)
+    lines: list[dict[Place, int]] = field(default_factory=list)
     reversed: dict[int, int] = field(default_factory=dict)
-    used: dict[tuple[int, str, str | None, datetime], int] = field(default_factory=dict)
+    used: dict[Place, int] = field(default_factory=dict)
     answers: dict[tuple[int, str], tuple[Any, Any]] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
     people: int = 0
@@ -130,7 +181,9 @@ class Accounts:
 
     # --- catalogue
 
-    def create_package(self, name: str, *, addon: bool, bases: list[str], features: dict[str, Any]) -> None:
+    def create_package(
+        self, name: str, *, addon: bool, bases: list[str], features: dict[str, Any], trial_days: int | None
+    ) -> None:
         if name in self.packages:
             raise Refused("Conflict")
         for base in bases:
@@ -138,7 +191,9 @@ class Accounts:
                 raise Refused("PackageNotFound")
             if self.packages[base]["addon"]:
                 raise Refused("InvalidValue")
-        self.packages[name] = {"status": "DRAFT", "addon": addon, "bases": bases, "features": dict(features)}
+        self.packages[name] = {
+            "status": "DRAFT", "addon": addon, "bases": bases, "features": dict(features), "trial_days": trial_days
+        }  # fmt: skip
 
     def move_package(self, name: str, *, to: str) -> None:
         package = self.package(name)
@@ -157,7 +212,7 @@ class Accounts:
             raise Refused("PackageNotFound")
         return self.packages[name]
 
-    # --- users and subscriptions
+    # --- users
 
     def create_user(self, name: str) -> None:
         if name in self.users:
@@ -183,69 +238,10 @@ class Accounts:
 
         Changes are made at this time, and what is over is shown as of it.
         """
-        done = [held.start for held in self.user(user)] + [held.ends for held in self.user(user) if held.over]
-        return max(clock, *[moment for moment in done if moment]) if any(done) else clock
-
-    def subscribe(self, user: str, names: list[str], now: datetime) -> list[Held]:
-        now = self.time(user, now)
-        mine = [held for held in self.user(user) if held.stands(now)]
-        if not names or any(self.packages.get(name, {}).get("status") != "PUBLISHED" for name in names):
-            raise Refused("SubscriptionRefused")
-        bases = [held.package for held in mine if not self.packages[held.package]["addon"]]
-        bases += [name for name in names if not self.packages[name]["addon"]]
-        addons = [held.package for held in mine if self.packages[held.package]["addon"]]
-        if len(bases) > 1:
-            raise Refused("SubscriptionRefused")
-        for name in names:
-            if self.packages[name]["addon"]:
-                tied = self.packages[name]["bases"]
-                if not bases or (tied and bases[0] not in tied) or name in addons:
-                    raise Refused("SubscriptionRefused")
-                addons.append(name)
-        ends = next((held.ends for held in mine if not self.packages[held.package]["addon"]), None)
-        return [self._new(user, name, now, ends) for name in names]
-
-    def _new(self, user: str, package: str, now: datetime, ends: datetime | None = None) -> Held:
-        self.subscriptions += 1
-        held = Held(self.subscriptions, package, now, ends)
-        self.users[user].append(held)
-        return held
-
-    def change_base(self, user: str, name: str, now: datetime) -> Held:
-        now = self.time(user, now)
-        mine = [held for held in self.user(user) if held.stands(now)]
-        package = self.packages.get(name)
-        if package is None or package["status"] != "PUBLISHED" or package["addon"]:
-            raise Refused("SubscriptionRefused")
-        old = [held for held in mine if not self.packages[held.package]["addon"]]
-        left_behind = [
-            h for h in mine if self.packages[h.package]["bases"] and name not in self.packages[h.package]["bases"]
-        ]
-        if not old or old[0].package == name or left_behind:
-            raise Refused("SubscriptionRefused")
-        old[0].ends, old[0].over = now, True
-        return self._new(user, name, now)
-
-    def cancel(self, user: str, number: int, now: datetime, *, at_period_end: bool) -> None:
-        held = self.users[user][number]
-        if not held.stands(now):
-            return
-        now = self.time(user, now)
-        if not held.stands(now):
-            return
-        ends = now
-        if at_period_end:
-            resets = {reset for _, _, reset, *_ in self.packages[held.package]["features"].values()}
-            longest = next((reset for reset in reversed(STEPS) if reset in resets), None)
-            if longest is None:
-                raise Refused("Conflict")
-            ends = period(held.start, longest, max(now, held.start))[1] or now
-        ending = [held]
-        if not self.packages[held.package]["addon"]:
-            ending += [h for h in self.users[user] if h.stands(now) and self.packages[h.package]["addon"]]
-        for each in ending:
-            if each.ends is None or each.ends > ends:
-                each.ends, each.over = ends, ends <= now
+        done = [held.start for held in self.user(user) if not held.scheduled]
+        done += [held.ends for held in self.user(user) if held.over and held.ends]
+        done += [given.made for given in self.given.get(self.names[user], [])]
+        return max([clock, *done])
 
     # --- what is given to one user
 
@@ -258,7 +254,7 @@ class Accounts:
         start = starts or now
         if feature in self.binary or amount < 1 or (ends is not None and ends <= max(start, now)):
             raise Refused("InvalidValue")
-        return self._give(user, Given(self._number(), feature, False, start, ends, amount))
+        return self._give(user, Given(self._number(), feature, False, start, ends, amount, now))
 
     def override(
         self, user: str, feature: str, limit: int | None, *, overage: bool, denied: bool, ends: datetime | None,
@@ -270,7 +266,7 @@ class Accounts:
         units = limit is not None or overage
         if (units and (denied or feature in self.binary)) or (ends is not None and ends <= now):
             raise Refused("InvalidValue")
-        packages = self._packages([held for held in self.users[user] if held.stands(now)], feature)
+        packages = self._packages([held for held in self.users[user] if held.gives(now)], feature)
         reset = packages[0].reset if packages else None
         amount = 0.0 if denied else inf if limit is None else limit
         terms = (amount, overage, reset, denied, ends)
@@ -279,7 +275,7 @@ class Accounts:
                 if (each.limit, each.overage, each.reset, each.denied, each.ends) == terms:
                     return each
                 each.ends = now
-        return self._give(user, Given(self._number(), feature, True, now, ends, amount, overage, reset, denied))
+        return self._give(user, Given(self._number(), feature, True, now, ends, amount, now, overage, reset, denied))
 
     def end(self, user: str, which: int, now: datetime) -> Given | None:
         now = self.time(user, now)
@@ -299,14 +295,18 @@ class Accounts:
         self.subscriptions += 1
         return self.subscriptions
 
-    def _packages(self, mine: list[Held], feature: str) -> list[Allowed]:
-        """What answers, and then what adds to it: the best of those that do not add, or else of those that do."""
+    def _packages(self, mine: list[Held], feature: str, terms: dict[int, Any] | None = None) -> list[Allowed]:
+        """What answers, and then what adds to it: the best of those that do not add, or else of those that do.
+
+        ``terms`` are in place of what the packages say.
+        """
         highest: list[tuple[Any, Allowed]] = []
         adding: list[tuple[Any, Allowed]] = []
         for held in mine:
             package = self.packages[held.package]
             if feature in package["features"]:
-                limit, overage, reset, adds, rollover, grace = package["features"][feature]
+                says = terms[held.number] if terms else package["features"][feature]
+                limit, overage, reset, adds, rollover, grace = says
                 limit = inf if limit is None else limit
                 rank = (-limit, not overage, package["addon"], held.number)
                 allowed = Allowed(held, limit, overage, reset, rollover=rollover, grace=grace)
@@ -317,14 +317,3 @@ class Accounts:
     def _check_feature(self, feature: str) -> None:
         if feature not in {"message", "chat"}:
             raise Refused("FeatureNotFound")
-
-
-def period(anchor: datetime, reset: str | None, moment: datetime) -> tuple[datetime, datetime | None]:
-    """The period that holds the moment, found by walking from the anchor."""
-    if reset is None:
-        return anchor, None
-    step = STEPS[reset]
-    number = max((moment - anchor) // timedelta(days=DAYS_MOST[reset]) - 1, 0)
-    while anchor + step * (number + 1) <= moment:
-        number += 1
-    return anchor + step * number, anchor + step * (number + 1)

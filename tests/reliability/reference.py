@@ -6,42 +6,59 @@ Nothing of ``kana`` is imported. Usage is one dictionary. It is slow, keeps ever
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import inf
 from typing import Any
 
-from tests.reliability.accounts import (
-    CLOCKS_APART,
-    DAYS_MOST,
-    NEVER,
-    TOTAL_MAX,
-    Accounts,
-    Allowed,
-    Held,
-    Pot,
-    Refused,
-    period,
-)
+from tests.reliability.accounts import CLOCKS_APART, NEVER, TOTAL_MAX, Allowed, Held, Pot, Refused
+from tests.reliability.periods import MILLISECOND
+from tests.reliability.subscribing import Subscribing
 
 
 @dataclass
-class Reference(Accounts):
+class Reference(Subscribing):
     """What Kana should decide and show."""
 
     def _holding(self, user: str, feature: str, now: datetime) -> list[Allowed]:
-        return self._allowed(user, [held for held in self.users[user] if held.stands(now)], feature, now)
+        packages = self._packages([held for held in self.users[user] if held.gives(now)], feature)
+        return self._allowed(user, packages, feature, now)
 
-    def _holding_at(self, user: str, feature: str, at: datetime) -> list[Allowed]:
-        """What held then; else what began first within five minutes, and with it what began with it."""
-        found = [held for held in self.users[user] if held.held(at)]
-        for later in sorted({held.start for held in self.users[user] if at < held.start <= at + CLOCKS_APART}):
+    def _holding_at(self, user: str, feature: str, at: datetime, now: datetime) -> list[Allowed]:
+        """What held then; else what began first within five minutes, and with it what began with it.
+
+        What was given a later start begins exactly then.
+        """
+        mine = self.users[user]
+        found = [held for held in mine if held.held(at)]
+        near = [held for held in mine if not held.scheduled and at < held.start <= at + CLOCKS_APART]
+        for later in sorted({held.start for held in near}):
             if not self._packages(found, feature):
-                found = [h for h in self.users[user] if h.start == later and h.held(later)]
-        return self._allowed(user, found, feature, at)
+                found = [held for held in near if held.start == later and held.held(later)]
+        shared = {held.number: self._shared(held, mine, feature, at, now) for held in found}
+        return self._allowed(user, self._packages(found, feature, shared), feature, at)
 
-    def _allowed(self, user: str, mine: list[Held], feature: str, moment: datetime) -> list[Allowed]:
+    def _shared(self, held: Held, mine: list[Held], feature: str, at: datetime, now: datetime) -> Any:
+        """The most generous limit of all that count in the same total by now, because it is what all of them allowed.
+
+        What an earlier period left is only known of one that is held to its own limit.
+        """
+        own = self.packages[held.package]["features"].get(feature)
+        if own is None:
+            return None
+        start, end = held.period(own[2], at)
+        best = own
+        for each in mine:
+            other = self.packages[each.package]["features"].get(feature)
+            if (
+                other and (each.counts_as, other[2]) == (held.counts_as, own[2]) and each.held(each.start)
+                and each.start <= now and each.meets(start, end)
+            ):  # fmt: skip
+                best = max(best, other, key=lambda terms: (inf if terms[0] is None else terms[0], terms[1]))
+        limit, overage, reset, _, _, grace = best
+        return (limit, overage, reset, own[3], own[4] if best == own else None, grace)
+
+    def _allowed(self, user: str, packages: list[Allowed], feature: str, moment: datetime) -> list[Allowed]:
         """What answers, and then what is added: packages that add, and top-ups. An override replaces what does not."""
-        packages = self._packages(mine, feature)
         given = [g for g in self.given.get(self.names[user], []) if g.feature == feature and g.held(moment)]
         top_ups = [Allowed(each, each.limit, rank=2) for each in given if not each.override]
         for each in given:
@@ -50,7 +67,8 @@ class Reference(Accounts):
                 packages = [one for one in packages if self._adds(one, feature)]
                 if not (each.denied and (packages or top_ups)):
                     held = highest[0].held if highest else each
-                    new = Allowed(held, each.limit, each.overage, each.reset, until=each.ends, denied=each.denied)
+                    new = Allowed(held, each.limit, each.overage, each.reset, until=each.ends, denied=each.denied,
+                                  replaces=True)  # fmt: skip
                     packages.insert(0, new)
         return packages + top_ups
 
@@ -70,19 +88,20 @@ class Reference(Accounts):
         pots: list[Pot] = []
         starts = [allowed.period(moment)[0]]
         while len(starts) <= periods and starts[0] > allowed.held.start:
-            starts.insert(0, period(allowed.held.start, allowed.reset, starts[0] - timedelta(milliseconds=1))[0])
+            starts.insert(0, allowed.period(starts[0] - MILLISECOND)[0])
         room = most
         for start in starts[:-1]:
-            place = (allowed.held.number, feature, allowed.reset, start)
-            mine = (-allowed.held.number, *place[1:])
+            place = (allowed.held.counts_as, feature, allowed.reset, start)
+            mine = (-allowed.held.counts_as, *place[1:])
             used = self.used.get(mine, 0)
-            rest = min(most, max(0, int(allowed.limit) - self.used.get(place, 0)))
+            spent = sum(self.used.get(each, 0) for each in (place, *allowed.held.counting_in(place)))
+            rest = min(most, max(0, int(allowed.limit) - spent))
             limit = min(rest, used + room)
             room -= max(0, limit - used)
             ends: datetime | None = start
             for _ in range(periods + 1):
-                ends = period(allowed.held.start, allowed.reset, ends)[1] if ends else None
-            since = period(allowed.held.start, allowed.reset, start)[1] or start
+                ends = allowed.period(ends)[1] if ends else None
+            since = allowed.period(start)[1] or start
             if limit or used:
                 pots.append(Pot(mine, 0, since, min(ends or NEVER, allowed.held.ends or NEVER), limit))
         return pots
@@ -102,10 +121,10 @@ class Reference(Accounts):
                 raise Refused("IdempotencyKeyReused")
             return (*answer, "duplicate")
         if at is not None:
-            begun = [held.start for held in self.users[user] if held.held(held.start)]
+            begun = [held.start for held in self.users[user] if held.held(held.start) and held.begun(now)]
             if at > now + CLOCKS_APART or (begun and at < min(begun) - CLOCKS_APART):
                 raise Refused("InvalidValue")
-        found = self._holding(user, feature, now) if at is None else self._holding_at(user, feature, at)
+        found = self._holding(user, feature, now) if at is None else self._holding_at(user, feature, at, now)
         answer = self._decide(found, feature, delta, action, at or now)
         self.entries += 1
         if key:
@@ -117,7 +136,7 @@ class Reference(Accounts):
         if not found:
             return ("NO_SUBSCRIPTION", 0, None)
         pots = self._pots(found, feature, moment)
-        before = sum(self.used.get(pot.place, 0) for pot in pots)
+        before = sum(map(self._used, pots))
         after = delta if action == "SET" else before + delta
         outcome = "RECORDED"
         if not (after >= 0 and (after <= before or after <= TOTAL_MAX) and self._fits(pots, after - before)):
@@ -140,7 +159,7 @@ class Reference(Accounts):
         """Whether it goes into what is left of each, and their grace; what is beyond one takes nothing from others."""
         if change <= 0 or any(pot.overage for pot in pots):
             return True
-        return change <= sum(max(0, pot.limit + pot.grace - self.used.get(pot.place, 0)) for pot in pots)
+        return change <= sum(max(0, pot.limit + pot.grace - self._used(pot)) for pot in pots)
 
     def _shown(self, used: int, pots: list[Pot]) -> tuple[Any, ...]:
         limit = sum(pot.limit for pot in pots)
@@ -156,7 +175,7 @@ class Reference(Accounts):
         Back the other way round, what is beyond first.
         """
         in_order = sorted(pots, key=lambda pot: (pot.ends, pot.rank, pot.since, abs(pot.place[0])))
-        if change == 0 or len(pots) == 1:
+        if change == 0 or (len(pots) == 1 and not pots[0].others):
             self._move(pots[0].place, change, at_least_there=True)
             return
         left = change
@@ -165,14 +184,24 @@ class Reference(Accounts):
             for pot in in_order:
                 most = pot.limit + (pot.grace if grace and not overage else 0)
                 if left > 0:
-                    left -= self._move(pot.place, max(0, min(left, most - self.used.get(pot.place, 0))))
+                    left -= self._move(pot.place, max(0, min(left, most - self._used(pot))))
         for beyond in (True, False):
             for pot in in_order[::-1]:
-                there = self.used.get(pot.place, 0) - (pot.limit if beyond else 0)
+                there = self._used(pot) - (pot.limit if beyond else 0)
                 if left < 0 and there > 0:
-                    left += self._move(pot.place, -min(-left, int(there)))
+                    left += self._give_back(pot, min(-left, int(there)))
         if left:
             self._move((overage or pots[0]).place, left)
+
+    def _used(self, pot: Pot) -> int:
+        return sum(self.used.get(each, 0) for each in (pot.place, *pot.others))
+
+    def _give_back(self, pot: Pot, units: int) -> int:
+        """Its own first, and then what counts in with it."""
+        rest = units
+        for place in (pot.place, *pot.others):
+            rest -= self._move(place, -max(0, min(rest, self.used.get(place, 0))))
+        return units
 
     def _move(self, place: Any, part: float, *, at_least_there: bool = False) -> int:
         """Move one counter; return by how much, whichever way. One that never moved is not there."""
@@ -186,7 +215,7 @@ class Reference(Accounts):
         if line in self.reversed:
             return ("RECORDED", self.reversed[line], "duplicate")
         moved = {place: part for place, part in self.lines[line].items() if part}
-        if not moved or line in self.reversed.values() or self.lines[line].get("reverses"):  # type: ignore[call-overload]
+        if not moved or self.lines[line].get("reverses"):  # type: ignore[call-overload]
             raise Refused("InvalidValue")
         self.entries += 1
         self.lines.append({"reverses": 1})  # type: ignore[dict-item]
@@ -200,6 +229,15 @@ class Reference(Accounts):
         self.reversed[line] = change
         return ("RECORDED", change, "first")
 
+    def left(self, user: str, feature: str, now: datetime, *, grace: bool) -> float:
+        """How much may still be used, without the grace or with it; infinity where nothing prevents more."""
+        if user not in self.users:
+            return 0
+        pots = self._pots(self._holding(user, feature, now), feature, now)
+        if any(pot.overage for pot in pots):
+            return inf
+        return sum(max(0, pot.limit + pot.grace * grace - self._used(pot)) for pot in pots)
+
     def check(self, user: str, feature: str, delta: int, now: datetime) -> tuple[Any, ...]:
         if delta < 1:
             raise Refused("InvalidValue")
@@ -209,7 +247,7 @@ class Reference(Accounts):
         if not found:
             return (False, None)
         pots = self._pots(found, feature, now)
-        used = sum(self.used.get(pot.place, 0) for pot in pots)
+        used = sum(map(self._used, pots))
         access = used + delta <= TOTAL_MAX and self._fits(pots, delta)
         return (access, None if feature in self.binary else self._shown(used, pots))
 
@@ -220,36 +258,42 @@ class Reference(Accounts):
             return (None, [])
         now = self.time(user, now)
         found = self._holding(user, feature, now)
-        finished: list[tuple[Any, ...]] = []
+        answering, running = found[0].held if found else None, set()
+        finished: dict[Any, tuple[Any, ...]] = {}
         for held in self.users[user]:
-            if feature in self.packages[held.package]["features"]:
-                answers = bool(found) and found[0].held is held
-                finished += self._finished(held, feature, past, now, answers=answers)
-        finished.sort(key=lambda line: line[0], reverse=True)
+            terms = self.packages[held.package]["features"].get(feature)
+            if terms and not (held.scheduled and held.ends and held.ends <= held.start):
+                limit, overage, reset, *_ = terms
+                for start, shown in self._finished(held, reset, past, now, answers=held is answering):
+                    place = (held.counts_as, feature, reset, start)
+                    used = self.used.get(place)
+                    if held is answering or used is not None:
+                        finished[place] = (*shown, used or 0, limit, overage)
+                if held.gives(now):
+                    running.add((held.counts_as, feature, reset, held.period(reset, now)[0]))
+        lines = [line for place, line in finished.items() if place not in running]
+        lines.sort(key=lambda line: line[0], reverse=True)
         current = None
         if found:
             start, end = found[0].period(now)
             pots = self._pots(found, feature, now)
-            used = sum(self.used.get(pot.place, 0) for pot in pots)
+            used = sum(map(self._used, pots))
             current = (start, end, *self._shown(used, pots))
-        return (current, finished[:past])
+        return (current, lines[:past])
 
-    def _finished(self, held: Held, feature: str, past: int, now: datetime, *, answers: bool) -> list[tuple[Any, ...]]:
-        limit, overage, reset, *_ = self.packages[held.package]["features"][feature]
-        last = min(held.ends, now) if held.ends else now
-        ended = held.ends is not None and held.ends <= now
-        lines: list[tuple[Any, ...]] = []
-        long_ago = timedelta() if reset is None else (past + 2) * timedelta(days=DAYS_MOST[reset])
-        start, end = period(held.start, reset, max(held.start, last - long_ago))
-        while start < last and (ended or (end is not None and end <= last)):
-            used = self.used.get((held.number, feature, reset, start))
-            lines.append((start, min(end, last) if end else last, used, limit, overage))
-            if end is None:
-                break
-            start, end = period(held.start, reset, end)
-        newest = lines[::-1][:past]
+    def _finished(self, held: Held, reset: str | None, past: int, now: datetime, *, answers: bool) -> list[Any]:
+        """When its periods began as they are counted, and from when until when they are shown."""
+        found: list[Any] = []
         if held.ends and not answers:  # What was counted after it: told to happen ahead, or from a clock that is.
-            start, _ = period(held.start, reset, max(held.start, held.ends + CLOCKS_APART))
+            start, _ = held.period(reset, held.ends + CLOCKS_APART)
             if start >= held.ends:
-                newest.append((start, start, self.used.get((held.number, feature, reset, start)), limit, overage))
-        return [(a, b, used or 0, c, d) for a, b, used, c, d in newest if answers or used is not None]
+                found.append((start, (start, start)))
+        last = held.ends if held.ends and held.ends <= now else now
+        start, _ = held.period(reset, last)
+        lines = [(start, (start, last))] if last is held.ends and start < last else []
+        start, _ = held.period(reset, max(held.start, last))
+        while start > held.start and len(lines) < past:
+            before, end = held.period(reset, start - MILLISECOND)
+            lines.append((before, (before, end or last)))
+            start = before
+        return found + lines[:past]

@@ -21,4 +21,5 @@ def test_what_ended_is_shown_though_the_clock_was_set_back(place: Place, runner:
     machine.cancel(user="ada", which=0, at_period_end=False)
     machine.clock_back(seconds=0.001)
     machine.show(user="ada", feature="message", past=24)
-    machine.teardown()
+    machine.check_what_is_stored()
+    machine.close()

@@ -47,6 +47,10 @@ EXPLORES = bool(os.environ.get("KANA_TEST_EXPLORE"))
 """Whether Hypothesis draws anew in each run. By default it repeats itself, so that a red build is no chance."""
 
 
+IS_DEEP = bool(os.environ.get("KANA_TEST_DEEP"))
+"""Whether tests that can be thorough for as long as one likes are to take their time, as `make test-deep` says."""
+
+
 def examples(count: int, **options: Any) -> settings:
     """The settings of a property test: so many examples, the same ones in every run unless it is to explore."""
     return settings(max_examples=count, derandomize=not EXPLORES, deadline=None, **options)
