@@ -79,7 +79,11 @@ def test_less_beyond_a_limit_is_less(old: dict[str, Any], new: dict[str, Any], t
         ({"limit": None}, "unlimited per month"),
         ({"limit": None, "reset_period": None}, "unlimited"),
         ({"reset_period": None, "grace_percent": 7}, "50 in all with a grace of 7 %"),
-        ({"cost": Cost(feature_id="credit", units=5)}, "50 per month with each for 5 of 'credit'"),
+        ({"cost": Cost(feature_id="credit", units=5)}, "50 per month, each for 5 of 'credit'"),
+        (
+            {"combine": Combine.ADD, "overage_enabled": True, "cost": Cost(feature_id="credit", units=5)},
+            "50 per month with overage on top of other packages, each for 5 of 'credit'",
+        ),
         (carries(9, 1), "50 per month with up to 9 carried over for 1 month"),
         (
             {"overage_enabled": True, "grace_percent": 7, "combine": Combine.ADD, "reset_period": DAY} | carries(9, 3),

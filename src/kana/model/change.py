@@ -181,7 +181,9 @@ def in_words(allowance: Allowance) -> str:
         amount += " in all"
     extras = " and ".join(_extras(allowance))
     amount += f" with {extras}" if extras else ""
-    return amount + (" on top of other packages" if allowance.combine is Combine.ADD else "")
+    amount += " on top of other packages" if allowance.combine is Combine.ADD else ""
+    cost = allowance.cost
+    return amount if cost is None else f"{amount}, each for {cost.units} of {cost.feature_id!r}"
 
 
 def _extras(allowance: Allowance) -> Iterator[str]:
@@ -194,8 +196,6 @@ def _extras(allowance: Allowance) -> Iterator[str]:
     if rollover is not None and reset is not None:
         periods = f"1 {reset.lower()}" if rollover.periods == 1 else f"{rollover.periods} {reset.lower()}s"
         yield f"up to {rollover.limit} carried over for {periods}"
-    if allowance.cost is not None:
-        yield f"each for {allowance.cost.units} of {allowance.cost.feature_id!r}"
 
 
 def _held(held: PackageFeature, catalog: Catalog) -> str:
