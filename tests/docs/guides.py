@@ -19,6 +19,9 @@ GUIDES = [
     "sell-more",
     "exceptions",
     "explain",
+    "meter-ai",
+    "sell-credits",
+    "never-over",
 ]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
