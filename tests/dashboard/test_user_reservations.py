@@ -22,7 +22,7 @@ from tests.dashboard.desk import Desk, Visitor, text_of
 from tests.dashboard.test_ledger import table
 from tests.dashboard.test_user_giving import said_after
 from tests.support.ledger import entries_of
-from tests.support.world import DAY, LIVE, MONTH, TEST, TESTER, allows
+from tests.support.world import DAY, MONTH, TEST, TESTER, allows
 
 PAGE = "/test/user?id=user-0"
 
@@ -244,7 +244,6 @@ def test_another_users_is_not_there(desk: Desk, editor: Visitor) -> None:
             answer = editor.post(address, key="k", reason="r", **{"units:message": "1"})
             assert answer.status_code == 404, address
     assert status(desk, number) is ReservationStatus.OPEN
-    assert LIVE != TEST
 
 
 def test_viewers_change_nothing(desk: Desk) -> None:
