@@ -126,8 +126,28 @@ def test_a_page_is_of_one_row_to_its_bound(desk: Desk, name: str, needed: str) -
         assert "errors" not in desk.served.post(f"{{ {name}(first: {first} {needed}) {{ __typename }} }}").json()
 
 
+NESTED = {
+    "SubscriptionChangesPreview.users": (
+        "{{ previewSubscriptionChanges(input: {given}) {{ users(first: {first}) {{ __typename }} }} }}", 100,
+    ),
+    "SubscriptionChanges.results": (
+        "mutation {{ changeSubscriptions(input: {given}) {{ results(first: {first}) {{ __typename }} }} }}", 10_000,
+    ),
+}  # fmt: skip
+"""Fields below another one that have a size of their own, and their bounds."""
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_a_page_below_another_field_has_a_bound_too(desk: Desk, name: str) -> None:
+    """As any page."""
+    query, most = NESTED[name]
+    given = '{userIds: ["user-0"], packageId: "basic"}'
+    for first in (0, most + 1):
+        assert graphql(desk, query.format(given=given, first=first)) == f"first must be 1 to {most}, got {first}"
+
+
 def test_the_schema_has_no_page_of_another_kind() -> None:
-    """What is tried above is all there is: below a query no field has a size of its own."""
+    """What is tried above is all there is."""
     schema = build_schema()
     sized = [
         f"{named.name}.{name}"
@@ -136,7 +156,7 @@ def test_the_schema_has_no_page_of_another_kind() -> None:
         for name, field in named.fields.items()
         if "first" in field.args
     ]
-    assert sized == [f"Query.{name}" for name, _ in paged()]
+    assert sorted(sized) == sorted([*NESTED, *(f"Query.{name}" for name, _ in paged())])
 
 
 NUMBERS: dict[str, tuple[str, str]] = {

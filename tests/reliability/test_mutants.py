@@ -13,7 +13,7 @@ import pytest
 from kana.engine.usage import batch
 from kana.engine.usage.batch import Batch
 from kana.errors import KanaError
-from kana.model import addons, counting, effective, entitlement, grant, period, subscribing, trial
+from kana.model import addons, counting, effective, entitlement, grant, period, placing, subscribing, trial
 from kana.model.account import Account
 from kana.model.allowance import Allowance
 from kana.model.counting import Counting
@@ -73,7 +73,7 @@ MUTANTS: dict[str, tuple[object, str, Any]] = {
     "reversals that are reversed": (batch, "check_reversible", lambda entry: None),
     "the lowest limit wins": (Allowance, "rank", property(lambda self: (-(self.limit or 0), False))),
     "late usage by what holds now": (
-        batch,
+        placing,
         "effective_at",
         lambda account, catalog, feature, moment, now: effective.effective(account, catalog, feature, now=LATER),
     ),

@@ -143,7 +143,7 @@ class Entry:
 
     def differing_fields(self, usage: Usage) -> list[str]:
         """Return the published names of the fields in which a usage differs from the one recorded here."""
-        if self.line is not None and self.line.reservation_id is not None:
+        if self.line is not None and (self.line.step or self.line.reservation_id) is not None:
             return ["the calls"]
         pairs = (
             ("featureId", self.feature_id, usage.feature_id),

@@ -206,3 +206,14 @@ async def test_somebody_elses_reservation_is_not_found(world: World) -> None:
     account = Account(a_ref(key=mine.user_key), (a_subscription(),))
     batch.place({TEST: catalog}, {(TEST, "ada"): account}, {}, reserved=Reserved(reservations={number: theirs}))
     assert [type(answer) for answer in batch.answers] == [ReservationNotFound]
+
+
+async def test_a_refused_reservation_has_no_id(world: World) -> None:
+    """None was made; and its key is no usage's."""
+    refused = await world.engine.reserving.reserve(TEST, "ada", [Line("message", 11)], key="k")
+    assert refused.reservation is None
+    [entry] = (await world.engine.ledger.search(TEST, "ada")).entries
+    assert entry.line is not None
+    assert (entry.line.step, entry.line.reservation_id) == ("RESERVED", None)
+    with pytest.raises(IdempotencyKeyReused, match="the calls differ"):
+        await world.usage.record(a_usage(11, key="k"))

@@ -90,15 +90,13 @@ def consuming(request: Consume, account: Account, catalog: Catalog, *, now: date
         FeatureNotFound, InvalidValue: as ``place_lines``.
     """
     asked = place_lines(request.lines, account, catalog, timestamp=request.timestamp, now=now)
-    is_hold = request.ttl is not None
     terms = Terms(
         user=account.user,
         now=now,
-        step=HoldStep.RESERVED if is_hold else None,
+        step=None if request.ttl is None else HoldStep.RESERVED,
         key=request.key_digest,
         timestamp=request.timestamp,
         metadata=request.metadata,
-        reservation_id=reservation_id if is_hold else None,
     )
 
     def decide(used: Mapping[CounterKey, int], next_id: Callable[[], int]) -> Decided:
@@ -106,7 +104,7 @@ def consuming(request: Consume, account: Account, catalog: Catalog, *, now: date
         made = None
         if request.ttl is not None and judged[0].decision.access:
             made = reserved(judged, terms, reservation_id=reservation_id, ends_at=now + request.ttl)
-        entries = entries_of(judged, terms, next_id)
+        entries = entries_of(judged, replace(terms, reservation_id=None if made is None else made.id), next_id)
         return Decided(entries, made, answer_of(entries, made))
 
     return Lines([counter for each in asked for counter in each.counters], decide)
