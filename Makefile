@@ -52,7 +52,7 @@ test: test-setup ## Install what tests need and run them (TESTS='tests/model -k 
 test-deep: test-setup ## Run the tests that compare times, one after the other, on a machine that does nothing else, and many more random histories
 	@$(BIN)/python -m pytest -m quiet tests
 	@KANA_TEST_HISTORIES=10000 $(BIN)/python -m pytest tests/engine/usage/test_explaining_histories.py
-	@KANA_TEST_DEEP=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/reliability/test_state_machine.py
+	@KANA_TEST_DEEP=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/reliability/test_state_machine.py tests/model/test_calendar.py
 
 coverage: test-setup ## Prove that the tests of the core take every branch of it
 	@scripts/core-coverage $(PYTEST_ARGS)
