@@ -62,7 +62,10 @@ def begins_of(reset: ResetPeriod, zone: tzinfo) -> Iterator[list[datetime]]:
         return
     days = [*RULES[DAY]()]
     for number, (day, following) in enumerate(pairwise(days)):
-        if number % DAYS_APART == 0 or day.replace(tzinfo=zone).utcoffset() != following.replace(tzinfo=zone).utcoffset():
+        if (
+            number % DAYS_APART == 0
+            or day.replace(tzinfo=zone).utcoffset() != following.replace(tzinfo=zone).utcoffset()
+        ):
             yield hours_of(day, zone)
 
 
