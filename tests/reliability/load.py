@@ -7,16 +7,22 @@ import itertools
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 from tests.reliability.ledger import Journal, Told
 from tests.support.client import AdminClient, Refused
 from tests.support.server import KanaServer
 
 USERS = ("ada", "bo", "cy", "poor", "sum")
-"""Three who may use much, one who soon runs into the limit, and one into that of three packages that add up."""
+"""Three who may use much, one who soon runs into the limit, and one into that of all kinds of grants that add up."""
 
 LARGER = 25
 """What the last one uses at once is so much larger, so that most of it is taken from several packages."""
+
+ENROL = """mutation($id: String!, $packageIds: [String!]!, $startsAt: DateTime) {
+  createUser(input: {id: $id}) { id } subscribe(userId: $id, packageIds: $packageIds, startsAt: $startsAt) { id }
+}"""
+GIVE = "mutation($input: CreateTopUpInput!) { createTopUp(input: $input) { id } }"
 
 RETRYABLE = {"UNAVAILABLE", "OUTCOME_UNKNOWN", "RATE_LIMITED"}
 
@@ -28,10 +34,18 @@ async def furnish(server: KanaServer) -> None:
         await admin.package("tiny", limit=50)
         await admin.package("yearly", limit=20, is_addon=True, combine="ADD", resetPeriod="YEAR")
         await admin.package("more", limit=30, is_addon=True, combine="ADD")
+        await admin.package("rolling", limit=50, rollover={"limit": 40, "periods": 1})
         for user in USERS[:3]:
             await admin.enrol(user, "basic")
         await admin.enrol("poor", "tiny")
-        await admin.enrol("sum", "tiny", "yearly", "more")
+        await _enrol_with_everything(admin, "sum")
+
+
+async def _enrol_with_everything(admin: AdminClient, user: str) -> None:
+    """Three packages since the month before, which left some units, and a top-up."""
+    since = (datetime.now(UTC) - timedelta(days=40)).isoformat()
+    await admin.graphql(ENROL, id=user, packageIds=["rolling", "yearly", "more"], startsAt=since)
+    await admin.graphql(GIVE, input={"userId": user, "featureId": "message", "amount": 25, "reason": "sold"})
 
 
 class Load:
