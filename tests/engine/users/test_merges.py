@@ -8,6 +8,7 @@ from kana.engine.users.exports import record_of
 from kana.errors import Conflict
 from kana.model.entitlement import Outcome
 from kana.model.given import OverrideTerms
+from kana.model.line import Line
 from kana.model.merge import MergedUser
 from kana.model.segment import Message, MessageType
 from kana.model.text import UNITS_MAX
@@ -118,3 +119,18 @@ def test_a_merged_user_is_told_with_the_time() -> None:
     assert (told["kind"], told["id"], told["name"], told["mergedAt"]) == (
         "mergedUser", "ada", "Ada", "2026-03-10T12:00:00.000Z"
     )  # fmt: skip
+
+
+async def test_who_has_units_set_aside_is_not_merged(world: World) -> None:
+    """They would be lost; after their end nothing stands in the way."""
+    await world.furnish(a_package("basic", allows(10)))
+    for user_id in ("from", "into"):
+        await world.subscribed_user(user_id)
+    merge = world.engine.merges.merge
+    await world.engine.reserving.reserve(TEST, "into", [Line("message", 3)])
+    held = await world.engine.reserving.reserve(TEST, "from", [Line("message", 3)])
+    with pytest.raises(Conflict, match="User 'from' has open reservations; settle or release them first"):
+        await merge(TEST, "from", "into", by=TESTER)
+    assert held.reservation is not None
+    world.clock.now = held.reservation.ends_at
+    assert (await merge(TEST, "from", "into", by=TESTER)).id == "into"
