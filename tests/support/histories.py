@@ -18,10 +18,10 @@ from kana.model.entitlement import Outcome
 from kana.model.given import Given, Override
 from kana.model.grant import CounterKey
 from kana.model.package import Package, PackageFeature, PackagePrice, PackageStatus
-from kana.model.period import ResetPeriod
-from kana.model.subscribing import cancel, change_base, subscribe
+from kana.model.period import Calendar, ResetPeriod
+from kana.model.subscribing import cancel, change_base, resume, subscribe
 from kana.model.subscription import Subscription, SubscriptionStatus
-from kana.model.terms import ChangeTime, ChangeUsage
+from kana.model.terms import ChangeTime, ChangeUsage, Terms
 from kana.model.usage import Receipt, Usage
 from tests.support.world import (
     NOON,
@@ -112,14 +112,29 @@ class History:
 
     def _random_change(self) -> None:
         change = self.random.choice(
-            (self._subscribe, self._subscribe, self._cancel, self._set_status, self._give, self._override, self._go_on,
-             self._go_on, self._end, self._carry)
+            (self._subscribe, self._subscribe, self._agree, self._agree, self._carry, self._cancel, self._resume,
+             self._set_status, self._give, self._override, self._go_on, self._go_on, self._end)
         )  # fmt: skip
         change()
 
     def _subscribe(self) -> None:
         changed = self.with_package(self.random.choice(list(self.catalog.packages)))
         self.account = self.account if changed is None else changed
+
+    def _agree(self) -> None:
+        """Subscribe from some moment on, with periods from elsewhere and a trial."""
+        now = self.account.time(self.now)
+        start = now + timedelta(hours=self.random.choice((0, 0, 0, -90, 3, 40)))
+        trial = self.random.choice((None, None, start + timedelta(hours=self.random.randint(1, 100))))
+        anchor = self.random.choice((None, Calendar("Europe/Berlin"), now - timedelta(hours=1007)))
+        terms = Terms(
+            starts_at=start, anchor=anchor, trial_ends_at=trial, ends_with_trial=trial is not None and trial.hour < 12
+        )
+        packages = [self.random.choice(list(self.catalog.packages))]
+        with suppress(KanaError):
+            self.account = self._with(
+                *subscribe(self.account, self.catalog, packages, terms=terms, now=now, next_id=self._next_id)
+            )
 
     def _carry(self) -> None:
         """Change the base package and take usage along."""
@@ -143,6 +158,13 @@ class History:
             except KanaError:
                 return
             self.account = self._with(*ended)
+
+    def _resume(self) -> None:
+        now = self.account.time(self.now)
+        ending = [each for each in self.account.state(now) if each.ends_at is not None]
+        if ending:
+            with suppress(KanaError):
+                self.account = self._with(*resume(self.account, self.catalog, self.random.choice(ending).id, now=now))
 
     def _set_status(self) -> None:
         standing = self.account.state(self.now)
