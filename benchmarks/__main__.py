@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 
 from benchmarks import (
+    before,
     bulk,
     clicking,
     dashboard,
@@ -29,9 +30,10 @@ from tests.support.postgres import PostgresServer
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", help="throughput, bulk, growth, insights, ...; all unless named")
+    parser.add_argument("parts", nargs="*", help="throughput, bulk, growth, insights, ...; all but before unless named")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each, 5 or more to quote")
     parser.add_argument("--minutes", type=float, default=10, help="how long memory is watched under load")
+    parser.add_argument("--commit", default="03cab6c", help="what `before` compares with, if it is named")
     parser.add_argument("--write", action="store_true", help="write docs/ though only some parts are measured")
     given = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # Whoever installs Kana has its bytecode beside it.
@@ -49,10 +51,11 @@ def main() -> None:
             "clicking": lambda: clicking.measure(rounds=given.rounds),
             "sdk": lambda: sdk.measure(rounds=given.rounds),
             "mixed": lambda: mixed.measure(minutes=given.minutes),
+            "before": lambda: before.measure(postgres, commit=given.commit, rounds=given.rounds),
             "process": lambda: process.measure(rounds=given.rounds, minutes=given.minutes),
         }
         measured = []
-        for name in given.parts or parts:
+        for name in given.parts or [name for name in parts if name != "before"]:
             print(f"measuring {name} ...", flush=True)
             measured.append(parts[name]())
     if given.write or not given.parts:
