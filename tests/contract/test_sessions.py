@@ -33,8 +33,8 @@ async def test_a_session_is_the_same_on_both(transactions: Transactions) -> None
         for lock in Lock:
             await session.lock(lock)
         await session.execute("add_workspace", "acme", 0)
-        await session.many("add_environment", [("test", "a", 0), ("live", "b", 1)])
-        touched = await session.execute("change_environment", "test", "c", 1)
+        await session.many("add_environment", [("test", "a", 0, "UTC"), ("live", "b", 1, "UTC")])
+        touched = await session.execute("change_environment", "test", "c", 1, "Asia/Tokyo")
         return touched, await session.execute("revoke_key", b"none", 1)
 
     async def read(session: Session) -> tuple[object, ...]:
@@ -42,7 +42,7 @@ async def test_a_session_is_the_same_on_both(transactions: Transactions) -> None
         return rows, await session.value("load_workspace"), await session.row("load_keys")
 
     assert await transactions.write(write) == (1, 0)
-    expected = ([("live", "b", 1), ("test", "c", 1)], "acme", None)
+    expected = ([("live", "b", 1, "UTC"), ("test", "c", 1, "Asia/Tokyo")], "acme", None)
     assert await transactions.read(read) == expected
     assert await transactions.read_aside(read) == expected
 
