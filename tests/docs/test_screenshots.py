@@ -17,6 +17,10 @@ ROOT = Path(__file__).parents[2]
 
 NOT_PICTURED = {
     "/": "leads to the packages",
+    "/subscribers/move": "a form like that of a change of one user",
+    "/subscribers/move-back": "a question before the way back",
+    "/subscribers/move/preview": "of users that the pictured demo does not move",
+    "/subscribers/moved": "of a job that the pictured demo does not have",
     "/invite": "the sign-in with another heading",
     "/login/provider": "leads to the provider",
     "/login/provider/back": "leads back from it",
@@ -99,7 +103,7 @@ CAPTIONS: dict[str, tuple[str, list[str]]] = {
         ["Name", "Packages", "Filter", "Active"],
     ),
     "user-new": ("The form for a new user", ["New user", "Identifier"]),
-    "user-edit": ("Changing a user", ["Name", "Save"]),
+    "user-edit": ("Changing a user", ["Name"]),
     "why": (
         "Why a user may or may not use a feature: what counts, what does not, and why",
         ["Feature", "Units", "No:", "What counts", "What does not count", "Why"],

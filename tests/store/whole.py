@@ -24,7 +24,7 @@ def rows(users: int) -> dict[str, list[tuple[Any, ...]]]:
     found: dict[str, list[tuple[Any, ...]]] = {
         "users": [(n % 1024, n, "test", f"u{n}", None, None, None, "{}", 0, 0, None) for n in range(users)],
         "subscriptions": [
-            (n % 1024, n, n + 1, "test", f"p{n % packages}", "ACTIVE", 0, None, 0, 0, *[None] * 6) for n in range(users)
+            (n % 1024, n, n + 1, "test", f"p{n % packages}", "ACTIVE", 0, None, 0, 0, *[None] * 7) for n in range(users)
         ],
         "counters": [(n % 1024, n + 1, f"f{f}", "MONTH", 0, 90) for n in range(users) for f in (0, 1)],
         "entries": [], "usage_days": [], "usage_hours": [], "segment_events": [],
