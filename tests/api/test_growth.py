@@ -6,7 +6,6 @@ import json
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
-from http.cookies import _unquote
 
 import pytest
 from starlette.requests import Request
@@ -156,11 +155,19 @@ def cookies(size: int) -> Request:
     return Request({"type": "http", "headers": [(b"cookie", b'kana-session="' + b'\\"' * size + b'"')]})
 
 
+def unquoted_one_by_one(text: str) -> str:
+    """Take one backslash away at a time, and copy the rest each time: as Python did until its security fix of 2024."""
+    while "\\" in text:
+        at = text.index("\\")
+        text = text[:at] + text[at + 1 :]
+    return text
+
+
 def test_reading_a_cookie_takes_time_in_proportion_to_its_length() -> None:
-    """A header of quotes within quotes costs no more than any other; the control is how others read it."""
+    """A header of quotes within quotes costs no more than any other; the control copies it for each of them."""
     ours = growth(lambda size: lambda: cookie_of(cookies(size), "kana-session"), size=2_000)
-    theirs = growth(lambda size: lambda: _unquote('"' + '\\"' * size + '"'), size=500)
-    assert ours < GROWTH_MAX < theirs
+    copied = growth(lambda size: lambda: unquoted_one_by_one('\\"' * size), size=10_000)
+    assert ours < GROWTH_MAX < copied
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import pytest
 from kana.errors import FeatureNotFound, IdempotencyKeyReused, InvalidValue, KanaError, UserNotFound
 from kana.model.allowance import Allowance, Cost
 from kana.model.consumed import Consumed
+from kana.model.consuming import Consume
 from kana.model.entitlement import Outcome
-from kana.model.line import Consume, Line
+from kana.model.line import Line
 from kana.model.package import PackageFeature
 from tests.support.world import DAY, MONTH, TEST, World, a_feature, a_package, a_usage, adds, allows, holds
 

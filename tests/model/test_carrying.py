@@ -19,7 +19,7 @@ from kana.model.period import Calendar, ResetPeriod
 from kana.model.subscribing import change_base
 from kana.model.subscription import Subscription
 from kana.model.terms import ChangeTime, ChangeUsage
-from kana.model.usage import Action, Entry, settle
+from kana.model.usage import Action, Entry, entry_for
 from tests.support.world import (
     DAY,
     MILLISECOND,
@@ -90,7 +90,7 @@ def consumption(account: Account, used: Mapping[CounterKey, int], moment: dateti
 
 def settled(account: Account, used: Mapping[CounterKey, int], delta: int, action: Action = Action.ADD) -> Entry:
     standing = place(account).standing(used)
-    return settle(a_usage(delta, action=action), a_ref(), standing, entry_id=1, now=NOW)
+    return entry_for(a_usage(delta, action=action), a_ref(), standing, entry_id=1, now=NOW)
 
 
 @pytest.mark.parametrize(

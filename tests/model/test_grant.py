@@ -18,7 +18,7 @@ from kana.model.grant import CounterKey, Grant, Pool, Posting, Source
 from kana.model.period import ResetPeriod
 from kana.model.subscription import Subscription
 from kana.model.text import UNITS_MAX
-from kana.model.usage import Action, Entry, settle
+from kana.model.usage import Action, Entry, entry_for
 from tests.support.world import (
     DAY,
     MILLISECOND,
@@ -293,7 +293,7 @@ def posted(
     place = place_at(entitled(*packages), now, has_holds=False)
     in_order = place.entitlement.pool_at(now, {}).grants
     standing = place.standing({grant.counter: units for grant, units in zip(in_order, used, strict=True)})
-    return settle(a_usage(delta, action=action), a_ref(), standing, entry_id=1, now=now)
+    return entry_for(a_usage(delta, action=action), a_ref(), standing, entry_id=1, now=now)
 
 
 FREE, EXTRA = CounterKey(7, 1, "message", MONTH, NOON), CounterKey(7, 2, "message", MONTH, NOON)

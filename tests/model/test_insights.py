@@ -14,7 +14,7 @@ from kana.model.allowance import Allowance
 from kana.model.insights import Adoption, Outlook, Step, Steps, UsageRow, gathered, near, runs_out_at
 from kana.model.period import Period
 from kana.model.tally import Tallies
-from kana.model.usage import settle
+from kana.model.usage import entry_for
 from tests.support.world import NOON, ONE_DAY, TEST, a_ref, a_usage, examples
 
 MARCH, APRIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
@@ -137,7 +137,7 @@ def test_tallies_add_up_a_batch() -> None:
     tallies = Tallies()
     half_past_one = NOON + timedelta(minutes=90)
     for key, now in ((1, NOON), (1, NOON), (2, NOON), (1, half_past_one)):
-        entry = settle(a_usage(3), a_ref(key=key), None, entry_id=1, now=now)
+        entry = entry_for(a_usage(3), a_ref(key=key), None, entry_id=1, now=now)
         tallies.add(entry, "")
     day = 1_773_100_800_000
     assert tallies.days == {

@@ -9,13 +9,13 @@ import pytest
 
 from kana.errors import InvalidValue
 from kana.model.ledger import LedgerPage, LedgerSearch
-from kana.model.usage import Entry, settle
+from kana.model.usage import Entry, entry_for
 from tests.support.world import NOON, TEST, a_ref, a_usage
 
 
 def an_entry() -> Entry:
     """An entry of ada's."""
-    return settle(a_usage(), a_ref(), None, entry_id=1, now=NOON)
+    return entry_for(a_usage(), a_ref(), None, entry_id=1, now=NOON)
 
 
 @pytest.mark.parametrize(("start", "end"), [(None, None), (NOON, None), (None, NOON), (NOON, NOON + timedelta(1))])

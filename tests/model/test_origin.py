@@ -6,7 +6,7 @@ from kana.model.counting import Origin
 from kana.model.effective import effective
 from kana.model.entitlement import place_at
 from kana.model.grant import CounterKey, Posting
-from kana.model.usage import Action, Entry, settle
+from kana.model.usage import Action, Entry, entry_for
 from tests.support.world import (
     MONTH,
     NOON,
@@ -33,7 +33,7 @@ def posted(delta: int, used: list[int], action: Action = Action.ADD) -> Entry:
     assert found is not None
     place = place_at(found, NOON, has_holds=False)
     standing = place.standing(dict(zip(place.counters, used, strict=True)))
-    return settle(a_usage(delta, action=action), a_ref(), standing, entry_id=1, now=NOON)
+    return entry_for(a_usage(delta, action=action), a_ref(), standing, entry_id=1, now=NOON)
 
 
 def test_an_entry_of_counters_that_go_on_says_whose_they_are() -> None:

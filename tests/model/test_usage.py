@@ -17,7 +17,7 @@ from kana.model.entitlement import Consumption, Entitlement, Outcome, Standing
 from kana.model.grant import CounterKey, Posting
 from kana.model.subscription import SubscriptionStatus
 from kana.model.text import UNITS_MAX, key_digest
-from kana.model.usage import Action, Entry, Usage, check_time, settle
+from kana.model.usage import Action, Entry, Usage, check_time, entry_for
 from tests.support.world import (
     MILLISECOND,
     MONTH,
@@ -42,7 +42,7 @@ def entitled(allowance: Allowance = TEN, *, binary: bool = False) -> Entitlement
 
 def judged(usage: Usage, entitlement: Entitlement, *, used: int) -> tuple[Outcome, str | None, int]:
     """What the entry of a usage says: what became of it, why it was refused, and what the total moved by."""
-    entry = settle(usage, a_ref(), standing(entitlement, used=used), entry_id=1, now=NOON)
+    entry = entry_for(usage, a_ref(), standing(entitlement, used=used), entry_id=1, now=NOON)
     return entry.outcome, entry.reason, entry.change
 
 
@@ -130,7 +130,7 @@ def test_a_start_that_is_to_come_does_not_make_a_timestamp_too_early() -> None:
 def test_a_usage_is_never_recorded_before_its_subscription_began() -> None:
     """Where another machine's clock was ahead when it subscribed the user, that moment is when it is recorded."""
     for now in (NOON - timedelta(seconds=2), NOON, NOON + timedelta(seconds=2)):
-        entry = settle(a_usage(), a_ref(), standing(used=0), entry_id=1, now=now)
+        entry = entry_for(a_usage(), a_ref(), standing(used=0), entry_id=1, now=now)
         assert (entry.recorded_at, entry.occurred_at) == (max(now, NOON), max(now, NOON))
 
 
@@ -138,7 +138,7 @@ def test_a_usage_is_never_recorded_before_its_subscription_began() -> None:
 def test_an_entry_names_the_subscription_and_what_it_moves(delta: int, posted: int | None) -> None:
     """Where one goes on with another one's counters: its own id, and the other one's counter."""
     place = standing(Entitlement(a_feature(), a_subscription(9, origin=Origin(4, NOON - ONE_DAY)), TEN))
-    entry = settle(a_usage(delta), a_ref(), place, entry_id=1, now=NOON)
+    entry = entry_for(a_usage(delta), a_ref(), place, entry_id=1, now=NOON)
     counter = CounterKey(7, 4, "message", MONTH, NOON - ONE_DAY)
     assert place.counter == counter
     assert entry.counter == counter._replace(source_id=9)
@@ -225,7 +225,7 @@ def test_a_check_says_what_a_record_would(
     allowance = Allowance() if binary else Allowance(limit=limit, overage_enabled=overage)
     entitlement = entitled(allowance, binary=binary)
     check = entitlement.decide(delta, used=used)
-    entry = settle(a_usage(delta), a_ref(), standing(entitlement, used=used), entry_id=1, now=NOON)
+    entry = entry_for(a_usage(delta), a_ref(), standing(entitlement, used=used), entry_id=1, now=NOON)
     assert (check.outcome, check.access) == (entry.outcome, entry.recorded)
     assert check.consumption == entitlement.consumption(used)
     if not entry.recorded:
@@ -268,7 +268,7 @@ def test_an_entry_in_grace_says_so(delta: int, used: int, *, overage: bool, in_g
     """As the decision does, and by nothing but what is kept of it, so that a repeated key says it again."""
     allowance = replace(TEN, grace_percent=20, overage_enabled=overage)
     state = standing(entitled(allowance), used=used)
-    entry = settle(a_usage(delta), a_ref(), state, entry_id=1, now=NOON)
+    entry = entry_for(a_usage(delta), a_ref(), state, entry_id=1, now=NOON)
     assert (entry.in_grace, state.decide(delta, moves=True).in_grace) == (in_grace, in_grace)
 
 
@@ -276,7 +276,7 @@ def test_an_entry_holds_all_that_a_store_writes() -> None:
     """What was said, what was decided, where it counts, and the answer."""
     usage = a_usage(4, key="k", metadata={"a": 1}, timestamp=NOON)
     now = NOON + timedelta(days=40)
-    assert settle(usage, a_ref(), standing(used=5), entry_id=99, now=now) == Entry(
+    assert entry_for(usage, a_ref(), standing(used=5), entry_id=99, now=now) == Entry(
         id=99,
         environment=TEST,
         bucket=7,
@@ -299,7 +299,7 @@ def test_an_entry_holds_all_that_a_store_writes() -> None:
 
 def test_a_refusal_is_an_entry_that_moves_nothing() -> None:
     """It shows what is used and names the total that it would have gone to."""
-    entry = settle(a_usage(6), a_ref(), standing(used=5), entry_id=99, now=NOON)
+    entry = entry_for(a_usage(6), a_ref(), standing(used=5), entry_id=99, now=NOON)
     assert (entry.recorded, entry.outcome, entry.change) == (False, Outcome.LIMIT_EXCEEDED, 0)
     assert entry.consumption == Consumption(5, 10, overage_enabled=False)
     assert (entry.key, entry.occurred_at) == (None, NOON)
@@ -307,7 +307,7 @@ def test_a_refusal_is_an_entry_that_moves_nothing() -> None:
 
 def test_without_a_subscription_there_is_no_total_and_no_consumption() -> None:
     """It is kept as a refusal that belongs to the user alone."""
-    entry = settle(a_usage(), a_ref(), None, entry_id=99, now=NOON)
+    entry = entry_for(a_usage(), a_ref(), None, entry_id=99, now=NOON)
     assert (entry.recorded, entry.outcome, entry.counter, entry.consumption) == (
         False,
         Outcome.NO_SUBSCRIPTION,
@@ -319,7 +319,7 @@ def test_without_a_subscription_there_is_no_total_and_no_consumption() -> None:
 
 def test_a_binary_feature_is_recorded_without_consumption() -> None:
     """Its use counts, for insight into adoption, and nobody is shown a budget."""
-    entry = settle(a_usage(3), a_ref(), standing(entitled(FREE, binary=True), used=1), entry_id=99, now=NOON)
+    entry = entry_for(a_usage(3), a_ref(), standing(entitled(FREE, binary=True), used=1), entry_id=99, now=NOON)
     assert (entry.recorded, entry.change, entry.consumption) == (True, 3, None)
     assert entry.counter is not None
 
@@ -346,12 +346,12 @@ def test_a_binary_feature_is_recorded_without_consumption() -> None:
 def test_what_differs_from_an_earlier_usage_is_named(changes: dict[str, Any], differing: list[str]) -> None:
     """Content is feature, delta, action, timestamp and metadata; the order of a JSON object's names is not."""
     usage = a_usage(1, metadata={"a": 1, "b": [2]})
-    entry = settle(usage, a_ref(), standing(used=0), entry_id=99, now=NOON)
+    entry = entry_for(usage, a_ref(), standing(used=0), entry_id=99, now=NOON)
     assert entry.differing_fields(replace(usage, **changes)) == differing
 
 
 def test_now_does_not_make_a_retry_differ() -> None:
     """A usage without a timestamp equals itself however much later it is said again."""
     usage = Usage(environment=TEST, user_id="ada", feature_id="message")
-    entry = settle(usage, a_ref(), standing(used=0), entry_id=99, now=datetime.fromisoformat("2026-03-11T00:00Z"))
+    entry = entry_for(usage, a_ref(), standing(used=0), entry_id=99, now=datetime.fromisoformat("2026-03-11T00:00Z"))
     assert entry.differing_fields(usage) == []

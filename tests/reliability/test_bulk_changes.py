@@ -91,7 +91,7 @@ async def test_without_the_look_a_part_is_left(tmp_path: Path, monkeypatch: pyte
     real = store.bulk_changes.move_page
 
     async def last(*arguments: object, **more: object) -> int:
-        engine._is_ending = True
+        engine._rounds.is_ending = True
         return await real(*arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store.bulk_changes, "move_page", last)

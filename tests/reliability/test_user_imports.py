@@ -92,7 +92,7 @@ async def test_without_the_look_a_part_is_seen(tmp_path: Path) -> None:
     imports = world.engine.imports
     async with imports.running():
         merging = asyncio.create_task(
-            imports.merge(TEST, rows("1"), on_rows=lambda _: imports._ending.set(), by=TESTER)
+            imports.merge(TEST, rows("1"), on_rows=lambda _: setattr(imports._rounds, "is_ending", True), by=TESTER)
         )
         await asyncio.wait({merging})
     assert isinstance(merging.exception(), Unavailable)

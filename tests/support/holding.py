@@ -13,7 +13,8 @@ from random import Random
 from kana.errors import Conflict
 from kana.model.allowance import Allowance, Cost
 from kana.model.consumed import Consumed
-from kana.model.line import Consume, Line
+from kana.model.consuming import Consume
+from kana.model.line import Line
 from kana.model.package import PackageFeature
 from tests.support.world import DAY, NOON, TEST, World, a_feature, a_package, a_usage, allows
 

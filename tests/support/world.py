@@ -23,7 +23,7 @@ from kana.model.grant import CounterKey
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.period import ResetPeriod
 from kana.model.subscription import Subscription, SubscriptionStatus
-from kana.model.usage import Entry, Usage, settle
+from kana.model.usage import Entry, Usage, entry_for
 from kana.model.user import User, UserRef
 
 TEST, LIVE = Environment.TEST, Environment.LIVE
@@ -187,7 +187,7 @@ def a_usage(delta: int = 1, **changes: Any) -> Usage:
 
 def an_entry(id: int, *, change: int, counter: CounterKey, **changes: Any) -> Entry:  # noqa: A002
     """The entry of a usage of "message" by the user of ``a_ref`` that was recorded at noon."""
-    entry = settle(a_usage(change or 1), a_ref(), None, entry_id=id, now=NOON)
+    entry = entry_for(a_usage(change or 1), a_ref(), None, entry_id=id, now=NOON)
     recorded = {"outcome": Outcome.RECORDED, "reason": None, "change": change, "counter": counter}
     return replace(entry, **{**recorded, **changes})
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kana.model.entitlement import Consumption, Outcome
-from kana.model.line import HoldStep
+from kana.model.line import LETS_GO
 from kana.model.reservation import Reservation
 from kana.model.usage import Entry
 from kana.model.value import value_object
@@ -16,9 +16,6 @@ WAS_OVER = "The reservation was over, so this was decided like new usage."
 
 _FOR_ANOTHER = frozenset({Outcome.OTHER_LINE_REFUSED, Outcome.CREDIT_EXCEEDED})
 """Outcomes of lines that another line is the reason of."""
-
-LETS_GO = frozenset({HoldStep.RELEASED, HoldStep.ENDED})
-"""Steps that answer no line that was asked."""
 
 
 @value_object(kw_only=True)

@@ -40,7 +40,7 @@ class LinePlace(NamedTuple):
 
 
 @value_object(kw_only=True)
-class Terms:
+class DecisionTerms:
     """What all entries of a decision have in common. ``step=None`` uses the units at once.
 
     ``is_final`` lets go what is set aside and not used.
@@ -76,7 +76,7 @@ class Judged(NamedTuple):
         return sum(part for counter, part in self.moved if not counter.is_held)
 
 
-def judge(asked: Sequence[LinePlace], used: Mapping[CounterKey, int], terms: Terms) -> list[Judged]:
+def judge(asked: Sequence[LinePlace], used: Mapping[CounterKey, int], terms: DecisionTerms) -> list[Judged]:
     """Return each line with its decision on what those before it leave. If one is refused, none moves anything."""
     so_far = {counter: used.get(counter, 0) for each in asked for counter in each.counters}
     judged = [_judge(each, so_far, terms) for each in asked]
@@ -86,7 +86,7 @@ def judge(asked: Sequence[LinePlace], used: Mapping[CounterKey, int], terms: Ter
     return [_withheld(each, costs.get(each.asked.line.feature_id), used) for each in judged]
 
 
-def _judge(asked: LinePlace, so_far: MutableMapping[CounterKey, int], terms: Terms) -> Judged:
+def _judge(asked: LinePlace, so_far: MutableMapping[CounterKey, int], terms: DecisionTerms) -> Judged:
     from_hold, left = _split(asked.left, asked.line.units)
     if terms.is_final:
         left = _emptied(left)
@@ -99,7 +99,7 @@ def _judge(asked: LinePlace, so_far: MutableMapping[CounterKey, int], terms: Ter
     return _taken(Judged(asked, DENIED, None, moved, left), units, so_far, terms)
 
 
-def _taken(so: Judged, units: int, so_far: MutableMapping[CounterKey, int], terms: Terms) -> Judged:
+def _taken(so: Judged, units: int, so_far: MutableMapping[CounterKey, int], terms: DecisionTerms) -> Judged:
     """Return a line with the decision on units that are not set aside for it."""
     place, is_hold = so.asked.place, terms.step is HoldStep.RESERVED
     if place is None:
@@ -173,7 +173,7 @@ def _move(so_far: MutableMapping[CounterKey, int], moved: Iterable[Posting]) -> 
         so_far[counter] = so_far.get(counter, 0) + change
 
 
-def entries_of(judged: Sequence[Judged], terms: Terms, next_id: Callable[[], int]) -> list[Entry]:
+def entries_of(judged: Sequence[Judged], terms: DecisionTerms, next_id: Callable[[], int]) -> list[Entry]:
     """Return an entry for each line; the first has the caller's key."""
     ids = [next_id() for _ in judged]
     return [
@@ -182,7 +182,7 @@ def entries_of(judged: Sequence[Judged], terms: Terms, next_id: Callable[[], int
     ]
 
 
-def _entry(judged: Judged, terms: Terms, decision_id: int, *, entry_id: int, size: int) -> Entry:
+def _entry(judged: Judged, terms: DecisionTerms, decision_id: int, *, entry_id: int, size: int) -> Entry:
     decision, asked, user = judged.decision, judged.asked, terms.user
     now = terms.now if judged.begins is None else max(terms.now, judged.begins)
     change, simple = judged.change, (Posting(judged.counter, judged.change),) if judged.counter else ()
@@ -215,7 +215,7 @@ def _entry(judged: Judged, terms: Terms, decision_id: int, *, entry_id: int, siz
     )
 
 
-def reserved(judged: Sequence[Judged], terms: Terms, *, reservation_id: int, ends_at: datetime) -> Reservation:
+def reserved(judged: Sequence[Judged], terms: DecisionTerms, *, reservation_id: int, ends_at: datetime) -> Reservation:
     """Return the reservation of lines that were set aside."""
     return Reservation(
         id=reservation_id,
@@ -237,7 +237,7 @@ def reserved(judged: Sequence[Judged], terms: Terms, *, reservation_id: int, end
     )
 
 
-def settled(reservation: Reservation, judged: Sequence[Judged], terms: Terms) -> Reservation:
+def settled(reservation: Reservation, judged: Sequence[Judged], terms: DecisionTerms) -> Reservation:
     """Return a reservation after some of its units were used; after the last time nothing is set aside."""
     by_line = {(each.asked.line.feature_id, each.asked.cost_of): each for each in judged}
     lines = tuple(_settled(each, by_line.get((each.feature_id, each.cost_of))) for each in reservation.lines)

@@ -14,7 +14,7 @@ from kana.model.effective import effective
 from kana.model.entitlement import Outcome, Place, Standing, place_at
 from kana.model.grant import CounterKey
 from kana.model.text import UNITS_MAX
-from kana.model.usage import Action, Entry, Usage, package_of, posted, settle
+from kana.model.usage import Action, Entry, Usage, entry_for, package_of, posted
 from kana.model.user import User, UserRef
 from kana.model.value import value_object
 
@@ -117,7 +117,7 @@ def _usage(user: UserRef, feature_id: str, delta: int, metadata: object) -> Usag
 
 
 def _entry(usage: Usage, user: UserRef, standing: Standing, now: datetime, next_id: Callable[[], int]) -> MovedEntry:
-    entry = settle(usage, user, standing, entry_id=next_id(), now=now)
+    entry = entry_for(usage, user, standing, entry_id=next_id(), now=now)
     if not entry.recorded:
         entry = _beyond_the_limit(entry, standing)
     return MovedEntry(entry, package_of(entry, standing))

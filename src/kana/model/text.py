@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
-from kana.errors import InvalidValue
+from kana.errors import InvalidValue, NotFound
 
 TEXT_LENGTH_MAX = 255
 """Longest id or name, in characters."""
@@ -148,6 +148,18 @@ def number_in(text: str) -> int | None:
     if text.isascii() and text.isdigit() and len(text) <= len(str(NUMBER_MAX)) and int(text) <= NUMBER_MAX:
         return int(text)
     return None
+
+
+def published_number(text: str, missing: type[NotFound], noun: str) -> int:
+    """Return the number of a numbered thing's published id, which is decimal digits.
+
+    Raises:
+        NotFound: it cannot be the id of one; ``missing`` is the kind of error, ``noun`` what it says is not found.
+    """
+    number = number_in(text)
+    if number is None:
+        raise missing(f"{noun} not found: {shown(text)}")
+    return number
 
 
 def optional_identifier(value: str | None, *, field: str) -> str | None:

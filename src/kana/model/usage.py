@@ -168,7 +168,7 @@ class Receipt:
     duplicate: bool = False
 
 
-def settle(usage: Usage, user: UserRef, standing: Standing | None, *, entry_id: int, now: datetime) -> Entry:
+def entry_for(usage: Usage, user: UserRef, standing: Standing | None, *, entry_id: int, now: datetime) -> Entry:
     """Return the entry for a usage: recorded or refused, with its answer. ``standing=None``: nothing answers.
 
     ``standing`` includes everything that was recorded before. The entry has everything a store needs to write. It is
@@ -209,6 +209,8 @@ def settle(usage: Usage, user: UserRef, standing: Standing | None, *, entry_id: 
 
 def posted(standing: Standing, change: int) -> tuple[CounterKey, tuple[Posting, ...]]:
     """Return the counter that an entry names, and what it moves in which, if that is not its change in this one."""
+    if standing.grants is None and standing.counter.source_id == standing.entitlement.holder.id:
+        return standing.counter, ()  # As nearly always.
     moved = () if standing.grants is None else standing.grants.postings(change)
     counter = moved[0].counter if moved else standing.counter
     told = counter.told_of(_holder_id(standing, counter))

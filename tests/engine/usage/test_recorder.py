@@ -56,7 +56,7 @@ class HeldLedger:
 
     @property
     def sizes(self) -> list[int]:
-        return [len(batch.usages) for batch in self.batches]
+        return [len(batch.requests) for batch in self.batches]
 
 
 @pytest.fixture

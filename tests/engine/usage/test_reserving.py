@@ -14,8 +14,9 @@ from kana.errors import IdempotencyKeyReused, InvalidValue, KanaError, Reservati
 from kana.model.account import Account
 from kana.model.allowance import Allowance, Cost
 from kana.model.consumed import WAS_OVER, Consumed
+from kana.model.consuming import Consume, Release, ttl_of
 from kana.model.entitlement import Outcome
-from kana.model.line import Consume, Line, Release, ttl_of
+from kana.model.line import Line
 from kana.model.package import PackageFeature
 from kana.model.reservation import ReservationStatus
 from tests.support.world import (
@@ -71,6 +72,23 @@ async def test_late_lines_are_decided_by_their_time(world: World) -> None:
     for ask in (world.engine.reserving.try_out, world.engine.reserving.consume):
         with pytest.raises(InvalidValue, match="timestamp"):
             await ask(replace(late, timestamp=NOON - timedelta(days=2)))
+
+
+async def test_late_usage_is_paid_with_the_credit_of_its_time(world: World) -> None:
+    """By a line as by a usage: today's credit answers for today alone, and yesterday's for yesterday."""
+    await world.furnish(
+        a_package("basic", COSTLY, allows(10, DAY, feature="credit")),
+        features=[a_feature("image"), a_feature("credit")],
+    )
+    world.clock.advance(days=1)
+    assert (await world.engine.reserving.consume(a_request(2, feature_id="image"))).granted
+    late = a_usage(feature_id="image", timestamp=NOON + timedelta(hours=1))
+    assert (await world.usage.record(late)).entry.recorded
+    line = a_request(feature_id="image", timestamp=late.timestamp)
+    granted, refused = [await world.engine.reserving.consume(line) for _ in range(2)]
+    assert granted.granted
+    assert [each.outcome for each in refused.lines] == [Outcome.CREDIT_EXCEEDED, Outcome.LIMIT_EXCEEDED]
+    assert (await world.usage.record(late)).entry.outcome is Outcome.CREDIT_EXCEEDED
 
 
 async def test_who_has_nothing_is_refused(world: World) -> None:

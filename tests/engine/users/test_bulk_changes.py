@@ -265,7 +265,7 @@ async def test_a_server_that_stops_goes_on_when_it_starts_again(shop: World) -> 
     """It ends between two pages; what is left is done by the next one, and a job begins at once."""
     engine = engine_over(shop)
     change = await start(engine)
-    engine._is_ending = True
+    engine._rounds.is_ending = True
     await engine.take_up()
     assert (await counts(shop, change))[0] is BulkState.LISTING
     await engine._list(change)

@@ -14,8 +14,9 @@ from kana.engine.ports.reservations import OwnedReservation
 from kana.engine.turns import in_turns
 from kana.engine.usage.reserving import parse_reservation_id
 from kana.model.consumed import Consumed, LineAnswer
+from kana.model.consuming import TTL_DEFAULT, Consume, ttl_of
 from kana.model.entitlement import Consumption, Outcome
-from kana.model.line import TTL_DEFAULT, Consume, Line, ttl_of
+from kana.model.line import Line
 from kana.model.reservation import HeldLine, Reservation, ReservationStatus
 
 query = QueryType()

@@ -15,7 +15,8 @@ from kana.engine.ports.reservations import OwnedReservation
 from kana.engine.usage.reserving import parse_reservation_id
 from kana.errors import BadInput, IdempotencyKeyReused, InvalidValue, NotFound, OutcomeUnknown
 from kana.model.consumed import WAS_OVER, Consumed
-from kana.model.line import Line, by_hand
+from kana.model.consuming import by_hand
+from kana.model.line import Line
 from kana.model.reservation import ReservationStatus
 from kana.model.text import UNITS_MAX, shown, whole_number
 

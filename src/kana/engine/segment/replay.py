@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 from kana.engine.pace import Pace
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.segment import EventMapper, SegmentStore
-from kana.engine.rounds import in_rounds
+from kana.engine.rounds import Rounds
 from kana.model.environment import Environment
 from kana.model.segment import EventStatus, SegmentEvent, mapped
 
@@ -46,42 +45,22 @@ class Replayer:
         self._again = again
         self._retrying: set[Environment] = set()
         self._clock = clock
-        self._wake = asyncio.Event()
-        self._is_ending = False
+        self._rounds = Rounds(self.replay, doing="processing open events", pause_s=PAUSE_S, log=_log)
         self._left_behind = timedelta()  # Nothing is running before the first round.
         self._waiting_from: datetime | None = None
 
     def wake(self) -> None:
         """Start the next round now."""
-        self._wake.set()
+        self._rounds.wake()
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Run rounds in the background; stop between two pages."""
+        return self._rounds.running()
 
     def retry_failed(self, environment: Environment) -> None:
         """Try all failed events again in the background; some may fail again."""
         self._retrying.add(environment)
         self.wake()
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run rounds in the background; stop between two pages."""
-        rounds = in_rounds(
-            self._round,
-            doing="processing open events",
-            is_ending=lambda: self._is_ending,
-            wake=self._wake,
-            pause_s=PAUSE_S,
-            log=_log,
-        )
-        task = asyncio.create_task(rounds)
-        try:
-            yield
-        finally:
-            self._is_ending = True
-            self.wake()
-            await task
-
-    async def _round(self) -> None:
-        self._wake.clear()
-        await self.replay()
 
     async def replay(self) -> None:
         """Process the open events of both environments.
@@ -107,7 +86,7 @@ class Replayer:
         last: int | None = 0
         pace = Pace()
         while stale and last is not None:
-            if self._is_ending:
+            if self._rounds.is_ending:
                 return
             events, last = await self._store.map_events(environment, after=last, limit=PAGE, map_event=mapped)
             await self._carry_out(events)
@@ -118,7 +97,7 @@ class Replayer:
     async def _retry_failed(self, environment: Environment) -> None:
         last: int | None = 0 if environment in self._retrying else None
         pace = Pace()
-        while last is not None and not self._is_ending:
+        while last is not None and not self._rounds.is_ending:
             events, last = await self._store.reopen_events(environment, after=last, limit=PAGE, map_event=self._again)
             await self._carry_out(events)
             await pace.rest()
@@ -126,7 +105,7 @@ class Replayer:
 
     async def _take_up(self, environment: Environment, status: EventStatus, *, until: datetime) -> None:
         after, pace = 0, Pace()
-        while not self._is_ending:
+        while not self._rounds.is_ending:
             events = await self._store.open_events(environment, status, until=until, after=after, limit=PAGE)
             if not events:
                 return

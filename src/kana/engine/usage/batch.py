@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 
 from kana.engine.usage.lines import (
     Decided,
-    Lines,
+    Undecided,
     answer_again,
     check_same,
     closing,
@@ -30,10 +30,10 @@ from kana.errors import EntryNotFound, KanaError, ReservationNotFound, UserNotFo
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.consumed import Consumed
+from kana.model.consuming import Consume, Extend, Release, Settle
 from kana.model.entitlement import Place
 from kana.model.environment import Environment
 from kana.model.grant import CounterKey
-from kana.model.line import Consume, Extend, Release, Settle
 from kana.model.package import NO_PACKAGE
 from kana.model.placing import place_now, place_then
 from kana.model.reservation import Reservation
@@ -41,7 +41,7 @@ from kana.model.reversal import Reversal, check_reversible, reverse
 from kana.model.subscription import Subscription
 from kana.model.tally import Tallies
 from kana.model.text import shown
-from kana.model.usage import Entry, Receipt, Usage, check_time, package_of, settle
+from kana.model.usage import Entry, Receipt, Usage, check_time, entry_for, package_of
 from kana.model.user import UserRef
 
 NamedUser = tuple[Environment, str]
@@ -97,17 +97,17 @@ class Batch:
 
     def __init__(
         self,
-        usages: Sequence[Request],
+        requests: Sequence[Request],
         *,
         clock: Callable[[], datetime],
         next_id: Callable[[], int],
         reservation_id: Callable[[int], int] = _sets_nothing_aside,
     ) -> None:
-        self.usages = usages
+        self.requests = requests
         self._clock = clock
         self._reservation_id = reservation_id
         self._reserving = {
-            (each.environment, each.user_id) for each in usages if isinstance(each, Consume) and each.ttl is not None
+            (each.environment, each.user_id) for each in requests if isinstance(each, Consume) and each.ttl is not None
         }
         self.now: datetime
         self.entries: list[Entry] = []
@@ -115,7 +115,7 @@ class Batch:
         self.tallies = Tallies()
         self.reservations: dict[int, Reservation] = {}
         self._next_id = next_id
-        self._answers: list[Answer | KanaError | None] = [None] * len(usages)
+        self._answers: list[Answer | KanaError | None] = [None] * len(requests)
         self._placed: list[tuple[int, Placed]] = []
         self._earlier: dict[KeyUse, Entry] = {}
         self._decisions: dict[int, Sequence[Entry]] = {}
@@ -125,40 +125,40 @@ class Batch:
     @property
     def environments(self) -> set[Environment]:
         """The environments whose catalogues are needed."""
-        return {usage.environment for usage in self.usages}
+        return {each.environment for each in self.requests}
 
     @property
     def users(self) -> set[NamedUser]:
         """The users whose accounts are needed."""
-        return {(usage.environment, usage.user_id) for usage in self.usages}
+        return {(each.environment, each.user_id) for each in self.requests}
 
     @property
     def late(self) -> set[NamedUser]:
         """The users with a request about an earlier time, so that ended subscriptions may answer for it."""
         return {
-            (usage.environment, usage.user_id)
-            for usage in self.usages
-            if usage.timestamp is not None or isinstance(usage, Reversal | Settle)
+            (each.environment, each.user_id)
+            for each in self.requests
+            if each.timestamp is not None or isinstance(each, Reversal | Settle)
         }
 
     @property
     def keys(self) -> list[tuple[NamedUser, bytes]]:
         """The users and digests of the idempotency keys whose earlier entries are needed."""
         return [
-            ((usage.environment, usage.user_id), usage.key_digest)
-            for usage in self.usages
-            if usage.key_digest is not None
+            ((each.environment, each.user_id), each.key_digest) for each in self.requests if each.key_digest is not None
         ]
 
     @property
     def reverse(self) -> list[tuple[NamedUser, int]]:
         """The users and ids of the entries that are to be reversed."""
-        return [((each.environment, each.user_id), each.entry_id) for each in self.usages if isinstance(each, Reversal)]
+        return [
+            ((each.environment, each.user_id), each.entry_id) for each in self.requests if isinstance(each, Reversal)
+        ]
 
     @property
     def wanted_reservations(self) -> list[int]:
         """The ids of the reservations that requests are about."""
-        return [each.reservation_id for each in self.usages if isinstance(each, Settle | Release | Extend)]
+        return [each.reservation_id for each in self.requests if isinstance(each, Settle | Release | Extend)]
 
     @property
     def answers(self) -> list[Answer | KanaError]:
@@ -187,7 +187,7 @@ class Batch:
         self._ended = reserved.ended
         self._placed = []
         counters = {each.counter for reservation in reserved.ended for each in reservation.held()}
-        for number, request in enumerate(self.usages):
+        for number, request in enumerate(self.requests):
             try:
                 account = accounts.get((request.environment, request.user_id))
                 if account is None:
@@ -249,7 +249,7 @@ class Batch:
         if reservation is None or reservation.user_key != account.user.key:
             raise ReservationNotFound(f"Reservation not found: '{request.reservation_id}'")
 
-        def lines() -> Lines:
+        def lines() -> Undecided:
             # An earlier request of the batch may have changed it.
             known = self._known[request.reservation_id]
             if isinstance(request, Settle):
@@ -297,7 +297,7 @@ class Batch:
         standing = None
         if place is not None:
             standing = place.standing(so_far)
-        entry = settle(usage, user, standing, entry_id=self._next_id(), now=self.now)
+        entry = entry_for(usage, user, standing, entry_id=self._next_id(), now=self.now)
         package_id = NO_PACKAGE if standing is None else package_of(entry, standing)
         return Receipt(self._keep(entry, package_id, so_far))
 
@@ -307,13 +307,13 @@ class Batch:
         undone = reverse(reversal, entry, so_far, entry_id=self._next_id(), now=self.now)
         return Receipt(self._keep(undone, _package_of(entry, account.subscriptions), so_far))
 
-    def _decide_costly(self, lines: Lines, account: Account, so_far: dict[CounterKey, int]) -> Receipt:
+    def _decide_costly(self, lines: Undecided, account: Account, so_far: dict[CounterKey, int]) -> Receipt:
         """Decide a usage together with what it costs; its own entry is the first of them."""
         decided = lines.decide(so_far, self._next_id)
         self._keep_all(decided, account.subscriptions, so_far)
         return Receipt(decided.entries[0])
 
-    def _decide_lines(self, lines: Lines, account: Account, so_far: dict[CounterKey, int]) -> Answer:
+    def _decide_lines(self, lines: Undecided, account: Account, so_far: dict[CounterKey, int]) -> Answer:
         decided = lines.decide(so_far, self._next_id)
         self._keep_all(decided, account.subscriptions, so_far)
         return decided.answer

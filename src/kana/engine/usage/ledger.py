@@ -12,7 +12,7 @@ from kana.model.entitlement import Outcome
 from kana.model.environment import Environment
 from kana.model.ledger import LedgerPage, LedgerSearch
 from kana.model.page import page_size
-from kana.model.text import number_in, shown
+from kana.model.text import number_in, published_number, shown
 from kana.model.usage import Entry
 
 FIRST_MAX = 1000
@@ -77,10 +77,7 @@ def parse_entry_id(text: str) -> int:
     Raises:
         EntryNotFound: it cannot be the id of one.
     """
-    number = number_in(text)
-    if number is None:
-        raise EntryNotFound(f"Entry not found: {shown(text)}")
-    return number
+    return published_number(text, EntryNotFound, "Entry")
 
 
 def _number_after(text: str) -> int:

@@ -11,11 +11,12 @@ from typing import NamedTuple
 from kana.errors import Conflict, IdempotencyKeyReused
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.consumed import LETS_GO, Consumed, answer_of, tried
-from kana.model.deciding import LinePlace, Terms, entries_of, judge, let_go, reserved, settled
+from kana.model.consumed import Consumed, answer_of, tried
+from kana.model.consuming import Consume, Extend, Release, Settle
+from kana.model.deciding import DecisionTerms, LinePlace, entries_of, judge, let_go, reserved, settled
 from kana.model.entitlement import Credit, Place
 from kana.model.grant import CounterKey
-from kana.model.line import Consume, DecisionLine, Extend, HoldStep, Line, Release, Settle
+from kana.model.line import LETS_GO, DecisionLine, HoldStep, Line
 from kana.model.placing import place_now, place_then
 from kana.model.reservation import HeldLine, Reservation, ReservationStatus
 from kana.model.text import shown
@@ -33,7 +34,7 @@ class Decided(NamedTuple):
     answer: Consumed | Reservation
 
 
-class Lines(NamedTuple):
+class Undecided(NamedTuple):
     """Lines that wait to be decided, and the totals that this needs."""
 
     counters: Iterable[CounterKey]
@@ -83,14 +84,14 @@ def costs(line: Line, credit: Credit) -> LinePlace:
     return LinePlace(cost, credit.place, cost_of=line.feature_id, rate=credit.rate)
 
 
-def consuming(request: Consume, account: Account, catalog: Catalog, *, now: datetime, reservation_id: int) -> Lines:
+def consuming(request: Consume, account: Account, catalog: Catalog, *, now: datetime, reservation_id: int) -> Undecided:
     """Return the lines of a call that uses them or sets them aside, ready to be decided.
 
     Raises:
         FeatureNotFound, InvalidValue: as ``place_lines``.
     """
     asked = place_lines(request.lines, account, catalog, timestamp=request.timestamp, now=now)
-    terms = Terms(
+    terms = DecisionTerms(
         user=account.user,
         now=now,
         step=None if request.ttl is None else HoldStep.RESERVED,
@@ -107,20 +108,20 @@ def consuming(request: Consume, account: Account, catalog: Catalog, *, now: date
         entries = entries_of(judged, replace(terms, reservation_id=None if made is None else made.id), next_id)
         return Decided(entries, made, answer_of(entries, made))
 
-    return Lines([counter for each in asked for counter in each.counters], decide)
+    return Undecided([counter for each in asked for counter in each.counters], decide)
 
 
 def dry_run(
     request: Consume, asked: Sequence[LinePlace], used: Mapping[CounterKey, int], user: UserRef, *, now: datetime
 ) -> Consumed:
     """Return what would be decided on lines that were placed; nothing of it is written."""
-    terms = Terms(user=user, now=now, step=HoldStep.RESERVED if request.ttl is not None else None)
+    terms = DecisionTerms(user=user, now=now, step=HoldStep.RESERVED if request.ttl is not None else None)
     return tried(answer_of(entries_of(judge(asked, used, terms), terms, count(1).__next__), None))
 
 
-def using(usage: Usage, place: Place, credit: Credit, user: UserRef, *, now: datetime) -> Lines:
+def using(usage: Usage, place: Place, credit: Credit, user: UserRef, *, now: datetime) -> Undecided:
     """Return a usage of a feature that costs a credit, with what it costs, ready to be decided."""
-    terms = Terms(user=user, now=now, key=usage.key_digest, timestamp=usage.timestamp, metadata=usage.metadata)
+    terms = DecisionTerms(user=user, now=now, key=usage.key_digest, timestamp=usage.timestamp, metadata=usage.metadata)
 
     def decide(used: Mapping[CounterKey, int], next_id: Callable[[], int]) -> Decided:
         line = Line(usage.feature_id, usage.change_of(place.standing(used).used))
@@ -128,10 +129,12 @@ def using(usage: Usage, place: Place, credit: Credit, user: UserRef, *, now: dat
         entries = [replace(first, action=usage.action, delta=usage.delta), *rest]
         return Decided(entries, None, answer_of(entries, None))
 
-    return Lines(place.counters, decide)
+    return Undecided(place.counters, decide)
 
 
-def settling(request: Settle, reservation: Reservation, account: Account, catalog: Catalog, *, now: datetime) -> Lines:
+def settling(
+    request: Settle, reservation: Reservation, account: Account, catalog: Catalog, *, now: datetime
+) -> Undecided:
     """Return the lines that are settled, ready to be decided: what is set aside is used first.
 
     What is settled of a reservation that is over is decided like new usage.
@@ -146,7 +149,7 @@ def settling(request: Settle, reservation: Reservation, account: Account, catalo
     where = _Where(account, catalog, None, now)
     is_late = status in _OVER
     asked = [each for line in request.lines for each in _settled_line(line, reservation, where, is_late=is_late)]
-    terms = Terms(
+    terms = DecisionTerms(
         user=account.user,
         now=now,
         step=None if is_late else HoldStep.SETTLED,
@@ -169,7 +172,7 @@ def settling(request: Settle, reservation: Reservation, account: Account, catalo
         return Decided(entries, after, answer_of(entries, after or reservation))
 
     counters = [counter for each in asked for counter in each.counters]
-    return Lines([*counters, *(each.counter for each in reservation.held())], decide)
+    return Undecided([*counters, *(each.counter for each in reservation.held())], decide)
 
 
 def _settled_line(line: Line, reservation: Reservation, where: _Where, *, is_late: bool) -> list[LinePlace]:
@@ -187,14 +190,14 @@ def _settled_line(line: Line, reservation: Reservation, where: _Where, *, is_lat
 
 
 def _with_released(
-    entries: Sequence[Entry], others: Sequence[HeldLine], terms: Terms, next_id: Callable[[], int]
+    entries: Sequence[Entry], others: Sequence[HeldLine], terms: DecisionTerms, next_id: Callable[[], int]
 ) -> list[Entry]:
     """Return the entries of a last settlement with those of what it does not name, which is let go."""
     rest = entries_of(let_go(others), replace(terms, step=HoldStep.RELEASED, key=None), next_id)
     return [*entries, *rest]
 
 
-def closing(reservation: Reservation, request: Release | None, user: UserRef, *, now: datetime) -> Lines:
+def closing(reservation: Reservation, request: Release | None, user: UserRef, *, now: datetime) -> Undecided:
     """Return what lets go of all that a reservation sets aside, ready to be decided; without a request it has ended.
 
     What was released before stays so.
@@ -206,7 +209,7 @@ def closing(reservation: Reservation, request: Release | None, user: UserRef, *,
     if request is not None and status is ReservationStatus.SETTLED:
         raise Conflict(f"reservation '{reservation.id}' is settled already: nothing of it is set aside any more")
     step = HoldStep.ENDED if request is None else HoldStep.RELEASED
-    terms = Terms(
+    terms = DecisionTerms(
         user=user,
         now=now,
         step=step,
@@ -220,10 +223,10 @@ def closing(reservation: Reservation, request: Release | None, user: UserRef, *,
         after = reservation.closed(ReservationStatus[step.value], now)
         return Decided(entries_of(let_go(reservation.lines), terms, next_id), after, after)
 
-    return Lines([each.counter for each in reservation.held()], decide)
+    return Undecided([each.counter for each in reservation.held()], decide)
 
 
-def extending(request: Extend, reservation: Reservation, *, now: datetime) -> Lines:
+def extending(request: Extend, reservation: Reservation, *, now: datetime) -> Undecided:
     """Return what gives a reservation another end, ready to be decided.
 
     Raises:
@@ -233,7 +236,7 @@ def extending(request: Extend, reservation: Reservation, *, now: datetime) -> Li
     if status is not ReservationStatus.OPEN:
         raise Conflict(f"reservation '{reservation.id}' is {status.lower()}: only an open one can be extended")
     after = replace(reservation, ends_at=now + request.ttl)
-    return Lines((), lambda _used, _next_id: Decided((), after, after))
+    return Undecided((), lambda _used, _next_id: Decided((), after, after))
 
 
 def answer_again(entries: Sequence[Entry], request: Consume | Settle, reservation: Reservation | None) -> Consumed:

@@ -15,13 +15,14 @@ from kana.errors import ReservationNotFound, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.consumed import Consumed
+from kana.model.consuming import TTL_DEFAULT, Consume, Extend, Release, Settle, by_hand
 from kana.model.deciding import LinePlace
 from kana.model.environment import Actor, Environment
 from kana.model.grant import CounterKey
-from kana.model.line import TTL_DEFAULT, Consume, Extend, Line, Release, Settle, by_hand
+from kana.model.line import Line
 from kana.model.page import page_size
 from kana.model.reservation import Reservation
-from kana.model.text import number_in, shown
+from kana.model.text import published_number, shown
 
 FIRST_MAX = 1000
 """Most reservations that one call may ask for."""
@@ -217,7 +218,4 @@ def parse_reservation_id(text: str) -> int:
     Raises:
         ReservationNotFound: it cannot be the id of one.
     """
-    number = number_in(text)
-    if number is None:
-        raise ReservationNotFound(f"Reservation not found: {shown(text)}")
-    return number
+    return published_number(text, ReservationNotFound, "Reservation")

@@ -20,7 +20,7 @@ from kana.model.environment import Actor, Environment, bucket_of
 from kana.model.page import page_of, rows_to_read
 from kana.model.subscription import Subscription
 from kana.model.terms import AT_ONCE, ChangeTime, ChangeUsage, Terms
-from kana.model.text import new_identifier, number_in, shown
+from kana.model.text import new_identifier, published_number
 from kana.model.user import User
 
 _NextId = Callable[[], int]
@@ -289,7 +289,4 @@ def parse_subscription_id(text: str) -> int:
     Raises:
         SubscriptionNotFound: it is not a number, so no subscription has it.
     """
-    number = number_in(text)
-    if number is None:
-        raise SubscriptionNotFound(f"Subscription not found: {shown(text)}")
-    return number
+    return published_number(text, SubscriptionNotFound, "Subscription")

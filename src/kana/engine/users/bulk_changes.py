@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 from kana.engine.ids import IdMaker
@@ -15,7 +14,7 @@ from kana.engine.ports.catalog import CatalogStore
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.usage import Ledger
 from kana.engine.ports.users import AccountStore
-from kana.engine.rounds import in_rounds
+from kana.engine.rounds import Rounds
 from kana.errors import BulkChangeNotFound, UserNotFound
 from kana.model.account import Account
 from kana.model.bulk_change import (
@@ -36,7 +35,7 @@ from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment
 from kana.model.page import LIST_MAX, page_size
 from kana.model.search import UserSearch
-from kana.model.text import idempotency_key, key_digest, number_in, shown
+from kana.model.text import idempotency_key, key_digest, published_number
 from kana.model.user import User
 
 PAGE = 50
@@ -86,8 +85,7 @@ class BulkChangeEngine:
         self._ids = ids
         self._ours: set[int] = set()
         self._is_first_look = True
-        self._wake = asyncio.Event()
-        self._is_ending = False
+        self._rounds = Rounds(self.take_up, doing="moving users to another package", pause_s=PAUSE_S, log=_log)
 
     async def preview(
         self, environment: Environment, move: Move, *, first: int = 50, after: str | None = None
@@ -195,7 +193,7 @@ class BulkChangeEngine:
     def _going_on(self, change: BulkChange) -> BulkChange:
         if change.state in OPEN:
             self._ours.add(change.id)
-            self._wake.set()
+            self._rounds.wake()
         return change
 
     async def change(self, environment: Environment, change_id: int) -> BulkChange:
@@ -225,29 +223,9 @@ class BulkChangeEngine:
         limit = page_size(first, most=LIST_MAX)
         return await self._store.results(change.id, outcome=outcome, limit=limit, after=after)
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Work on jobs in the background; stop between two pages."""
-        self._is_ending = False
-        rounds = in_rounds(
-            self._round,
-            doing="moving users to another package",
-            is_ending=lambda: self._is_ending,
-            wake=self._wake,
-            pause_s=PAUSE_S,
-            log=_log,
-        )
-        task = asyncio.create_task(rounds)
-        try:
-            yield
-        finally:
-            self._is_ending = True
-            self._wake.set()
-            await task
-
-    async def _round(self) -> None:
-        self._wake.clear()
-        await self.take_up()
+        return self._rounds.running()
 
     async def take_up(self) -> None:
         """Carry out the jobs that were begun here and those that were left behind: after a start all that are open.
@@ -262,7 +240,7 @@ class BulkChangeEngine:
             self._is_first_look = False
             self._ours.update(each.id for each in changes)
             for change in changes:
-                if self._is_ending:
+                if self._rounds.is_ending:
                     return
                 await self._carry_on(change)
                 await pace.rest()
@@ -283,7 +261,7 @@ class BulkChangeEngine:
         last: User | None = None
         pace = Pace()
         while users := await self._search(change.environment, change.move, after=last, limit=LISTED):
-            if self._is_ending or not await self._store.list_page(change.id, users, clock=self._clock):
+            if self._rounds.is_ending or not await self._store.list_page(change.id, users, clock=self._clock):
                 return
             last = users[-1]
             await pace.rest()
@@ -310,7 +288,4 @@ def parse_change_id(text: str) -> int:
     Raises:
         BulkChangeNotFound: it cannot be the id of one.
     """
-    number = number_in(text)
-    if number is None:
-        raise BulkChangeNotFound(f"Subscription changes not found: {shown(text)}")
-    return number
+    return published_number(text, BulkChangeNotFound, "Subscription changes")

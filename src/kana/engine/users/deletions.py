@@ -12,7 +12,7 @@ from kana.engine.pace import Pace
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.deletions import DeletionStore, Mark
 from kana.engine.ports.users import Signed
-from kana.engine.rounds import in_rounds
+from kana.engine.rounds import Rounds
 from kana.errors import OutcomeUnknown, Unavailable
 from kana.model.deletion import Deletion, new_surrogate
 from kana.model.environment import Actor, Environment
@@ -48,7 +48,9 @@ class DeletionEngine:
         self._clock = clock
         self._ours: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._is_first_look = True
-        self._ending = asyncio.Event()
+        self._rounds = Rounds(
+            self.take_up, doing="continuing deletions that were left behind", pause_s=PAUSE_S, log=_log
+        )
 
     async def delete(
         self, environment: Environment, user_id: str, *, by: Actor, wait_s: float | None = WAIT_S
@@ -89,7 +91,7 @@ class DeletionEngine:
         mark: Mark | None = Mark()
         told, pace = "", Pace()
         while mark is not None:
-            if self._ending.is_set():
+            if self._rounds.is_ending:
                 raise Unavailable("the server is stopping; the deletion continues when it starts again")
             try:
                 mark = await self._store.clear_page(deletion, mark)
@@ -103,21 +105,11 @@ class DeletionEngine:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Continue deletions that were left behind, in the background; stop, also those of calls, between two pages."""
-        self._ending.clear()
-        rounds = in_rounds(
-            self.take_up,
-            doing="continuing deletions that were left behind",
-            is_ending=self._ending.is_set,
-            wake=self._ending,
-            pause_s=PAUSE_S,
-            log=_log,
-        )
-        task = asyncio.create_task(rounds)
         try:
-            yield
+            async with self._rounds.running():
+                yield
         finally:
-            self._ending.set()
-            await asyncio.gather(task, *self._ours.values(), return_exceptions=True)
+            await asyncio.gather(*self._ours.values(), return_exceptions=True)
 
     async def take_up(self) -> None:
         """Finish deletions that were left behind: after a start all of them, later those that take suspiciously long.

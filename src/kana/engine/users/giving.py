@@ -18,7 +18,7 @@ from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature
 from kana.model.given import Given, Override, OverrideTerms, TopUp
 from kana.model.page import page_of, rows_to_read
-from kana.model.text import idempotency_key, key_digest, number_in, shown
+from kana.model.text import idempotency_key, key_digest, published_number
 
 _TRIES = 5
 
@@ -203,10 +203,7 @@ def parse_given_id(text: str, kind: type[Given]) -> int:
     Raises:
         GivenNotFound: it cannot be the id of one.
     """
-    number = number_in(text)
-    if number is None:
-        raise GivenNotFound(f"{kind.noun.capitalize()} not found: {shown(text)}")
-    return number
+    return published_number(text, GivenNotFound, kind.noun.capitalize())
 
 
 def _of_kind(given: Sequence[Given], kind: type[_Kind]) -> list[_Kind]:

@@ -17,7 +17,7 @@ from kana.engine.ids import IdMaker
 from kana.engine.pace import Pace
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.imports import UserImportStore
-from kana.engine.rounds import in_rounds
+from kana.engine.rounds import Rounds
 from kana.engine.users.directory import in_chunks
 from kana.errors import Conflict, InvalidValue, KanaError, OutcomeUnknown, Unavailable
 from kana.model.environment import Actor, Environment
@@ -47,7 +47,7 @@ class ImportEngine:
         self._ids = ids
         self._ours: dict[int, asyncio.Event] = {}
         self._is_first_look = True
-        self._ending = asyncio.Event()
+        self._rounds = Rounds(self.take_up, doing="continuing abandoned imports", pause_s=PAUSE_S, log=_log)
 
     async def merge(
         self,
@@ -122,7 +122,7 @@ class ImportEngine:
             await pace.rest()
 
     def _check_goes_on(self, else_: str) -> None:
-        if self._ending.is_set():
+        if self._rounds.is_ending:
             raise Unavailable(f"the server is stopping; {else_}", retry_after_s=5)
 
     def _merged(self, environment: Environment, row: Row, old: User | None) -> User:
@@ -135,21 +135,10 @@ class ImportEngine:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Continue abandoned imports in the background; stop, also running merges, between two pages."""
-        self._ending.clear()
-        rounds = in_rounds(
-            self.take_up,
-            doing="continuing abandoned imports",
-            is_ending=self._ending.is_set,
-            wake=self._ending,
-            pause_s=PAUSE_S,
-            log=_log,
-        )
-        task = asyncio.create_task(rounds)
         try:
-            yield
+            async with self._rounds.running():
+                yield
         finally:
-            self._ending.set()
-            await task
             for merge in list(self._ours.values()):
                 await merge.wait()
 

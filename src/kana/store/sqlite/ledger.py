@@ -48,8 +48,8 @@ class SqliteLedger(Entries):
 
     async def append(self, batch: Batch) -> None:
         """See the port."""
-        described = sum(usage.metadata is not None for usage in batch.usages)
-        is_small = len(batch.usages) <= SMALL_BATCH and described <= SMALL_BATCH_DESCRIBED
+        described = sum(each.metadata is not None for each in batch.requests)
+        is_small = len(batch.requests) <= SMALL_BATCH and described <= SMALL_BATCH_DESCRIBED
         await self._database.write(lambda connection: self._append(connection, batch), is_small=is_small)
 
     def _append(self, connection: apsw.Connection, batch: Batch) -> None:
@@ -87,7 +87,8 @@ class SqliteLedger(Entries):
             wanted = {user_id: want(account, catalog) for user_id, account in accounts.items()}
             counters = [counter for each in wanted.values() for counter in each.counters()]
             used = _load_totals(connection, counters)
-            without_ended(used, run(load_ended(SqliteSession(connection), accounts.values(), now)))
+            if any(each.has_holds for each in accounts.values()):
+                without_ended(used, run(load_ended(SqliteSession(connection), accounts.values(), now)))
             return Snapshot(catalog, accounts, wanted, used)
 
         return self._database.read(work)
