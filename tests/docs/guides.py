@@ -15,6 +15,7 @@ GUIDES = [
     "create-users",
     "subscribe-manually",
     "block-access-backend",
+    "gates",
     "record-usage",
     "sell-more",
     "exceptions",

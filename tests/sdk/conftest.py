@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import itertools
+import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
-from kana.sdk import AsyncKanaAdmin, Grant, KanaAdmin
+from kana.sdk import AsyncKanaAdmin, Grant, KanaAdmin, Retry
 from tests.sdk.people import subscribed
 from tests.support.server import KanaServer
 
@@ -23,6 +24,15 @@ def server() -> Iterator[KanaServer]:
 @pytest.fixture
 def kana(server: KanaServer) -> Iterator[KanaAdmin]:
     with KanaAdmin(api_key=server.private_key, endpoint=server.address) as client:
+        yield client
+
+
+@pytest.fixture
+def away() -> Iterator[KanaAdmin]:
+    """A client whose server is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with KanaAdmin(api_key="prv_test_x", endpoint=endpoint, retry=Retry(attempts=1)) as client:
         yield client
 
 

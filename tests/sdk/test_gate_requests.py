@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
-import django
 import httpx
 import pytest
 from asgiref.sync import markcoroutinefunction
-from asgiref.wsgi import WsgiToAsgi
-from django.conf import settings
-from django.core.asgi import get_asgi_application
 from django.http import HttpRequest, HttpResponse
-from django.test import override_settings
-from django.urls import path
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 from flask import Flask
 from hypothesis import given
@@ -25,110 +18,19 @@ from hypothesis import strategies as st
 
 from kana.errors import InvalidValue
 from kana.sdk import AsyncKanaAdmin, KanaAdmin
-from kana.sdk.django import gate as django_gate
 from kana.sdk.fastapi import gate as fastapi_gate
 from kana.sdk.flask import gate as flask_gate
-from kana.sdk.gates import is_counted, is_open, user_id_of
+from kana.sdk.visit import is_counted, is_open, user_id_of
+from tests.sdk.gated import HEADER, KINDS, METHODS, by_django, opened
 from tests.sdk.people import meter
 from tests.support.server import KanaServer
 
-METHODS = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]
-HEADER = "X-Test-User"
-AS_ASGI: Final[Any] = WsgiToAsgi
-Build = Callable[[KanaAdmin, AsyncKanaAdmin, str], Any]
-
-
-def by_django(view: Any, client: KanaAdmin | AsyncKanaAdmin, feature_id: str) -> Any:
-    gated = django_gate(client, feature_id, user=lambda request: request.headers.get(HEADER))(view)
-
-    class Urls:
-        urlpatterns = (path("", gated),)
-
-    if not settings.configured:
-        settings.configure()
-        django.setup()
-    application = get_asgi_application()
-
-    async def served(scope: Any, receive: Any, send: Any) -> None:
-        with override_settings(ROOT_URLCONF=Urls, ALLOWED_HOSTS=["shop"]):
-            await application(scope, receive, send)
-
-    return served
-
-
-def django_blocking(blocking: KanaAdmin, _: AsyncKanaAdmin, feature_id: str) -> Any:
-    def view(_: HttpRequest) -> HttpResponse:
-        return HttpResponse("done")
-
-    return by_django(view, blocking, feature_id)
-
-
-def django_async(_: KanaAdmin, awaiting: AsyncKanaAdmin, feature_id: str) -> Any:
-    async def view(_: HttpRequest) -> HttpResponse:
-        return HttpResponse("done")
-
-    return by_django(view, awaiting, feature_id)
-
-
-def by_flask(view: Any, client: KanaAdmin, feature_id: str) -> Any:
-    app = Flask("shop")
-    gated = flask_gate(client, feature_id, user=lambda request: request.headers.get(HEADER))(view)
-    app.add_url_rule("/", view_func=gated, methods=METHODS, provide_automatic_options=False)
-    return AS_ASGI(app)
-
-
-def flask_blocking(blocking: KanaAdmin, _: AsyncKanaAdmin, feature_id: str) -> Any:
-    def view() -> str:
-        return "done"
-
-    return by_flask(view, blocking, feature_id)
-
-
-def flask_async(blocking: KanaAdmin, _: AsyncKanaAdmin, feature_id: str) -> Any:
-    async def view() -> str:
-        return "done"
-
-    return by_flask(view, blocking, feature_id)
-
-
-def by_fastapi(endpoint: Any, client: AsyncKanaAdmin, feature_id: str) -> Any:
-    def user(request: Request) -> str | None:
-        return request.headers.get(HEADER)
-
-    app = FastAPI()
-    app.api_route("/", methods=METHODS, response_class=PlainTextResponse)(
-        fastapi_gate(client, feature_id, user=user)(endpoint)
-    )
-    return app
-
-
-def fastapi_def(_: KanaAdmin, awaiting: AsyncKanaAdmin, feature_id: str) -> Any:
-    def endpoint() -> str:
-        return "done"
-
-    return by_fastapi(endpoint, awaiting, feature_id)
-
-
-def fastapi_async(_: KanaAdmin, awaiting: AsyncKanaAdmin, feature_id: str) -> Any:
-    async def endpoint() -> str:
-        return "done"
-
-    return by_fastapi(endpoint, awaiting, feature_id)
-
-
-KINDS = [django_blocking, django_async, flask_blocking, flask_async, fastapi_def, fastapi_async]
-
 
 @pytest.fixture(params=KINDS, ids=lambda build: build.__name__)
-async def shop(
-    request: pytest.FixtureRequest, server: KanaServer, kana: KanaAdmin, user: str
-) -> AsyncIterator[httpx.AsyncClient]:
+async def shop(request: pytest.FixtureRequest, kana: KanaAdmin, user: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of one gated view, which takes every method, in a framework of its own."""
-    build: Build = request.param
-    async with AsyncExitStack() as stack:
-        awaiting = await stack.enter_async_context(AsyncKanaAdmin(api_key=server.private_key, endpoint=server.address))
-        transport = httpx.ASGITransport(build(kana, awaiting, meter(user)))
-        yield await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shop"))
+    async with opened(request.param, kana, meter(user)) as client:
+        yield client
 
 
 def used(kana: KanaAdmin, user_id: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Annotated, Any
 
 import django
@@ -19,17 +18,10 @@ from kana.sdk import AsyncKanaAdmin, KanaAdmin, NetworkError, Outcome, Retry, Un
 from kana.sdk.django import gate as django_gate
 from kana.sdk.fastapi import gate as fastapi_gate
 from kana.sdk.gates import Gate
+from kana.sdk.visit import Visit
 from tests.sdk.people import meter
 from tests.sdk.scripted import ScriptedServer
 from tests.support.server import KanaServer
-
-
-@pytest.fixture
-def away() -> KanaAdmin:
-    """A client whose server is not there."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    return KanaAdmin(api_key="prv_test_x", endpoint=endpoint, retry=Retry(attempts=1))
 
 
 def used(kana: KanaAdmin, user_id: str) -> int:
@@ -40,12 +32,12 @@ def used(kana: KanaAdmin, user_id: str) -> int:
 
 def test_the_choice_for_a_server_that_is_away_is_the_callers(away: KanaAdmin) -> None:
     """Allow lets in, deny answers 503, raise raises."""
-    assert Gate(away, "f", when_unreachable="allow").enter("u", 1) is None
-    problem = Gate(away, "f", when_unreachable="deny").enter("u", 1)
+    assert Gate(away, when_unreachable="allow").enter(Visit("u", {"f": 1})) is None
+    problem = Gate(away, when_unreachable="deny").enter(Visit("u", {"f": 1}))
     assert problem is not None
     assert (problem.status, problem.body["type"]) == (503, "urn:kana:problem:unavailable")
     with pytest.raises(NetworkError):
-        Gate(away, "f").enter("u", 1)
+        Gate(away).enter(Visit("u", {"f": 1}))
 
 
 def refused(outcome: str, *, counted: bool = True) -> dict[str, Any]:
@@ -72,7 +64,7 @@ def test_the_outcome_alone_says_which_problem(outcome: str, status: int, kind: s
         ScriptedServer(refused(outcome, counted=counted), {"data": {"showUsage": None}}) as script,
         KanaAdmin(api_key="k", endpoint=script.address, retry=Retry(attempts=1)) as kana,
     ):
-        problem = Gate(kana, "f").enter("u", 1)
+        problem = Gate(kana).enter(Visit("u", {"f": 1}))
     assert problem is not None
     assert (problem.status, problem.body["status"]) == (status, status)
     assert problem.body["type"] == f"urn:kana:problem:{kind}"
@@ -86,7 +78,7 @@ def test_a_refusal_stands_where_its_end_cannot_be_asked_for() -> None:
         ScriptedServer(refused("LIMIT_EXCEEDED"), {"errors": [down]}) as script,
         KanaAdmin(api_key="k", endpoint=script.address, retry=Retry(attempts=1)) as kana,
     ):
-        problem = Gate(kana, "f").enter("u", 1)
+        problem = Gate(kana).enter(Visit("u", {"f": 1}))
     assert problem is not None
     assert (problem.status, problem.body["used"], problem.body["resetsAt"]) == (402, 5, None)
 
@@ -94,12 +86,18 @@ def test_a_refusal_stands_where_its_end_cannot_be_asked_for() -> None:
 def test_what_cannot_be_recorded_is_told_and_not_raised(kana: KanaAdmin, away: KanaAdmin, user: str) -> None:
     """After the work is done, a refusal or an error goes to the callback with the key to go on with."""
     told: list[Unrecorded] = []
-    late = Gate(kana, meter(user), on_unrecorded=told.append)
-    assert late.enter(user, 10) is None
+    late = Gate(kana, on_unrecorded=told.append)
+    visit = Visit(user, {meter(user): 10})
+    assert late.enter(visit) is None
     kana.features.record_usage(user_id=user, feature_id=meter(user), delta=1)
-    late.leave(user, 10)
-    late.leave("nobody", 1)
-    Gate(away, meter(user), on_unrecorded=told.append).leave(user, "1")
+    late.leave(visit)
+    unknown = Visit("nobody", {meter(user): 1})
+    assert late.enter(unknown) is not None
+    late.leave(unknown)
+    cut_off = Gate(away, when_unreachable="allow", on_unrecorded=told.append)
+    without = Visit(user, {meter(user): "1"})
+    assert cut_off.enter(without) is None
+    cut_off.leave(without)
     assert [(one.usage["userId"], one.usage["delta"], type(one.error), one.outcome) for one in told] == [
         (user, 10, type(None), Outcome.LIMIT_EXCEEDED),
         ("nobody", 1, UserNotFound, None),

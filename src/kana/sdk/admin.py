@@ -5,13 +5,13 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Literal, Self
 
-from kana.errors import Internal, InvalidValue, RateLimited, Unavailable
+from kana.errors import InvalidValue, KanaError
 from kana.sdk.batch import Unrecorded, log_unrecorded
 from kana.sdk.changes import ManyChanges
-from kana.sdk.consuming import Consumed, Reservations, amounts_of, consume, reserve_input
+from kana.sdk.consuming import Consumed, Reservations, amounts_of, consume, consume_input, reserve_input
 from kana.sdk.conversation import Steps
 from kana.sdk.driver import ENDPOINT, AsyncDriver, Connection, SyncDriver
-from kana.sdk.errors import NetworkError
+from kana.sdk.errors import UNANSWERED
 from kana.sdk.explanation import EXPLAIN, Explanation
 from kana.sdk.features import CAN_USE, Features
 from kana.sdk.giving import Overrides, TopUps
@@ -93,9 +93,7 @@ class Admin(Group[D]):
             UserNotFound, FeatureNotFound, InvalidValue, Unauthenticated: with any choice.
             NetworkError, Unavailable, RateLimited, Internal: with ``when_unreachable="raise"``.
         """
-        if when_unreachable not in ("allow", "deny", "raise"):
-            message = f"when_unreachable must be 'allow', 'deny' or 'raise', got {when_unreachable!r}"
-            raise InvalidValue(message, field="when_unreachable")
+        check_choice(when_unreachable)
         return self._check(user_id, feature_id, whole(delta, "delta"), when_unreachable, cache_ttl_s)
 
     @operation
@@ -125,8 +123,7 @@ class Admin(Group[D]):
             NetworkError: the server was never reached; nothing was recorded.
             OutcomeUnknown: it may have been recorded; call again with the exception's idempotency_key.
         """
-        return consume(
-            self._core,
+        asked = consume_input(
             user_id,
             amounts_of(units, features),
             idempotency_key=idempotency_key,
@@ -134,6 +131,7 @@ class Admin(Group[D]):
             timestamp=timestamp,
             metadata=metadata,
         )
+        return consume(self._core, asked)
 
     @operation
     def explain(
@@ -168,19 +166,35 @@ class Admin(Group[D]):
                 return _checked(kept, Source.CACHE)
         try:
             answer = yield from self._core.ask(CAN_USE, userId=user_id, featureId=feature_id, delta=delta)
-        except (NetworkError, Unavailable, RateLimited, Internal) as error:
-            if when_unreachable == "raise":
-                raise
-            return Check(
-                access=when_unreachable == "allow",
-                reason=f"Kana did not answer, and the caller chose to {when_unreachable}: {error.message}",
-                outcome=None,
-                consumption=None,
-                source=Source.DEFAULT,
-            )
+        except UNANSWERED as error:
+            return chosen(when_unreachable, error)
         if cache_ttl_s > 0:
             cache.put(user_id, feature_id, delta=delta, answer=answer)
         return _checked(answer, Source.SERVER)
+
+
+def check_choice(when_unreachable: WhenUnreachable) -> None:
+    """Refuse what is no choice.
+
+    Raises:
+        InvalidValue: it is none of the three.
+    """
+    if when_unreachable not in ("allow", "deny", "raise"):
+        message = f"when_unreachable must be 'allow', 'deny' or 'raise', got {when_unreachable!r}"
+        raise InvalidValue(message, field="when_unreachable")
+
+
+def chosen(when_unreachable: WhenUnreachable, error: KanaError) -> Check:
+    """Return what the caller chose in place of an answer, or raise the error."""
+    if when_unreachable == "raise":
+        raise error
+    return Check(
+        access=when_unreachable == "allow",
+        reason=f"Kana did not answer, and the caller chose to {when_unreachable}: {error.message}",
+        outcome=None,
+        consumption=None,
+        source=Source.DEFAULT,
+    )
 
 
 def _checked(answer: Decision, source: Source) -> Check:

@@ -54,7 +54,8 @@ class Unrecorded:
 
     ``reason`` says why to people; to programs ``outcome`` does, or the class of the ``error``.
     ``usage`` is the complete input for the API, including its ``idempotencyKey``: recording it
-    again with that key counts it at most once.
+    again with that key counts it at most once. A gate of several features tells of the input of ``consume``, and one
+    that sets units aside of that of a settlement: the former with the ``reservationId``.
     """
 
     usage: Mapping[str, Any]

@@ -209,22 +209,8 @@ class Reservations(Group[D]):
         )
 
 
-def consume(
-    core: Core,
-    user_id: str,
-    amounts: Mapping[str, int],
-    *,
-    idempotency_key: str | None,
-    dry_run: bool,
-    timestamp: datetime | None,
-    metadata: Any,
-) -> Steps[Consumed]:
+def consume(core: Core, asked: Mapping[str, Any]) -> Steps[Consumed]:
     """Use several features in one decision."""
-    asked = _input(user_id, amounts, idempotency_key, metadata)
-    if dry_run:
-        asked["dryRun"] = True
-    if timestamp is not None:
-        asked["timestamp"] = moment(timestamp, "timestamp")
     return _decide(core, CONSUME, asked)
 
 
@@ -251,9 +237,9 @@ def settle(
     id: str,
     amounts: Mapping[str, int],
     *,
-    final: bool,
-    idempotency_key: str | None,
-    metadata: Any,
+    final: bool = True,
+    idempotency_key: str | None = None,
+    metadata: Any = None,
 ) -> Steps[Consumed]:
     """Say what was really used of a reservation."""
     key = new_key() if idempotency_key is None else idempotency_key
@@ -277,7 +263,7 @@ def release(core: Core, id: str) -> Steps[Reservation]:
 
 def extend(core: Core, id: str, ttl: timedelta | int) -> Steps[Reservation]:
     """Give a reservation another end."""
-    return core.ask(EXTEND, keyed=True, id=id, ttlSeconds=_seconds(ttl))
+    return core.ask(EXTEND, keyed=True, id=id, ttlSeconds=seconds_of(ttl))
 
 
 def _forget(core: Core, reservation: Reservation) -> None:
@@ -311,12 +297,34 @@ def both_of(mapping: Mapping[str, Any] | None, features: Mapping[str, Any]) -> d
     return {**mapping, **features}
 
 
+def consume_input(
+    user_id: str,
+    amounts: Mapping[str, int],
+    *,
+    idempotency_key: str | None = None,
+    dry_run: bool = False,
+    timestamp: datetime | None = None,
+    metadata: Any = None,
+) -> dict[str, Any]:
+    """Return the API's input for using several features, with a new idempotency key if none is given.
+
+    Raises:
+        InvalidValue: the timestamp has no time zone.
+    """
+    asked = _input(user_id, amounts, idempotency_key, metadata)
+    if dry_run:
+        asked["dryRun"] = True
+    if timestamp is not None:
+        asked["timestamp"] = moment(timestamp, "timestamp")
+    return asked
+
+
 def reserve_input(
     user_id: str,
     amounts: Mapping[str, int],
     ttl: timedelta | int | None,
-    idempotency_key: str | None,
-    metadata: Any,
+    idempotency_key: str | None = None,
+    metadata: Any = None,
 ) -> dict[str, Any]:
     """Return the API's input for a reservation, with a new idempotency key if none is given.
 
@@ -325,7 +333,7 @@ def reserve_input(
     """
     asked = _input(user_id, amounts, idempotency_key, metadata)
     if ttl is not None:
-        asked["ttlSeconds"] = _seconds(ttl)
+        asked["ttlSeconds"] = seconds_of(ttl)
     return asked
 
 
@@ -344,7 +352,12 @@ def _lines(amounts: Mapping[str, int]) -> list[dict[str, Any]]:
     return [{"featureId": feature_id, "units": units} for feature_id, units in amounts.items()]
 
 
-def _seconds(ttl: timedelta | int) -> int:
+def seconds_of(ttl: timedelta | int) -> int:
+    """Return a time as whole seconds.
+
+    Raises:
+        InvalidValue: it is not whole seconds.
+    """
     if not isinstance(ttl, timedelta):
         return whole(ttl, "ttl")
     seconds, rest = divmod(ttl, timedelta(seconds=1))

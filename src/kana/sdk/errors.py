@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kana import errors
 from kana.errors import KanaError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kana.sdk.results import Outcome
 
 __all__ = [
+    "UNANSWERED",
     "NetworkError",
     "OutcomeUnknown",
     "QueueFull",
@@ -65,6 +66,10 @@ class OutcomeUnknown(errors.OutcomeUnknown):
         super().__init__(message)
         self.idempotency_key = idempotency_key
         self.attempts = attempts
+
+
+UNANSWERED: Final = (NetworkError, errors.OutcomeUnknown, errors.RateLimited, errors.Unavailable, errors.Internal)
+"""What says nothing about the call itself: the server is away, overloaded or broken, or its answer was lost."""
 
 
 class UnexpectedAnswer(KanaError):

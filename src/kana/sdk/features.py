@@ -29,10 +29,10 @@ def usage_input(
     user_id: str,
     feature_id: str,
     delta: Units,
-    action: Action | str,
-    idempotency_key: str | None,
-    timestamp: datetime | None,
-    metadata: Any,
+    action: Action | str = Action.ADD,
+    idempotency_key: str | None = None,
+    timestamp: datetime | None = None,
+    metadata: Any = None,
 ) -> dict[str, Any]:
     """Return the API's input for one usage, with a new idempotency key if none is given.
 

@@ -13,10 +13,10 @@ from datetime import datetime
 from threading import Condition, Thread, current_thread
 from typing import Any, Final, Literal, Self, TypeAlias
 
-from kana.errors import BadInput, Internal, KanaError, OutcomeUnknown, RateLimited, Unavailable
+from kana.errors import BadInput, Internal, KanaError
 from kana.sdk.batch import RECORD_BATCH, BatchedUsage, Tally, Unrecorded, log_unrecorded
 from kana.sdk.driver import Connection, SyncDriver
-from kana.sdk.errors import NetworkError, QueueFull, RecorderClosed, UnexpectedAnswer
+from kana.sdk.errors import UNANSWERED, NetworkError, QueueFull, RecorderClosed, UnexpectedAnswer
 from kana.sdk.features import usage_input
 from kana.sdk.operation import Core
 from kana.sdk.results import Action
@@ -25,7 +25,6 @@ from kana.sdk.wire import Units
 
 log = logging.getLogger("kana.sdk")
 
-_TRANSIENT: Final = (NetworkError, OutcomeUnknown, RateLimited, Unavailable, Internal)
 _BATCH_MAX: Final = 1_000
 _DEFECT_ATTEMPTS: Final = 5
 
@@ -217,7 +216,7 @@ class BackgroundRecorder:
         try:
             answers = self._driver.run(self._core.ask(RECORD_BATCH, keyed=True, inputs=batch))
             return self._sort(batch, answers)
-        except _TRANSIENT as error:
+        except UNANSWERED as error:
             return batch, error
         except BadInput as error:
             if len(batch) > 1:
@@ -245,7 +244,7 @@ class BackgroundRecorder:
         why: KanaError | None = None
         for usage, answer in zip(batch, answers, strict=True):
             error = None if answer.error is None else answer.error.as_exception()
-            if isinstance(error, _TRANSIENT):
+            if isinstance(error, UNANSWERED):
                 again.append(usage)
                 why = error
             else:
