@@ -11,13 +11,13 @@ import pytest
 from kana.store.sqlite.statements import SQL
 from tests.support.stores import SqlitePlace
 
-TABLES = "usage_days|usage_hours|entries|counters|subscriptions|users"
-WHOLE = re.compile(rf"^SCAN ({TABLES}|[cdehu])( |$)")
+TABLES = "usage_days|usage_hours|entries|counters|subscriptions|given|users"
+WHOLE = re.compile(rf"^SCAN ({TABLES}|[cdeghu])( |$)")
 """A step that reads every row of a table, by its name or alias; arguments do not count."""
 
 QUESTIONS = [
     "load_usage", "load_usage_days_of", "load_usage_hours_of", "count_entitled", "count_users_of", "load_top_users",
-    "load_near_limits", "load_refusals",
+    "load_near_limits", "load_near_given", "load_refusals",
 ]  # fmt: skip
 
 

@@ -10,7 +10,8 @@ EVER = 2**50
 
 OVER_ALL = [
     "count_entries", "count_counters", "audit", "audit_days", "audit_hours", "count_subscribers", "load_totals_over",
-    "load_usage", "count_entitled", "count_users_of", "load_top_users", "load_near_limits", "load_refusals",
+    "load_usage", "count_entitled", "count_users_of", "load_top_users", "load_near_limits", "load_near_given",
+    "load_refusals",
     "count_segment_events", "count_unmapped_events",
 ]  # fmt: skip
 """The statements whose work grows with what there is."""
@@ -27,6 +28,10 @@ def rows(users: int) -> dict[str, list[tuple[Any, ...]]]:
             (n % 1024, n, n + 1, "test", f"p{n % packages}", "ACTIVE", 0, None, 0, 0, *[None] * 7) for n in range(users)
         ],
         "counters": [(n % 1024, n + 1, f"f{f}", "MONTH", 0, 90) for n in range(users) for f in (0, 1)],
+        "given": [
+            (n % 1024, n, users + n, "test", "TOP_UP", "f0", 100, 0, "NONE", 0, 0, None, "sold", "eve", 0, None)
+            for n in range(users)
+        ],
         "entries": [], "usage_days": [], "usage_hours": [], "segment_events": [],
     }  # fmt: skip
     for n in range(users):
@@ -89,7 +94,7 @@ def questions(users: int, *, array: Callable[[list[Any]], Any]) -> dict[str, tup
     """The bindings of each statement, with lists as a database takes them: all packages and features, all of time."""
     packages = [f"p{p}" for p in range(users // USERS_A_PACKAGE)]
     features = ["f0", "f1"]
-    near = [(p, f, "MONTH", 0, 80) for p in packages for f in features]
+    near = [(p, f, "MONTH", 0, 80, 100, 0) for p in packages for f in features]
     package_ids, *others = (array(list(column)) for column in zip(*near, strict=True))
     return {
         "count_subscribers": ("test", 1),
@@ -101,6 +106,7 @@ def questions(users: int, *, array: Callable[[list[Any]], Any]) -> dict[str, tup
         "count_users_of": ("test", array(packages), 0, EVER, array(features)),
         "load_top_users": ("test", "f0", 0, EVER, 10),
         "load_near_limits": ("test", package_ids, 1, *others),
+        "load_near_given": ("test", 1, 80),
         "load_refusals": ("test", 0, EVER, None, None, None, 10, 0),
         "count_segment_events": ("test",),
         "count_unmapped_events": ("test", 10),

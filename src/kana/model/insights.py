@@ -184,12 +184,13 @@ class Refusals:
 class Outlook:
     """How much of a limit a user has used, and when they reach it at the pace of this period.
 
-    ``runs_out_at`` is the present time if they have reached it, and None if the period ends first.
+    ``package_id=None``: all of it was given to this user alone. ``runs_out_at`` is the present time if they have
+    reached it, and None if the period ends first.
     """
 
     user_id: str
     feature_id: str
-    package_id: str
+    package_id: str | None
     used: int
     limit: int
     overage_enabled: bool

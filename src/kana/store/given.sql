@@ -4,6 +4,12 @@
 g.id, g.kind, g.feature_id, g.units, g.overage_enabled, g.reset_period, g.denied, g.started_at, g.ends_at, g.reason, g.actor,
     g.created_at, g.key
 
+-- fragment: given_holds(g, moment)
+((g.ends_at is null or g.ends_at > moment) and g.started_at <= moment)
+
+-- fragment: limit_of(g)
+case g.denied when 0 then g.units else 0 end
+
 -- fragment: used_of(g)
 coalesce((
         select c.used from counters as c

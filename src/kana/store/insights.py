@@ -10,7 +10,7 @@ from kana.engine.ids import first_id_at
 from kana.engine.ports.insights import NearTotal, Threshold
 from kana.model.entitlement import Outcome
 from kana.model.environment import Environment
-from kana.model.insights import Adoption, Refusals, Step, Steps, TopUser, UsageRow
+from kana.model.insights import NEAR_PERCENT, Adoption, Refusals, Step, Steps, TopUser, UsageRow, near
 from kana.model.log import LogLine
 from kana.model.package import NO_PACKAGE
 from kana.model.period import CLOCKS_APART, from_milliseconds, to_milliseconds
@@ -99,12 +99,15 @@ class Insights:
         self, environment: Environment, thresholds: Sequence[Threshold], *, now: datetime
     ) -> list[NearTotal]:
         """Find totals, without those whose period is over."""
+        moment = to_milliseconds(now)
 
         async def work(session: Session) -> list[NearTotal]:
             packages, *others = map(session.array, _threshold_columns(thresholds, now=now))
-            found = await session.rows("load_near_limits", environment.value, packages, to_milliseconds(now), *others)
-            near = [_near_total_from(row, thresholds, now=now) for row in found]
-            return [each for each in near if each is not None]
+            rows = [
+                *await session.rows("load_near_limits", environment.value, packages, moment, *others),
+                *await session.rows("load_near_given", environment.value, moment, NEAR_PERCENT),
+            ]
+            return [_near_total_from(row) for row in rows if _is_current(row, now)]
 
         return await self._transactions.read_aside(work)
 
@@ -198,22 +201,33 @@ def _top_user_from(row: Row) -> TopUser:
 
 
 def _threshold_columns(thresholds: Sequence[Threshold], *, now: datetime) -> Sequence[Row]:
-    """Write the bindings of ``load_near_limits``. No current period starts before the fourth column."""
+    """Write the bindings of ``load_near_limits``.
+
+    No current period starts before the fourth column; none whose rest is carried over before the last one, which is
+    empty where nothing is.
+    """
+    resets = [each.allowance.reset_period for each in thresholds]
+    carried = [0 if each.allowance.rollover is None else each.allowance.rollover.periods for each in thresholds]
     return (
         [each.package_id for each in thresholds],
         [each.feature_id for each in thresholds],
-        [each.reset_period or NO_RESET for each in thresholds],
-        [earliest_start(each.reset_period, now) for each in thresholds],
-        [each.used for each in thresholds],
+        [reset or NO_RESET for reset in resets],
+        [earliest_start(reset, now) for reset in resets],
+        [near(each.limit) for each in thresholds],
+        [each.limit for each in thresholds],
+        [earliest_start(reset, now, before=n) if n else None for reset, n in zip(resets, carried, strict=True)],
     )
 
 
-def _near_total_from(row: Row, thresholds: Sequence[Threshold], *, now: datetime) -> NearTotal | None:
-    """Read a row of ``load_near_limits``; None if its period is over."""
-    user_id, *counting, feature_id, reset_period, period_start, used, number = row
-    if from_milliseconds(period_start) != current_start(counting, RESETS[reset_period], now):
-        return None
-    return NearTotal(user_id, feature_id, used, thresholds[number].limit)
+def _is_current(row: Row, now: datetime) -> bool:
+    """Whether a row of ``load_near_limits`` or ``load_near_given`` is of a current period, or of several periods."""
+    _, *counting, reset_period, period_start, _, _, _ = row
+    return period_start is None or from_milliseconds(period_start) == current_start(counting, RESETS[reset_period], now)
+
+
+def _near_total_from(row: Row) -> NearTotal:
+    """Read such a row."""
+    return NearTotal(row[0], *row[-3:])
 
 
 def _refusals_from(row: Row) -> Refusals:

@@ -1,5 +1,36 @@
 -- Totals of usage. Statements for which the databases need different plans are in their own files.
 
+-- fragment: counts_in(s, c, w)
+-- A total of a subscription counts in the current period of a limit: it is of the period, or it is carried into it, or
+-- it was brought into it.
+((c.reset_period = w.reset_period
+            and c.period_start >= case when c.subscription_id > 0 then w.since else w.carried_since end)
+        or (c.subscription_id > 0 and s.started_at >= w.since and exists (
+            select 1 from json_array_elements(s.brought::json) as b
+            where b.value ->> 0 = c.feature_id and b.value ->> 1 = c.reset_period
+                and (b.value ->> 2)::bigint = c.period_start
+        )))
+
+-- fragment: is_near(c, g, percent)
+(c.used > 0 and c.used * 100 >= {limit_of(g)} * percent)
+
+-- name: load_near_given
+-- What was given to one user, and overrides that count on in the totals of a subscription; $3: percent of the limit.
+select u.id, g.started_at, null::bigint, null, g.reset_period, c.period_start, g.feature_id, c.used, {limit_of(g)}
+from given as g
+join counters as c on c.bucket = g.bucket and c.subscription_id = g.id and c.feature_id = g.feature_id
+    and c.reset_period = g.reset_period and {is_near(c, g, $3)}
+join users as u on u.bucket = g.bucket and u.user_key = g.user_key
+where g.environment = $1 and {given_holds(g, $2)}
+union all
+select u.id, {counting(s)}, g.reset_period, c.period_start, g.feature_id, c.used, {limit_of(g)}
+from given as g
+join subscriptions as s on s.bucket = g.bucket and s.user_key = g.user_key and {gives_access(s, $2)}
+join counters as c on c.bucket = s.bucket and c.subscription_id = {counts_as(s)} and c.feature_id = g.feature_id
+    and c.reset_period = g.reset_period and {is_near(c, g, $3)}
+join users as u on u.bucket = g.bucket and u.user_key = g.user_key
+where g.environment = $1 and g.kind = 'OVERRIDE' and {given_holds(g, $2)};
+
 -- name: load_usage_days_of
 select day, feature_id, package_id, units, entries, refusals from usage_days
 where bucket = $1 and user_key = $2 and feature_id = any($3::text[])

@@ -37,9 +37,12 @@ def optional_moment(milliseconds: int | None) -> datetime | None:
     return None if milliseconds is None else from_milliseconds(milliseconds)
 
 
-def earliest_start(reset: ResetPeriod | None, now: datetime) -> int:
-    """Return a time before which no current period can have started, whatever it is counted from."""
-    return _FIRST_MOMENT if reset is None else to_milliseconds(now - LONGEST_PERIODS[reset])
+def earliest_start(reset: ResetPeriod | None, now: datetime, *, before: int = 0) -> int:
+    """Return a time before which no current period can have started, whatever it is counted from.
+
+    Nor has one that is so many periods ``before`` it.
+    """
+    return _FIRST_MOMENT if reset is None else to_milliseconds(now - (1 + before) * LONGEST_PERIODS[reset])
 
 
 def whole(high: int, low: int) -> int:

@@ -4,33 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import inf
 from typing import NamedTuple, Protocol
 
+from kana.model.allowance import Allowance
 from kana.model.environment import Environment
 from kana.model.insights import Adoption, Refusals, Steps, TopUser, UsageRow
 from kana.model.log import LogLine
-from kana.model.period import ResetPeriod
 from kana.model.value import value_object
 
 
 @value_object()
 class Threshold:
-    """From how many used units an entitlement of a package is near its limit."""
+    """What a package allows of a feature, with a ``limit`` that somebody may be near."""
 
     package_id: str
     feature_id: str
-    reset_period: ResetPeriod | None
+    allowance: Allowance
     limit: int
-    used: int
 
 
 class NearTotal(NamedTuple):
-    """A running total of a current period at or above its threshold."""
+    """What a user has used of one source of a feature's units, at most, which is near its limit."""
 
     user_id: str
     feature_id: str
     used: int
     limit: int
+
+    @property
+    def share(self) -> float:
+        """The used share of the limit, without any bound where that is 0."""
+        return self.used / self.limit if self.limit else inf
 
 
 class InsightStore(Protocol):
@@ -78,7 +83,11 @@ class InsightStore(Protocol):
     async def near_limits(
         self, environment: Environment, thresholds: Sequence[Threshold], *, now: datetime
     ) -> list[NearTotal]:
-        """Return the totals of current periods that reach their threshold, in any order."""
+        """Return what is near its limit now, in any order: of packages, and of what was given to one user.
+
+        What is carried over or was brought along counts with the package that it is of. Nobody is left out whose
+        sources together are near their sum; of them the largest share is told that one source can have.
+        """
         ...
 
     async def refusals(

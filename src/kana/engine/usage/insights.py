@@ -166,10 +166,10 @@ class InsightEngine:
         now, wanted = self._clock(), page_size(first, most=FIRST_MAX)
         thresholds = list(_thresholds(await self._catalogs.catalog(environment)))
         candidates = await self._store.near_limits(environment, thresholds, now=now)
-        candidates.sort(key=lambda each: (-_share(each), each.user_id))
+        candidates.sort(key=lambda each: (-each.share, each.user_id))
         found: list[Outlook] = []
         for start in range(0, len(candidates), _AT_ONCE):
-            if len(found) >= wanted and found[wanted - 1].share >= _share(candidates[start]):
+            if len(found) >= wanted and found[wanted - 1].share >= candidates[start].share:
                 break
             confirmed = await self._confirmed(environment, candidates[start : start + _AT_ONCE], now)
             found = sorted({*found, *confirmed}, key=_by_share)
@@ -233,10 +233,6 @@ class InsightEngine:
         return await self._store.log(environment, limit=limit, before=after, subject_id=subject_id, shared=shared)
 
 
-def _share(total: NearTotal) -> float:
-    return total.used / total.limit if total.limit else 1.0
-
-
 def _by_share(outlook: Outlook) -> tuple[float, str, str]:
     return -outlook.share, outlook.user_id, outlook.feature_id
 
@@ -252,12 +248,12 @@ def _whole_days(start: datetime, end: datetime) -> tuple[datetime, datetime]:
 
 
 def _thresholds(catalog: Catalog) -> Iterator[Threshold]:
-    """Yield for each limit of the catalogue from when on it is near."""
+    """Yield each limit of the catalogue."""
     for package in catalog.packages.values():
         for held in package.features:
             limit = held.allowance.limit
             if limit is not None:
-                yield Threshold(package.id, held.feature_id, held.allowance.reset_period, limit, near(limit))
+                yield Threshold(package.id, held.feature_id, held.allowance, limit)
 
 
 def _outlook(user_id: str, place: Place, used: Mapping[CounterKey, int]) -> Outlook | None:
@@ -271,7 +267,7 @@ def _outlook(user_id: str, place: Place, used: Mapping[CounterKey, int]) -> Outl
     return Outlook(
         user_id=user_id,
         feature_id=entitlement.feature.id,
-        package_id=entitlement.holder.package_id,
+        package_id=entitlement.holder.package_id or None,
         used=min(standing.used, UNITS_MAX),
         limit=allowance.limit,
         overage_enabled=allowance.overage_enabled,

@@ -119,16 +119,33 @@ join users as u on u.bucket = t.bucket and u.user_key = t.user_key
 order by t.units desc, u.id limit $5;
 
 -- name: load_near_limits
--- $2: of each entitlement package, $4: feature, $5: reset period, $6: first moment that a current period can
--- start at, $7: used at least.
-select u.id, {counting(s)}, c.feature_id, c.reset_period, c.period_start, c.used, w.number::integer - 1
-from unnest($2::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[]) with ordinality
-    as w (package_id, feature_id, reset_period, since, used, number)
+-- $2: of each limit the package, $4: feature, $5: reset period, $6: first moment that a current period can start at,
+-- $7: used at least, $8: the limit, $9: first moment that a period can start at whose rest is carried over, or null.
+-- What is carried over, or was brought, is added to the total of the period. Such sums have no period of their own.
+with wanted as (
+    select * from unnest($2::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+        as w (package_id, feature_id, reset_period, since, used, most, carried_since)
+)
+select u.id, {counting(s)}, c.reset_period, c.period_start, c.feature_id, c.used, w.most
+from wanted as w
 join subscriptions as s on s.environment = $1 and s.package_id = w.package_id
     and {gives_access(s, $3)}
 join counters as c on c.bucket = s.bucket and c.subscription_id = {counts_as(s)} and c.feature_id = w.feature_id
     and c.reset_period = w.reset_period and c.period_start >= w.since and c.used >= w.used
-join users as u on u.bucket = s.bucket and u.user_key = s.user_key;
+join users as u on u.bucket = s.bucket and u.user_key = s.user_key
+union all
+select u.id, null, null, null, null, null, t.feature_id, t.used, t.most
+from (
+    select s.bucket, s.user_key, w.feature_id, w.most, sum(c.used)::bigint as used
+    from wanted as w
+    join subscriptions as s on s.environment = $1 and s.package_id = w.package_id
+        and {gives_access(s, $3)} and (w.carried_since is not null or s.brought is not null)
+    join counters as c on c.bucket = s.bucket and c.subscription_id in ({counts_as(s)}, -{counts_as(s)})
+        and c.feature_id = w.feature_id and {counts_in(s, c, w)}
+    group by s.bucket, s.user_key, s.id, w.feature_id, w.used, w.most
+    having sum(c.used) >= w.used
+) as t
+join users as u on u.bucket = t.bucket and u.user_key = t.user_key;
 
 -- name: load_refusals
 select u.id, r.feature_id, r.outcome, r.refused, r.last_at

@@ -107,29 +107,46 @@ from (
 ) as t;
 
 -- name: load_near_limits
--- ?2: of each entitlement package, ?4: feature, ?5: reset period, ?6: first moment that a current period can
--- start at, ?7: used at least.
--- Expanded once. Each entitlement reads the subscriptions of its own package; searching all entitlements for each
--- subscription would cost subscriptions times entitlements.
+-- ?2: of each limit the package, ?4: feature, ?5: reset period, ?6: first moment that a current period can start at,
+-- ?7: used at least, ?8: the limit, ?9: first moment that a period can start at whose rest is carried over, or null.
+-- What is carried over, or was brought, is added to the total of the period. Such sums have no period of their own.
+-- Expanded once. Each limit reads the subscriptions of its own package; searching all limits for each subscription
+-- would cost subscriptions times limits.
 with wanted as materialized (
     select key as number, max(value) filter (where list = 2) as package_id, max(value) filter (where list = 4) as feature_id,
         max(value) filter (where list = 5) as reset_period, max(value) filter (where list = 6) as since,
-        max(value) filter (where list = 7) as used
+        max(value) filter (where list = 7) as used, max(value) filter (where list = 8) as most,
+        max(value) filter (where list = 9) as carried_since
     from (
         select 2 as list, key, value from json_each(?2)
         union all select 4, key, value from json_each(?4)
         union all select 5, key, value from json_each(?5)
         union all select 6, key, value from json_each(?6)
         union all select 7, key, value from json_each(?7)
+        union all select 8, key, value from json_each(?8)
+        union all select 9, key, value from json_each(?9)
     ) group by key
 )
-select u.id, {counting(s)}, c.feature_id, c.reset_period, c.period_start, c.used, w.number
+select u.id, {counting(s)}, c.reset_period, c.period_start, c.feature_id, c.used, w.most
 from wanted as w
 cross join subscriptions as s on s.environment = ?1 and s.package_id = w.package_id
     and {gives_access(s, ?3)}
 cross join counters as c on c.bucket = s.bucket and c.subscription_id = {counts_as(s)} and c.feature_id = w.feature_id
     and c.reset_period = w.reset_period and c.period_start >= w.since and c.used >= w.used
-cross join users as u on u.bucket = s.bucket and u.user_key = s.user_key;
+cross join users as u on u.bucket = s.bucket and u.user_key = s.user_key
+union all
+select u.id, null, null, null, null, null, t.feature_id, t.used, t.most
+from (
+    select s.bucket, s.user_key, w.feature_id, w.most, sum(c.used) as used
+    from wanted as w
+    cross join subscriptions as s on s.environment = ?1 and s.package_id = w.package_id
+        and {gives_access(s, ?3)} and (w.carried_since is not null or s.brought is not null)
+    cross join counters as c on c.bucket = s.bucket and c.subscription_id in ({counts_as(s)}, -{counts_as(s)})
+        and c.feature_id = w.feature_id and {counts_in(s, c, w)}
+    group by w.number, s.bucket, s.user_key, s.id
+    having sum(c.used) >= w.used
+) as t
+cross join users as u on u.bucket = t.bucket and u.user_key = t.user_key;
 
 -- name: load_refusals
 select u.id, r.feature_id, r.outcome, r.refused, r.last_at
