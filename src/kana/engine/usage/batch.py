@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
@@ -78,13 +79,8 @@ class Reserved(NamedTuple):
 NOTHING_RESERVED = Reserved()
 
 
-class Placed(NamedTuple):
-    """A request, whose it is, the totals that deciding it needs, and how it is decided."""
-
-    request: Request
-    user: UserRef
-    counters: Iterable[CounterKey]
-    decide: Decide
+Placed: TypeAlias = tuple[Request, UserRef, Iterable[CounterKey], Decide]
+"""A request, whose it is, the totals that deciding it needs, and how it is decided."""
 
 
 def _sets_nothing_aside(_bucket: int) -> int:
@@ -104,10 +100,13 @@ class Batch:
         reservation_id: Callable[[int], int] = _sets_nothing_aside,
     ) -> None:
         self.requests = requests
+        self._others = [each for each in requests if not isinstance(each, Usage)]  # Nearly always there are none.
         self._clock = clock
         self._reservation_id = reservation_id
         self._reserving = {
-            (each.environment, each.user_id) for each in requests if isinstance(each, Consume) and each.ttl is not None
+            (each.environment, each.user_id)
+            for each in self._others
+            if isinstance(each, Consume) and each.ttl is not None
         }
         self.now: datetime
         self.entries: list[Entry] = []
@@ -135,11 +134,9 @@ class Batch:
     @property
     def late(self) -> set[NamedUser]:
         """The users with a request about an earlier time, so that ended subscriptions may answer for it."""
-        return {
-            (each.environment, each.user_id)
-            for each in self.requests
-            if each.timestamp is not None or isinstance(each, Reversal | Settle)
-        }
+        at_a_time = (each for each in self.requests if each.timestamp is not None)
+        of_earlier = (each for each in self._others if isinstance(each, Reversal | Settle))
+        return {(each.environment, each.user_id) for each in chain(at_a_time, of_earlier)}
 
     @property
     def keys(self) -> list[tuple[NamedUser, bytes]]:
@@ -152,13 +149,13 @@ class Batch:
     def reverse(self) -> list[tuple[NamedUser, int]]:
         """The users and ids of the entries that are to be reversed."""
         return [
-            ((each.environment, each.user_id), each.entry_id) for each in self.requests if isinstance(each, Reversal)
+            ((each.environment, each.user_id), each.entry_id) for each in self._others if isinstance(each, Reversal)
         ]
 
     @property
     def wanted_reservations(self) -> list[int]:
         """The ids of the reservations that requests are about."""
-        return [each.reservation_id for each in self.requests if isinstance(each, Settle | Release | Extend)]
+        return [each.reservation_id for each in self._others if isinstance(each, Settle | Release | Extend)]
 
     @property
     def answers(self) -> list[Answer | KanaError]:
@@ -197,7 +194,7 @@ class Batch:
                     self._answers[number] = self._answer_again(request, account.user)
                 else:
                     self._placed.append((number, placed))
-                    counters.update(placed.counters)
+                    counters.update(placed[2])
             except KanaError as error:
                 self._answers[number] = error
         return counters
@@ -218,7 +215,7 @@ class Batch:
         if isinstance(request, Consume):
             number = 0 if request.ttl is None else self._reservation_id(account.user.bucket)
             lines = consuming(request, account, catalog, now=self.now, reservation_id=number)
-            return Placed(request, account.user, lines.counters, partial(self._decide_lines, lines, account))
+            return request, account.user, lines.counters, partial(self._decide_lines, lines, account)
         return self._place_on_reservation(request, account, catalog)
 
     def _place_usage(self, usage: Usage, catalog: Catalog, account: Account) -> Placed:
@@ -232,9 +229,9 @@ class Batch:
             place = place_then(account, catalog, feature, moment=moment, now=self.now)
         if place is not None and place.credit is not None:
             lines = using(usage, place, place.credit, account.user, now=self.now)
-            return Placed(usage, account.user, lines.counters, partial(self._decide_costly, lines, account))
+            return usage, account.user, lines.counters, partial(self._decide_costly, lines, account)
         counters = () if place is None else place.counters
-        return Placed(usage, account.user, counters, partial(self._decide_usage, usage, account.user, place))
+        return usage, account.user, counters, partial(self._decide_usage, usage, account.user, place)
 
     def _place_reversal(self, reversal: Reversal, account: Account, to_reverse: Mapping[EntryUse, Entry]) -> Placed:
         entry = to_reverse.get((account.user.key, reversal.entry_id))
@@ -242,7 +239,7 @@ class Batch:
             raise EntryNotFound(f"Entry not found: '{reversal.entry_id}'")
         check_reversible(entry)
         decide = partial(self._decide_reversal, reversal, account, entry)
-        return Placed(reversal, account.user, [counter for counter, _ in entry.postings], decide)
+        return reversal, account.user, [counter for counter, _ in entry.postings], decide
 
     def _place_on_reservation(self, request: Settle | Release | Extend, account: Account, catalog: Catalog) -> Placed:
         reservation = self._known.get(request.reservation_id)
@@ -261,7 +258,7 @@ class Batch:
         def decide(so_far: dict[CounterKey, int]) -> Answer:
             return self._decide_lines(lines(), account, so_far)
 
-        return Placed(request, account.user, lines().counters, decide)
+        return request, account.user, lines().counters, decide
 
     def _first(self, usage: Request, user: UserRef) -> Entry | None:
         """Return the earlier entry with this usage's idempotency key."""
@@ -279,12 +276,10 @@ class Batch:
         so_far = dict(used)
         for reservation in self._ended:
             self._let_go(reservation, so_far)
-        for number, placed in self._placed:
-            is_first = self._first(placed.request, placed.user) is None
+        for number, (request, user, _, decide) in self._placed:
+            is_first = self._first(request, user) is None
             try:
-                self._answers[number] = (
-                    placed.decide(so_far) if is_first else self._answer_again(placed.request, placed.user)
-                )
+                self._answers[number] = decide(so_far) if is_first else self._answer_again(request, user)
             except KanaError as error:
                 self._answers[number] = error
 
@@ -294,9 +289,7 @@ class Batch:
         self._keep_all(lines.decide(so_far, self._next_id), (), so_far)
 
     def _decide_usage(self, usage: Usage, user: UserRef, place: Place | None, so_far: dict[CounterKey, int]) -> Receipt:
-        standing = None
-        if place is not None:
-            standing = place.standing(so_far)
+        standing = None if place is None else place.standing(so_far)
         entry = entry_for(usage, user, standing, entry_id=self._next_id(), now=self.now)
         package_id = NO_PACKAGE if standing is None else package_of(entry, standing)
         return Receipt(self._keep(entry, package_id, so_far))

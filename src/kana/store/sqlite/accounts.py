@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 import apsw
 
@@ -12,6 +14,7 @@ from kana.model.environment import bucket_of
 from kana.model.given import Given
 from kana.model.user import UserRef
 from kana.store.given import given_from
+from kana.store.session import Row
 from kana.store.sqlite.statements import SQL
 from kana.store.subscriptions import subscription_from
 from kana.store.values import optional_moment
@@ -25,22 +28,32 @@ def load_accounts(
     They are looked up one after another, which costs less than JSON for all of them.
     """
     asked = [(bucket_of(*user), user[0].value, user[1], user in history, number) for number, user in enumerate(users)]
+    found: dict[int, tuple[Row, ...]] = {}
+    for row in connection.executemany(SQL["load_account"], asked):
+        number = row[0]
+        found[number] = (*found[number], row[1:]) if number in found else (row[1:],)
     accounts: dict[NamedUser, Account] = {}
-    for number, bucket, user_key, has_given, holds_end, *held in connection.executemany(SQL["load_account"], asked):
+    for number, rows in found.items():
         user = users[number]
-        subscriptions = () if held[0] is None else (subscription_from(bucket, user_key, *held),)
-        known = accounts.get(user)
-        if known is None:
-            given = _load_given(connection, bucket, user_key) if has_given else ()
-            ref = UserRef(user[0], bucket, user_key, user[1])
-            accounts[user] = Account(ref, subscriptions, given, holds_end=optional_moment(holds_end))
-        else:
-            accounts[user] = Account(
-                known.user, known.subscriptions + subscriptions, known.given, holds_end=known.holds_end
-            )
+        account = _account_from(user, rows)
+        if rows[0][2]:
+            account = replace(account, given=_load_given(connection, account.user))
+        accounts[user] = account
     return accounts
 
 
-def _load_given(connection: apsw.Connection, bucket: int, user_key: int) -> tuple[Given, ...]:
-    found = connection.execute(SQL["load_given"], (bucket, user_key))
-    return tuple(given_from(bucket, user_key, *row) for row in found)
+@lru_cache(maxsize=16_384)  # Accounts rarely change, and those in use are read again and again.
+def _account_from(user: NamedUser, rows: Sequence[Row]) -> Account:
+    """Read rows of ``load_account``, one for each subscription; without what was given to the user alone."""
+    bucket, user_key, _, holds_end = rows[0][:4]
+    held = [row[4:] for row in rows if row[4] is not None]
+    return Account(
+        user=UserRef(user[0], bucket, user_key, user[1]),
+        subscriptions=tuple(subscription_from(bucket, user_key, *each) for each in held),
+        holds_end=optional_moment(holds_end),
+    )
+
+
+def _load_given(connection: apsw.Connection, user: UserRef) -> tuple[Given, ...]:
+    found = connection.execute(SQL["load_given"], (user.bucket, user.key))
+    return tuple(given_from(user.bucket, user.key, *row) for row in found)
