@@ -12,6 +12,7 @@ from kana.model.given import OverrideTerms
 from kana.model.package import PackagePrice
 from kana.model.usage import Usage
 from tests.dashboard.desk import Desk, text_of
+from tests.dashboard.test_user_reservations import furnish_credit
 from tests.support.world import NOON, TEST, TESTER, a_package, adds
 
 PAGE = "/test/user/why?id=user-0"
@@ -127,3 +128,18 @@ def test_what_cannot_be_asked_is_said_at_its_field(desk: Desk, asked: str, says:
     assert answer.status_code in (400, 404)
     assert says in text_of(answer.text)
     assert "What does not count" not in answer.text
+
+
+def test_it_says_how_far_the_credit_goes(desk: Desk) -> None:
+    """Here and on the user's page, which says so too when the credit does not suffice any more."""
+    furnish_credit(desk)
+    viewer = desk.colleague(Role.VIEWER)
+    assert "The credit suffices for 20 more." in text_of(viewer.get(f"{PAGE}&feature=image"))
+    assert "The credit suffices" not in text_of(viewer.get(f"{PAGE}&feature=credit"))
+    page = text_of(viewer.get("/test/user?id=user-0"))
+    assert "0 of 9 The credit suffices for 20 more" in page
+    assert page.count("The credit suffices") == 1
+    usage = Usage(environment=TEST, user_id="user-0", feature_id="credit", delta=96)
+    desk.served.run(desk.served.engine.usage.record(usage))
+    page = text_of(viewer.get("/test/user?id=user-0"))
+    assert "0 of 9 Not enough credit The credit suffices for 0 more" in page

@@ -21,7 +21,7 @@ Variables = Callable[[Side], dict[str, Any]]
 SUBSCRIPTION = f"id userId status startedAt endsAt package {{ {calls.PACKAGE} }}"
 FEATURE = (
     f"{calls.FEATURE} packages {{ {calls.PACKAGE} features {{ entitlement {{ {calls.ENTITLEMENT} }} }} }}"
-    f' entitlement(userId: "{ADA}") {{ access reason outcome inGrace {calls.CONSUMPTION} }}'
+    f' entitlement(userId: "{ADA}") {{ access reason outcome inGrace affords {calls.CONSUMPTION} }}'
 )
 BATCHED = f"recorded reason outcome id duplicate inGrace {calls.CONSUMPTION} error {{ code name message retryAfter }}"
 ENTRY = (
@@ -29,15 +29,15 @@ ENTRY = (
     " hasIdempotencyKey reverses decisionId step reservationId costOf"
     " postings { sourceId carriedOver held resetPeriod periodStart change }"
 )
-CHECK, RECORD = (
-    document.replace(calls.CONSUMPTION, f"inGrace {calls.CONSUMPTION}") for document in (calls.CHECK, calls.RECORD)
-)
+CHECK = calls.CHECK.replace(calls.CONSUMPTION, f"inGrace affords {calls.CONSUMPTION}")
+RECORD = calls.RECORD.replace(calls.CONSUMPTION, f"inGrace {calls.CONSUMPTION}")
+EXPLAIN = calls.EXPLAIN.replace("fitsAt", "affords fitsAt")
 REVERSE = (
     f'mutation($id: String!) {{ reverseUsage(entryId: $id, reason: "wrong", userId: "{ADA}")'
     " { recorded reason outcome id duplicate inGrace } }"
 )
-CHECK_MANY = calls.CHECK_MANY.replace("access reason", "access inGrace reason")
-CURRENT_USER = WHOLE_USER.replace("access reason", "access inGrace reason")
+CHECK_MANY = calls.CHECK_MANY.replace("access reason", "access inGrace affords reason")
+CURRENT_USER = WHOLE_USER.replace("access reason", "access inGrace affords reason")
 SETTINGS = "environment requiresSecureMode timeZone"
 OUTLOOK = "userId featureId packageId used limit overageEnabled share resetsAt runsOutAt"
 DAYS = '(from: "2020-01-01T00:00:00Z", to: "2036-01-01T00:00:00Z"'
@@ -75,7 +75,7 @@ ADMIN: dict[str, Call] = {
     "Query.features": Call(f"{{ features {{ {FEATURE} }} }}"),
     "Query.canUseFeature": Call(CHECK, lambda _: {"userId": ADA, "featureId": "message"}),
     "Query.canUseFeatures": Call(CHECK_MANY, lambda _: {"userIds": [ADA, MOVER], "featureIds": ["message"]}),
-    "Query.explain": Call(calls.EXPLAIN, lambda _: {"userId": ADA, "featureId": "message", "delta": 1_000_000}),
+    "Query.explain": Call(EXPLAIN, lambda _: {"userId": ADA, "featureId": "message", "delta": 1_000_000}),
     "Query.showUsage": Call(calls.SHOW, lambda _: {"userId": ADA, "featureId": "message"}),
     "Query.package": Call(f'{{ package(id: "basic") {{ {calls.PACKAGE} }} }}'),
     "Query.packages": Call(f'{{ packages(status: "ALL") {{ {calls.PACKAGE} }} }}'),

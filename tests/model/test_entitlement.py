@@ -10,11 +10,12 @@ import pytest
 from kana.model.allowance import Allowance
 from kana.model.counting import Origin
 from kana.model.effective import effective, effective_at
-from kana.model.entitlement import Consumption, Decision, Entitlement, Outcome, place_at
+from kana.model.entitlement import Consumption, Credit, Decision, Entitlement, Outcome, place_at
 from kana.model.grant import CounterKey
-from kana.model.package import Package
+from kana.model.package import Package, PackageFeature
 from kana.model.period import CLOCKS_APART
 from kana.model.subscription import Subscription, SubscriptionStatus
+from kana.model.text import UNITS_MAX
 from tests.support.world import (
     DAY,
     MILLISECOND,
@@ -252,3 +253,21 @@ def test_a_scheduled_start_is_not_a_clock_that_is_ahead() -> None:
     scheduled = a_subscription(scheduled=True)
     assert effective_at(an_account(scheduled), catalog, MESSAGE, moment=before) is None
     assert effective_at(an_account(scheduled), catalog, MESSAGE, moment=NOON) is not None
+
+
+@pytest.mark.parametrize(
+    ("credit", "rate", "affords"),
+    [
+        (allows(10), 3, 3),
+        (allows(2), 3, 0),
+        (allows(None), 3, None),
+        (allows(10, overage=True), 3, None),
+        (replace(allows(UNITS_MAX), allowance=Allowance(limit=UNITS_MAX, grace_percent=100)), 1, UNITS_MAX),
+    ],
+)
+def test_a_decision_says_what_the_credit_affords(credit: PackageFeature, rate: int, affords: int | None) -> None:
+    """Whole units of the feature, at most as many as can be counted; None if nothing prevents more."""
+    paying = place_at(entitled(credit.allowance), NOON, has_holds=False)
+    place = place_at(entitled(Allowance(limit=None)), NOON, has_holds=False)
+    assert place.decide(1, {}).affords is None
+    assert place.costing(Credit("credit", rate, paying)).decide(1, {}).affords == affords

@@ -106,7 +106,7 @@ def test_a_document_is_what_one_would_write_by_hand() -> None:
     assert features.CAN_USE.document == (
         "query canUseFeature($userId: String!, $featureId: String!, $delta: Int)"
         " { canUseFeature(userId: $userId, featureId: $featureId, delta: $delta)"
-        " { access reason outcome consumption { used budget overageEnabled } inGrace } }"
+        " { access reason outcome consumption { used budget overageEnabled } inGrace affords } }"
     )
     assert browser.CURRENT_USER.document.startswith("query currentUser { currentUser { id name email")
     assert selection(list[str]) == ""

@@ -347,7 +347,7 @@ class Credit(NamedTuple):
         if decision.access and not cost.access:
             decision = credit_refusal(self.feature_id, cost, decision.consumption)
         room = 0 if standing is None else standing.room
-        return replace(decision, affords=None if room is None else room // self.rate)
+        return replace(decision, affords=None if room is None else min(room // self.rate, UNITS_MAX))
 
 
 def credit_refusal(feature_id: str, cost: Decision, consumption: Consumption | None) -> Decision:

@@ -118,10 +118,13 @@ def _decided(fetched: Decision, delta: int) -> Decision:
     if counted.used + delta > UNITS_MAX:
         reason = f"The total would pass {UNITS_MAX}: {counted.used} used, {delta} more."
         return replace(fetched, access=False, reason=reason, outcome=Outcome.TOTAL_TOO_LARGE)
-    if counted.budget is None or counted.overage_enabled or counted.used + delta <= counted.budget:
-        return fetched
-    reason = f"{delta} more would exceed the limit: {counted.used} of {counted.budget} are used."
-    return replace(fetched, access=False, reason=reason, outcome=Outcome.LIMIT_EXCEEDED, in_grace=False)
+    if counted.budget is not None and not counted.overage_enabled and counted.used + delta > counted.budget:
+        reason = f"{delta} more would exceed the limit: {counted.used} of {counted.budget} are used."
+        return replace(fetched, access=False, reason=reason, outcome=Outcome.LIMIT_EXCEEDED, in_grace=False)
+    if fetched.affords is not None and delta > fetched.affords:
+        reason = f"The credit suffices for {fetched.affords} of {delta} units."
+        return replace(fetched, access=False, reason=reason, outcome=Outcome.CREDIT_EXCEEDED, in_grace=False)
+    return fetched
 
 
 def _connection(endpoint: str, user_token: str | None, api_key: str | None, user_id: str | None) -> Connection:

@@ -107,9 +107,10 @@ class Unlock:
 class Explanation:
     """Why a user may or may not use an amount; ``outcome`` is that of a record of it at the moment ``at``.
 
-    ``grants`` hold then, in the order in which they are used up. ``fits_at`` is the first moment from then on at which
-    the amount fits if nothing is used or changed until then. ``unlocks`` are the packages with which it would be
-    admitted now, the cheapest first.
+    ``affords`` is for how many units the credit suffices that they cost, as in ``Decision``. ``grants`` hold then, in
+    the order in which they are used up. ``fits_at`` is the first moment from then on at which the amount fits if
+    nothing is used or changed until then. ``unlocks`` are the packages with which it would be admitted now, the
+    cheapest first.
     """
 
     at: datetime
@@ -117,6 +118,7 @@ class Explanation:
     reason: str
     outcome: Outcome
     consumption: Consumption | None
+    affords: int | None
     grants: tuple[ExplainedGrant, ...]
     not_held: tuple[NotHeld, ...]
     fits_at: datetime | None

@@ -238,7 +238,8 @@ class Decision:
     """Whether a user may use an amount of one feature now; ``reason`` is for people, ``outcome`` for programs.
 
     ``consumption`` is None for a BINARY feature and without a subscription. ``in_grace`` says that a hard
-    limit is passed with it, as its grace allows. On the wire this is Kana's type ``Entitlement``.
+    limit is passed with it, as its grace allows. ``affords`` is for how many units the credit suffices that they cost;
+    None if they cost none, or the credit has no limit. On the wire this is Kana's type ``Entitlement``.
     """
 
     access: bool
@@ -246,6 +247,7 @@ class Decision:
     outcome: Outcome
     consumption: Consumption | None
     in_grace: bool = False
+    affords: int | None = None
 
 
 Entitlement = Decision
@@ -264,6 +266,7 @@ class DecisionRow:
     budget: tuple[int | None, ...]
     overage_enabled: tuple[bool | None, ...]
     in_grace: tuple[bool, ...]
+    affords: tuple[int | None, ...]
 
     def decisions(self) -> list[Decision]:
         """Return the same, one value for each feature."""
@@ -273,9 +276,16 @@ class DecisionRow:
             for used, budget, overage_enabled in amounts
         ]
         return [
-            Decision(access=access, reason=reason, outcome=outcome, consumption=consumption, in_grace=in_grace)
-            for access, reason, outcome, consumption, in_grace in zip(
-                self.access, self.reason, self.outcome, consumptions, self.in_grace, strict=True
+            Decision(
+                access=access,
+                reason=reason,
+                outcome=outcome,
+                consumption=consumption,
+                in_grace=in_grace,
+                affords=affords,
+            )
+            for access, reason, outcome, consumption, in_grace, affords in zip(
+                self.access, self.reason, self.outcome, consumptions, self.in_grace, self.affords, strict=True
             )
         ]
 
@@ -293,6 +303,7 @@ class Check:
     consumption: Consumption | None
     source: Source = Source.SERVER
     in_grace: bool = False
+    affords: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

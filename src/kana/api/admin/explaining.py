@@ -73,6 +73,7 @@ class ExplanationView:
     reason: str
     outcome: Outcome
     consumption: Consumption | None
+    affords: int | None
     grants: Sequence[GrantView]
     not_held: Sequence[NotHeldView]
     fits_at: datetime | None
@@ -118,6 +119,7 @@ class _Views:
             reason=found.decision.reason,
             outcome=found.decision.outcome,
             consumption=found.decision.consumption,
+            affords=found.decision.affords,
             grants=[self._grant(each) for each in found.grants],
             not_held=[self._not_held(each) for each in found.not_held],
             fits_at=found.fits_at,

@@ -63,6 +63,11 @@ class DecisionRow:
         """Whether a hard limit is passed, for each."""
         return [decision.in_grace for decision in self.decisions]
 
+    @property
+    def affords(self) -> list[int | None]:
+        """For how many units of each feature its credit suffices; None if it costs none, or without a limit."""
+        return [decision.affords for decision in self.decisions]
+
 
 @query.field("canUseFeature")
 def can_use_feature(

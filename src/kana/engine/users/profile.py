@@ -100,6 +100,6 @@ def _feature_state(place: Place, snapshot: Snapshot[CountedFeatures]) -> Feature
         entitlement,
         snapshot.catalog.packages.get(entitlement.holder.package_id),
         entitlement.period_at(place.moment),
-        standing.decide(1),
+        place.decide(1, snapshot.used),
         place.entitlement.pool_at(place.moment, snapshot.used).grants,
     )
