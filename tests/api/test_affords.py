@@ -99,7 +99,7 @@ def test_browsers_are_told_and_do_not_promise_more(served: Served) -> None:
         assert [(each.access, each.affords) for each in decisions] == [(True, 3), (True, 3), (False, 3)]
         assert (decisions[-1].outcome, decisions[-1].reason) == (
             Outcome.CREDIT_EXCEEDED,
-            "The credit suffices for 3 of 4 units.",
+            "4 more would exceed the credit, which suffices for 3.",
         )
         assert kana.can_use_feature("reply", 3).outcome is Outcome.LIMIT_EXCEEDED
 

@@ -10,7 +10,7 @@ import pytest
 from kana.errors import InvalidValue, Unauthenticated, UserNotFound
 from kana.sdk import AsyncKanaAdmin, Consumption, KanaAdmin, NetworkError, Outcome, Retry, Source
 from kana.sdk.cache import AnswerCache
-from kana.sdk.results import Decision
+from kana.sdk.decision import Decision
 from kana.sdk.wire import UNITS_MAX
 from tests.sdk.people import meter, value
 from tests.sdk.scripted import ScriptedServer

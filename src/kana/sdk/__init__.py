@@ -22,6 +22,7 @@ from kana.sdk.changes import (
     SubscriptionChanges,
 )
 from kana.sdk.consuming import Consumed, ConsumedLine, Reservation, ReservationStatus, ReservedLine
+from kana.sdk.decision import Check, Decision, Entitlement, Source
 from kana.sdk.errors import NetworkError, OutcomeUnknown, QueueFull, RecorderClosed, UnexpectedAnswer, UsageRefused
 from kana.sdk.explanation import (
     ExplainedGrant,
@@ -38,11 +39,8 @@ from kana.sdk.packages import Grant
 from kana.sdk.recorder import BackgroundRecorder
 from kana.sdk.results import (
     Action,
-    Check,
     Consumption,
-    Decision,
     DeletedUser,
-    Entitlement,
     Entry,
     EnvironmentSettings,
     Feature,
@@ -57,7 +55,6 @@ from kana.sdk.results import (
     PackageSubscription,
     Posting,
     RecordedUsage,
-    Source,
     SubscriptionLink,
     TopUp,
     Usage,

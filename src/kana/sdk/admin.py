@@ -10,6 +10,7 @@ from kana.sdk.batch import Unrecorded, log_unrecorded
 from kana.sdk.changes import ManyChanges
 from kana.sdk.consuming import Consumed, Reservations, amounts_of, consume, consume_input, reserve_input
 from kana.sdk.conversation import Steps
+from kana.sdk.decision import Check, Decision, Source
 from kana.sdk.driver import ENDPOINT, AsyncDriver, Connection, SyncDriver
 from kana.sdk.errors import UNANSWERED
 from kana.sdk.explanation import EXPLAIN, Explanation
@@ -19,7 +20,6 @@ from kana.sdk.holds import AsyncHold, Hold
 from kana.sdk.operation import Core, D, Group, operation
 from kana.sdk.packages import Packages
 from kana.sdk.recorder import BackgroundRecorder
-from kana.sdk.results import Check, Decision, Source
 from kana.sdk.retry import DEFAULT_RETRY, Retry
 from kana.sdk.settings import Settings
 from kana.sdk.subscriptions import Payments, Subscriptions

@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 from kana.errors import InvalidValue
 from kana.sdk.conversation import Steps
+from kana.sdk.decision import Decision
 from kana.sdk.driver import ENDPOINT, AsyncDriver, Connection, SyncDriver
 from kana.sdk.operation import Core, D, Group, operation
-from kana.sdk.results import Decision, FeatureType, Outcome
+from kana.sdk.results import FeatureType, Outcome
 from kana.sdk.retry import DEFAULT_RETRY, Retry
 from kana.sdk.wire import UNITS_MAX, Units, query, whole
 
@@ -122,7 +123,7 @@ def _decided(fetched: Decision, delta: int) -> Decision:
         reason = f"{delta} more would exceed the limit: {counted.used} of {counted.budget} are used."
         return replace(fetched, access=False, reason=reason, outcome=Outcome.LIMIT_EXCEEDED, in_grace=False)
     if fetched.affords is not None and delta > fetched.affords:
-        reason = f"The credit suffices for {fetched.affords} of {delta} units."
+        reason = f"{delta} more would exceed the credit, which suffices for {fetched.affords}."
         return replace(fetched, access=False, reason=reason, outcome=Outcome.CREDIT_EXCEEDED, in_grace=False)
     return fetched
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Final, NamedTuple
 
-from kana.sdk.results import Decision
+from kana.sdk.decision import Decision
 
 _SIZE_MAX: Final = 10_000
 

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from kana.sdk.conversation import Steps
+from kana.sdk.decision import Decision, DecisionRow
 from kana.sdk.operation import D, Group, operation
 from kana.sdk.pages import by_id, every_page
-from kana.sdk.results import Action, Decision, DecisionRow, Feature, FeatureType, RecordedUsage, Usage
+from kana.sdk.results import Action, Feature, FeatureType, RecordedUsage, Usage
 from kana.sdk.wire import UNSET, Units, Unset, given, moment, mutation, query, whole
 
 CREATE: Final = mutation("createFeature(input: CreateFeatureInput!)", Feature)
