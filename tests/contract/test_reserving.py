@@ -16,6 +16,7 @@ from kana.model.environment import Environment
 from kana.model.line import Line
 from kana.model.package import PackageFeature
 from kana.model.reservation import ReservationStatus
+from tests.support.stores import Place
 from tests.support.world import DAY, LIVE, MONTH, TEST, TESTER, World, a_feature, a_package, a_usage, adds, allows
 
 FEATURES = (a_feature(), a_feature("token"), a_feature("image"), a_feature("credit"))
@@ -227,11 +228,47 @@ async def test_the_same_key_gets_the_first_answer_again(world: World) -> None:
     for units in others:
         with pytest.raises(IdempotencyKeyReused, match="lines differ"):
             await settle(world, held, "s", is_final=True, **units)
+    with pytest.raises(IdempotencyKeyReused, match=": final differ"):
+        await settle(world, held, "s", is_final=False, message=5, token=3)
     with pytest.raises(IdempotencyKeyReused, match="the calls differ"):
         await settle(world, held, "r", message=6)
     with pytest.raises(IdempotencyKeyReused, match="the calls differ"):
         await world.usage.record(a_usage(6, key="r"))
     assert (await reserve(world, "r", message=6)).duplicate
+
+
+async def test_a_part_and_the_last_settlement_are_not_the_same(world: World) -> None:
+    """Neither while it stands, nor when it is over; what let the rest go and what did not is told apart for ever."""
+    held = await reserve(world, message=6)
+    part = await settle(world, held, "part", is_final=False, message=1)
+    with pytest.raises(IdempotencyKeyReused, match=": final differ; nothing was recorded"):
+        await settle(world, held, "part", message=1)
+    assert (await room(world), await status(world, held)) == ((1, 4), ReservationStatus.OPEN)
+    assert (await settle(world, held, "part", is_final=False, message=1)).lines == part.lines
+    with pytest.raises(IdempotencyKeyReused, match=": lines, final differ"):
+        await settle(world, held, "part", message=2)
+    world.clock.advance(minutes=15)
+    late = await settle(world, held, "late", message=1)
+    for key, is_final, differs in (("late", False, True), ("late", True, False), ("part", True, True)):
+        if differs:
+            with pytest.raises(IdempotencyKeyReused, match=": final differ"):
+                await settle(world, held, key, is_final=is_final, message=1)
+        else:
+            assert (await settle(world, held, key, is_final=is_final, message=1)) == replace(late, duplicate=True)
+    assert (await room(world)) == (2, 8)
+    assert await is_clean(world)
+
+
+async def test_a_settlement_from_before_that_was_kept_is_answered_again(world: World, place: Place) -> None:
+    """Nobody knows any more whether it was the last; the rest of it is still compared."""
+    held = await reserve(world, message=6)
+    done = await settle(world, held, "s", message=6)
+    assert done.decision_id is not None
+    line = f'[1, "SETTLED", {number_of(held)}, null]'
+    await place.tamper(f"update entries set line = '{line}' where id = {done.decision_id}")
+    assert await settle(world, held, "s", is_final=False, message=6) == replace(done, duplicate=True)
+    with pytest.raises(IdempotencyKeyReused, match=": lines differ"):
+        await settle(world, held, "s", message=5)
 
 
 async def test_what_is_held_is_a_promise(world: World) -> None:

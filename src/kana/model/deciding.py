@@ -43,13 +43,13 @@ class LinePlace(NamedTuple):
 class DecisionTerms:
     """What all entries of a decision have in common. ``step=None`` uses the units at once.
 
-    ``is_final`` lets go what is set aside and not used.
+    ``is_final`` lets go what is set aside and not used; None of what is no settlement.
     """
 
     user: UserRef
     now: datetime
     step: HoldStep | None = None
-    is_final: bool = False
+    is_final: bool | None = None
     key: bytes | None = None
     timestamp: datetime | None = None
     metadata: object = None
@@ -211,6 +211,7 @@ def _entry(judged: Judged, terms: DecisionTerms, decision_id: int, *, entry_id: 
             step=terms.step,
             reservation_id=terms.reservation_id,
             cost_of=asked.cost_of,
+            is_final=terms.is_final,
         ),
     )
 

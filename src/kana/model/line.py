@@ -36,6 +36,8 @@ class DecisionLine:
 
     ``decision_id`` is the id of the decision's first entry, of ``size`` in all. ``step`` and ``reservation_id`` are
     None unless units are set aside or were. ``cost_of`` is the feature that costs these units, if one does.
+    ``is_final`` is whether the caller wanted a settlement to let the rest go; None of all else, and of entries from
+    before this was kept.
     """
 
     decision_id: int
@@ -43,6 +45,7 @@ class DecisionLine:
     step: HoldStep | None = None
     reservation_id: int | None = None
     cost_of: str | None = None
+    is_final: bool | None = None
 
     @property
     def uses(self) -> bool:

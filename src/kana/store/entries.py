@@ -129,20 +129,22 @@ def entry_from(row: Row) -> Entry:
 
 
 def _line_from(decision_id: int, line: str) -> DecisionLine:
-    size, step, reservation_id, cost_of = json.loads(line)
+    size, step, reservation_id, cost_of, *is_final = json.loads(line)
     return DecisionLine(
         decision_id=decision_id,
         size=size,
         step=None if step is None else HoldStep(step),
         reservation_id=reservation_id,
         cost_of=cost_of,
+        is_final=next(iter(is_final), None),
     )
 
 
 def _line_row(line: DecisionLine | None) -> Row:
     if line is None:
         return (None, None)
-    return (line.decision_id, to_json((line.size, line.step, line.reservation_id, line.cost_of)))
+    is_final = () if line.is_final is None else (line.is_final,)
+    return (line.decision_id, to_json((line.size, line.step, line.reservation_id, line.cost_of, *is_final)))
 
 
 def _split_from(bucket: int, feature_id: str, postings: str) -> tuple[Posting, ...]:

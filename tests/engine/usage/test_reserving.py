@@ -141,6 +141,7 @@ async def test_a_key_gets_its_first_answer_or_an_error(world: World) -> None:
     other, _ = await held(world)
     for call, differing in (
         (settling(TEST, other, [Line("message", 3)], key="s"), "id differ"),
+        (settling(TEST, number, [Line("message", 3)], key="s", is_final=False), "final differ"),
         (settling(TEST, number, [Line("message", 3)], key="s", metadata={"a": 1}), "metadata differ"),
         (settling(TEST, other, [Line("message", 3)], key="r"), "the calls differ"),
         (world.engine.reserving.consume(a_request(4, key="r")), "the calls differ"),

@@ -153,7 +153,7 @@ def settling(
         user=account.user,
         now=now,
         step=None if is_late else HoldStep.SETTLED,
-        is_final=request.is_final and not is_late,
+        is_final=request.is_final,
         key=request.key_digest,
         metadata=request.metadata,
         reservation_id=reservation.id,
@@ -193,7 +193,7 @@ def _with_released(
     entries: Sequence[Entry], others: Sequence[HeldLine], terms: DecisionTerms, next_id: Callable[[], int]
 ) -> list[Entry]:
     """Return the entries of a last settlement with those of what it does not name, which is let go."""
-    rest = entries_of(let_go(others), replace(terms, step=HoldStep.RELEASED, key=None), next_id)
+    rest = entries_of(let_go(others), replace(terms, step=HoldStep.RELEASED, key=None, is_final=None), next_id)
     return [*entries, *rest]
 
 
@@ -278,8 +278,11 @@ def _differing(entries: Sequence[Entry], request: Consume | Settle) -> Iterator[
         ("metadata", as_json(first.metadata), as_json(request.metadata)),
     )
     yield from (name for name, mine, theirs in pairs if mine != theirs)
-    if isinstance(request, Settle) and first.line.reservation_id != request.reservation_id:
-        yield "id"
+    if isinstance(request, Settle):
+        if first.line.reservation_id != request.reservation_id:
+            yield "id"
+        if first.line.is_final is (not request.is_final):
+            yield "final"
 
 
 def _kind_of(line: DecisionLine) -> str:
