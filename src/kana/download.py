@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 
 from kana.errors import InvalidValue
-from kana.model.insights import UsageRow
+from kana.model.insights import CreditRow, UsageRow
 from kana.model.period import to_milliseconds
 from kana.model.spreadsheet import hidden
 from kana.model.text import UNITS_MAX
 
 COLUMNS = ("at", "featureId", "packageId", "units", "entries", "refusals")
 """The columns of a file, named as in the Admin API's ``UsageInsight``."""
+
+CREDIT_COLUMNS = ("at", "featureId", "units", "entries", "refusals")
+"""The same as in its ``CreditInsight``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,21 @@ class Format:
 
 def write_csv(rows: Sequence[UsageRow]) -> bytes:
     """Return rows as CSV by RFC 4180, in UTF-8, with a header. Times are ISO 8601; no package is an empty cell."""
+    return _csv(COLUMNS, ((row, row.feature_id, row.package_id or "") for row in rows))
+
+
+def write_credit_csv(rows: Sequence[CreditRow]) -> bytes:
+    """Return what a credit was spent on in the same form; where it was used by itself, the feature is an empty cell."""
+    return _csv(CREDIT_COLUMNS, ((row, row.feature_id or "") for row in rows))
+
+
+def _csv(columns: Sequence[str], rows: Iterable[tuple[UsageRow | CreditRow, *tuple[str, ...]]]) -> bytes:
+    """Write numbers with the ids that they are of."""
     lines = StringIO(newline="")
     writer = csv.writer(lines)
-    writer.writerow(COLUMNS)
-    for row in rows:
-        names = (hidden(row.feature_id), hidden(row.package_id or ""))
-        writer.writerow((row.at.isoformat(), *names, row.units, row.entries, row.refusals))
+    writer.writerow(columns)
+    for row, *names in rows:
+        writer.writerow((row.at.isoformat(), *map(hidden, names), row.units, row.entries, row.refusals))
     return lines.getvalue().encode()
 
 

@@ -30,6 +30,7 @@ PAGES: tuple[str, ...] = (
     "/insights?from=2026-03-01&to=2026-03-10&step=HOUR&feature=message",
     "/insights/adoption",
     "/insights/users",
+    "/insights/credits",
     "/insights/limits",
     "/insights/refusals",
     "/integrations",

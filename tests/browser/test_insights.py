@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 from kana.model.colleague import Role
 from tests.browser.watching import grave_findings, watched
 from tests.dashboard.desk import Desk
-from tests.dashboard.usage import use
+from tests.dashboard.usage import spend, use
 from tests.support.world import TEST
 
 PATHS = (
@@ -16,6 +16,7 @@ PATHS = (
     "?feature=message&step=HOUR&from=2026-03-10",
     "/adoption",
     "/users?feature=message",
+    "/credits",
     "/limits",
     "/refusals",
 )
@@ -28,6 +29,7 @@ async def test_insights_with_usage_are_drawn_and_accessible(
 ) -> None:
     """Every page with something in it: nothing grave for axe-core, no error, and none scrolls sideways."""
     use(desk, TEST)
+    spend(desk, TEST)
     found, wide = [], []
     async with (
         watched(browser, desk.colleague(Role.VIEWER), dark=dark, phone=phone) as (page, _),

@@ -16,7 +16,7 @@ from kana.dashboard.usage_chart import LINES_MAX, chart_of
 from kana.model.colleague import Role
 from kana.model.insights import Step, Steps, UsageRow
 from tests.dashboard.desk import Desk, Visitor, text_of
-from tests.dashboard.usage import use
+from tests.dashboard.usage import spend, use
 from tests.support.world import LIVE, TEST
 
 
@@ -92,6 +92,25 @@ def test_usage_is_downloaded(viewer: Visitor) -> None:
     assert as_parquet.content[:4] == as_parquet.content[-4:] == b"PAR1"
 
 
+def test_what_a_credit_is_spent_on_is_drawn_and_downloaded(desk: Desk, viewer: Visitor) -> None:
+    """By feature, the most first, and what was used of it by itself; where nothing is a credit, it says what one is."""
+    assert "A feature that others cost is a credit" in viewer.get("/test/insights/credits")
+    spend(desk, TEST)
+    page = viewer.get("/test/insights/credits")
+    assert drawn(page)["labels"] == ["Videos", "Portraits", "Used by itself"]
+    assert "Feature Units Videos 40 Portraits 15 Used by itself 2" in text_of(page)
+    assert re.findall(r'<option value="(\w+)"[^>]*>Credits', page) == ["credits"]
+    [link] = re.findall(r'href="(/test/insights/credits\.csv[^"]*)"', page)
+    rows = list(csv.reader(io.StringIO(viewer.http.get(unescape(link)).text)))
+    at = "2026-03-10T00:00:00+00:00"
+    assert rows == [
+        ["at", "featureId", "units", "entries", "refusals"],
+        [at, "", "2", "1", "0"], [at, "portraits", "15", "1", "0"], [at, "videos", "40", "1", "1"],
+    ]  # fmt: skip
+    assert "Feature not found" in viewer.get("/test/insights/credits?feature=nothing", status=404)
+    assert "No usage in this period." in viewer.get("/test/insights/credits?to=2026-01-31")
+
+
 def test_adoption_says_how_many_use_what_they_have(viewer: Visitor) -> None:
     """All three used messages; one of the three used the support; nobody has the others."""
     page = text_of(viewer.get("/test/insights/adoption"))
@@ -127,7 +146,7 @@ def test_refusals_say_who_and_why(viewer: Visitor) -> None:
 def test_insights_of_an_empty_environment_say_so(desk: Desk) -> None:
     """Every page is there before anything was used."""
     viewer = desk.colleague(Role.VIEWER)
-    for path in ("", "/adoption", "/users", "/limits", "/refusals", "/usage.csv"):
+    for path in ("", "/adoption", "/users", "/credits", "/limits", "/refusals", "/usage.csv"):
         assert viewer.http.get(f"/{LIVE}/insights{path}").status_code == 200
 
 

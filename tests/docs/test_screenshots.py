@@ -42,6 +42,8 @@ NOT_PICTURED = {
     "/user/ledger.csv": "a file",
     "/insights/usage.csv": "a file",
     "/insights/usage.parquet": "a file",
+    "/insights/credits": "is as usage is",
+    "/insights/credits.csv": "a file",
     "/console/schema.json": "a file",
 }
 

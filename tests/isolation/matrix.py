@@ -99,6 +99,10 @@ ADMIN: dict[str, Call] = {
     "Query.usageInsights": Call(
         f'{{ usageInsights{RANGE}, userId: "{ADA}") {{ at featureId packageId units entries refusals }} }}'
     ),
+    "Query.creditInsights": Call(
+        f'{{ creditInsights{RANGE}, featureId: "message") {{ at featureId units entries refusals }} }}',
+        leaves_mark=False,
+    ),
     "Query.adoption": Call(f"{{ adoption{DAYS}) {{ featureId entitled used share }} }}", leaves_mark=False),
     "Query.topUsers": Call(f'{{ topUsers{DAYS}, featureId: "message") {{ userId units entries refusals }} }}'),
     "Query.nearLimit": Call(f"{{ nearLimit {{ {OUTLOOK} }} }}", leaves_mark=False),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kana.errors import InvalidValue
 from kana.model.allowance import Allowance
-from kana.model.insights import Adoption, Outlook, Step, Steps, UsageRow, gathered, near, runs_out_at
+from kana.model.insights import Adoption, CreditRow, Outlook, Step, Steps, UsageRow, gathered, near, runs_out_at, spent
 from kana.model.period import Period
 from kana.model.tally import Tallies
 from kana.model.usage import entry_for
@@ -121,6 +121,25 @@ def test_several_totals_run_out_at_the_sum_of_their_paces() -> None:
     assert runs_out_at(Allowance(limit=420), period, so_far, now=NOON) is None
     begun = [(NOON, 10), (NOON + ONE_DAY, 0)]
     assert runs_out_at(Allowance(limit=20), Period(NOON, None), begun, now=NOON) == NOON
+
+
+def test_what_of_a_credit_is_not_spent_on_a_feature_is_used_by_itself() -> None:
+    """By step and in order; what was undone of it, and steps in which nothing happened, are none."""
+
+    def row(hours: int, feature_id: str | None, units: int, entries: int, refusals: int = 0) -> CreditRow:
+        at = NOON + timedelta(hours=hours)
+        return CreditRow(at=at, feature_id=feature_id, units=units, entries=entries, refusals=refusals)
+
+    rows = [row(0, "b", 5, 2), row(0, "a", 3, 1, 1), row(1, "b", 4, 1), row(24, "a", 7, 2)]
+    totals = [
+        UsageRow(at=each.at, feature_id="credit", package_id=None, units=each.units, entries=each.entries,
+                 refusals=each.refusals)
+        for each in (row(0, None, 8, 3, 1), row(0, None, 1, 1), row(1, None, 4, 1), row(24, None, 7, 2))
+    ]  # fmt: skip
+    by_day = [row(-12, None, 1, 1), row(-12, "a", 3, 1, 1), row(-12, "b", 9, 3), row(12, "a", 7, 2)]
+    assert spent(rows, totals, Step.DAY) == by_day
+    assert spent(rows, totals, Step.HOUR) == [row(0, None, 1, 1), rows[1], rows[0], rows[2], rows[3]]
+    assert spent([], [], Step.DAY) == []
 
 
 def test_shares() -> None:

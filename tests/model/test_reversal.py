@@ -10,6 +10,7 @@ import pytest
 from kana.errors import InvalidValue
 from kana.model.entitlement import Outcome
 from kana.model.grant import CounterKey, Posting
+from kana.model.line import DecisionLine
 from kana.model.reversal import Reversal, check_reversible, reverse
 from kana.model.text import UNITS_MAX, key_digest
 from kana.model.usage import Action, Entry
@@ -35,6 +36,18 @@ def test_a_reversal_moves_the_same_counter_the_other_way() -> None:
     assert (found.occurred_at, found.timestamp, found.recorded_at) == (NOON, NOON, LATER)
     assert (found.metadata, found.consumption) == ({"reason": "wrong order", "by": "eve"}, None)
     assert (found.outcome, found.reason) == (Outcome.RECORDED, None)
+
+
+@pytest.mark.parametrize(
+    ("cost_of", "expected"), [("image", DecisionLine(decision_id=9, size=1, cost_of="image")), (None, None)]
+)
+def test_what_a_feature_cost_is_given_back_for_the_same_feature(
+    cost_of: str | None, expected: DecisionLine | None
+) -> None:
+    """So that it is no longer spent on it; of other lines of a decision nothing is kept."""
+    line = DecisionLine(decision_id=4, size=2, cost_of=cost_of)
+    entry = replace(an_entry(5, change=3, counter=FREE), line=line)
+    assert undone(entry, {FREE: 4}).line == expected
 
 
 def test_all_counters_are_moved_back() -> None:

@@ -11,12 +11,14 @@ from mypy import api as mypy
 from tests.support.tree import ROOT
 
 SAMPLE = """\
+from datetime import UTC, datetime
 from typing import assert_type
 from kana.sdk import *
 
 kana = KanaAdmin(api_key="k", endpoint="http://kana")
 awaiting = AsyncKanaAdmin(api_key="k")
 own = KanaUserClient(user_token="t")
+now = datetime.now(UTC)
 
 assert_type(kana.features.can_use(user_id="u", feature_id="f", delta="1"), Decision)
 assert_type(kana.features.record_usage(user_id="u", feature_id="f", action="SET"), RecordedUsage)
@@ -37,6 +39,7 @@ assert_type(kana.explain(user_id="u", feature_id="f").not_held[0].cause, NotHeld
 assert_type(kana.consume("u", {"a b": 1}, tokens="2", dry_run=True), Consumed)
 assert_type(kana.reservations.settle("1", tokens=2, final=False), Consumed)
 assert_type(kana.reservations.list("u"), list[Reservation])
+assert_type(kana.insights.credit(feature_id="f", start=now, end=now, by="WEEK"), tuple[CreditInsight, ...])
 with kana.reserve("u", tokens=2, ttl=60) as hold:
     assert_type(hold, Hold)
     assert_type(hold.settle(tokens=1).lines[0].outcome, Outcome)

@@ -18,6 +18,7 @@ WHOLE = re.compile(rf"^SCAN ({TABLES}|[cdeghu])( |$)")
 QUESTIONS = [
     "load_usage", "load_usage_days_of", "load_usage_hours_of", "count_entitled", "count_users_of", "load_top_users",
     "load_near_limits", "load_near_given", "load_refusals",
+    "load_costs",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ EVER = 2**50
 OVER_ALL = [
     "count_entries", "count_counters", "audit", "audit_days", "audit_hours", "count_subscribers", "load_totals_over",
     "load_usage", "count_entitled", "count_users_of", "load_top_users", "load_near_limits", "load_near_given",
-    "load_refusals",
+    "load_refusals", "load_costs",
     "count_segment_events", "count_unmapped_events",
 ]  # fmt: skip
 """The statements whose work grows with what there is."""
@@ -20,7 +20,10 @@ USERS_A_PACKAGE = 25
 
 
 def rows(users: int) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows of each table: every user has a subscription, two counters, four entries on four days and an event."""
+    """The rows of each table.
+
+    Every user has a subscription, a top-up, two counters, four entries on four days, one of them a cost, and an event.
+    """
     packages = users // USERS_A_PACKAGE
     found: dict[str, list[tuple[Any, ...]]] = {
         "users": [(n % 1024, n, "test", f"u{n}", None, None, None, "{}", 0, 0, None) for n in range(users)],
@@ -51,7 +54,8 @@ def rows(users: int) -> dict[str, list[tuple[Any, ...]]]:
                 int(not refused),
                 n + 1,
             )
-            found["entries"].append((*line, "MONTH", 0, None, None, None, None, None, None, at, None, None, None, None))
+            cost = (line[2], '[1,null,null,"image"]') if day == 2 else (None, None)
+            found["entries"].append((*line, "MONTH", 0, None, None, None, None, None, None, at, None, None, *cost))
             found["usage_days"].append(
                 (n % 1024, n, f"f{day % 2}", at, f"p{n % packages}", "test", 1, 1 - refused, int(refused))
             )
@@ -108,6 +112,7 @@ def questions(users: int, *, array: Callable[[list[Any]], Any]) -> dict[str, tup
         "load_near_limits": ("test", package_ids, 1, *others),
         "load_near_given": ("test", 1, 80),
         "load_refusals": ("test", 0, EVER, None, None, None, 10, 0),
+        "load_costs": ("test", "f0", 0, EVER, 3_600_000, 0),
         "count_segment_events": ("test",),
         "count_unmapped_events": ("test", 10),
     }  # fmt: skip

@@ -7,8 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
-from kana.model.insights import Steps, UsageRow
+from kana.model.insights import CreditRow, Steps, UsageRow
+
+_Row = TypeVar("_Row", UsageRow, CreditRow)
 
 LINES_MAX = 8
 """The most lines of a chart; one more line is the sum of the rest."""
@@ -46,7 +49,7 @@ class Chart:
         return [(self.begins[index], [line.units[index] for line in self.lines]) for index in newest]
 
 
-def chart_of(rows: Iterable[UsageRow], steps: Steps, *, name_of: Callable[[UsageRow], str]) -> Chart:
+def chart_of(rows: Iterable[_Row], steps: Steps, *, name_of: Callable[[_Row], str]) -> Chart:
     """Return a chart with a line for each name; steps without usage are 0. Rows of refusals alone are left out."""
     index = {begin: number for number, begin in enumerate(steps.begins)}
     units: defaultdict[str, list[int]] = defaultdict(lambda: [0] * len(index))

@@ -70,6 +70,12 @@ class Catalog:
         """Return the packages that have the feature, in order of creation."""
         return [package for package in self.packages.values() if self.held(package.id, feature_id) is not None]
 
+    @property
+    def credit_ids(self) -> set[str]:
+        """The features that others cost, in a package of any status."""
+        held = (each for package in self.packages.values() for each in package.features)
+        return {each.allowance.cost.feature_id for each in held if each.allowance.cost is not None}
+
     def with_new_feature(self, feature: Feature) -> Catalog:
         """Return the catalogue with one more feature.
 

@@ -130,14 +130,47 @@ def gathered(rows: Iterable[UsageRow], step: Step) -> list[UsageRow]:
     """Return the rows added up by step, feature and package, in order of time."""
     sums: dict[tuple[datetime, str, str | None], list[int]] = {}
     for row in rows:
-        tally = sums.setdefault((step.floor(row.at), row.feature_id, row.package_id), [0, 0, 0])
-        tally[0] += row.units
-        tally[1] += row.entries
-        tally[2] += row.refusals
+        _add(sums.setdefault((step.floor(row.at), row.feature_id, row.package_id), [0, 0, 0]), row, 1)
     return in_order(
         UsageRow(at=at, feature_id=feature, package_id=package, units=units, entries=entries, refusals=refusals)
         for (at, feature, package), (units, entries, refusals) in sums.items()
     )
+
+
+@value_object(kw_only=True)
+class CreditRow:
+    """What was used of a credit in the step that begins ``at`` for one feature that costs it.
+
+    ``feature_id=None``: it was used by itself, or given back by itself. The numbers are as in ``UsageRow``.
+    """
+
+    at: datetime
+    feature_id: str | None
+    units: int
+    entries: int
+    refusals: int
+
+
+def spent(rows: Iterable[CreditRow], totals: Iterable[UsageRow], step: Step) -> list[CreditRow]:
+    """Return what was used of a credit by step and feature, in order of time; the rest of the totals by itself."""
+    sums: dict[tuple[datetime, str | None], list[int]] = {}
+    for row in rows:
+        _add(sums.setdefault((step.floor(row.at), row.feature_id), [0, 0, 0]), row, 1)
+        _add(sums.setdefault((step.floor(row.at), None), [0, 0, 0]), row, -1)
+    for total in totals:
+        _add(sums.setdefault((step.floor(total.at), None), [0, 0, 0]), total, 1)
+    return [
+        CreditRow(at=at, feature_id=feature_id, units=units, entries=entries, refusals=refusals)
+        for (at, feature_id), (units, entries, refusals) in sorted(
+            sums.items(), key=lambda each: (each[0][0], each[0][1] or "")
+        )
+        if entries or refusals
+    ]
+
+
+def _add(sums: list[int], row: CreditRow | UsageRow, sign: int) -> None:
+    for place, number in enumerate((row.units, row.entries, row.refusals)):
+        sums[place] += sign * number
 
 
 def in_order(rows: Iterable[UsageRow]) -> list[UsageRow]:

@@ -10,6 +10,7 @@ from kana.errors import InvalidValue
 from kana.model.entitlement import Outcome
 from kana.model.environment import Environment
 from kana.model.grant import CounterKey, Posting
+from kana.model.line import DecisionLine
 from kana.model.text import UNITS_MAX, counted, key_digest, reason_text
 from kana.model.usage import Action, Entry
 from kana.model.value import value_object
@@ -88,8 +89,15 @@ def reverse(reversal: Reversal, entry: Entry, used: Mapping[CounterKey, int], *,
         recorded_at=max(now, entry.recorded_at),
         split=postings if recorded and entry.split else (),
         reverses=entry.id,
-        line=None,
+        line=_line_of(entry, entry_id),
     )
+
+
+def _line_of(entry: Entry, entry_id: int) -> DecisionLine | None:
+    """Return what the reversal of a cost is: the cost of the same feature, in a decision of its own."""
+    if entry.line is None or entry.line.cost_of is None:
+        return None
+    return DecisionLine(decision_id=entry_id, size=1, cost_of=entry.line.cost_of)
 
 
 def _judged(postings: tuple[Posting, ...], used: Mapping[CounterKey, int]) -> tuple[Outcome, str | None]:

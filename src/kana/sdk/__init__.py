@@ -35,6 +35,7 @@ from kana.sdk.explanation import (
     UnlockWay,
 )
 from kana.sdk.holds import AsyncHold, Hold
+from kana.sdk.insights import CreditInsight, UsageStep
 from kana.sdk.packages import Grant
 from kana.sdk.recorder import BackgroundRecorder
 from kana.sdk.results import (
@@ -89,6 +90,7 @@ __all__ = [
     "ConsumedLine",
     "Consumption",
     "Cost",
+    "CreditInsight",
     "Decision",
     "DeletedUser",
     "Entitlement",
@@ -144,6 +146,7 @@ __all__ = [
     "Usage",
     "UsagePeriod",
     "UsageRefused",
+    "UsageStep",
     "User",
     "WhenUnreachable",
 ]

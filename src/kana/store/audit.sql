@@ -3,6 +3,10 @@
 -- both databases shift and mask numbers below zero alike. Division is not alike: it cuts towards zero, where the
 -- model rounds down, so that days and hours are found by what is left over.
 
+-- fragment: is_usage(e)
+-- What is only set aside, or let go, is none.
+(e.outcome <> 'RECORDED' or e.line is null or coalesce(e.line ->> 1, '') not in ('RESERVED', 'RELEASED', 'ENDED'))
+
 -- name: count_entries
 select count(*) from entries;
 
@@ -51,8 +55,7 @@ from (
         (abs(e.change) >> 32) + 1
     from entries as e
     left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = abs(e.subscription_id)
-    where e.outcome <> 'RECORDED' or e.line is null
-        or coalesce(e.line ->> 1, '') not in ('RESERVED', 'RELEASED', 'ENDED')
+    where {is_usage(e)}
 ) as both_sides
 group by environment, bucket, user_key, feature_id, package_id, day
 having sum(t_entries) <> sum(l_entries) or sum(t_refusals) <> sum(l_refusals) or (
@@ -80,8 +83,7 @@ from (
         (abs(e.change) >> 32) + 1
     from entries as e
     left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = abs(e.subscription_id)
-    where e.outcome <> 'RECORDED' or e.line is null
-        or coalesce(e.line ->> 1, '') not in ('RESERVED', 'RELEASED', 'ENDED')
+    where {is_usage(e)}
 ) as both_sides
 group by environment, feature_id, package_id, hour
 having sum(t_entries) <> sum(l_entries) or sum(t_refusals) <> sum(l_refusals) or (

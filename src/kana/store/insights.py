@@ -10,10 +10,21 @@ from kana.engine.ids import first_id_at
 from kana.engine.ports.insights import NearTotal, Threshold
 from kana.model.entitlement import Outcome
 from kana.model.environment import Environment
-from kana.model.insights import NEAR_PERCENT, Adoption, Refusals, Step, Steps, TopUser, UsageRow, near
+from kana.model.insights import (
+    NEAR_PERCENT,
+    Adoption,
+    CreditRow,
+    Refusals,
+    Step,
+    Steps,
+    TopUser,
+    UsageRow,
+    near,
+)
 from kana.model.log import LogLine
 from kana.model.package import NO_PACKAGE
 from kana.model.period import CLOCKS_APART, from_milliseconds, to_milliseconds
+from kana.model.tally import DAY_MS, HOUR_MS
 from kana.model.text import NUMBER_MAX
 from kana.store.log import log_line_from
 from kana.store.session import Row, Session, Transactions
@@ -69,6 +80,23 @@ class Insights:
                 found = await session.rows("load_usage_hours_of", *bindings, first_id_at(steps.start))
                 return [_hour_from(row) for row in found]
             return [_day_from(row) for row in await session.rows("load_usage_days_of", *bindings)]
+
+        return await self._transactions.read_aside(work)
+
+    async def usage_of_credit(
+        self, environment: Environment, feature_id: str, steps: Steps, package_ids: Sequence[str | None]
+    ) -> tuple[list[CreditRow], list[UsageRow]]:
+        """Read the entries that are costs, and add up hours."""
+        size = HOUR_MS if steps.step is Step.HOUR else DAY_MS
+        range_, since = _range(steps.start, steps.end), to_milliseconds(steps.start - CLOCKS_APART)
+
+        async def work(session: Session) -> tuple[list[CreditRow], list[UsageRow]]:
+            costs = await session.rows("load_costs", environment.value, feature_id, *range_, size, since)
+            begins = session.array([*map(to_milliseconds, steps.begins)])
+            packages = session.array(_packages_row(package_ids))
+            bindings = (environment.value, session.array([feature_id]), packages, begins, *range_)
+            totals = await session.rows("load_usage", *bindings, NUMBER_MAX)
+            return [_cost_from(row) for row in costs], [_step_from(row) for row in totals]
 
         return await self._transactions.read_aside(work)
 
@@ -174,6 +202,18 @@ def _step_from(row: Row) -> UsageRow:
     """Read a row of ``load_usage``, whose sums come as one text."""
     step, feature_id, package_id, sums = row
     return _hour_from((step, feature_id, package_id, *map(int, sums.split())))
+
+
+def _cost_from(row: Row) -> CreditRow:
+    """Read a row of ``load_costs``."""
+    at, feature_id, high, low, entries, refusals = row
+    return CreditRow(
+        at=from_milliseconds(at),
+        feature_id=feature_id,
+        units=whole(high, low),
+        entries=int(entries),
+        refusals=int(refusals),
+    )
 
 
 def _hour_from(row: Row) -> UsageRow:

@@ -45,8 +45,19 @@ from entries as e
 left join subscriptions as s on s.bucket = e.bucket and s.user_key = e.user_key and s.id = abs(e.subscription_id)
 where e.bucket = $1 and e.user_key = $2 and e.id >= $7 and e.feature_id = any($3::text[])
     and coalesce(s.package_id, '') = any($4::text[])
-    and coalesce(e.timestamp, e.recorded_at) >= $5 and coalesce(e.timestamp, e.recorded_at) < $6
+    and coalesce(e.timestamp, e.recorded_at) >= $5 and coalesce(e.timestamp, e.recorded_at) < $6 and {is_usage(e)}
 group by 1, 2, 3;
+
+-- name: load_costs
+-- What was used of a credit ($2) for each feature that cost it, by hours or days, which are so long ($5). None happens
+-- long after it is recorded, so none of them was recorded before $6.
+select coalesce(e.timestamp, e.recorded_at) - (coalesce(e.timestamp, e.recorded_at) % $5::bigint + $5) % $5 as at,
+    e.line ->> 3, sum(e.change >> 32), sum(e.change & 4294967295),
+    count(*) filter (where e.outcome = 'RECORDED'), count(*) filter (where e.outcome <> 'RECORDED')
+from entries as e
+where e.environment = $1 and e.feature_id = $2 and e.recorded_at >= $6 and e.line ->> 3 is not null
+    and coalesce(e.timestamp, e.recorded_at) >= $3 and coalesce(e.timestamp, e.recorded_at) < $4 and {is_usage(e)}
+group by 1, 2;
 
 -- name: count_entitled
 -- $2: packages. The users who had one of them in these days.

@@ -59,6 +59,20 @@ def test_usage(busy: Served) -> None:
     assert of_basic["usageInsights"] == [{"at": "2026-03-10T12:00:00.000Z", "units": 9}]
 
 
+def test_what_a_credit_is_spent_on(busy: Served) -> None:
+    """By day unless asked otherwise; what was used of it by itself has no feature."""
+    data = busy.ask(f"""{{
+      credit: creditInsights{ARGUMENTS}, featureId: "message") {{ at featureId units entries refusals }}
+      month: creditInsights{ARGUMENTS}, featureId: "message", by: MONTH) {{ at units }}
+    }}""")
+    assert data["credit"] == [
+        {"at": "2026-03-10T00:00:00.000Z", "featureId": None, "units": 12, "entries": 2, "refusals": 1},
+        {"at": "2026-03-11T00:00:00.000Z", "featureId": None, "units": -1, "entries": 1, "refusals": 0},
+    ]
+    assert data["month"] == [{"at": "2026-03-01T00:00:00.000Z", "units": 11}]
+    assert name_of(busy.error(f'{{ creditInsights{ARGUMENTS}, featureId: "x") {{ at }} }}'))[1] == "FeatureNotFoundError"
+
+
 def test_who_uses_and_who_is_refused(busy: Served) -> None:
     """Adoption, the top users and refusals of one range."""
     data = busy.ask(f"""{{

@@ -44,7 +44,7 @@ from kana.model.allowance import Allowance, Cost, Rollover
 from kana.model.bulk_preview import Excess
 from kana.model.entitlement import Consumption, Decision
 from kana.model.feature import Feature
-from kana.model.insights import Adoption, Outlook, Refusals, TopUser, UsageRow
+from kana.model.insights import Adoption, CreditRow, Outlook, Refusals, TopUser, UsageRow
 from kana.model.key import EnvironmentSettings
 from kana.model.log import LogLine
 from kana.model.package import Package, PackagePrice
@@ -119,6 +119,7 @@ SOURCES: dict[str, type] = {
     "ReservedLine": HeldLine,
     "Cost": Cost,
     "UsageInsight": UsageRow,
+    "CreditInsight": CreditRow,
     "FeatureAdoption": Adoption,
     "TopUser": TopUser,
     "LimitOutlook": Outlook,

@@ -11,7 +11,7 @@ import pytest
 from kana.engine.ids import first_id_at
 from kana.engine.usage import insights as module
 from kana.errors import FeatureNotFound, InvalidValue, PackageNotFound, UserNotFound
-from kana.model.allowance import Allowance
+from kana.model.allowance import Allowance, Cost
 from kana.model.insights import Step
 from kana.model.package import PackageFeature
 from tests.support.world import MONTH, NOON, ONE_DAY, TEST, World, a_feature, a_package, a_usage, adds, allows, holds
@@ -58,6 +58,21 @@ async def test_rows_are_bounded(busy: World) -> None:
     assert len(await usage(TEST, step=Step.DAY, rows_max=1, package_ids=["basic"], **YEAR)) == 1
     with pytest.raises(InvalidValue, match="more than 1 rows"):
         await usage(TEST, step=Step.DAY, rows_max=1, **YEAR)
+
+
+async def test_what_a_credit_is_spent_on(busy: World) -> None:
+    """By step and feature, what was used by itself too; of a known credit, and no more rows than are allowed."""
+    cost = Cost(feature_id="message", units=2)
+    image = PackageFeature(feature_id="image", allowance=Allowance(cost=cost))
+    await busy.furnish(a_package("basic", allows(20), image), features=(a_feature(), a_feature("image")))
+    assert (await busy.catalog.read(TEST)).credit_ids == {"message"}
+    await busy.usage.record(a_usage(2, feature_id="image"))
+    rows = await busy.engine.insights.credit(TEST, "message", step=Step.MONTH, **YEAR)
+    assert [(each.feature_id, each.units, each.entries) for each in rows] == [(None, 924, 4), ("image", 4, 1)]
+    with pytest.raises(FeatureNotFound):
+        await busy.engine.insights.credit(TEST, "x", step=Step.DAY, **YEAR)
+    with pytest.raises(InvalidValue, match="more than 1 rows"):
+        await busy.engine.insights.credit(TEST, "message", step=Step.DAY, rows_max=1, **YEAR)
 
 
 async def test_one_user_is_told_by_step(busy: World) -> None:

@@ -11,7 +11,7 @@ from kana.api.admin.context import Info
 from kana.api.admin.inputs import given_id, given_ids
 from kana.errors import InvalidValue
 from kana.model.entitlement import Outcome
-from kana.model.insights import Adoption, Outlook, Refusals, Step, TopUser, UsageRow
+from kana.model.insights import Adoption, CreditRow, Outlook, Refusals, Step, TopUser, UsageRow
 from kana.model.log import LogLine
 from kana.model.text import number_in, shown
 
@@ -42,6 +42,17 @@ async def usage_insights(_root: object, info: Info, **given: Any) -> list[UsageR
         feature_ids=_ids(given.get("feature_ids"), field="featureIds"),
         package_ids=_ids(given.get("package_ids"), field="packageIds"),
         user_id=_id(given.get("user_id"), field="userId"),
+    )
+
+
+@query.field("creditInsights")
+async def credit_insights(_root: object, info: Info, **given: Any) -> list[CreditRow]:
+    """Return what a credit was spent on step by step."""
+    return await info.context.engine.insights.credit(
+        info.context.environment,
+        given_id(given["feature_id"], field="featureId"),
+        **_range(given),
+        step=given.get("by") or Step.DAY,
     )
 
 

@@ -15,12 +15,12 @@ from kana.dashboard.insight_range import Range, asked_range, presets
 from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get
 from kana.dashboard.usage_chart import Chart, chart_of
-from kana.download import FORMATS
+from kana.download import FORMATS, write_credit_csv
 from kana.engine.usage.insights import DOWNLOAD_ROWS_MAX
 from kana.errors import BadInput
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature
-from kana.model.insights import Adoption, Outlook, Refusals, Step, Steps, TopUser, UsageRow
+from kana.model.insights import Adoption, CreditRow, Outlook, Refusals, Step, Steps, TopUser, UsageRow
 from kana.model.package import Package
 
 POINTS_MAX = 2_500
@@ -30,6 +30,7 @@ ROWS = 100
 """The most rows of a list of users."""
 
 _NOBODY = "No package"
+_BY_ITSELF = "Used by itself"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,18 @@ class TopUsersPage(Context):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreditsPage(Context):
+    """What a credit was spent on over time. ``features`` are the credits there are, by name."""
+
+    template = "insights_credits.html"
+    asked: Asked
+    features: Sequence[Feature]
+    chart: Chart
+    download: str
+    steps: tuple[Step, ...] = tuple(Step)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsPage(Context):
     """The users near or over a limit, and when they run out at the pace of their period."""
 
@@ -101,11 +114,7 @@ class RefusalsPage(Context):
 async def show_usage(request: PageRequest) -> Response:
     """Draw usage over time."""
     asked, catalog = _asked(request), await _catalog(request)
-    steps = Steps.over(asked.range.start, asked.range.end, asked.range.step)
-    if len(steps.begins) > POINTS_MAX:
-        raise BadInput(
-            f"a chart has at most {POINTS_MAX:,} steps, got {len(steps.begins):,}: choose a larger step or fewer days"
-        )
+    steps = _steps(asked)
     rows = await _usage(request, asked)
     features, packages = catalog.features, catalog.packages
 
@@ -147,6 +156,61 @@ async def _usage(request: PageRequest, asked: Asked, *, rows_max: int = DOWNLOAD
         package_ids=[asked.package] if asked.package else None,
         user_id=asked.user or None,
         rows_max=rows_max,
+    )
+
+
+def _steps(asked: Asked) -> Steps:
+    """Return the steps of a chart.
+
+    Raises:
+        BadInput: there are more than a chart draws.
+    """
+    steps = Steps.over(asked.range.start, asked.range.end, asked.range.step)
+    if len(steps.begins) > POINTS_MAX:
+        raise BadInput(
+            f"a chart has at most {POINTS_MAX:,} steps, got {len(steps.begins):,}: choose a larger step or fewer days"
+        )
+    return steps
+
+
+async def show_credits(request: PageRequest) -> Response:
+    """Draw what a credit was spent on; the first credit if the address names none."""
+    catalog = await _catalog(request)
+    credit_ids = catalog.credit_ids
+    features = [each for each in _by_name(catalog) if each.id in credit_ids]
+    asked = _asked(request, feature=features[0].id if features else "")
+    rows = await _spent(request, asked) if asked.feature else []
+    names = _names(catalog)
+
+    def name_of(row: CreditRow) -> str:
+        return _BY_ITSELF if row.feature_id is None else names.get(row.feature_id, row.feature_id)
+
+    page = CreditsPage(
+        asked=asked,
+        features=features,
+        chart=chart_of(rows, _steps(asked), name_of=name_of),
+        download=request.url("/insights/credits.csv", **(dict(request.http.query_params) | {"feature": asked.feature})),
+    )
+    return request.show(page)
+
+
+async def download_credits(request: PageRequest) -> Response:
+    """Return the same as a file."""
+    rows = await _spent(request, _asked(request))
+    headers = {"content-disposition": f'attachment; filename="credits-{request.environment}.csv"'}
+    return Response(
+        await asyncio.to_thread(write_credit_csv, rows), media_type="text/csv; charset=utf-8", headers=headers
+    )
+
+
+async def _spent(request: PageRequest, asked: Asked) -> list[CreditRow]:
+    return await request.engine.insights.credit(
+        request.environment,
+        asked.feature,
+        start=asked.range.start,
+        end=asked.range.end,
+        step=asked.range.step,
+        rows_max=DOWNLOAD_ROWS_MAX,
     )
 
 
@@ -228,6 +292,8 @@ ROUTES = (
     *(get(f"/insights/usage.{kind}", download_usage) for kind in FORMATS),
     get("/insights/adoption", show_adoption),
     get("/insights/users", show_top_users),
+    get("/insights/credits", show_credits),
+    get("/insights/credits.csv", download_credits),
     get("/insights/limits", show_limits),
     get("/insights/refusals", show_refusals),
 )

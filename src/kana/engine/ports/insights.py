@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from kana.model.allowance import Allowance
 from kana.model.environment import Environment
-from kana.model.insights import Adoption, Refusals, Steps, TopUser, UsageRow
+from kana.model.insights import Adoption, CreditRow, Refusals, Steps, TopUser, UsageRow
 from kana.model.log import LogLine
 from kana.model.value import value_object
 
@@ -65,6 +65,15 @@ class InsightStore(Protocol):
 
         Raises:
             UserNotFound: no user has this id.
+        """
+        ...
+
+    async def usage_of_credit(
+        self, environment: Environment, feature_id: str, steps: Steps, package_ids: Sequence[str | None]
+    ) -> tuple[list[CreditRow], list[UsageRow]]:
+        """Return what was used of a credit for each feature that cost it, and in all, as of the same moment.
+
+        A row for each hour if steps are hours, otherwise for each day; in all for each step and package.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from kana.engine.ports.catalog import CatalogStore
 from kana.engine.ports.clock import Clock
@@ -18,6 +19,7 @@ from kana.model.environment import Environment
 from kana.model.grant import CounterKey
 from kana.model.insights import (
     Adoption,
+    CreditRow,
     Outlook,
     Refusals,
     Step,
@@ -29,6 +31,7 @@ from kana.model.insights import (
     in_order,
     near,
     runs_out_at,
+    spent,
 )
 from kana.model.log import LogLine
 from kana.model.page import page_size
@@ -42,6 +45,8 @@ DOWNLOAD_ROWS_MAX = 100_000
 
 FIRST_MAX = 1000
 """Most users, refusals or changes that one call may ask for."""
+
+_Row = TypeVar("_Row")
 
 _AT_ONCE = 200
 """How many users' accounts are read together, so that short reads of others do not wait long."""
@@ -88,12 +93,31 @@ class InsightEngine:
             rows = in_order(found)
         else:
             rows = gathered(await self._store.usage_of(environment, user_id, steps, features, packages), step)
-        if len(rows) > rows_max:
-            raise InvalidValue(
-                f"there are more than {rows_max} rows; ask for a shorter range, larger steps or fewer features",
-                field="from",
-            )
-        return rows
+        return _bounded(rows, rows_max)
+
+    async def credit(
+        self,
+        environment: Environment,
+        feature_id: str,
+        *,
+        start: datetime,
+        end: datetime,
+        step: Step,
+        rows_max: int = ROWS_MAX,
+    ) -> list[CreditRow]:
+        """Return on which features a credit was spent, a row for each step and feature, in order of time.
+
+        ``feature_id`` is the credit. Steps are never partial. What was used of it by itself is a row without a feature.
+
+        Raises:
+            FeatureNotFound: no such id.
+            InvalidValue: the range is not allowed, or there are more than ``rows_max`` rows.
+        """
+        steps = Steps.over(start, end, step)
+        catalog = await self._catalogs.catalog(environment)
+        packages: list[str | None] = [None, *catalog.packages]
+        rows, totals = await self._store.usage_of_credit(environment, catalog.feature(feature_id).id, steps, packages)
+        return _bounded(spent(rows, totals, step), rows_max)
 
     async def adoption(
         self, environment: Environment, *, start: datetime, end: datetime, feature_ids: Sequence[str] | None = None
@@ -231,6 +255,16 @@ class InsightEngine:
         """
         limit = page_size(first, most=FIRST_MAX)
         return await self._store.log(environment, limit=limit, before=after, subject_id=subject_id, shared=shared)
+
+
+def _bounded(rows: list[_Row], rows_max: int) -> list[_Row]:
+    """Return the rows, if they are not too many."""
+    if len(rows) > rows_max:
+        raise InvalidValue(
+            f"there are more than {rows_max} rows; ask for a shorter range, larger steps or fewer features",
+            field="from",
+        )
+    return rows
 
 
 def _by_share(outlook: Outlook) -> tuple[float, str, str]:
