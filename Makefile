@@ -20,7 +20,7 @@ TESTS ?=
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install static wheel serve demo test test-deep coverage test-setup check format bench screenshots clean
+.PHONY: help install static wheel serve demo test test-deep coverage test-setup check format openapi bench screenshots clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,15 +59,19 @@ coverage: test-setup ## Prove that the tests of the core take every branch of it
 
 test-setup: $(STAMPS)/dev $(STAMPS)/static $(NODE_TESTS) $(STAMPS)/postgres $(STAMPS)/programs
 
-check: $(STAMPS)/dev ## Format, lint, types and import contracts; changes nothing
+check: $(STAMPS)/dev ## Format, lint, types, import contracts and clients of /v1; changes nothing
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy src tests
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.support.breaking
 
 format: $(STAMPS)/dev ## Format, and mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+openapi: $(STAMPS)/install ## Write docs/openapi.json, the description of /v1, as the code has it
+	@$(BIN)/python scripts/write-openapi
 
 bench: test-setup $(STAMPS)/bench ## Measure everything that the documentation quotes
 	@$(BIN)/python -m benchmarks

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
 
-from kana.api import admin, client, config, health, insights, segment
+from kana.api import admin, client, config, health, insights, segment, v1
 from kana.api.access import Door
-from kana.api.http import Router
+from kana.api.http import Router, public_document
 from kana.api.ingest import events_endpoint
 from kana.api.metrics import Metrics
 from kana.api.proxies import Proxies
@@ -191,10 +191,12 @@ def create_app(
             **config.routes(engine.config, engine.access, door),
             **insights.routes(engine.insights, door),
             **segment.routes(engine.segment, door),
+            "/v1/openapi.json": public_document(v1.document_json(), b"application/json"),
             "/healthz": health.healthz(),
             "/readyz": health.readyz(store.probe),
             "/metrics": health.metrics_page(metrics.registry, token=settings.metrics_token),
         },
+        prefixes={"/v1/": v1.endpoint(engine, door, observe=metrics.request)},
         fallback=dashboard,
         methods_of=dashboard.methods_of,
         lifespan=lifespan,

@@ -198,6 +198,35 @@ ADMIN: dict[str, Call] = {
     ),
 }
 
+MANY_YEARS = {"from": "2020-01-01T00:00:00Z", "to": "2036-01-01T00:00:00Z"}
+
+V1: dict[str, Variables] = {
+    "feature": lambda _: {"id": "message"},
+    "package": lambda _: {"id": "basic"},
+    "packages": lambda _: {"status": "ALL"},
+    "user": lambda _: {"id": ADA},
+    "entitlements": lambda _: {"userId": ADA},
+    "entries": lambda _: {"userId": ADA},
+    "entry": lambda side: {"userId": ADA, "id": side.entry},
+    "reservations": lambda _: {"userId": LEAVER},
+    "limitOutlook": lambda _: {"userId": ADA},
+    "exportUser": lambda _: {"userId": ADA},
+    "usageInsights": lambda _: {**MANY_YEARS, "by": "WEEK", "userId": ADA},
+    "creditInsights": lambda _: {**MANY_YEARS, "by": "WEEK", "featureId": "message"},
+    "adoption": lambda _: MANY_YEARS,
+    "refusals": lambda _: MANY_YEARS,
+    "topUsers": lambda _: {**MANY_YEARS, "featureId": "message"},
+    "reverseUsage": lambda side: {"entryId": side.entry, "reason": "wrong", "userId": ADA},
+    "setSecureModeRequired": lambda _: {"required": False},
+    "setTimeZone": lambda _: {"timeZone": "UTC"},
+    "previewSubscriptionChangesUsers": lambda _: {"userIds": [ADA, FRESH], "packageId": "other"},
+    "subscriptionChangesResults": lambda side: {"id": side.changes},
+}
+"""What is asked at an address of `/v1` where the documents of ``ADMIN`` say it themselves, or have no such field."""
+
+V1_LEAVES_NO_MARK = {"previewSubscriptionChangesUsers", "subscriptionChangesResults"}
+"""The operations that only `/v1` has, and that show the same of both sides."""
+
 CLIENT: dict[str, Call] = {"Query.currentUser": Call(CURRENT_USER)}
 
 BY_ID: dict[str, tuple[str, Callable[[Side], str]]] = {
@@ -316,5 +345,5 @@ ROUTES: dict[str, list[Callable[[Side], httpx.Response]]] = {
 }
 """What each address that a key opens is asked."""
 
-WITHOUT_ENVIRONMENT = {"/schema/kana.json", "/healthz", "/readyz", "/metrics"}
+WITHOUT_ENVIRONMENT = {"/schema/kana.json", "/v1/openapi.json", "/healthz", "/readyz", "/metrics"}
 """Addresses that know no environment: they answer anybody the same, and nothing of anybody's."""

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,10 @@ class Side:
         self.segment("/v1/track", {"messageId": "failed", "userId": ["nobody"], "event": f"{self.word} event"})
         [failed] = self.ask("{ segmentEvents(status: FAILED) { id } }")["segmentEvents"]
         self.failed = failed["id"]
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the server has done what it does in its own time."""
         self._wait_until_replayed()
         self._wait_until_moved()
 
@@ -209,3 +214,28 @@ def _of(table: str, columns: list[str], other: Environment) -> str:
         return f"abs(subscription_id) not in ({holders})"
     assert table in WHOLE, f"whose are the rows of {table}?"
     return "true"
+
+
+@dataclass
+class Pair:
+    """Test, whose key is used, and live, of which nothing may be seen."""
+
+    test: Side
+    live: Side
+    path: Path
+
+
+def check_apart(pair: Pair, call: Callable[[Side], httpx.Response]) -> httpx.Response:
+    """Make a call as test: nothing of live is in the answer, and no row of live is another than before."""
+    before = rows_of(pair.live, pair.path)
+    answer = call(pair.test)
+    assert marked(pair.live, answer) == []
+    assert rows_of(pair.live, pair.path) == before
+    return answer
+
+
+def leaves_mark(pair: Pair, call: Callable[[Side], httpx.Response]) -> bool:
+    """Whether the same call as live shows or changes something of live: so the check above can fail."""
+    before = rows_of(pair.live, pair.path)
+    answer = call(pair.live)
+    return bool(marked(pair.live, answer)) or rows_of(pair.live, pair.path) != before

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -17,45 +15,7 @@ from kana.app import create_app
 from kana.settings import Settings
 from tests.api.admin.calls import RECORD
 from tests.isolation.matrix import ADMIN, BY_ID, CLIENT, ROUTES, WITHOUT_ENVIRONMENT, Call, usage
-from tests.isolation.sides import LIVE, TEST, Side, marked, rows_of
-from tests.support.serving import Served
-from tests.support.stores import SqlitePlace
-
-
-@dataclass
-class Pair:
-    """Test, whose key is used, and live, of which nothing may be seen."""
-
-    test: Side
-    live: Side
-    path: Path
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    """Both environments, furnished under the same ids."""
-    path = tmp_path_factory.mktemp("isolation") / "kana.db"
-    with Served(SqlitePlace(path)) as served:
-        pair = Pair(Side(served, TEST, "Mine", 31), Side(served, LIVE, "Foreign", 7477), path)
-        pair.test.furnish()
-        pair.live.furnish()
-        yield pair
-
-
-def check_apart(pair: Pair, call: Callable[[Side], httpx.Response]) -> httpx.Response:
-    """Make a call as test: nothing of live is in the answer, and no row of live is another than before."""
-    before = rows_of(pair.live, pair.path)
-    answer = call(pair.test)
-    assert marked(pair.live, answer) == []
-    assert rows_of(pair.live, pair.path) == before
-    return answer
-
-
-def leaves_mark(pair: Pair, call: Callable[[Side], httpx.Response]) -> bool:
-    """Whether the same call as live shows or changes something of live: so the check above can fail."""
-    before = rows_of(pair.live, pair.path)
-    answer = call(pair.live)
-    return bool(marked(pair.live, answer)) or rows_of(pair.live, pair.path) != before
+from tests.isolation.sides import Pair, Side, check_apart, leaves_mark, rows_of
 
 
 def with_key(call: Call) -> Callable[[Side], httpx.Response]:

@@ -2,7 +2,8 @@
 
 Run in a checkout of the release, beside this file: ``python -m tests.releases.make FOLDER/0.1.0``. It writes
 ``0.1.0.sql.gz``, the database as SQL, and ``0.1.0.json.gz``, the questions and that release's answers. Both are then
-kept here for ever, and ``test_releases.py`` holds every later version to them.
+kept here for ever, and ``test_releases.py`` holds every later version to them. It also writes ``openapi.json``, which
+clients of that release were made of: a later one must not break them (tests/support/breaking.py).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from kana.store.statements import read_migrations
 from tests.api.admin import calls
 from tests.api.segment import calls as segment
+from tests.support.breaking import release
 from tests.support.serving import Served
 from tests.support.stores import SqlitePlace
 from tests.support.world import SetClock
@@ -61,6 +63,7 @@ def main(target: Path) -> None:
     versions = {name: len(read_migrations(f"kana.store.{name}")) for name in ("sqlite", "postgres")}
     told = {"now": now.isoformat(), "versions": versions, "answers": answers}
     write(target.with_suffix(f"{target.suffix}.json.gz"), json.dumps(told))
+    release()
 
 
 def write(path: Path, text: str) -> None:

@@ -133,6 +133,19 @@ def told(scope: Scope, error: Exception) -> Fault:
     return fault_of(error, request_id=request_id_of(scope))
 
 
+def public_document(body: bytes, content_type: bytes) -> ASGIApp:
+    """Return the application of a document that anybody may read from any origin, and keep for an hour."""
+    headers = ((b"access-control-allow-origin", b"*"), (b"cache-control", b"public, max-age=3600"))
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["method"] in ("GET", "HEAD"):
+            await answer(send, 200, body, content_type=content_type, headers=headers)
+        else:
+            await answer_method_not_allowed(scope, send, b"GET, HEAD")
+
+    return app
+
+
 async def answer_method_not_allowed(scope: Scope, send: Send, allow: bytes) -> None:
     """Answer a method that the address does not have: OPTIONS with those it has, all others with 405."""
     headers = ((b"allow", allow),)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope
 
 from kana.api.access import Door
 from kana.api.endpoint import endpoint
 from kana.api.http import Answer
+from kana.api.query import arguments_in
 from kana.download import FORMATS, Format
 from kana.engine.pace import aside
 from kana.engine.usage.insights import DOWNLOAD_ROWS_MAX, InsightEngine
@@ -59,12 +59,7 @@ async def _rows(insights: InsightEngine, environment: Environment, query_string:
 
 
 def _arguments(query_string: bytes) -> dict[str, list[str]]:
-    try:
-        given = parse_qs(
-            query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=3 * IDS_MAX
-        )
-    except ValueError:
-        raise InvalidValue("the query must be percent-encoded UTF-8 with at most 300 arguments") from None
+    given = arguments_in(query_string)
     for name in given:
         if name not in ("from", "to", "by", "featureId", "packageId", "userId"):
             raise InvalidValue(

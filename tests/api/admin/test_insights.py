@@ -70,7 +70,9 @@ def test_what_a_credit_is_spent_on(busy: Served) -> None:
         {"at": "2026-03-11T00:00:00.000Z", "featureId": None, "units": -1, "entries": 1, "refusals": 0},
     ]
     assert data["month"] == [{"at": "2026-03-01T00:00:00.000Z", "units": 11}]
-    assert name_of(busy.error(f'{{ creditInsights{ARGUMENTS}, featureId: "x") {{ at }} }}'))[1] == "FeatureNotFoundError"
+    assert (
+        name_of(busy.error(f'{{ creditInsights{ARGUMENTS}, featureId: "x") {{ at }} }}'))[1] == "FeatureNotFoundError"
+    )
 
 
 def test_who_uses_and_who_is_refused(busy: Served) -> None:

@@ -7,8 +7,8 @@ from itertools import islice
 
 import pytest
 
-from kana.errors import Unavailable
-from kana.model.entitlement import ALLOWED_BINARY, ALLOWED_CONSUMABLE, Consumption
+from kana.errors import Unavailable, UserNotFound
+from kana.model.entitlement import ALLOWED_BINARY, ALLOWED_CONSUMABLE, Consumption, Outcome
 from kana.model.user import User
 from tests.support.world import LIVE, TEST, World, a_feature, a_package, a_usage, allows, holds
 
@@ -107,3 +107,32 @@ async def test_nobody_runs_after_a_user_for_ever(world: World) -> None:
 
     world.store.users.user_by_key = nowhere  # type: ignore[method-assign, assignment]
     assert await world.engine.holdings.of(TEST, "nobody", owner=ada) == []
+
+
+async def test_all_that_a_user_may_do_is_every_feature_that_anything_gives_them(world: World) -> None:
+    """In the order of the catalogue, with the end of the period where it is counted, given features included."""
+    await world.subscribed_user("ada", "basic")
+    await world.usage.record(a_usage(10))
+    chat, message = await world.engine.holdings.entitlements(TEST, "ada")
+    assert (message.feature.id, message.decision.outcome) == ("message", Outcome.LIMIT_EXCEEDED)
+    assert message.decision.consumption == Consumption(10, 10, overage_enabled=False)
+    assert message.resets_at is not None
+    assert message.resets_at > world.clock()
+    assert (chat.feature.id, chat.decision.access, chat.resets_at) == ("chat", True, None)
+
+
+async def test_nobody_may_do_nothing_and_one_without_a_package_may_do_nothing(world: World) -> None:
+    """A user without a subscription has an empty list; an id that is nobody's is an error."""
+    await world.accounts.create_user(TEST, id="bob")
+    assert await world.engine.holdings.entitlements(TEST, "bob") == []
+    with pytest.raises(UserNotFound, match="User not found: 'eve'"):
+        await world.engine.holdings.entitlements(TEST, "eve")
+
+
+async def test_an_owner_who_was_renamed_has_what_is_theirs(world: World) -> None:
+    """Whoever has their old id by now is not shown to them."""
+    ada = await world.subscribed_user("ada", "basic")
+    await world.accounts.update_user(TEST, "ada", {"id": "bob"})
+    await world.accounts.create_user(TEST, id="ada 2")
+    found = await world.engine.holdings.entitlements(TEST, "ada 2", owner=ada)
+    assert [each.feature.id for each in found] == ["chat", "message"]

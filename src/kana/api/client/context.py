@@ -53,7 +53,7 @@ def context_factory(engine: Engine, door: Door) -> Callable[[Scope], Awaitable[C
         headers = headers_of(scope)
         credential = credential_in(headers)
         try:
-            if credential.count(".") == 2:
+            if is_token(credential):
                 return await _by_token(engine, credential)
             return await _by_key(engine, credential, headers.get(b"x-user-id", b""))
         except Unauthenticated as error:
@@ -62,12 +62,27 @@ def context_factory(engine: Engine, door: Door) -> Callable[[Scope], Awaitable[C
     return make
 
 
-async def _by_token(engine: Engine, token: str) -> ClientContext:
+def is_token(credential: str) -> bool:
+    """Whether a credential looks like a user token, and not like a key."""
+    return credential.count(".") == 2
+
+
+async def user_of(engine: Engine, token: str) -> User:
+    """Return the user whom a token proves the caller to be.
+
+    Raises:
+        Unauthenticated: it is not one of ours, not valid now, or revoked; the message is always the same.
+    """
     claims = tokens.verify(token, await engine.access.keyring(), now=engine.clock())
     user = await engine.holdings.user(claims.environment, claims.bucket, claims.user_key)
     if user is None or user.token_version != claims.version:
         raise Unauthenticated
-    return ClientContext(engine, claims.environment, user.id, user.name, user.email, secure=True, owner=user)
+    return user
+
+
+async def _by_token(engine: Engine, token: str) -> ClientContext:
+    user = await user_of(engine, token)
+    return ClientContext(engine, user.environment, user.id, user.name, user.email, secure=True, owner=user)
 
 
 async def _by_key(engine: Engine, key: str, user_id: bytes) -> ClientContext:

@@ -7,13 +7,13 @@ from functools import partial
 from importlib.resources import files
 from typing import Any
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope
 
 from kana.api.access import Door
 from kana.api.body import read_body, read_json, refuse_packed
 from kana.api.config.wire import config_json, review_json
 from kana.api.endpoint import endpoint, json_answer
-from kana.api.http import Answer, answer, answer_method_not_allowed, fault_answer, headers_of, told
+from kana.api.http import Answer, fault_answer, headers_of, public_document, told
 from kana.engine.access.access import AccessEngine, Caller
 from kana.engine.catalog.config import ConfigEngine, ConfigRefused, revision_of
 from kana.engine.pace import aside
@@ -68,11 +68,12 @@ def _read(body: bytes) -> Config:
 def routes(config: ConfigEngine, access: AccessEngine, door: Door) -> dict[str, ASGIApp]:
     """Return the endpoints of Kana's command line, and of the schema for editors."""
     endpoints = ConfigEndpoints(config, access)
+    schema = files("kana.api.config").joinpath("kana.schema.json").read_bytes()
     return {
         "/cli/pull": _endpoint(door, "GET", endpoints.pull),
         "/cli/validate": _endpoint(door, "POST", endpoints.validate),
         "/cli/publish": _endpoint(door, "POST", endpoints.publish),
-        "/schema/kana.json": _schema(),
+        "/schema/kana.json": public_document(schema, b"application/schema+json"),
     }
 
 
@@ -93,17 +94,3 @@ def _explain(scope: Scope, error: Exception) -> Answer:
     data = [line.marked for line in error.lines] if isinstance(error, ConfigRefused) else [f"[ERROR] {fault.message}"]
     field = getattr(error, "field", None)
     return fault_answer(fault, more={"data": data, **({} if field is None else {"path": field})})
-
-
-def _schema() -> ASGIApp:
-    """Answer with the schema that editors check a file against; it is public and may be cached for an hour."""
-    schema = files("kana.api.config").joinpath("kana.schema.json").read_bytes()
-    headers = ((b"access-control-allow-origin", b"*"), (b"cache-control", b"public, max-age=3600"))
-
-    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        if scope["method"] in ("GET", "HEAD"):
-            await answer(send, 200, schema, content_type=b"application/schema+json", headers=headers)
-        else:
-            await answer_method_not_allowed(scope, send, b"GET, HEAD")
-
-    return app

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from kana.engine.ports.clock import Clock
-from kana.engine.ports.usage import Ledger
+from kana.engine.ports.usage import Ledger, Snapshot, Wanted
 from kana.engine.ports.users import AccountStore
 from kana.engine.usage.counted import CountedFeatures, counted_features
-from kana.errors import Unavailable
+from kana.errors import Unavailable, UserNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
-from kana.model.entitlement import Decision
+from kana.model.entitlement import Decision, Place
 from kana.model.environment import Environment
 from kana.model.feature import Feature
 from kana.model.grant import CounterKey
 from kana.model.package import Package, PackageFeature
-from kana.model.user import User, UserRef
+from kana.model.text import shown
+from kana.model.user import User
 from kana.model.value import value_object
 
 _TRIES = 5
+_Found = TypeVar("_Found", bound=Wanted)
+_Want = Callable[[Account, Catalog, datetime], _Found]
+"""Says what is wanted of an account at a moment."""
 
 
 @value_object()
@@ -45,6 +50,15 @@ class SubscribedPackage:
     features: list[SubscribedFeature]
 
 
+@value_object()
+class Entitled:
+    """What a user may do with one feature now, for one unit. ``resets_at=None``: it is not counted, or never reset."""
+
+    feature: Feature
+    decision: Decision
+    resets_at: datetime | None
+
+
 class HoldingEngine:
     """Reads what users have, all at the same moment."""
 
@@ -66,30 +80,50 @@ class HoldingEngine:
         Raises:
             Unavailable: the owner is being renamed again and again.
         """
+        found = await self._read(environment, user_id, owner, _held)
+        if found is None:
+            return []
+        held, snapshot = found
+        decisions = {feature_id: place.decide(1, snapshot.used) for feature_id, place in held.features.items()}
+        return [_holding(package, snapshot.catalog, decisions) for package in held.packages]
+
+    async def entitlements(
+        self, environment: Environment, user_id: str, *, owner: User | None = None
+    ) -> list[Entitled]:
+        """Return all that a user may do now: each feature that anything gives them, in the order of the catalogue.
+
+        An ``owner`` is as in ``of``.
+
+        Raises:
+            UserNotFound: no user has this id.
+            Unavailable: the owner is being renamed again and again.
+        """
+        found = await self._read(environment, user_id, owner, _all)
+        if found is None:
+            raise UserNotFound(f"User not found: {shown(user_id)}")
+        places, snapshot = found
+        return [_entitled(place, snapshot.used) for place in places.values()]
+
+    async def _read(
+        self, environment: Environment, user_id: str, owner: User | None, want: _Want[_Found]
+    ) -> tuple[_Found, Snapshot[_Found]] | None:
+        """Return what is wanted of a user, with the snapshot that it is in; None if there is no such user."""
         for _ in range(_TRIES):
-            whose, holdings = await self._of(environment, user_id)
-            if owner is None or (whose is not None and (whose.bucket, whose.key) == (owner.bucket, owner.key)):
-                return holdings
+            now = self._clock()
+
+            def want_now(account: Account, catalog: Catalog, now: datetime = now) -> _Found:
+                return want(account, catalog, now)
+
+            snapshot = await self._ledger.snapshot(environment, [user_id], want_now, now=now)
+            account = snapshot.accounts.get(user_id)
+            whose = None if account is None else (account.user.bucket, account.user.key)
+            if owner is None or whose == (owner.bucket, owner.key):
+                return None if account is None else (snapshot.wanted[user_id], snapshot)
             found = await self.user(environment, owner.bucket, owner.key)
             if found is None:
-                return []
+                return None
             user_id = found.id
         raise Unavailable("the user is being renamed by others; ask again", retry_after_s=1)
-
-    async def _of(self, environment: Environment, user_id: str) -> tuple[UserRef | None, list[SubscribedPackage]]:
-        """Return who has an id now, and what they have."""
-        now = self._clock()
-
-        def want(account: Account, catalog: Catalog) -> _Held:
-            return _held(account, catalog, now=now)
-
-        snapshot = await self._ledger.snapshot(environment, [user_id], want, now=now)
-        if user_id not in snapshot.accounts:
-            return None, []
-        held = snapshot.wanted[user_id]
-        decisions = {feature_id: place.decide(1, snapshot.used) for feature_id, place in held.features.items()}
-        holdings = [_holding(package, snapshot.catalog, decisions) for package in held.packages]
-        return snapshot.accounts[user_id].user, holdings
 
 
 @value_object()
@@ -103,10 +137,20 @@ class _Held:
         return self.features.counters()
 
 
-def _held(account: Account, catalog: Catalog, *, now: datetime) -> _Held:
+def _held(account: Account, catalog: Catalog, now: datetime) -> _Held:
     packages = [catalog.package(each.package_id) for each in account.subscriptions if each.gives_access(now)]
     ids = {held.feature_id for package in packages for held in package.features}
     return _Held(packages, counted_features(account, catalog, map(catalog.feature, ids), now=now))
+
+
+def _all(account: Account, catalog: Catalog, now: datetime) -> CountedFeatures:
+    return counted_features(account, catalog, catalog.features.values(), now=now)
+
+
+def _entitled(place: Place, used: Mapping[CounterKey, int]) -> Entitled:
+    entitlement = place.entitlement
+    resets_at = entitlement.period_at(place.moment).end if entitlement.feature.is_counted else None
+    return Entitled(entitlement.feature, place.decide(1, used), resets_at)
 
 
 def _holding(package: Package, catalog: Catalog, decisions: dict[str, Decision]) -> SubscribedPackage:

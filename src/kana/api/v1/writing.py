@@ -1,0 +1,103 @@
+"""From what a resolver returns to what ``/v1`` answers: plain values along the structure, for JSON."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+from graphql import GraphQLLeafType, GraphQLObjectType, get_nullable_type, is_list_type
+
+from kana.api.admin import build_schema
+from kana.api.admin.context import AdminContext
+from kana.api.graphql.plan import attribute_of
+from kana.api.v1.structures import PACKAGE, fields_without_arguments, name_of
+
+_AS_IT_IS = frozenset({"String", "Boolean", "Float", "JSON"})
+
+
+class Call(NamedTuple):
+    """What the resolvers of the Admin API read of their ``info``: the context; None for values without a resolver."""
+
+    context: AdminContext | None
+
+
+Write = Callable[[Any, Call], Any]
+"""Returns a value for JSON."""
+
+
+class Waiting(NamedTuple):
+    """A field of an answer that its resolver has to wait for."""
+
+    name: str
+    resolve: Callable[[Any, Any], Awaitable[Any]]
+    write: Write
+
+
+def writer(kind: Any, *, is_within: bool = True) -> Write:
+    """Return what writes a value of the schema's ``kind``; a package within something else is written as its id."""
+    inner = get_nullable_type(kind)
+    if is_list_type(inner):
+        return _list_writer(writer(inner.of_type, is_within=is_within))
+    if isinstance(inner, GraphQLObjectType):
+        write = _write_package_id if is_within and inner.name == PACKAGE else object_writer(inner.name)
+        return _nullable(write)
+    return _leaf_writer(inner)
+
+
+def _write_package_id(value: Any, _call: Call) -> Any:
+    return value.id
+
+
+def _nullable(write: Write) -> Write:
+    return lambda value, call: None if value is None else write(value, call)
+
+
+def _list_writer(write: Write) -> Write:
+    return lambda values, call: None if values is None else [write(value, call) for value in values]
+
+
+def _leaf_writer(kind: GraphQLLeafType) -> Write:
+    if kind.name in _AS_IT_IS:
+        return lambda value, _call: value
+    coerce = kind.coerce_output_value
+    return lambda value, _call: None if value is None else coerce(value)
+
+
+@cache
+def object_writer(name: str) -> Write:
+    """Return what writes an object of the schema without the fields that it has to wait for."""
+    steps = [
+        (called, _reader(field_name, field.resolve), writer(field.type))
+        for field_name, called, field in _fields(name)
+        if not inspect.iscoroutinefunction(field.resolve)
+    ]
+
+    def write(source: Any, call: Call) -> dict[str, Any]:
+        return {called: write(read(source, call), call) for called, read, write in steps}
+
+    return write
+
+
+@cache
+def waiting_fields(name: str) -> tuple[Waiting, ...]:
+    """Return the fields that an object has to wait for; they are written only of what an address itself answers."""
+    return tuple(
+        Waiting(called, field.resolve, writer(field.type))
+        for _, called, field in _fields(name)
+        if inspect.iscoroutinefunction(field.resolve)
+    )
+
+
+def _fields(name: str) -> list[tuple[str, str, Any]]:
+    kind = build_schema().type_map[name]
+    assert isinstance(kind, GraphQLObjectType)
+    return [(each, name_of(each, field), field) for each, field in fields_without_arguments(kind).items()]
+
+
+def _reader(name: str, resolve: Callable[..., Any] | None) -> Write:
+    if resolve is not None:
+        return resolve
+    attribute = attribute_of(name)
+    return lambda source, _call: source.get(name) if isinstance(source, dict) else getattr(source, attribute)
