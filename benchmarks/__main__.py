@@ -22,6 +22,7 @@ from benchmarks import (
     sdk,
     tail,
     throughput,
+    v1,
 )
 from benchmarks.figures import Part
 from tests.support.postgres import PostgresServer
@@ -40,6 +41,7 @@ def main() -> None:
     with PostgresServer() as postgres:
         parts: dict[str, Callable[[], Part]] = {
             "throughput": lambda: throughput.measure(postgres, rounds=given.rounds),
+            "v1": lambda: v1.measure(rounds=given.rounds),
             "bulk": lambda: bulk.measure(postgres, rounds=given.rounds),
             "tail": lambda: tail.measure(rounds=given.rounds),
             "many": lambda: many.measure(rounds=given.rounds),

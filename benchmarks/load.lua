@@ -13,10 +13,20 @@ function init()
   math.randomseed(os.time())
 end
 
+local plain_check = '{"userId":"%s","featureId":"calls"}'
+local plain_record = '{"userId":"%s","featureId":"calls","delta":1}'
+
 function request()
   number = number + 1
   local user, body = prefix .. math.random(0, users - 1), nil
-  if mode == "empty" then
+  if mode == "constant" then
+    return wrk.format("GET", path, head)
+  elseif mode == "v1 check" then
+    body = plain_check:format(user)
+  elseif mode == "v1 record" then
+    head["Idempotency-Key"] = run .. "-" .. number
+    body = plain_record:format(user)
+  elseif mode == "empty" then
     body = '{"query":"{ __typename }"}'
   elseif mode == "check" then
     body = check:format(user)
@@ -29,7 +39,7 @@ function request()
 end
 
 function response(status, _, body)
-  if status ~= 200 or (mode == "record" and not body:find('"recorded":%s*true')) then
+  if status ~= 200 or (mode:find("record") and not body:find('"recorded":%s*true')) then
     wrk.thread:stop()
     error("unexpected answer " .. status .. ": " .. body:sub(1, 300))
   end

@@ -181,7 +181,7 @@ def create_app(
         await engine.recorder.drain()
         await store.close()
 
-    dashboard = create_dashboard(engine, settings, definitions=admin.read_definitions())
+    dashboard = create_dashboard(engine, settings, definitions=admin.read_definitions(), openapi=v1.document())
     return Router(
         {
             "/graphql": admin.endpoint(engine, door, observe=metrics.request),

@@ -41,6 +41,8 @@ PAGES: tuple[str, ...] = (
     "/developer",
     "/console",
     "/console?example=1",
+    "/developer/api",
+    "/developer/api/address?id=recordUsage",
     "/log",
     "/log?subject=hostile",
     "/subscribers",

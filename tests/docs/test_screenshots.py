@@ -45,6 +45,8 @@ NOT_PICTURED = {
     "/insights/credits": "is as usage is",
     "/insights/credits.csv": "a file",
     "/console/schema.json": "a file",
+    "/developer/api": "a list of addresses, as the documentation has it",
+    "/developer/api/address": "a list of fields, as the documentation has it",
 }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
 from python_multipart.multipart import parse_options_header
@@ -224,10 +225,11 @@ def _bounded(receive: Receive, most: int) -> Receive:
     return bounded_receive
 
 
-def create_dashboard(engine: Engine, settings: Settings, *, definitions: str) -> Dashboard:
+def create_dashboard(engine: Engine, settings: Settings, *, definitions: str, openapi: Mapping[str, Any]) -> Dashboard:
     """Return the dashboard over an engine.
 
-    ``definitions`` is the schema of the Admin API, which the console shows.
+    ``definitions`` is the schema of the Admin API, which the console shows; ``openapi`` the document that describes
+    ``/v1``.
     """
     assets()  # Read once, here, so that no request ever looks for a file.
     services = Services(
@@ -235,6 +237,7 @@ def create_dashboard(engine: Engine, settings: Settings, *, definitions: str) ->
         imports=Imports(engine.directory, engine.imports, server=settings.database_place, clock=engine.clock),
         settings=settings,
         definitions=definitions,
+        openapi=openapi,
         templates=load_templates(),
     )
     return Dashboard(services, ROUTES)

@@ -31,12 +31,13 @@ _YEAR_S = 365 * 24 * 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What all pages share. ``definitions`` is the schema of the Admin API."""
+    """What all pages share. ``definitions`` is the schema of the Admin API, ``openapi`` describes ``/v1``."""
 
     engine: Engine
     imports: Imports
     settings: Settings
     definitions: str
+    openapi: Mapping[str, Any]
     templates: Templates
 
 

@@ -62,16 +62,18 @@ def endpoint(engine: Engine, door: Door, *, observe: Observer | None = None) -> 
     ``observe`` gets the operation, the outcome and the seconds of each answer.
     """
     root = _Place()
+    words: dict[str, dict[str, ASGIApp]] = {}
     for operation in operations():
         address = operation.address
         methods = root.at(address.path).methods
+        if "{" not in address.path:
+            words[address.path] = methods
         methods[address.method] = made = _application(address, operation.work(engine, door), observe)
         if address.operation == ENTITLEMENTS:
             methods["GET"] = methods["OPTIONS"] = to_any_origin(made, method=b"GET", readable=READABLE)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        place = _find(root, scope)
-        methods = {} if place is None else place.methods
+        methods = words.get(scope["path"]) or _methods_at(root, scope)
         found = methods.get(scope["method"])
         if found is not None:
             await found(scope, receive, send)
@@ -112,8 +114,9 @@ def _explain(scope: Scope, error: Exception) -> tuple[Answer, str]:
     return fault_answer(fault, more=None if name is None else {"field": name}), fault.code
 
 
-def _find(root: _Place, scope: Scope) -> _Place | None:
+def _methods_at(root: _Place, scope: Scope) -> dict[str, ASGIApp]:
     try:
-        return root.find(segments_of(scope["raw_path"]))
+        place = root.find(segments_of(scope["raw_path"]))
     except InvalidValue:
-        return None
+        return {}
+    return {} if place is None else place.methods

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -50,7 +49,7 @@ class Operation:
         self._is_object = isinstance(named, GraphQLObjectType)
         structure = list_of if self._is_list else output_object if self._is_object else value_of
         self.output = structure(named.name)
-        self._write = writer(named, is_within=False)
+        self._write = writer(named, is_within=False) or _as_it_is
         self._waiting = waiting_fields(named.name) if self._is_object else ()
         assert not (self._is_list and self._waiting), "what has to be waited for is not written in lists"
 
@@ -75,8 +74,7 @@ class Operation:
         """
         call = Call(context)
         given, further = await self.arguments.of(asked)
-        value = self._resolve(None, call, **given)  # type: ignore[misc]
-        value = await value if inspect.isawaitable(value) else value
+        value = await self._resolve(None, call, **given)  # type: ignore[misc]
         if self._resolve_part is not None:
             value = await self._resolve_part(value, call, **further)
         if self._is_list:
@@ -96,6 +94,10 @@ class Operation:
                 await asyncio.sleep(0)
             parts.add([self._write(value, call) for value in values[start : start + AT_ONCE]])
         return orjson.dumps({"items": parts.whole()})
+
+
+def _as_it_is(value: Any, _call: Call) -> Any:
+    return value
 
 
 async def asked(scope: Scope, receive: Receive, bytes_max: int) -> Asked:

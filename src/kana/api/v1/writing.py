@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from graphql import GraphQLLeafType, GraphQLObjectType, get_nullable_type, is_list_type
+from graphql import GraphQLLeafType, GraphQLObjectType, get_named_type, get_nullable_type, is_list_type
 
 from kana.api.admin import build_schema
 from kana.api.admin.context import AdminContext
@@ -35,14 +36,16 @@ class Waiting(NamedTuple):
     write: Write
 
 
-def writer(kind: Any, *, is_within: bool = True) -> Write:
-    """Return what writes a value of the schema's ``kind``; a package within something else is written as its id."""
+def writer(kind: Any, *, is_within: bool = True) -> Write | None:
+    """Return what writes a value of the schema's ``kind`` that is not None; None if it is written as it is.
+
+    A package within something else is written as its id.
+    """
     inner = get_nullable_type(kind)
     if is_list_type(inner):
         return _list_writer(writer(inner.of_type, is_within=is_within))
     if isinstance(inner, GraphQLObjectType):
-        write = _write_package_id if is_within and inner.name == PACKAGE else object_writer(inner.name)
-        return _nullable(write)
+        return _write_package_id if is_within and inner.name == PACKAGE else object_writer(inner.name)
     return _leaf_writer(inner)
 
 
@@ -50,32 +53,36 @@ def _write_package_id(value: Any, _call: Call) -> Any:
     return value.id
 
 
-def _nullable(write: Write) -> Write:
-    return lambda value, call: None if value is None else write(value, call)
+def _list_writer(write: Write | None) -> Write | None:
+    if write is None:
+        return None
+    return lambda values, call: [None if value is None else write(value, call) for value in values]
 
 
-def _list_writer(write: Write) -> Write:
-    return lambda values, call: None if values is None else [write(value, call) for value in values]
-
-
-def _leaf_writer(kind: GraphQLLeafType) -> Write:
+def _leaf_writer(kind: GraphQLLeafType) -> Write | None:
     if kind.name in _AS_IT_IS:
-        return lambda value, _call: value
+        return None
     coerce = kind.coerce_output_value
-    return lambda value, _call: None if value is None else coerce(value)
+    return lambda value, _call: coerce(value)
 
 
 @cache
 def object_writer(name: str) -> Write:
     """Return what writes an object of the schema without the fields that it has to wait for."""
     steps = [
-        (called, _reader(field_name, field.resolve), writer(field.type))
+        (called, attribute_of(field_name), field.resolve, writer(field.type))
         for field_name, called, field in _fields(name)
         if not inspect.iscoroutinefunction(field.resolve)
     ]
 
     def write(source: Any, call: Call) -> dict[str, Any]:
-        return {called: write(read(source, call), call) for called, read, write in steps}
+        if isinstance(source, dict):
+            source = SimpleNamespace(**source)
+        answer = {}
+        for called, attribute, resolve, write in steps:
+            value = getattr(source, attribute) if resolve is None else resolve(source, call)
+            answer[called] = value if value is None or write is None else write(value, call)
+        return answer
 
     return write
 
@@ -84,7 +91,7 @@ def object_writer(name: str) -> Write:
 def waiting_fields(name: str) -> tuple[Waiting, ...]:
     """Return the fields that an object has to wait for; they are written only of what an address itself answers."""
     return tuple(
-        Waiting(called, field.resolve, writer(field.type))
+        Waiting(called, field.resolve, object_writer(get_named_type(field.type).name))
         for _, called, field in _fields(name)
         if inspect.iscoroutinefunction(field.resolve)
     )
@@ -94,10 +101,3 @@ def _fields(name: str) -> list[tuple[str, str, Any]]:
     kind = build_schema().type_map[name]
     assert isinstance(kind, GraphQLObjectType)
     return [(each, name_of(each, field), field) for each, field in fields_without_arguments(kind).items()]
-
-
-def _reader(name: str, resolve: Callable[..., Any] | None) -> Write:
-    if resolve is not None:
-        return resolve
-    attribute = attribute_of(name)
-    return lambda source, _call: source.get(name) if isinstance(source, dict) else getattr(source, attribute)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kana.dashboard.pages import (
+    api,
     console,
     developer,
     features,
@@ -56,6 +57,7 @@ ROUTES: tuple[Route, ...] = (
     *developer.ROUTES,
     *tokens.ROUTES,
     *console.ROUTES,
+    *api.ROUTES,
     *log.ROUTES,
 )
 """The one table of addresses and of the roles that they need. Every request is checked against it."""
