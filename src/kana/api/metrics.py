@@ -22,7 +22,7 @@ class Metrics:
         self.registry = registry
         self._requests = Counter(
             "kana_requests",
-            "GraphQL requests by root field and outcome.",
+            "Requests by operation and outcome: the root field of GraphQL, or that of /v1 after v1.",
             ("operation", "outcome"),
             registry=registry,
         )

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from kana.cli.configuration.checks import check
@@ -164,11 +165,31 @@ def by_sdk(served: Served, number: str) -> bool:
     return True
 
 
+def by_v1(served: Served, number: str) -> bool:
+    response = post_v1(served, "record", f'{{"userId": "eve", "featureId": "message", "delta": {number}}}')
+    assert response.status_code in (200, 400), response.text
+    return response.status_code == 200
+
+
+def by_v1_batch(served: Served, number: str) -> bool:
+    body = f'{{"inputs": [{{"userId": "eve", "featureId": "message", "delta": {number}}}]}}'
+    [item] = post_v1(served, "record/batch", body).json()["items"]
+    return item["error"] is None
+
+
+def post_v1(served: Served, path: str, body: str) -> httpx.Response:
+    key = served.keys[Environment.TEST][KeyKind.PRIVATE]
+    headers = {"Content-Type": "application/json", "Authorization": key}
+    return served.http.post(f"/v1/{path}", content=body.encode(), headers=headers)
+
+
 FACES: dict[str, Callable[[Served, str], bool]] = {
     "recordUsage, the input as a variable": by_variable,
     "recordUsage, the amount as a variable": by_plain_variable,
     "recordUsage, written out": by_literal,
     "recordUsageBatch": by_batch,
+    "/v1/record": by_v1,
+    "/v1/record/batch": by_v1_batch,
     "a line": by_line,
     "an event's delta": by_event("delta"),
     "an event's value": by_event("value"),
@@ -233,7 +254,23 @@ def as_graphql(served: Served, number: str) -> object:
     return answer["data"]["createPackage"]["features"][0]["limit"]
 
 
-LIMITS = {"a configuration": as_config, "a file": as_yaml, "a form": as_form, "createPackage": as_graphql}
+def as_v1(served: Served, number: str) -> object:
+    held = {"id": "message", "entitlement": {"limit": 123, "resetPeriod": "MONTH"}}
+    answer = post_v1(
+        served, "packages", json.dumps({"id": f"v{next(_count)}", "features": [held]}).replace("123", number)
+    )
+    if answer.status_code == 400:
+        raise InvalidValue(answer.json()["detail"])
+    return answer.json()["features"][0]["limit"]
+
+
+LIMITS = {
+    "/v1/packages": as_v1,
+    "a configuration": as_config,
+    "a file": as_yaml,
+    "a form": as_form,
+    "createPackage": as_graphql,
+}
 LIMIT_NUMBERS: dict[str, int | None] = {
     "0": 0,
     "5": 5,

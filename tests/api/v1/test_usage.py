@@ -51,7 +51,7 @@ def test_a_wrong_usage_of_many_fails_no_other(v1: Caller) -> None:
         "recordUsageBatch",
         inputs=[
             {**ONE, "delta": 3, "idempotencyKey": "a"},
-            {**ONE, "delta": "3"},
+            {**ONE, "delta": "three"},
             {"userId": "ada"},
             5,
             {**ONE, "delta": 3, "idempotencyKey": "a"},
@@ -63,7 +63,7 @@ def test_a_wrong_usage_of_many_fails_no_other(v1: Caller) -> None:
     assert [each["duplicate"] for each in items] == [False, False, False, False, True, False]
     assert [each["error"] and each["error"]["message"] for each in items] == [
         None,
-        "delta must be a whole number, got '3'",
+        f"delta must be a whole number from {1 - 2**53} to {2**53 - 1}, got 'three'",
         "featureId is missing",
         "body must be an object, got 5",
         None,

@@ -14,7 +14,7 @@ from kana.api.body import BYTES_MAX, made_of
 from kana.api.bulk import BATCH_ITEMS_MAX
 from kana.api.graphql.plan import attribute_of
 from kana.api.v1.addresses import Address
-from kana.api.v1.reading import converter, read_query, read_structure, segments_of
+from kana.api.v1.reading import converter, read_items, read_query, read_structure, segments_of
 from kana.api.v1.structures import LONG_LISTS, Given, fields_of_input, input_object, input_structure
 from kana.errors import InvalidValue
 
@@ -91,7 +91,7 @@ class Arguments:
 
     def _read(self, body: bytes) -> dict[str, Any]:
         if self._is_batch:
-            return {"inputs": _items(read_structure(_BATCH_DECODER, self.body, body).inputs)}
+            return {"inputs": _items(read_items(_BATCH_DECODER, self.body, body).inputs)}
         try:
             converted: dict[str, Any] = self._convert(read_structure(self._decoder, self.body, body))
         except InvalidValue as error:

@@ -14,6 +14,7 @@ from kana.api.access import Door
 from kana.api.admin import build_schema
 from kana.api.admin.context import AdminContext
 from kana.api.body import read_body, refuse_packed
+from kana.api.graphql.budget import OBJECTS_AT_ONCE
 from kana.api.graphql.lists import Parts
 from kana.api.graphql.negotiation import is_json
 from kana.api.http import Answer, headers_of, request_id_of
@@ -22,7 +23,6 @@ from kana.api.v1.arguments import Arguments, Asked
 from kana.api.v1.structures import arguments, described, list_of, output_object, value_of
 from kana.api.v1.writing import Call, waiting_fields, writer
 from kana.engine.engine import Engine
-from kana.engine.turns import AT_ONCE
 from kana.errors import UnsupportedMediaType
 from kana.model.key import KeyKind
 
@@ -89,10 +89,10 @@ class Operation:
     async def _list(self, values: list[Any], call: Call) -> bytes:
         """Return a list as JSON, written in parts so that others have their turn."""
         parts = Parts(None)
-        for start in range(0, len(values), AT_ONCE):
+        for start in range(0, len(values), OBJECTS_AT_ONCE):
             if start:
                 await asyncio.sleep(0)
-            parts.add([self._write(value, call) for value in values[start : start + AT_ONCE]])
+            parts.add([self._write(value, call) for value in values[start : start + OBJECTS_AT_ONCE]])
         return orjson.dumps({"items": parts.whole()})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -14,15 +15,15 @@ from msgspec import UNSET, Struct
 from kana.api.body import read_json
 from kana.api.graphql.plan import attribute_of
 from kana.api.query import arguments_in
+from kana.api.scalars import INT
 from kana.api.v1.structures import Given
 from kana.errors import InvalidValue
 from kana.model.period import time_in
-from kana.model.text import counted, shown
+from kana.model.text import counted, shown, whole_number
 
 Convert = Callable[[Any], Any]
 
 _WORDS = {
-    "int": "a whole number",
     "float": "a number",
     "str": "text",
     "bool": "true or false",
@@ -81,7 +82,7 @@ def read_query(structure: type[Struct], given: Mapping[str, Given], query_string
             raise InvalidValue(f"{name} must be given once, got {counted(len(values), 'value')}", field=name)
         found[name] = values if is_list else values[0]
     try:
-        return msgspec.convert(found, structure, strict=False)
+        return msgspec.convert(with_numbers(found, given), structure, strict=False)
     except msgspec.ValidationError as error:
         refuse(error, found, given)
 
@@ -89,16 +90,60 @@ def read_query(structure: type[Struct], given: Mapping[str, Given], query_string
 def read_structure(decoder: msgspec.json.Decoder[Any], given: Mapping[str, Given], body: bytes) -> Any:
     """Return what a body says; no body is an empty object.
 
+    A whole number that is not written as JSON's is looked at only where a body could not be read as it is.
+
     Raises:
         InvalidValue: it is not JSON, or a field is unknown, missing or wrong.
     """
     try:
-        return decoder.decode(body or b"{}")
+        return _decoded(decoder, body)
+    except msgspec.ValidationError:
+        value = read_json(body or b"{}")
+    try:
+        return msgspec.convert(with_numbers(value, given), decoder.type)
+    except msgspec.ValidationError as error:
+        refuse(error, value, given)
+
+
+def read_items(decoder: msgspec.json.Decoder[Any], given: Mapping[str, Given], body: bytes) -> Any:
+    """Return what a body says whose items are read later, one by one.
+
+    Raises:
+        InvalidValue: it is not JSON, or has something else than items.
+    """
+    try:
+        return _decoded(decoder, body)
     except msgspec.ValidationError as error:
         refuse(error, read_json(body or b"{}"), given)
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    try:
+        return decoder.decode(body or b"{}")
+    except msgspec.ValidationError:
+        raise
     except (msgspec.DecodeError, RecursionError) as error:
         read_json(body)
         raise InvalidValue(f"body must be JSON: {error}") from None
+
+
+def with_numbers(value: Any, given: Mapping[str, Given]) -> Any:
+    """Return an input with every whole number as a number, by the rule that every API uses: 5, 5.0 or its digits."""
+    if not isinstance(value, dict):
+        return value
+    return {name: _with_numbers(each, given[name].type) if name in given else each for name, each in value.items()}
+
+
+def _with_numbers(value: Any, kind: Any) -> Any:
+    kind = get_nullable_type(kind)
+    if is_list_type(kind):
+        return [_with_numbers(each, kind.of_type) for each in value] if isinstance(value, list) else value
+    if isinstance(kind, GraphQLInputObjectType):
+        return with_numbers(value, kind.fields)
+    if kind.name == INT.name:
+        with suppress(InvalidValue):  # It is refused with its place.
+            return whole_number(value, field="")
+    return value
 
 
 def refuse(error: msgspec.ValidationError, value: Any, given: Mapping[str, Given]) -> NoReturn:
@@ -122,6 +167,8 @@ def refuse(error: msgspec.ValidationError, value: Any, given: Mapping[str, Given
         words = f"{name} is missing" if named[1] == "missing required" else f"unknown field {shown(name)}; {fields}"
         raise InvalidValue(words, field=name) from None
     place = place or "body"
+    if kind is not None and _inner(kind).name == INT.name and not isinstance(value, list):
+        whole_number(value, field=place)
     raise InvalidValue(f"{place} must be {_allowed(message, kind)}, got {_got(value)}", field=place) from None
 
 
