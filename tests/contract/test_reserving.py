@@ -11,7 +11,7 @@ import pytest
 from kana.errors import Conflict, IdempotencyKeyReused, InvalidValue, ReservationNotFound
 from kana.model.allowance import Allowance, Cost
 from kana.model.consumed import WAS_OVER, Consumed
-from kana.model.entitlement import Outcome
+from kana.model.entitlement import Consumption, Outcome
 from kana.model.environment import Environment
 from kana.model.line import Line
 from kana.model.package import PackageFeature
@@ -129,6 +129,7 @@ async def test_more_than_is_set_aside_is_taken_if_it_fits(world: World) -> None:
     await world.usage.record(a_usage(3))
     refused = await settle(world, held, message=8)
     assert (refused.granted, refused.outcome) == (False, Outcome.LIMIT_EXCEEDED)
+    assert refused.lines[0].consumption == Consumption(3, 10, overage_enabled=False)
     assert refused.reason is not None
     assert refused.reason.endswith("Of 8 units, 7 would fit.")
     assert (await status(world, held), await room(world)) == (ReservationStatus.OPEN, (3, 3))

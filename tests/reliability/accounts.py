@@ -132,6 +132,20 @@ class Pot:
 
 
 @dataclass
+class Hold:
+    """What one user has set aside: of each feature how many units of which numbers, until when, if it is not over."""
+
+    owner: int
+    ends: datetime
+    lines: dict[str, list[tuple[Place, int]]]
+    over: str | None = None
+
+    def sets_aside(self, place: Place, now: datetime) -> int:
+        parts = [part for line in self.lines.values() for where, part in line if where == place]
+        return sum(parts) if self.over is None and now < self.ends else 0
+
+
+@dataclass
 class Allowed:
     """What one package, override or top-up allows, counted by ``held``."""
 
@@ -174,6 +188,9 @@ class Accounts:
     reversed: dict[int, int] = field(default_factory=dict)
     used: dict[Place, int] = field(default_factory=dict)
     answers: dict[tuple[int, str], tuple[Any, Any]] = field(default_factory=dict)
+    kept: dict[Place, int] = field(default_factory=dict)
+    holds: list[Hold] = field(default_factory=list)
+    now: datetime = NEVER
     names: dict[str, int] = field(default_factory=dict)
     people: int = 0
     entries: int = 0
@@ -315,5 +332,5 @@ class Accounts:
         return [best[1], *(each for rank, each in adding if rank != best[0])] if best else []
 
     def _check_feature(self, feature: str) -> None:
-        if feature not in {"message", "chat"}:
+        if feature not in {"message", "chat", "token"}:
             raise Refused("FeatureNotFound")

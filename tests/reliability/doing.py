@@ -11,6 +11,7 @@ from kana.errors import KanaError
 from kana.model.period import Calendar
 from kana.model.terms import ChangeTime, ChangeUsage, Terms
 from kana.model.usage import Usage
+from tests.reliability.accounts import Place as Counted
 from tests.reliability.accounts import Refused
 from tests.reliability.draws import (
     AT_ONCE,
@@ -25,12 +26,13 @@ from tests.reliability.draws import (
     numbers,
     package_names,
     some_packages,
+    tokens,
     trials,
     user_names,
     yes_or_no,
 )
 from tests.reliability.driving import choice, rule
-from tests.reliability.reference import Reference
+from tests.reliability.reserving import Lines, Reserving
 from tests.reliability.subscribing import Agreed
 from tests.support.ledger import entries_of
 from tests.support.stores import Place, furnish_workspace
@@ -47,17 +49,19 @@ class Doing:
     def __init__(self, place: Place, runner: asyncio.Runner) -> None:
         self.place, self.runner = place, runner
         self.clock = SetClock(BEGINNING)
-        self.reference = Reference()
+        self.reference = Reserving()
         self.ids: dict[int, int] = {}
         self.calls: list[Usage] = []
-        self.lines: list[tuple[int, int]] = []
+        self.lines: list[tuple[int, int, int]] = []
+        self.consumed: list[tuple[str, Lines, str, datetime | None, int | None]] = []
+        self.reservations: list[int] = []
         self.world: World = self.wait(self._open())
 
     async def _open(self) -> World:
         await self.place.clear()
         world = World(await self.place.open(), clock=self.clock)
         await furnish_workspace(world.store)
-        await world.furnish(features=[a_feature(), a_feature("chat", binary=True)])
+        await world.furnish(features=[a_feature(), a_feature("chat", binary=True), a_feature("token")])
         return world
 
     def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -68,21 +72,23 @@ class Doing:
         audit = self.wait(self.world.store.audits.audit())
         assert audit.drifts == ()
         assert audit.entries == self.reference.entries
-        assert self._posted() == self.reference.used
-        assert audit.counters == len(self.reference.used)
+        assert self._posted() == (self.reference.used, self.reference.kept)
+        assert audit.counters == len(self.reference.used) + len(self.reference.kept)
 
     def close(self) -> None:
         self.wait(self.world.store.close())
 
-    def _posted(self) -> dict[tuple[int, str, str | None, datetime], int]:
-        """What the ledger says of every counter, by what it moved in which."""
-        posted: dict[tuple[int, str, str | None, datetime], int] = {}
+    def _posted(self) -> tuple[dict[Counted, int], dict[Counted, int]]:
+        """What the ledger says of every counter of what is used, and is set aside, by what it moved in which."""
+        used: dict[Counted, int] = {}
+        kept: dict[Counted, int] = {}
         for user in self.reference.users:
             for entry in self.wait(entries_of(self.world.store, user)):
                 for counter, change in entry.postings:
-                    key = (self._number(counter.source_id), *counter[2:5])
-                    posted[key] = posted.get(key, 0) + change
-        return posted
+                    place: Counted = (self._number(counter.source_id), *counter[2:5])
+                    posted = kept if counter.is_held else used
+                    posted[place] = posted.get(place, 0) + change
+        return used, kept
 
     def _number(self, source_id: int) -> int:
         """The reference's number of what counts something; below zero for what it carried over."""
@@ -107,10 +113,11 @@ class Doing:
     @rule(
         base=allowances, extra=allowances, held=choice(["basic"], ["pro"], ["basic", "extra"], ["pro", "extra"]),
         since=beginnings, alike=yes_or_no, agreed=agreements, trial_days=trials, goes_with=choice(None, "basic", "pro"),
+        tokens=tokens,
     )  # fmt: skip
     def begin(
         self, base: Any, extra: Any, held: list[str], since: datetime = BEGINNING, alike: bool = False,
-        agreed: Agreement = AT_ONCE, trial_days: int | None = None, goes_with: str | None = None,
+        agreed: Agreement = AT_ONCE, trial_days: int | None = None, goes_with: str | None = None, tokens: Any = None,
     ) -> None:  # fmt: skip
         """Packages that are published, all with messages, and a user who holds one or two of them.
 
@@ -121,7 +128,8 @@ class Doing:
             extra = (*extra[:2], base[2], *extra[3:])
         for name, allowance in (("basic", base), ("pro", extra), ("extra", extra), ("more", base)):
             days, tied = trial_days if name == "pro" else None, goes_with if name == "more" else None
-            self.create_package(name, unusual=False, base=tied, features={"message": allowance}, trial_days=days)
+            features = {"message": allowance} | ({"token": tokens} if tokens else {})
+            self.create_package(name, unusual=False, base=tied, features=features, trial_days=days)
             self.move_package(name, to="PUBLISHED")
         self.create_user("ada")
         self.subscribe("ada", held, agreed)

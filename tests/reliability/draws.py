@@ -15,7 +15,7 @@ from tests.reliability.driving import built, choice, lists_of
 package_names = choice("basic", "pro", "extra", "more")
 base_names = choice("basic", "basic", "basic", "pro", "pro", "pro", "extra")
 user_names = choice(*["ada"] * 14, "bob", "ada/2")
-feature_names = choice(*["message"] * 10, "chat", "none")
+feature_names = choice(*["message"] * 10, "token", "token", "chat", "none")
 limits = choice(0, 1, 3, 10, 10, 20, None)
 resets = choice("HOUR", "HOUR", "DAY", "DAY", "WEEK", "MONTH", "MONTH", "MONTH", "QUARTER", "YEAR", None)
 rollovers = choice(None, None, None, (0, 1), (3, 1), (20, 1), (5, 2), (20, 3))
@@ -27,13 +27,17 @@ allowances = built(
     limits, choice(False, False, True), resets, choice(False, False, True), rollovers, choice(0, 0, 10, 50, 100),
 )  # fmt: skip
 CHAT = (None, False, None, False, None, 0)
+tokens = built(lambda has_some, some: some if has_some else None, choice(True, True, False), allowances)
 features_of = built(
-    lambda has_message, message, has_chat: (
-        ({"message": message} if has_message else {}) | ({"chat": CHAT} if has_chat else {})
+    lambda has_message, message, has_chat, some: (
+        ({"message": message} if has_message else {})
+        | ({"chat": CHAT} if has_chat else {})
+        | ({"token": some} if some else {})
     ),
     choice(True, True, True, False),
     allowances,
     choice(True, False),
+    tokens,
 )
 deltas = choice(1, 1, 1, 1, 2, 3, 5, 10, 11, -1, -3, 0, 2**53 - 2)
 keys = choice(None, None, "k1", "k2", "k3")
@@ -43,6 +47,18 @@ numbers = choice(*range(6))
 trials = choice(None, None, None, 14, 1)
 yes_or_no = choice(False, True)
 some_packages = lists_of(package_names, 0, 1, 1, 1, 1, 2, 3)
+some_lines = built(
+    lambda *lines: {feature: units for feature, units in lines if units} or {"message": 1},
+    *(
+        built(lambda units, feature=feature: (feature, units), choice(*units))
+        for feature, units in (
+            ("message", (0, 1, 1, 2, 3, 5, 10, 2**53 - 2)),
+            ("token", (0, 0, 1, 2, 5)),
+            ("chat", (0, 0, 0, 0, 0, 0, 1)),
+            ("none", (*[0] * 30, 1)),
+        )
+    ),
+)
 some_deltas = lists_of(deltas, 1, 2, 3, 4)
 BEGINNING = datetime.fromisoformat("2024-01-31T13:05:00.250Z")
 beginnings = choice(

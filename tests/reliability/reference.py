@@ -10,7 +10,7 @@ from datetime import datetime
 from math import inf
 from typing import Any
 
-from tests.reliability.accounts import CLOCKS_APART, NEVER, TOTAL_MAX, Allowed, Held, Pot, Refused
+from tests.reliability.accounts import CLOCKS_APART, NEVER, TOTAL_MAX, Allowed, Held, Hold, Place, Pot, Refused
 from tests.reliability.periods import MILLISECOND
 from tests.reliability.subscribing import Subscribing
 
@@ -93,16 +93,15 @@ class Reference(Subscribing):
         for start in starts[:-1]:
             place = (allowed.held.counts_as, feature, allowed.reset, start)
             mine = (-allowed.held.counts_as, *place[1:])
-            used = self.used.get(mine, 0)
-            spent = sum(self.used.get(each, 0) for each in (place, *allowed.held.counting_in(place)))
+            spent = sum(self._taken(each) for each in (place, *allowed.held.counting_in(place)))
             rest = min(most, max(0, int(allowed.limit) - spent))
-            limit = min(rest, used + room)
-            room -= max(0, limit - used)
+            limit = min(rest, self._taken(mine) + room)
+            room -= max(0, limit - self._taken(mine))
             ends: datetime | None = start
             for _ in range(periods + 1):
                 ends = allowed.period(ends)[1] if ends else None
             since = allowed.period(start)[1] or start
-            if limit or used:
+            if limit or self._taken(mine):
                 pots.append(Pot(mine, 0, since, min(ends or NEVER, allowed.held.ends or NEVER), limit))
         return pots
 
@@ -112,35 +111,45 @@ class Reference(Subscribing):
         if (action == "ADD" and delta == 0) or (action == "SET" and delta < 0):
             raise Refused("InvalidValue")
         self.user(user)
+        self.let_go_what_ended(user, now)
         self._check_feature(feature)
         content = (feature, delta, action, at)
-        slot = (self.names[user], key or "")
-        if key and slot in self.answers:
-            first, answer = self.answers[slot]
-            if first != content:
-                raise Refused("IdempotencyKeyReused")
-            return (*answer, "duplicate")
+        earlier = self._answered(user, key, content)
+        if earlier is not None:
+            return (*earlier, "duplicate")
+        self._check_time(user, at, now)
+        answer = self._decide(self._found(user, feature, at, now), feature, delta, action, at or now)
+        self._remember(user, key, content, answer)
+        return (*answer, "first")
+
+    def _answered(self, user: str, key: str | None, content: Any) -> Any:
+        """The first answer to a key; None if it is new."""
+        first, answer = self.answers.get((self.names[user], key or ""), (content, None))
+        if first != content:
+            raise Refused("IdempotencyKeyReused")
+        return answer
+
+    def _remember(self, user: str, key: str | None, content: Any, answer: Any) -> None:
+        if key:
+            self.answers[self.names[user], key] = (content, answer)
+
+    def _check_time(self, user: str, at: datetime | None, now: datetime) -> None:
         if at is not None:
             begun = [held.start for held in self.users[user] if held.held(held.start) and held.begun(now)]
             if at > now + CLOCKS_APART or (begun and at < min(begun) - CLOCKS_APART):
                 raise Refused("InvalidValue")
-        found = self._holding(user, feature, now) if at is None else self._holding_at(user, feature, at, now)
-        answer = self._decide(found, feature, delta, action, at or now)
-        self.entries += 1
-        if key:
-            self.answers[slot] = (content, answer)
-        return (*answer, "first")
+
+    def _found(self, user: str, feature: str, at: datetime | None, now: datetime) -> list[Allowed]:
+        return self._holding(user, feature, now) if at is None else self._holding_at(user, feature, at, now)
 
     def _decide(self, found: list[Allowed], feature: str, delta: int, action: str, moment: datetime) -> tuple[Any, ...]:
-        self.lines.append({})
+        self._write({})
         if not found:
             return ("NO_SUBSCRIPTION", 0, None)
         pots = self._pots(found, feature, moment)
         before = sum(map(self._used, pots))
         after = delta if action == "SET" else before + delta
-        outcome = "RECORDED"
-        if not (after >= 0 and (after <= before or after <= TOTAL_MAX) and self._fits(pots, after - before)):
-            outcome = self._why(found[0].denied, before, after)
+        outcome = self._judge(found, pots, after - before)
         if outcome == "RECORDED":
             self._post(pots, after - before)
         else:
@@ -148,18 +157,27 @@ class Reference(Subscribing):
         shown = None if feature in self.binary else self._shown(after, pots)
         return (outcome, after - before, shown)
 
-    def _why(self, denied: bool, before: int, after: int) -> str:
-        if denied:
+    def _write(self, line: dict[Any, int]) -> None:
+        """A line of the ledger, with what it moves."""
+        self.entries += 1
+        self.lines.append(line)
+
+    def _judge(self, found: list[Allowed], pots: list[Pot], change: int) -> str:
+        used, held = sum(map(self._used, pots)), sum(map(self._held, pots))
+        is_too_large = change > 0 and used + held + change > TOTAL_MAX
+        if used + change >= 0 and not is_too_large and self._fits(pots, change):
+            return "RECORDED"
+        if found[0].denied:
             return "DENIED"
-        if after < 0:
+        if used + change < 0:
             return "BELOW_ZERO"
-        return "TOTAL_TOO_LARGE" if after > TOTAL_MAX else "LIMIT_EXCEEDED"
+        return "TOTAL_TOO_LARGE" if is_too_large else "LIMIT_EXCEEDED"
 
     def _fits(self, pots: list[Pot], change: int) -> bool:
         """Whether it goes into what is left of each, and their grace; what is beyond one takes nothing from others."""
         if change <= 0 or any(pot.overage for pot in pots):
             return True
-        return change <= sum(max(0, pot.limit + pot.grace - self._used(pot)) for pot in pots)
+        return change <= sum(max(0, pot.limit + pot.grace - self._used(pot) - self._held(pot)) for pot in pots)
 
     def _shown(self, used: int, pots: list[Pot]) -> tuple[Any, ...]:
         limit = sum(pot.limit for pot in pots)
@@ -174,24 +192,64 @@ class Reference(Subscribing):
 
         Back the other way round, what is beyond first.
         """
+        if change > 0:
+            for place, part in self._taken_from(pots, change):
+                self._move(place, part)
+            return
         in_order = sorted(pots, key=lambda pot: (pot.ends, pot.rank, pot.since, abs(pot.place[0])))
         if change == 0 or (len(pots) == 1 and not pots[0].others):
             self._move(pots[0].place, change, at_least_there=True)
             return
-        left = change
+        left = -change
+        for beyond in (True, False):
+            for pot in in_order[::-1]:
+                there = min(self._used(pot) + self._held(pot) - pot.limit if beyond else inf, self._used(pot))
+                if left > 0 and there > 0:
+                    left -= self._give_back(pot, min(left, int(there)))
+        if left:
+            self._move(pots[0].place, -left)
+
+    def _taken_from(self, pots: list[Pot], units: int) -> list[tuple[Place, int]]:
+        """How many units are taken from which number, whether they are used or set aside."""
+        in_order = sorted(pots, key=lambda pot: (pot.ends, pot.rank, pot.since, abs(pot.place[0])))
+        taken: dict[Place, int] = {pot.place: 0 for pot in in_order}
         overage = next((pot for pot in [pots[0], *in_order] if pot.overage), None)
         for grace in (False, True):
             for pot in in_order:
                 most = pot.limit + (pot.grace if grace and not overage else 0)
-                if left > 0:
-                    left -= self._move(pot.place, max(0, min(left, most - self._used(pot))))
-        for beyond in (True, False):
-            for pot in in_order[::-1]:
-                there = self._used(pot) - (pot.limit if beyond else 0)
-                if left < 0 and there > 0:
-                    left += self._give_back(pot, min(-left, int(there)))
-        if left:
-            self._move((overage or pots[0]).place, left)
+                part = max(0, min(units, most - self._used(pot) - self._held(pot) - taken[pot.place]))
+                taken[pot.place] += int(part)
+                units -= int(part)
+        taken[(overage or pots[0]).place] += units
+        return [(place, part) for place, part in taken.items() if part]
+
+    def _held(self, pot: Pot) -> int:
+        return sum(self._set_aside(each) for each in (pot.place, *pot.others))
+
+    def _set_aside(self, place: Place) -> int:
+        return sum(hold.sets_aside(place, self.now) for hold in self.holds)
+
+    def _taken(self, place: Place) -> int:
+        return self.used.get(place, 0) + self._set_aside(place)
+
+    def let_go_what_ended(self, user: str, now: datetime) -> None:
+        """Whatever is written for a user, what had ended is let go before, with a line for each feature."""
+        self.now = now
+        for hold in self.holds:
+            if hold.owner == self.names[user] and hold.over is None and hold.ends <= now:
+                self.let_go(hold, "ENDED")
+
+    def let_go(self, hold: Hold, why: str) -> None:
+        for line in hold.lines.values():
+            if any(part for _, part in line):
+                self._write({})
+            self._keep([(place, -part) for place, part in line if part])
+            line[:] = [(place, 0) for place, _ in line]
+        hold.over = why
+
+    def _keep(self, parts: list[tuple[Place, int]]) -> None:
+        for place, part in parts:
+            self.kept[place] = self.kept.get(place, 0) + part
 
     def _used(self, pot: Pot) -> int:
         return sum(self.used.get(each, 0) for each in (pot.place, *pot.others))
@@ -210,15 +268,15 @@ class Reference(Subscribing):
             self.lines[-1][place] = self.lines[-1].get(place, 0) + int(part)
         return abs(int(part))
 
-    def reverse(self, line: int) -> tuple[Any, ...]:
+    def reverse(self, user: str, line: int, now: datetime) -> tuple[Any, ...]:
         """Undo a line where it moved something, once; refused where what it took has been given back."""
+        self.let_go_what_ended(user, now)
         if line in self.reversed:
             return ("RECORDED", self.reversed[line], "duplicate")
         moved = {place: part for place, part in self.lines[line].items() if part}
         if not moved or self.lines[line].get("reverses"):  # type: ignore[call-overload]
             raise Refused("InvalidValue")
-        self.entries += 1
-        self.lines.append({"reverses": 1})  # type: ignore[dict-item]
+        self._write({"reverses": 1})
         for place, part in moved.items():
             total = self.used.get(place, 0) - part
             if not 0 <= total <= TOTAL_MAX:
@@ -233,30 +291,31 @@ class Reference(Subscribing):
         """How much may still be used, without the grace or with it; infinity where nothing prevents more."""
         if user not in self.users:
             return 0
+        self.now = now
         pots = self._pots(self._holding(user, feature, now), feature, now)
         if any(pot.overage for pot in pots):
             return inf
-        return sum(max(0, pot.limit + pot.grace * grace - self._used(pot)) for pot in pots)
+        return sum(max(0, pot.limit + pot.grace * grace - self._used(pot) - self._held(pot)) for pot in pots)
 
     def check(self, user: str, feature: str, delta: int, now: datetime) -> tuple[Any, ...]:
         if delta < 1:
             raise Refused("InvalidValue")
         self.user(user)
         self._check_feature(feature)
+        self.now = now
         found = self._holding(user, feature, now)
         if not found:
             return (False, None)
         pots = self._pots(found, feature, now)
-        used = sum(map(self._used, pots))
-        access = used + delta <= TOTAL_MAX and self._fits(pots, delta)
-        return (access, None if feature in self.binary else self._shown(used, pots))
+        shown = None if feature in self.binary else self._shown(sum(map(self._used, pots)), pots)
+        return (self._judge(found, pots, delta) == "RECORDED", shown)
 
     def show(self, user: str, feature: str, past: int, now: datetime) -> tuple[Any, list[Any]]:
         self.user(user)
         self._check_feature(feature)
         if feature in self.binary:
             return (None, [])
-        now = self.time(user, now)
+        now = self.now = self.time(user, now)
         found = self._holding(user, feature, now)
         answering, running = found[0].held if found else None, set()
         finished: dict[Any, tuple[Any, ...]] = {}

@@ -13,7 +13,7 @@ import pytest
 from kana.engine.usage import batch
 from kana.engine.usage.batch import Batch
 from kana.errors import KanaError
-from kana.model import addons, counting, effective, entitlement, grant, period, placing, subscribing, trial
+from kana.model import addons, counting, deciding, effective, entitlement, grant, period, placing, subscribing, trial
 from kana.model.account import Account
 from kana.model.allowance import Allowance
 from kana.model.counting import Counting
@@ -187,6 +187,16 @@ MUTANTS: dict[str, tuple[object, str, Any]] = {
         "resume",
         lambda account, catalog, number, now: [],
     ),
+    "what is set aside may be used": (
+        entitlement.Entitlement,
+        "decide",
+        lambda self, change, used, held=0, moves=False, rule=entitlement.Entitlement.decide: rule(
+            self, change, used=used, moves=moves
+        ),
+    ),
+    "a last settlement that keeps the rest": (deciding, "_emptied", tuple),
+    "lines that are used though another one is refused": (deciding, "_withheld", lambda judged, cost, used: judged),
+    "ends of what is set aside that nobody minds": (Batch, "_let_go", lambda self, reservation, so_far: None),
     "late usage from before everything": (batch, "check_time", lambda *given, now: None),
 }
 

@@ -18,7 +18,6 @@ import pytest
 
 from kana.model.given import OverrideTerms
 from kana.model.usage import Action, Usage
-from tests.reliability.doing import Doing
 from tests.reliability.draws import (
     deltas,
     described,
@@ -36,6 +35,7 @@ from tests.reliability.draws import (
 )
 from tests.reliability.driving import choice, live_all, rule
 from tests.reliability.periods import STEPS
+from tests.reliability.setting_aside import SettingAside
 from tests.support.stores import Place, place
 from tests.support.world import EXPLORES, IS_DEEP, TEST, TESTER
 
@@ -47,7 +47,7 @@ Content = tuple[str, int, str, str | None, datetime | None]
 HISTORIES, STEPS_OF_EACH = (300, 60) if IS_DEEP else (200, 40)
 
 
-class Machine(Doing):
+class Machine(SettingAside):
     """Does everything twice, and compares."""
 
     # --- what is given to one user
@@ -109,15 +109,16 @@ class Machine(Doing):
         """Undo a line of the ledger, whenever it was written."""
         if self.lines:
             number = which % len(self.lines)
-            entry_id, user_key = self.lines[number]
+            entry_id, user_key, known = self.lines[number]
+            now = self.clock.now
             user = next((name for name, key in self.reference.names.items() if key == user_key), "nobody")
             real = self.world.usage.reverse(TEST, entry_id, reason="wrong", by=TESTER, user_id=user)
-            mine, theirs = self.both(real, lambda: self.reference.reverse(number))
+            mine, theirs = self.both(real, lambda: self.reference.reverse(user, known, now))
             if mine is not None:
                 duplicate = "duplicate" if mine.duplicate else "first"
                 assert (mine.entry.outcome.value, mine.entry.change, duplicate) == theirs
                 if not mine.duplicate:
-                    self.lines.append((mine.entry.id, user_key))
+                    self.lines.append((mine.entry.id, user_key, len(self.reference.lines) - 1))
 
     @rule(
         often=2, user=user_names, feature=feature_names, delta=deltas, add=choice(True, True, True, False),
@@ -190,7 +191,7 @@ class Machine(Doing):
             assert (entry.outcome.value, entry.change, described(entry.consumption), duplicate) == theirs
             assert (entry.reason is None) == entry.recorded
             if not mine.duplicate:
-                self.lines.append((entry.id, self.reference.names[user]))
+                self.lines.append((entry.id, self.reference.names[user], len(self.reference.lines) - 1))
 
     @rule(user=user_names, feature=feature_names, delta=choice(1, 1, 2, 10, 0, -1))
     def check(self, user: str, feature: str, delta: int) -> None:

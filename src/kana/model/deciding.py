@@ -129,9 +129,9 @@ def _saying_what_fits(decision: Decision, so: Judged, room: int | None) -> Decis
 def _withheld(judged: Judged, cost: Judged | None, used: Mapping[CounterKey, int]) -> Judged:
     """Return a line that moves nothing: with its own refusal, that of what it costs, or for another line's sake."""
     left, counter = judged.asked.left, judged.counter
-    if not judged.decision.access:
-        return judged._replace(moved=(), left=left)
     consumption = _consumption(judged.asked.place, used)
+    if not judged.decision.access:
+        return judged._replace(decision=replace(judged.decision, consumption=consumption), moved=(), left=left)
     if cost is None:
         decision = Decision(Outcome.OTHER_LINE_REFUSED, OTHER_LINE_REFUSED, consumption)
     else:
