@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from kana.engine.ports.store import Store
-from kana.errors import Conflict, UserNotFound
+from kana.engine.ports.users import Gift
+from kana.errors import Conflict, IdempotencyKeyReused, UserNotFound
+from kana.model.consuming import Consume
 from kana.model.entitlement import Outcome
-from kana.model.given import OverrideTerms
+from kana.model.given import OverrideTerms, TopUp
 from kana.model.insights import Step
+from kana.model.line import Line
 from kana.model.segment import MessageType
 from kana.model.user import User
 from tests.contract.test_deletions import PERSON, a_message
@@ -56,6 +60,11 @@ async def furnish(world: World) -> None:
 async def merged(world: World, source: str = "ada", target: str = "bob") -> User:
     """Merge one user into another."""
     return await world.engine.merges.merge(TEST, source, target, by=PERSON)
+
+
+async def give(world: World) -> Gift[TopUp]:
+    """Give Ada three messages more, with a key."""
+    return await world.engine.giving.create_top_up(TEST, "ada", "message", 3, reason="sold", by=TESTER, key="order")
 
 
 async def used(world: World, user_id: str = "bob", feature_id: str = "message") -> int:
@@ -152,6 +161,65 @@ async def test_merging_again_leads_to_the_last(world: World, store: Store) -> No
     assert (await store.audits.audit()).is_clean
     with pytest.raises(Conflict, match="'eve' cannot be merged into the same user"):
         await merged(world, "eve", "eve")
+
+
+async def test_a_key_from_before_counts_once(world: World, store: Store) -> None:
+    """Usage, a decision, a settlement and a top-up get their first answers again, by the id that they were made with.
+
+    To the other id the same key is new, as it always was.
+    """
+    await furnish(world)
+    lines, reserving = [Line("message", 1), Line("image", 1)], world.engine.reserving
+    used_both = Consume(environment=TEST, user_id="ada", lines=lines, key="both")
+    both = await reserving.consume(used_both)
+    aside = Consume(environment=TEST, user_id="ada", lines=lines, key="aside", ttl=timedelta(minutes=5))
+    held = await reserving.consume(aside)
+    assert held.reservation is not None
+    settled = (await reserving.settle(TEST, held.reservation.id, lines[:1], key="settled")).answer
+    given = await give(world)
+    [*_, first] = [each for each in await entries_of(store, "ada") if each.delta == 7]
+    await merged(world)
+    count, total = (await store.audits.audit()).entries, await used(world)
+
+    again = await world.usage.record(a_usage(7, user_id="ada", key="k"))
+    assert (again.entry, again.duplicate) == (first, True)
+    with pytest.raises(IdempotencyKeyReused, match="delta differ"):
+        await world.usage.record(a_usage(8, user_id="ada", key="k"))
+    for request, answer in ((used_both, both), (aside, held)):
+        repeated = await reserving.consume(request)
+        assert (repeated.duplicate, repeated.lines, repeated.decision_id) == (True, answer.lines, answer.decision_id)
+    repeated = (await reserving.settle(TEST, held.reservation.id, lines[:1], key="settled")).answer
+    assert (repeated.duplicate, repeated.decision_id) == (True, settled.decision_id)
+    given_again = await give(world)
+    assert (given_again.duplicate, given_again.given.id) == (True, given.given.id)
+    assert ((await store.audits.audit()).entries, await used(world)) == (count, total)
+
+    new = await world.usage.record(a_usage(7, user_id="bob", key="k"))
+    assert (new.duplicate, await used(world)) == (False, total + 7)
+    later = await world.usage.record(a_usage(1, user_id="ada", key="later"))
+    assert (await world.usage.record(a_usage(1, user_id="ada", key="later"))).entry == later.entry
+    assert (await world.usage.record(a_usage(1, user_id="bob", key="later"))).entry == later.entry
+    assert (await store.audits.audit()).is_clean
+
+
+async def test_a_key_from_before_several_merges_counts_once(world: World, store: Store) -> None:
+    """Each id knows the keys of all to whom it led, and of no others."""
+    await furnish(world)
+    await world.subscribed_user("eve", "big")
+    await world.subscribed_user("dan", "big")
+    await world.usage.record(a_usage(1, user_id="dan", key="dan's"))
+    await merged(world)
+    await world.usage.record(a_usage(2, user_id="ada", key="between"))
+    await merged(world, "bob", "eve")
+    await merged(world, "dan", "eve")
+    await world.usage.record(a_usage(3, user_id="ada", key="after"))
+    for user_id, delta, key, expected in (
+        ("ada", 7, "k", True), ("bob", 7, "k", False), ("ada", 2, "between", True), ("bob", 2, "between", True),
+        ("ada", 3, "after", True), ("eve", 3, "after", True), ("dan", 1, "dan's", True), ("ada", 1, "dan's", False),
+    ):  # fmt: skip
+        receipt = await world.usage.record(a_usage(delta, user_id=user_id, key=key))
+        assert receipt.duplicate is expected, (user_id, key)
+    assert (await store.audits.audit()).is_clean
 
 
 async def test_who_is_nobody_is_not_merged(world: World) -> None:

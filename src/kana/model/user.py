@@ -12,12 +12,21 @@ from kana.model.zone import zone_named
 
 
 class UserRef(NamedTuple):
-    """What a decision needs to know about a user: who they are, and where their data is stored."""
+    """What a decision needs to know about a user: who they are, and where their data is stored.
+
+    ``led_to`` are the buckets and keys of the users to whom this id led before they were merged, the first one first.
+    """
 
     environment: Environment
     bucket: int
     key: int
     id: str
+    led_to: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """The buckets and keys under which calls with this id may have had an idempotency key, the first one first."""
+        return (*self.led_to, (self.bucket, self.key))
 
 
 @value_object(kw_only=True)

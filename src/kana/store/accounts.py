@@ -148,7 +148,11 @@ class Accounts:
         """Change what was given to a user under their account's lock."""
 
         async def work(session: Session) -> list[Given]:
-            account = await load_account(session, await lock_user_ref(session, environment, user_id))
+            user = await lock_user_ref(session, environment, user_id)
+            account = await load_account(session, user)
+            for bucket, key in user.led_to:  # What had a key before a merge is given once, too.
+                earlier = await _load_given(session, bucket, key)
+                account = replace(account, given=(*earlier, *account.given))
             catalogs = await self._catalogs.read(session, [environment])
             changed = list(change(account, catalogs[environment]))
             await session.many("put_given", [given_row(environment, each) for each in changed])
@@ -223,9 +227,10 @@ async def load_account(session: Session, user: UserRef) -> Account:
     found = await session.rows("load_subscriptions_of", user.bucket, user.key)
     subscriptions = tuple(subscription_from(user.bucket, user.key, *row) for row in found)
     holds_end = await session.value("load_holds_end", user.bucket, user.key)
-    return Account(user, subscriptions, await _load_given(session, user), holds_end=optional_moment(holds_end))
+    given = await _load_given(session, user.bucket, user.key)
+    return Account(user, subscriptions, given, holds_end=optional_moment(holds_end))
 
 
-async def _load_given(session: Session, user: UserRef) -> tuple[Given, ...]:
-    found = await session.rows("load_given", user.bucket, user.key)
-    return tuple(given_from(user.bucket, user.key, *row) for row in found)
+async def _load_given(session: Session, bucket: int, key: int) -> tuple[Given, ...]:
+    found = await session.rows("load_given", bucket, key)
+    return tuple(given_from(bucket, key, *row) for row in found)

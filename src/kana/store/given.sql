@@ -36,7 +36,9 @@ from given as g where g.bucket = $1 and g.user_key = $2 and g.kind = $3 and g.id
 order by g.id limit $5;
 
 -- name: find_given
--- Whose it is, and how much of a top-up is used.
-select u.id, g.user_key, {used_of(g)}, {given(g)}
-from given as g join users as u on u.bucket = g.bucket and u.user_key = g.user_key
-where g.bucket = $1 and g.id = $2 and g.environment = $3;
+-- Whose it is, and how much of a top-up is used. The id of somebody who was merged leads to whoever they were merged into.
+select coalesce(m.id, u.id), g.user_key, {used_of(g)}, {given(g)}
+from given as g
+left join merged_users as m on m.bucket = g.bucket and m.user_key = g.user_key
+left join users as u on u.bucket = g.bucket and u.user_key = g.user_key
+where g.bucket = $1 and g.id = $2 and g.environment = $3 and coalesce(m.id, u.id) is not null;

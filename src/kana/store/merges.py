@@ -23,7 +23,7 @@ from kana.store.catalogs import Catalogs
 from kana.store.entries import counter_row, day_rows, entry_row, hour_rows
 from kana.store.session import Row, Session, Transactions
 from kana.store.subscriptions import subscription_row
-from kana.store.users import load_user, lock_user_ref, merged_log_row, user_from, user_row
+from kana.store.users import load_user, load_user_ref, lock_user_ref, merged_log_row, user_from, user_row
 from kana.store.values import to_json
 
 
@@ -100,8 +100,9 @@ async def _redirect(session: Session, merged: MergedUser, target: User) -> None:
     """Let the ids of a user, and of those who were merged into them before, lead to another."""
     user, places = merged.user, (merged.user.bucket, merged.user.key, target.bucket, target.key)
     for each in [merged, *await load_merged(session, user.bucket, user.key)]:
+        ref = await load_user_ref(session, user.environment, each.user.id)
         key = (bucket_of(user.environment, each.user.id), user.environment.value, each.user.id)
-        await session.execute("redirect_user_id", *key, target.bucket, target.key)
+        await session.execute("redirect_user_id", *key, target.bucket, target.key, to_json(ref.places))
     await session.execute("redirect_merged_users", *places)
     await session.execute("redirect_former_ids", *places)
     await session.execute("add_merged_user", *_merged_row(merged, target))

@@ -17,7 +17,7 @@ update merged_users set into_bucket = $3, into_key = $4 where into_bucket = $1 a
 update former_ids set home_bucket = $3, user_key = $4 where home_bucket = $1 and user_key = $2;
 
 -- name: redirect_user_id
-update user_ids set home_bucket = $4, user_key = $5 where bucket = $1 and environment = $2 and id = $3;
+update user_ids set home_bucket = $4, user_key = $5, led_to = $6 where bucket = $1 and environment = $2 and id = $3;
 
 -- name: delete_merged_users
 delete from merged_users where into_bucket = $1 and into_key = $2;

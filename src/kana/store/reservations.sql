@@ -32,5 +32,8 @@ select {reservation(r)} from reservations as r
 where r.bucket = $1 and r.user_key = $2 and r.closed_as is null and r.ends_at > $3 order by r.ends_at, r.id limit $4;
 
 -- name: find_reservation_owner
-select u.id from reservations as r join users as u on u.bucket = r.bucket and u.user_key = r.user_key
-where r.bucket = $1 and r.id = $2 and r.environment = $3 and u.environment = $3;
+-- The id of somebody who was merged leads to whoever they were merged into.
+select coalesce(m.id, u.id) from reservations as r
+left join merged_users as m on m.bucket = r.bucket and m.user_key = r.user_key
+left join users as u on u.bucket = r.bucket and u.user_key = r.user_key
+where r.bucket = $1 and r.id = $2 and r.environment = $3;

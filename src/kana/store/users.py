@@ -39,7 +39,12 @@ async def _user_ref(session: Session, statement: str, environment: Environment, 
     found = await session.row(statement, bucket_of(environment, user_id), environment.value, user_id)
     if found is None:
         raise UserNotFound(f"User not found: {shown(user_id)}")
-    return UserRef(environment, found[0], found[1], user_id)
+    return UserRef(environment, found[0], found[1], user_id, led_to_from(found[2]))
+
+
+def led_to_from(text: str | None) -> tuple[tuple[int, int], ...]:
+    """Read the users to whom an id led before they were merged; mostly there are none."""
+    return () if text is None else tuple((bucket, key) for bucket, key in json.loads(text))
 
 
 async def load_user(session: Session, ref: UserRef) -> User:

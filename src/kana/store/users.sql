@@ -5,11 +5,11 @@ u.bucket, u.user_key, u.environment, u.id, u.billing_id, u.name, u.email, u.meta
     u.time_zone
 
 -- name: load_user_ref
-select home_bucket, user_key from user_ids where bucket = $1 and environment = $2 and id = $3;
+select home_bucket, user_key, led_to from user_ids where bucket = $1 and environment = $2 and id = $3;
 
 -- name: lock_user_ref
 -- Locks the user: nobody else decides on their data or changes their id before the transaction ends.
-select home_bucket, user_key from user_ids where bucket = $1 and environment = $2 and id = $3 for update;
+select home_bucket, user_key, led_to from user_ids where bucket = $1 and environment = $2 and id = $3 for update;
 
 -- name: add_user_id
 -- Unless its last user is still being deleted.

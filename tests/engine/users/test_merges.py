@@ -51,6 +51,15 @@ async def test_what_both_have_and_can_count_is_moved(shop: World) -> None:
     assert await moved(shop, "ada", "bob") == [("message", 7, [7])]
 
 
+async def test_a_key_of_the_merged_id_is_still_known(shop: World) -> None:
+    """What was recorded with it counts once; a new one is known from then on."""
+    first = await shop.usage.record(a_usage(1, key="k"))
+    await moved(shop, "ada", "bob")
+    assert (await shop.usage.record(a_usage(1, key="k"))).entry == first.entry
+    for is_known in (False, True):
+        assert (await shop.usage.record(a_usage(1, key="new"))).duplicate is is_known
+
+
 async def test_the_limit_of_the_target_refuses_nothing(shop: World) -> None:
     """With one counter, the whole goes there."""
     assert await moved(shop, "bob", "ada") == [("message", 30, [30])]

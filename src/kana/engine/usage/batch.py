@@ -261,8 +261,14 @@ class Batch:
         return request, account.user, lines().counters, decide
 
     def _first(self, usage: Request, user: UserRef) -> Entry | None:
-        """Return the earlier entry with this usage's idempotency key."""
-        return None if usage.key_digest is None else self._earlier.get((user.key, usage.key_digest))
+        """Return the earlier entry with this usage's idempotency key; of a merged user, also from before the merge."""
+        digest = usage.key_digest
+        if digest is None:
+            return None
+        if not user.led_to:  # As nearly always.
+            return self._earlier.get((user.key, digest))
+        found = (self._earlier.get((key, digest)) for _, key in user.places)
+        return next((entry for entry in found if entry is not None), None)
 
     def decide(self, used: Mapping[CounterKey, int]) -> None:
         """Decide each request in order of arrival on the given totals, which change with each.

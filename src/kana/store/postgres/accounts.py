@@ -18,6 +18,7 @@ from kana.store.postgres.columns import columns
 from kana.store.postgres.pool import Connection, fetch
 from kana.store.postgres.statements import SQL
 from kana.store.subscriptions import subscription_from
+from kana.store.users import led_to_from
 from kana.store.values import optional_moment
 
 
@@ -48,9 +49,9 @@ async def lock_users(connection: Connection, users: Iterable[NamedUser], *, shar
 
 def _refs(users: Sequence[NamedUser], found: Iterable[Any]) -> dict[NamedUser, UserRef]:
     refs = {}
-    for number, bucket, key in found:
+    for number, bucket, key, led_to in found:
         environment, user_id = users[number - 1]
-        refs[environment, user_id] = UserRef(environment, bucket, key, user_id)
+        refs[environment, user_id] = UserRef(environment, bucket, key, user_id, led_to_from(led_to))
     return refs
 
 

@@ -220,7 +220,7 @@ async def _load_earlier(
     connection: Connection, batch: Batch, users: Mapping[NamedUser, UserRef]
 ) -> dict[KeyUse, Entry]:
     """Return the earlier entries with the batch's idempotency keys."""
-    wanted = [(users[who].bucket, users[who].key, digest) for who, digest in batch.keys if who in users]
+    wanted = [(*place, digest) for who, digest in batch.keys if who in users for place in users[who].places]
     if not wanted:
         return {}
     found = map(entry_from, await fetch(connection, SQL["load_entries_by_key"], *columns(wanted)))

@@ -5,14 +5,14 @@
 
 -- name: load_accounts
 -- Where the data of each of these users is stored; those who do not exist are left out.
-select w.number::integer, i.home_bucket, i.user_key
+select w.number::integer, i.home_bucket, i.user_key, i.led_to
 from unnest($1::text::smallint[], $2::text::text[], $3::text::text[]) with ordinality as w (bucket, environment, id, number)
 join user_ids as i on i.bucket = w.bucket and i.environment = w.environment and i.id = w.id;
 
 -- name: lock_accounts
 -- The same, locked to the end of the transaction. Every process takes the locks in this order, so
 -- that they cannot deadlock.
-select w.number::integer, i.home_bucket, i.user_key
+select w.number::integer, i.home_bucket, i.user_key, i.led_to
 from unnest($1::text::smallint[], $2::text::text[], $3::text::text[]) with ordinality as w (bucket, environment, id, number)
 join user_ids as i on i.bucket = w.bucket and i.environment = w.environment and i.id = w.id
 order by i.bucket, i.environment, i.id
@@ -20,7 +20,7 @@ for update of i;
 
 -- name: lock_accounts_of_bucket
 -- The same for users of one bucket: a sharded database takes locks on one shard per statement.
-select w.number::integer, i.home_bucket, i.user_key
+select w.number::integer, i.home_bucket, i.user_key, i.led_to
 from unnest($2::text::text[], $3::text::text[]) with ordinality as w (environment, id, number)
 join user_ids as i on i.bucket = $1 and i.environment = w.environment and i.id = w.id
 where i.bucket = $1

@@ -17,6 +17,7 @@ from kana.store.given import given_from
 from kana.store.session import Row
 from kana.store.sqlite.statements import SQL
 from kana.store.subscriptions import subscription_from
+from kana.store.users import led_to_from
 from kana.store.values import optional_moment
 
 
@@ -45,10 +46,10 @@ def load_accounts(
 @lru_cache(maxsize=16_384)  # Accounts rarely change, and those in use are read again and again.
 def _account_from(user: NamedUser, rows: Sequence[Row]) -> Account:
     """Read rows of ``load_account``, one for each subscription; without what was given to the user alone."""
-    bucket, user_key, _, holds_end = rows[0][:4]
-    held = [row[4:] for row in rows if row[4] is not None]
+    bucket, user_key, _, holds_end, led_to = rows[0][:5]
+    held = [row[5:] for row in rows if row[5] is not None]
     return Account(
-        user=UserRef(user[0], bucket, user_key, user[1]),
+        user=UserRef(user[0], bucket, user_key, user[1], led_to_from(led_to)),
         subscriptions=tuple(subscription_from(bucket, user_key, *each) for each in held),
         holds_end=optional_moment(holds_end),
     )

@@ -106,7 +106,7 @@ def _load_earlier(
 ) -> dict[KeyUse, Entry]:
     """Return the earlier entries with the batch's idempotency keys."""
     asked = [
-        (accounts[user].user.bucket, accounts[user].user.key, digest) for user, digest in batch.keys if user in accounts
+        (*place, digest) for user, digest in batch.keys if user in accounts for place in accounts[user].user.places
     ]
     found = map(entry_from, connection.executemany(SQL["load_entry_by_key"], asked))
     return {(entry.user_key, entry.key): entry for entry in found if entry.key is not None}

@@ -9,7 +9,7 @@ select ?5, i.home_bucket, i.user_key,
     (
         select min(r.ends_at) from reservations as r
         where r.bucket = i.home_bucket and r.user_key = i.user_key and r.closed_as is null
-    ), {subscription(s)}
+    ), i.led_to, {subscription(s)}
 from user_ids as i
 left join subscriptions as s on s.bucket = i.home_bucket and s.user_key = i.user_key
     and (?4 or {may_stand(s)})
