@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from kana.errors import KanaError
+from kana.errors import InvalidValue, KanaError
 from kana.model.entitlement import Outcome
 from kana.model.given import OverrideTerms
 from kana.model.package import Package
@@ -18,6 +18,7 @@ from tests.support.world import (
     TEST,
     TESTER,
     World,
+    a_feature,
     a_package,
     a_usage,
     adds,
@@ -97,3 +98,23 @@ async def test_it_says_what_a_record_then_does(world: World, seed: int) -> None:
         assert told == (type(answer) if isinstance(answer, KanaError) else answer.entry.outcome)
         outcomes.add(told)
     assert {Outcome.RECORDED, Outcome.LIMIT_EXCEEDED} <= outcomes
+
+
+async def test_it_explains_the_past_by_the_packages_of_that_time(world: World) -> None:
+    """Also by those that a large change wrote in many transactions; at any time that there is, nothing breaks."""
+    many = [a_feature(f"feature-{number}") for number in range(60)]
+    held = [allows(7, DAY, feature=each.id) for each in many]
+    await world.furnish(a_package("basic", allows(10, DAY), *held), features=[a_feature(), *many])
+    await world.subscribed_user("ada")
+    start = world.clock.now
+    for limit in (3, 30):
+        world.clock.advance(hours=1)
+        packages = [a_package(f"package-{number}", *held) for number in range(60)]
+        await world.furnish(a_package("basic", allows(limit, DAY), *held), *packages)
+    for hours, limit in enumerate((10, 3, 30)):
+        at = start + timedelta(hours=hours)
+        found = await world.engine.explaining.explain(TEST, "ada", "message", at=at)
+        assert [each.grant.amount for each in found.grants] == [limit]
+    for at in (start.replace(year=1), start.replace(year=9999)):
+        with pytest.raises(InvalidValue, match="at must"):
+            await world.engine.explaining.explain(TEST, "ada", "message", at=at)

@@ -94,7 +94,7 @@ class Engine:
             directory=DirectoryEngine(store.users, store.ledger, clock=clock),
             exports=ExportEngine(store.exports),
             merges=MergeEngine(store.merges, clock=clock, ids=ids),
-            explaining=ExplainingEngine(store.ledger, clock=clock),
+            explaining=ExplainingEngine(store.ledger, store.catalogs, clock=clock),
             giving=GivingEngine(store.users, clock=clock, ids=ids),
             imports=ImportEngine(store.imports, clock=clock, ids=ids),
             profiles=ProfileEngine(store.users, store.ledger, clock=clock),

@@ -142,8 +142,8 @@ class Admin(Group[D]):
         """Return why a user may or may not use ``delta`` units, now or at a moment; a negative delta gives back.
 
         It says what holds and what does not, when the units would fit, and which packages would admit them. Nothing is
-        recorded. With ``at`` it is about what the user was subscribed to and given then, by the packages as they are
-        today, and not about what would help.
+        recorded. With ``at`` it is about what the user was subscribed to and given then, by the packages as they were
+        then, and not about what would help.
 
         Raises:
             UserNotFound, FeatureNotFound: there is no such user or feature.

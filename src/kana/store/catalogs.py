@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from kana.engine.pace import aside
 from kana.errors import DatabaseRefused, KanaError
@@ -22,7 +22,7 @@ from kana.model.package import Package, PackageFeature, PackagePrice, PackageSta
 from kana.model.period import ResetPeriod, from_milliseconds, to_milliseconds
 from kana.store.catalog_journal import CatalogJournal, Page, decide, is_small, load_decided, pages_of
 from kana.store.catalog_memory import Mark, Marked, Memory
-from kana.store.log import log_row, verb
+from kana.store.log import first_line_after, log_row, verb
 from kana.store.session import Row, Session, Transactions
 from kana.store.subscriptions import current_start
 from kana.store.values import NO_RESET, RESETS, earliest_start, to_json
@@ -85,6 +85,12 @@ class Catalogs:
                 if loaded.mark == mark:
                     memory.learn(loaded)
             return known
+
+    async def packages_then(self, environment: Environment, moment: datetime) -> Mapping[str, Any]:
+        """Read the log."""
+        bindings = (environment.value, first_line_after(moment))
+        found = await self._transactions.read_aside(lambda session: session.rows("load_packages_then", *bindings))
+        return {package_id: json.loads(before) for package_id, before in found}
 
     async def change_catalog(
         self, environment: Environment, change: Callable[[Catalog], Catalog], *, by: Actor, now: datetime

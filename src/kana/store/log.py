@@ -14,6 +14,7 @@ from kana.engine.ports.users import Signed
 from kana.model.environment import Actor, Environment
 from kana.model.log import LogLine
 from kana.model.period import from_milliseconds, to_milliseconds
+from kana.model.text import NUMBER_MAX
 from kana.store.session import Row
 
 _LINES = count(secrets.randbits(21))
@@ -42,6 +43,11 @@ def log_row(
         described(before),
         described(after),
     )
+
+
+def first_line_after(moment: datetime) -> int:
+    """Return an id that no line has of a change up to a moment, and all have after it."""
+    return max(0, min(to_milliseconds(moment) + 1 << 21, NUMBER_MAX))
 
 
 def change_rows(

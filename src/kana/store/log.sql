@@ -15,6 +15,16 @@ select
     (value ->> 10)::bigint
 from json_array_elements($1::json);
 
+-- name: load_packages_then
+-- Of each package that was changed by a line from $2 on, what the first of them says that it was before.
+select subject_id, before from admin_log
+where id in (
+    select min(id) from admin_log
+    where environment = $1 and subject_kind = 'package' and id >= $2
+        and not exists (select 1 from catalog_changes as c where c.id = change_id and c.version = 0)
+    group by subject_id
+) and before is not null;
+
 -- name: list_log
 -- Without the lines of a change of the catalogue that is not decided yet.
 select id, environment, at, actor_kind, actor_name, action, subject_kind, subject_id, before, after

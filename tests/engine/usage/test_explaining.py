@@ -12,7 +12,7 @@ from kana.model.entitlement import Outcome
 from kana.model.explanation import Explanation
 from kana.model.text import UNITS_MAX
 from tests.support.ledger import entries_of
-from tests.support.world import DAY, NOON, ONE_DAY, TEST, World, a_package, a_usage, allows
+from tests.support.world import DAY, MILLISECOND, NOON, ONE_DAY, TEST, World, a_package, a_usage, allows
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,25 @@ async def test_it_explains_a_moment_of_the_past(world: World) -> None:
     assert [each.grant.package_id for each in then.grants] == ["basic"]
     assert (then.decision.outcome, then.moment) == (Outcome.LIMIT_EXCEEDED, NOON + timedelta(hours=1))
     assert (then.fits_at, then.unlocks) == (None, [])
+
+
+async def test_packages_are_as_they_were_then(world: World) -> None:
+    """By the log of changes: before and after each change, and of one that was made later nothing."""
+    limits = (20, 5, 100)
+    for limit in limits:
+        world.clock.advance(hours=1)
+        await world.furnish(a_package("basic", allows(limit, DAY)))
+    await world.furnish(a_package("later", allows(1000, DAY), is_addon=True))
+    world.clock.advance(hours=1)
+    for hours, limit in enumerate((10, *limits)):
+        for after, expected in ((timedelta(0), limit), (timedelta(hours=1) - MILLISECOND, limit)):
+            found = await explain(world, at=NOON + timedelta(hours=hours) + after)
+            assert found.decision.consumption is not None
+            assert (found.decision.consumption.budget, [each.grant.amount for each in found.grants]) == (
+                expected, [expected],
+            )  # fmt: skip
+    refused = await explain(world, delta=6, at=NOON + timedelta(hours=2))
+    assert (refused.decision.outcome, (await explain(world, delta=6)).decision.access) == (Outcome.LIMIT_EXCEEDED, True)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment
@@ -16,6 +16,13 @@ class CatalogStore(Protocol):
 
     async def catalog(self, environment: Environment) -> Catalog:
         """Return the catalogue as last committed by any process."""
+        ...
+
+    async def packages_then(self, environment: Environment, moment: datetime) -> Mapping[str, Any]:
+        """Return what the log says of the packages that were changed since a moment: how each was then, by its id.
+
+        Those that did not exist then are left out.
+        """
         ...
 
     async def change_catalog(

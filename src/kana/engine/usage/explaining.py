@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from kana.engine.ports.catalog import CatalogStore
 from kana.engine.ports.clock import Clock
 from kana.engine.ports.usage import Ledger
 from kana.errors import UserNotFound
@@ -11,6 +12,7 @@ from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Environment
 from kana.model.explanation import Explanation, Inquiry, inquire
+from kana.model.past import catalog_then
 from kana.model.question import Question
 from kana.model.text import shown
 from kana.model.usage import Usage, check_time
@@ -19,8 +21,9 @@ from kana.model.usage import Usage, check_time
 class ExplainingEngine:
     """Explains decisions. It reads what they read, and decides by the same rule."""
 
-    def __init__(self, ledger: Ledger, *, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, catalogs: CatalogStore, *, clock: Clock) -> None:
         self._ledger = ledger
+        self._catalogs = catalogs
         self._clock = clock
 
     async def explain(
@@ -29,8 +32,9 @@ class ExplainingEngine:
         """Return why a user may or may not use ``delta`` units, now or at a moment: what a record would be told then.
 
         All is read at one moment, and nothing is written. A negative delta gives back. At a moment of the past it is
-        about what the user was subscribed to and given then, by the packages as they are today; usage is what is known
-        by now of the period then.
+        about what the user was subscribed to and given then, by the packages as they were then; usage is what is known
+        by now of the period then. Where packages have changed since, a record with that timestamp may come to something
+        else, as it is decided by those of today.
 
         Raises:
             UserNotFound, FeatureNotFound: no such id.
@@ -39,6 +43,7 @@ class ExplainingEngine:
         """
         now = self._clock()
         usage = Usage(environment=environment, user_id=user_id, feature_id=feature_id, delta=delta)
+        then = {} if at is None else await self._catalogs.packages_then(environment, at)
 
         def want(account: Account, catalog: Catalog) -> Inquiry:
             feature = catalog.feature(feature_id)
@@ -47,7 +52,7 @@ class ExplainingEngine:
             return inquire(
                 Question(
                     account=account,
-                    catalog=catalog,
+                    catalog=catalog_then(catalog, then),
                     feature=feature,
                     change=usage.delta,
                     moment=now if at is None else at,
