@@ -301,7 +301,7 @@ FORMS: tuple[Form, ...] = (
         follow=("Move to another package",),
         fill={"Users who have": "Any package", "Move to": "Gold"},
         press="Preview",
-        says="Choose the package that they have, or type what they begin with.",
+        says="Choose the package that they have, type what they begin with, or list them.",
     ),
     Form(
         page="/subscribers?package=basic",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from html import unescape
+from urllib.parse import quote
 
 import pytest
 
@@ -64,6 +66,29 @@ def test_the_list_leads_to_the_form_with_its_filter(shop: Desk) -> None:
         viewer.get(path, status=403)
 
 
+def test_users_are_moved_by_a_list(shop: Desk) -> None:
+    """One identifier a line, each once, whatever the spaces around it; the form keeps the list on every way back."""
+    editor = shop.colleague(Role.EDITOR)
+    listed = "/test/subscribers/move/preview?to=small&ids=" + quote(" user-2\r\n\nuser-0 \nuser-2\nnobody")
+    page = editor.get(listed)
+    assert "3 users Would move: 2 Would be refused: 1 Would be skipped: 0" in text_of(page)
+    assert fields_of(page)["ids"] == "user-2\nuser-0\nnobody"
+    [back] = re.findall(r'href="(/test/subscribers/move\?[^"]*)">Move to', page)
+    assert ">user-2\nuser-0\nnobody</textarea>" in editor.get(unescape(back))
+    said = text_of(done(editor, begin(editor, listed)))
+    assert re.findall(r"user-\d Moved", said) == ["user-2 Moved", "user-0 Moved"]
+    for query, wrong in (
+        ("ids=user-0&package=basic", "List users, or choose the package that they have"),
+        ("ids=user-0&q=user", "but not both"),
+        ("ids=" + "%0A".join(map(str, range(101))), "List at most 100 users, got 101. The API takes 10,000."),
+        ("ids=" + "x" * 256, "userIds"),
+    ):
+        html = editor.get(f"/test/subscribers/move/preview?to=small&{query}", status=400)
+        assert wrong in text_of(html)
+    refused = editor.post("/test/subscribers/move", to="small", ids="user-1", package="basic")
+    assert (refused.status_code, "user-1</textarea>" in refused.text) == (400, True)
+
+
 def test_the_preview_says_who_would_lose_what(shop: Desk) -> None:
     """In all, and for each user; nothing is changed."""
     said = text_of(shop.colleague(Role.EDITOR).get(WHO))
@@ -100,7 +125,7 @@ def test_a_preview_is_paged(shop: Desk) -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("to=small", "Choose the package that they have, or type what they begin with."),
+        ("to=small", "Choose the package that they have, type what they begin with, or list them."),
         ("package=small&to=small", "Choose another package to move to than the one that they have."),
         ("q=a&to=none", "Package not found: 'none'"),
         ("q=a", "Package not found: ''"),

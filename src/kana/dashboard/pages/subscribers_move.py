@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from starlette.responses import Response
@@ -26,6 +26,9 @@ from kana.model.terms import ChangeTime, ChangeUsage
 from kana.model.text import TEXT_LENGTH_MAX, counted
 
 _LATEST = 10
+
+LISTED_MAX = 100
+"""The most users that the form takes as a list: it is part of an address."""
 
 PROSPECTS = {
     Prospect.WOULD_CHANGE: "Moves",
@@ -63,6 +66,7 @@ class MovePage(Context):
     template = "subscribers_move.html"
     package: str
     search: str
+    listed: str
     to: str
     when: ChangeTime
     usage: ChangeUsage
@@ -88,6 +92,7 @@ class PreviewPage(Context):
 
     template = "subscribers_move_preview.html"
     move: Move
+    listed: str
     new: str
     totals: PreviewTotals | None
     lines: Sequence[PreviewLine]
@@ -132,6 +137,7 @@ async def _form(request: PageRequest, move: Move, *, error: str = "") -> MovePag
     return MovePage(
         package=move.from_package_id or "",
         search=move.search,
+        listed=_listed(move),
         to=move.package_id or next(iter(others), ""),
         when=move.when,
         usage=move.usage,
@@ -161,7 +167,18 @@ def _asked(request: PageRequest) -> Move:
         usage=named(request.asked("usage"), ChangeUsage.RESET),
         from_package_id=request.asked("package") or None,
         search=request.asked("q").strip()[:TEXT_LENGTH_MAX].replace("\0", ""),
+        user_ids=_ids(request.asked("ids")),
     )
+
+
+def _ids(text: str) -> tuple[str, ...] | None:
+    """Return the ids of a list, one a line; None if it is empty."""
+    return tuple(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip())) or None
+
+
+def _listed(move: Move) -> str:
+    """Return the list as it is typed."""
+    return "\n".join(move.user_ids or ())
 
 
 async def show_preview(request: PageRequest) -> Response:
@@ -178,6 +195,7 @@ async def show_preview(request: PageRequest) -> Response:
     catalog = await request.engine.catalog.read(environment)
     page = PreviewPage(
         move=move,
+        listed=_listed(move),
         new=catalog.package(move.package_id).name,
         totals=totals,
         lines=[_line(each, catalog) for each in lines[:ROWS]],
@@ -190,8 +208,13 @@ async def show_preview(request: PageRequest) -> Response:
 
 def _wrong(move: Move) -> str:
     """Return what is wrong with a choice, in the words of the form; "" if it is nothing that the form can tell."""
-    if move.from_package_id is None and not move.search:
-        return "Choose the package that they have, or type what they begin with."
+    if move.user_ids is not None:
+        if move.from_package_id is not None or move.search:
+            return "List users, or choose the package that they have and what they begin with, but not both."
+        if len(move.user_ids) > LISTED_MAX:
+            return f"List at most {LISTED_MAX} users, got {len(move.user_ids):,}. The API takes 10,000."
+    elif move.from_package_id is None and not move.search:
+        return "Choose the package that they have, type what they begin with, or list them."
     if move.from_package_id == move.package_id:
         return "Choose another package to move to than the one that they have."
     return ""
@@ -215,13 +238,14 @@ async def start(request: PageRequest) -> Response:
         usage=named(request.text("usage"), ChangeUsage.RESET),
         from_package_id=request.whole("package") or None,
         search=request.whole("q"),
+        user_ids=_ids(request.whole("ids")),
     )
     try:
         begun = await request.engine.bulk_changes.start(
             request.environment, move, by=request.actor, key=request.text("key") or None
         )
     except (BadInput, IdempotencyKeyReused) as error:
-        return request.show(await _form(request, replace(move, user_ids=None), error=error.message), status=400)
+        return request.show(await _form(request, move, error=error.message), status=400)
     return request.go("/subscribers/moved", id=begun.id)
 
 
