@@ -14,6 +14,7 @@ from kana.errors import OutcomeUnknown
 from kana.model.allowance import Allowance, Cost
 from kana.model.colleague import Role
 from kana.model.feature import FeatureType
+from kana.model.given import OverrideTerms
 from kana.model.line import Line
 from kana.model.package import PackageFeature
 from kana.model.reservation import ReservationStatus
@@ -84,6 +85,35 @@ def test_what_is_set_aside_is_seen_while_it_is(desk: Desk) -> None:
     assert "0 of 10 7 held" in said
     desk.served.clock.advance(minutes=15)
     assert "Reservations" not in text_of(viewer.get(PAGE))
+
+
+def test_what_has_no_amount_says_so(desk: Desk, editor: Visitor) -> None:
+    """On the user's page, in the form, which is empty then and has to be filled in, and in the ledger."""
+    run, engine = desk.served.run, desk.served.engine
+    terms = OverrideTerms(limit=1, overage_enabled=True)
+    run(engine.giving.set_override(TEST, "user-0", "message", terms, reason="asked", by=TESTER))
+    numbers = []
+    for _ in range(3):
+        made = run(engine.reserving.reserve(TEST, "user-0", [Line("message", 0, unbounded=True)])).reservation
+        assert made is not None
+        numbers.append(made.id)
+        desk.served.clock.advance(seconds=1)
+    html = editor.get(PAGE)
+    assert "Any amount of Messages" in text_of(html)
+    assert "Reserved without an amount." in text_of(html)
+    assert f'required value="" id="settle-{numbers[0]}-1' in html
+    assert (
+        "Units of message must be a whole number"
+        in editor.post(form("settle", numbers[0]), key="k", reason="crashed", **{"units:message": ""}).text
+    )
+    editor.post(form("settle", numbers[0]), key="k", reason="crashed", **{"units:message": "70"})
+    assert status(desk, numbers[0]) is ReservationStatus.SETTLED
+    editor.post(form("release", numbers[1]), reason="stuck")
+    desk.served.clock.advance(minutes=15)
+    reserve(desk, message=1)
+    said = text_of(editor.get("/test/user/ledger?id=user-0"))
+    for words in ("Never settled: no amount", "Released without an amount", "Settled 70", "Reserved any amount"):
+        assert words in said
 
 
 def test_what_an_entry_did_is_said_on_every_page(desk: Desk, editor: Visitor) -> None:

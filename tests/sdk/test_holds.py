@@ -9,8 +9,18 @@ from typing import Any
 
 import pytest
 
-from kana.errors import Conflict
-from kana.sdk import AsyncHold, KanaAdmin, Outcome, OutcomeUnknown, ReservationStatus, Retry, UsageRefused
+from kana.errors import Conflict, InvalidValue
+from kana.sdk import (
+    UNBOUNDED,
+    AsyncHold,
+    Grant,
+    KanaAdmin,
+    Outcome,
+    OutcomeUnknown,
+    ReservationStatus,
+    Retry,
+    UsageRefused,
+)
 from tests.sdk.people import meter, used, value
 from tests.sdk.proxy import LosingProxy
 from tests.support.server import KanaServer
@@ -149,3 +159,63 @@ async def test_a_settlement_of_unknown_outcome_is_not_let_go(server: KanaServer,
     answer = kana.reservations.settle(hold.id, {meter(user): 2}, idempotency_key=key)
     assert answer.granted
     assert await used(kana, user) == 2
+
+
+@pytest.fixture
+def open_end(kana: KanaAdmin, user: str, number: int) -> str:
+    """The id of a feature of which ``user`` may use 1 unit a month, and more with overage."""
+    feature_id = f"open-{number}"
+    grant = Grant(id=feature_id, limit=1, overage_enabled=True, reset_period="MONTH")
+    kana.features.create(id=feature_id, type="CONSUMABLE")
+    kana.packages.create(id=feature_id, features=[grant], is_addon=True)
+    kana.packages.publish(id=feature_id)
+    kana.subscriptions.create(user_id=user, package_ids=[feature_id])
+    return feature_id
+
+
+async def test_what_nobody_can_say_is_named_in_the_end(either: Any, user: str, open_end: str) -> None:
+    """A settlement without it is refused, also by a plain call; with a limit, or as usage, an amount is needed."""
+    async with entered(either.reserve(user, {open_end: UNBOUNDED, meter(user): 2})) as hold:
+        assert [(line.units, line.unbounded) for line in hold.reservation.lines] == [(0, True), (2, False)]
+        with pytest.raises(InvalidValue, match=f"{open_end} must be named: it was set aside without an amount"):
+            await value(hold.settle({meter(user): 1}))
+        assert (await value(hold.settle({open_end: 500}))).granted
+    assert (await used(either, user, open_end), await used(either, user)) == (500, 2)
+    made = await value(either.reservations.create(user, {open_end: UNBOUNDED}))
+    with pytest.raises(InvalidValue, match=f"lines must name '{open_end}'"):
+        await value(either.reservations.settle(made.reservation.id, {meter(user): 1}))
+    refused = await value(either.reservations.create(user, {meter(user): UNBOUNDED}))
+    assert (refused.granted, refused.outcome) == (False, Outcome.LIMIT_EXCEEDED)
+    with pytest.raises(InvalidValue, match="must be a whole number"):
+        await value(either.consume(user, {open_end: UNBOUNDED}))
+
+
+async def settled_in_part(hold: Any, part: dict[str, int]) -> None:
+    async with entered(hold):
+        if part:
+            await value(hold.settle(part, final=False))
+
+
+async def test_a_block_that_says_nothing_of_it_warns(either: Any, user: str, open_end: str) -> None:
+    """None of it is counted, whatever else was settled; what was named in a part is not missed."""
+    for part in ({}, {meter(user): 1}):
+        with pytest.warns(UserWarning, match=f"nobody said how much of {open_end} was used, so none is counted"):
+            await settled_in_part(either.reserve(user, {open_end: UNBOUNDED, meter(user): 2}), part)
+    assert (await used(either, user, open_end), await used(either, user)) == (0, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        async with entered(either.reserve(user, {open_end: UNBOUNDED, meter(user): 2})) as hold:
+            await value(hold.settle({open_end: 7}, final=False))
+            await value(hold.settle({meter(user): 1}))
+    assert (await used(either, user, open_end), await used(either, user)) == (7, 4)
+
+
+def test_a_stream_counts_what_nobody_can_say(kana: KanaAdmin, user: str, open_end: str) -> None:
+    """Or something else has said it before."""
+    with kana.reserve(user, {open_end: UNBOUNDED}) as hold:
+        with pytest.raises(InvalidValue, match=f"{open_end} must be named"):
+            hold.stream([1, 2], {meter(user): int})
+        assert list(hold.stream([100, 200, 300], {open_end: int})) == [100, 200, 300]
+    shown = kana.features.show_usage(user_id=user, feature_id=open_end).current
+    assert shown is not None
+    assert shown.consumption.used == 600

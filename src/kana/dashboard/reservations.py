@@ -86,7 +86,7 @@ def _open(reservation: Reservation, sent: ReservationForm | None, names: Mapping
                 line=line,
                 feature=names.get(line.feature_id, line.feature_id),
                 cost_of="" if line.cost_of is None else names.get(line.cost_of, line.cost_of),
-                typed=form.units.get(line.feature_id, str(line.held)),
+                typed=form.units.get(line.feature_id, "" if line.unbounded else str(line.held)),
             )
             for line in reservation.lines
         ],

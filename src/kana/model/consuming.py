@@ -117,7 +117,7 @@ def check_lines(lines: Sequence[Line], *, least: int) -> None:
         raise InvalidValue(f"lines must be 1 to {LINES_MAX}, got {len(lines)}", field="lines")
     seen: set[str] = set()
     for number, line in enumerate(lines):
-        units(line.units, field=f"lines[{number}].units", least=least)
+        units(line.units, field=f"lines[{number}].units", least=0 if line.unbounded else least)
         if line.feature_id in seen:
             raise InvalidValue(
                 f"lines[{number}].featureId must not be named by another line, got {shown(line.feature_id)}",

@@ -7,7 +7,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from kana.model.entitlement import ALLOWED_CONSUMABLE, DENIED, Consumption, Decision, Outcome, Place, credit_refusal
+from kana.model.entitlement import (
+    ALLOWED_CONSUMABLE,
+    DENIED,
+    Consumption,
+    Decision,
+    Outcome,
+    Place,
+    Standing,
+    credit_refusal,
+)
 from kana.model.grant import CounterKey, Posting
 from kana.model.line import DecisionLine, HoldStep, Line
 from kana.model.reservation import HeldLine, Reservation, ReservationStatus
@@ -17,6 +26,9 @@ from kana.model.user import UserRef
 from kana.model.value import value_object
 
 OTHER_LINE_REFUSED = "It would fit, but another line of the same decision does not, so none is recorded."
+
+
+NO_AMOUNT = "There is a limit, and overage is not enabled, so it must be said how many units it may take at most."
 
 
 class LinePlace(NamedTuple):
@@ -105,17 +117,25 @@ def _taken(so: Judged, units: int, so_far: MutableMapping[CounterKey, int], term
     if place is None:
         return so
     standing = place.standing(so_far)
-    decision = standing.decide(units, moves=not is_hold)
+    decision = _unbounded(standing) if so.asked.line.unbounded else standing.decide(units, moves=not is_hold)
     counter, split = posted(standing, units if decision.access else 0)
     if not decision.access:
         return so._replace(decision=_saying_what_fits(decision, so, standing.room), counter=counter)
     taken = split or (Posting(counter, units),)
-    moved = tuple(Posting(each.held, part) for each, part in taken) if is_hold else taken
+    moved = tuple(Posting(each.held, part) for each, part in taken if part) if is_hold else taken
     _move(so_far, moved)
     counter = so.asked.left[0].counter if so.asked.left else counter
     return so._replace(
         decision=decision, counter=counter, moved=(*so.moved, *moved), left=taken if is_hold else so.left
     )
+
+
+def _unbounded(standing: Standing) -> Decision:
+    """Return whether any amount fits: only if nothing prevents more, since an amount is never guessed."""
+    one = standing.decide(1)
+    if not one.access or standing.room is None:
+        return one
+    return Decision(Outcome.LIMIT_EXCEEDED, NO_AMOUNT, one.consumption)
 
 
 def _saying_what_fits(decision: Decision, so: Judged, room: int | None) -> Decision:
@@ -251,7 +271,7 @@ def _settled(line: HeldLine, judged: Judged | None) -> HeldLine:
 
 
 def let_go(lines: Iterable[HeldLine]) -> list[Judged]:
-    """Return what moves when lines are let go; those of which nothing is set aside move nothing."""
+    """Return what moves when lines are let go: where units are set aside, or any amount is and none was settled."""
     return [
         Judged(
             LinePlace(Line(each.feature_id, each.held), None, each.left, each.cost_of),
@@ -261,5 +281,5 @@ def let_go(lines: Iterable[HeldLine]) -> list[Judged]:
             _emptied(each.left),
         )
         for each in lines
-        if each.held
+        if each.held or (each.unbounded and not each.settled)
     ]

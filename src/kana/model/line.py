@@ -8,10 +8,14 @@ from kana.model.word import Word
 
 @value_object()
 class Line:
-    """One feature and its units in a decision over several."""
+    """One feature and its units in a decision over several.
+
+    ``unbounded`` is for what is set aside while nobody knows how much it may take; ``units`` are 0 then.
+    """
 
     feature_id: str
     units: int
+    unbounded: bool = False
 
 
 class HoldStep(Word):

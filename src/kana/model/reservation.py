@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from kana.model.environment import Environment
-from kana.model.grant import Posting
+from kana.model.grant import CounterKey, Posting
 from kana.model.value import value_object
 from kana.model.word import Word
 
@@ -27,7 +27,8 @@ class HeldLine:
 
     ``left`` are the totals that the rest is set aside of, with how many units of each, in the order in which they are
     used up: of the same counters, in the same period, whatever has changed since. ``cost_of`` is the feature that
-    costs these units, and ``rate`` how many of them one unit of it costs.
+    costs these units, and ``rate`` how many of them one unit of it costs. ``units`` are 0 if nobody knew how much it
+    may take: then nothing is set aside, and only what is settled says how much it was.
     """
 
     feature_id: str
@@ -36,6 +37,11 @@ class HeldLine:
     left: tuple[Posting, ...] = ()
     cost_of: str | None = None
     rate: int | None = None
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether nobody knew how much it may take."""
+        return not self.units
 
     @property
     def held(self) -> int:
@@ -71,12 +77,27 @@ class Reservation:
         """Return what is set aside of a feature by itself, not as the cost of another."""
         return next((each for each in self.lines if each.feature_id == feature_id and each.cost_of is None), None)
 
+    @property
+    def unbounded(self) -> list[str]:
+        """The features that were asked for without an amount."""
+        return [each.feature_id for each in self.lines if each.unbounded and each.cost_of is None]
+
     def held(self) -> Iterator[Posting]:
         """Yield what is still set aside, as the totals of it count it."""
         for line in self.lines:
             for counter, units in line.left:
                 if units:
                     yield Posting(counter.held, units)
+
+    @property
+    def counters(self) -> list[CounterKey]:
+        """Every total that letting it go needs: what is set aside of it, or that which it would have used."""
+        return [
+            counter if line.unbounded else counter.held
+            for line in self.lines
+            for counter, units in line.left
+            if units or line.unbounded
+        ]
 
     def closed(self, status: ReservationStatus, now: datetime) -> Reservation:
         """Return it without anything set aside."""

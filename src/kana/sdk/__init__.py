@@ -64,9 +64,10 @@ from kana.sdk.results import (
 )
 from kana.sdk.retry import Retry
 from kana.sdk.terms import ChangeTime, ChangeUsage, SubscriptionAnchor, SubscriptionStatus
-from kana.sdk.wire import UNSET
+from kana.sdk.wire import UNBOUNDED, UNSET
 
 __all__ = [
+    "UNBOUNDED",
     "UNSET",
     "Action",
     "AsyncHold",

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from kana.errors import InvalidValue, KanaError
 from kana.sdk.batch import Unrecorded, log_unrecorded
 from kana.sdk.changes import ManyChanges
-from kana.sdk.consuming import Consumed, Reservations, amounts_of, consume, consume_input, reserve_input
+from kana.sdk.consuming import Consumed, Reservations, amounts_of, consume, consume_input, reserve_input, reserved_of
 from kana.sdk.conversation import Steps
 from kana.sdk.decision import Check, Decision, Source
 from kana.sdk.driver import ENDPOINT, AsyncDriver, Connection, SyncDriver
@@ -25,7 +25,7 @@ from kana.sdk.retry import DEFAULT_RETRY, Retry
 from kana.sdk.settings import Settings
 from kana.sdk.subscriptions import Payments, Subscriptions
 from kana.sdk.users import Users
-from kana.sdk.wire import Units, moment, whole
+from kana.sdk.wire import Unbounded, Units, moment, whole
 
 WhenUnreachable = Literal["allow", "deny", "raise"]
 """What a check returns if the server cannot answer."""
@@ -231,19 +231,20 @@ class KanaAdmin(Admin[SyncDriver]):
     def reserve(
         self,
         user_id: str,
-        units: Mapping[str, Units] | None = None,
+        units: Mapping[str, Units | Unbounded] | None = None,
         /,
         *,
         ttl: timedelta | int | None = None,
         idempotency_key: str | None = None,
         metadata: Any = None,
-        **features: Units,
+        **features: Units | Unbounded,
     ) -> Hold:
         """Set units aside for a block: ``with kana.reserve("ada", tokens=2_000) as hold: ...; hold.settle(tokens=n)``.
 
         Leaving the block by an exception lets them go, except what a stream used. Leaving it without a settlement
         counts what was set aside, and warns. They are let go after ``ttl`` at the latest: a timedelta or whole seconds,
-        1 second to 24 hours, by default 15 minutes. Features are named as in ``consume``.
+        1 second to 24 hours, by default 15 minutes. Features are named as in ``consume``. Of one that is ``UNBOUNDED``
+        nobody knows how much it may take: see ``Reservations.create``. A settlement must name it, or none is counted.
 
         Raises, when the block is entered:
             UsageRefused: they do not fit; nothing is set aside.
@@ -251,7 +252,7 @@ class KanaAdmin(Admin[SyncDriver]):
             UserNotFound, FeatureNotFound, InvalidValue, IdempotencyKeyReused, NetworkError, OutcomeUnknown: as
                 ``consume``.
         """
-        asked = reserve_input(user_id, amounts_of(units, features), ttl, idempotency_key, metadata)
+        asked = reserve_input(user_id, reserved_of(units, features), ttl, idempotency_key, metadata)
         return Hold(self._core, self._driver, asked)
 
     def close(self) -> None:
@@ -287,16 +288,16 @@ class AsyncKanaAdmin(Admin[AsyncDriver]):
     def reserve(
         self,
         user_id: str,
-        units: Mapping[str, Units] | None = None,
+        units: Mapping[str, Units | Unbounded] | None = None,
         /,
         *,
         ttl: timedelta | int | None = None,
         idempotency_key: str | None = None,
         metadata: Any = None,
-        **features: Units,
+        **features: Units | Unbounded,
     ) -> AsyncHold:
         """Set units aside for an ``async with`` block, as ``KanaAdmin.reserve`` does for a ``with`` block."""
-        asked = reserve_input(user_id, amounts_of(units, features), ttl, idempotency_key, metadata)
+        asked = reserve_input(user_id, reserved_of(units, features), ttl, idempotency_key, metadata)
         return AsyncHold(self._core, self._driver, asked)
 
     async def aclose(self) -> None:

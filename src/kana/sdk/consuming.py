@@ -14,7 +14,7 @@ from kana.sdk.features import new_key
 from kana.sdk.operation import Core, D, Group, operation
 from kana.sdk.pages import by_id, every_page
 from kana.sdk.results import LOCAL, Consumption, Outcome
-from kana.sdk.wire import Units, moment, mutation, query, whole
+from kana.sdk.wire import UNBOUNDED, Unbounded, Units, moment, mutation, query, whole
 
 
 class ReservationStatus(StrEnum):
@@ -31,11 +31,12 @@ class ReservedLine:
     """What is set aside of one feature: so many ``units`` at first, of which ``held`` still are.
 
     ``settled`` is what was used since, of what was set aside and beyond it. ``cost_of`` is the feature that costs
-    these units, None if they were asked for.
+    these units, None if they were asked for. ``unbounded``: nobody knew how many it may take, and ``units`` are 0.
     """
 
     feature_id: str
     units: int
+    unbounded: bool
     settled: int
     held: int
     cost_of: str | None
@@ -112,18 +113,20 @@ class Reservations(Group[D]):
     def create(
         self,
         user_id: str,
-        units: Mapping[str, Units] | None = None,
+        units: Mapping[str, Units | Unbounded] | None = None,
         /,
         *,
         ttl: timedelta | int | None = None,
         idempotency_key: str | None = None,
         metadata: Any = None,
-        **features: Units,
+        **features: Units | Unbounded,
     ) -> Steps[Consumed]:
         """Set units of 1 to 20 features aside, all or none, for ``ttl``: a timedelta, or whole seconds.
 
-        It is 1 second to 24 hours, and 15 minutes by default. A refusal is an answer: ``granted=False``, and each of
-        the ``lines`` says why. Everything else is as in ``consume``.
+        It is 1 second to 24 hours, and 15 minutes by default. ``UNBOUNDED`` is for a feature of which nobody knows how
+        much it may take: it is refused unless the feature, and what it costs, is unlimited or allows overage; then the
+        last settlement must name it. A refusal is an answer: ``granted=False``, and each of the ``lines`` says why.
+        Everything else is as in ``consume``.
 
         Raises:
             UserNotFound, FeatureNotFound: there is no such user or feature.
@@ -131,7 +134,7 @@ class Reservations(Group[D]):
             IdempotencyKeyReused: the key was used before for other content; nothing was set aside.
             OutcomeUnknown: they may be set aside; call again with the exception's idempotency_key.
         """
-        amounts = amounts_of(units, features)
+        amounts = reserved_of(units, features)
         return reserve(self._core, reserve_input(user_id, amounts, ttl, idempotency_key, metadata))
 
     @operation
@@ -155,7 +158,8 @@ class Reservations(Group[D]):
         Raises:
             ReservationNotFound, FeatureNotFound: there is no such reservation or feature.
             Conflict: it is settled already.
-            InvalidValue: a value is not allowed; the message names it.
+            InvalidValue: a value is not allowed, or the last settlement does not name what is unbounded; the message
+                says so.
             IdempotencyKeyReused: the key was used before for other content; nothing was settled.
             OutcomeUnknown: it may be settled; call again with the exception's idempotency_key.
         """
@@ -280,6 +284,18 @@ def amounts_of(units: Mapping[str, Units] | None, features: Mapping[str, Units])
     return {feature_id: whole(value, feature_id) for feature_id, value in both_of(units, features).items()}
 
 
+def reserved_of(
+    units: Mapping[str, Units | Unbounded] | None, features: Mapping[str, Units | Unbounded]
+) -> dict[str, int | Unbounded]:
+    """Return how much of each feature of both is to be set aside.
+
+    Raises:
+        InvalidValue: as ``amounts_of``.
+    """
+    asked = both_of(units, features)
+    return {name: value if value is UNBOUNDED else whole(value, name) for name, value in asked.items()}
+
+
 def both_of(mapping: Mapping[str, Any] | None, features: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is said of features in a mapping and by keywords, together.
 
@@ -321,7 +337,7 @@ def consume_input(
 
 def reserve_input(
     user_id: str,
-    amounts: Mapping[str, int],
+    amounts: Mapping[str, int | Unbounded],
     ttl: timedelta | int | None,
     idempotency_key: str | None = None,
     metadata: Any = None,
@@ -337,7 +353,9 @@ def reserve_input(
     return asked
 
 
-def _input(user_id: str, amounts: Mapping[str, int], idempotency_key: str | None, metadata: Any) -> dict[str, Any]:
+def _input(
+    user_id: str, amounts: Mapping[str, int | Unbounded], idempotency_key: str | None, metadata: Any
+) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "userId": user_id,
         "lines": _lines(amounts),
@@ -348,8 +366,11 @@ def _input(user_id: str, amounts: Mapping[str, int], idempotency_key: str | None
     return asked
 
 
-def _lines(amounts: Mapping[str, int]) -> list[dict[str, Any]]:
-    return [{"featureId": feature_id, "units": units} for feature_id, units in amounts.items()]
+def _lines(amounts: Mapping[str, int | Unbounded]) -> list[dict[str, Any]]:
+    return [
+        {"featureId": feature_id} | ({"unbounded": True} if units is UNBOUNDED else {"units": units})
+        for feature_id, units in amounts.items()
+    ]
 
 
 def seconds_of(ttl: timedelta | int) -> int:

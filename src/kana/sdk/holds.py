@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from datetime import timedelta
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
-from kana.errors import BadInput, Conflict, KanaError
+from kana.errors import BadInput, Conflict, InvalidValue, KanaError
 from kana.sdk.consuming import (
     Consumed,
     Reservation,
@@ -100,10 +100,10 @@ class _Holding(Group[D]):
     ) -> Steps[Consumed]:
         """Say what was really used, 0 units or more of any feature, and let the rest go.
 
-        A feature that was set aside and is never named counts as it was set aside; name it with 0 to let it go. With
-        ``final=False`` only what is named is settled, and the rest stays set aside. What is used beyond is decided like
-        new usage: if it does not fit, nothing is settled, ``granted`` is False, and the reservation stands. After its
-        end all is decided like new usage, and the answer ``was_over``.
+        A feature that was set aside and is never named counts as it was set aside; name it with 0 to let it go. One
+        that is unbounded must be named by then. With ``final=False`` only what is named is settled, and the rest stays
+        set aside. What is used beyond is decided like new usage: if it does not fit, nothing is settled, ``granted`` is
+        False, and the reservation stands. After its end all is decided like new usage, and the answer ``was_over``.
 
         Raises:
             FeatureNotFound: there is no such feature.
@@ -112,6 +112,8 @@ class _Holding(Group[D]):
             OutcomeUnknown: it may be settled; call again with the exception's idempotency_key.
         """
         said = amounts_of(units, features)
+        if final:
+            self._check_named(said)
         return self._say(
             {**self._rest(), **said} if final else said, final=final, idempotency_key=idempotency_key, metadata=metadata
         )
@@ -186,6 +188,19 @@ class _Holding(Group[D]):
         held = {name: 0 if name in self._named else units for name, units in self._held().items()}
         return {**held, **self._waiting}
 
+    def _unsaid(self, named: Iterable[str] = ()) -> list[str]:
+        """Return the features without an amount of which nobody has said how much was used, nor does now."""
+        said = {*self._named, *self._waiting, *named}
+        lines = self.reservation.lines
+        return [
+            each.feature_id for each in lines if each.unbounded and each.cost_of is None and each.feature_id not in said
+        ]
+
+    def _check_named(self, named: Iterable[str]) -> None:
+        if unsaid := self._unsaid(named):
+            message = f"{', '.join(unsaid)} must be named: it was set aside without an amount; 0 if none was used"
+            raise InvalidValue(message, field=unsaid[0])
+
     def _conclude(self) -> Steps[_Concluded]:
         """Settle for the last time: all that was used, or else as much of it as is still set aside."""
         rest = self._rest()
@@ -210,11 +225,14 @@ class _Holding(Group[D]):
         if self._is_unsure:
             return f"Reservation {self.id}: nobody knows whether it is settled. {self._stands()}"
         was_refused, said_nothing = self._refusal, not self._named and not self._waiting
+        unsaid = self._unsaid()
         concluded = yield from self._conclude()
         if not concluded.answer.granted:
             return f"Reservation {self.id}: not all that was used is recorded. {concluded.answer.reason}"
         if was_refused is not None:
             return f"Reservation {self.id}: settled as it was reserved, since its settlement was refused."
+        if unsaid:
+            return f"Reservation {self.id}: nobody said how much of {', '.join(unsaid)} was used, so none is counted."
         return f"Reservation {self.id} was not settled: it counts as it was reserved." if said_nothing else None
 
     def _give_up(self, error: BaseException) -> Steps[None]:
@@ -241,6 +259,7 @@ class _Holding(Group[D]):
         if self._is_over:
             raise Conflict(f"Reservation {self.id} is over: nothing can be streamed on it")
         named, held = both_of(counts, features), self._held()
+        self._check_named(named)
         step = None if every is None else max(1, whole(every, "every"))
         self._waiting.update(dict.fromkeys(named, 0))
         return _Meter(named, {name: step or -(-held.get(name, 0) // _PARTS) or 1 for name in named})

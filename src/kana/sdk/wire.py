@@ -33,6 +33,15 @@ class Unset(Enum):
 UNSET: Final = Unset.UNSET
 
 
+class Unbounded(Enum):
+    """In place of units to set aside: nobody knows how many it may take."""
+
+    UNBOUNDED = "UNBOUNDED"
+
+
+UNBOUNDED: Final = Unbounded.UNBOUNDED
+
+
 @dataclass(frozen=True, kw_only=True)
 class Field(Generic[T]):
     """One field of the API's Query or Mutation, written as in the schema.

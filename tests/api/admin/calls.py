@@ -184,7 +184,7 @@ def name_of(error: dict[str, Any]) -> tuple[str, str]:
     return error["extensions"]["code"], error["extensions"]["exception"]["name"]
 
 
-RESERVATION = "id userId status endsAt createdAt lines { featureId units settled held costOf }"
+RESERVATION = "id userId status endsAt createdAt lines { featureId units unbounded settled held costOf }"
 CONSUMED = (
     f"granted outcome reason duplicate decisionId reservation {{ {RESERVATION} }}"
     f" lines {{ featureId units outcome reason entryId costOf {CONSUMPTION} }}"

@@ -57,7 +57,7 @@ def test_a_reservation_is_held_settled_and_over(served: Served) -> None:
     assert held["reservation"] == {
         "id": number, "userId": "ada", "status": "OPEN", "createdAt": "2026-03-10T12:00:00.000Z",
         "endsAt": "2026-03-10T12:01:00.000Z",
-        "lines": [{"featureId": "message", "units": 8, "settled": 0, "held": 8, "costOf": None}],
+        "lines": [{"featureId": "message", "units": 8, "unbounded": False, "settled": 0, "held": 8, "costOf": None}],
     }  # fmt: skip
     assert reserve(served, lines=lines(message=8), ttlSeconds=60, idempotencyKey="r") == {**held, "duplicate": True}
     assert not consume(served, lines=lines(message=3))["granted"]
@@ -128,3 +128,44 @@ def test_a_reservation_that_is_not_there_is_not_found(served: Served) -> None:
         for number in ("1", "x", "99999999999999999999"):
             [error] = served.post(query, {"id": number, **more}).json()["errors"]
             assert error["message"] == f"Reservation not found: '{number}'"
+
+
+def test_what_nobody_can_say_is_set_aside_without_an_amount(served: Served) -> None:
+    """Where nothing prevents more, and its last settlement names it; else an amount has to be said."""
+    feature = 'createFeature(input: {id: "token", type: CONSUMABLE})'
+    held = '[{id: "token", entitlement: {limit: 5, overageEnabled: true, resetPeriod: MONTH}}]'
+    package = f'createPackage(input: {{id: "tokens", isAddon: true, features: {held}}})'
+    for mutation in (
+        feature,
+        package,
+        'publishPackage(id: "tokens")',
+        'subscribe(userId: "ada", packageIds: ["tokens"])',
+    ):
+        served.ask(f"mutation {{ {mutation} {{ id }} }}")
+    unbounded = {"featureId": "token", "unbounded": True}
+    refused = reserve(served, lines=[{"featureId": "message", "unbounded": True}])
+    assert (refused["granted"], refused["outcome"], refused["reservation"]) == (False, "LIMIT_EXCEEDED", None)
+    made = reserve(served, lines=[unbounded, *lines(message=1)])["reservation"]
+    assert [(line["units"], line["unbounded"], line["held"]) for line in made["lines"]] == [(0, True, 0), (1, False, 1)]
+    [error] = served.post(SETTLE, variables={"id": made["id"], "lines": lines(message=1)}).json()["errors"]
+    assert error["message"].startswith("lines must name 'token', which was set aside without an amount")
+    done = served.ask(SETTLE, {"id": made["id"], "lines": lines(token=70)})["settleReservation"]
+    assert (done["granted"], done["reservation"]["lines"][0]["settled"]) == (True, 70)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ({}, "lines[1] must have either units or unbounded: true, got neither"),
+        ({"units": None, "unbounded": None}, "lines[1] must have either units or unbounded: true, got neither"),
+        ({"units": 5, "unbounded": True}, "lines[1] must have either units or unbounded: true, got 5 units and true"),
+        ({"units": 0, "unbounded": True}, "lines[1] must have either units or unbounded: true, got 0 units and true"),
+        ({"units": 0}, "lines[1].units must be 1 to 9007199254740991, got 0"),
+    ],
+)
+def test_an_amount_is_said_or_said_to_be_unknown(served: Served, line: dict[str, Any], problem: str) -> None:
+    """Neither both nor none of it; nothing is set aside."""
+    wanted = [*lines(message=1), {"featureId": "support", **line}]
+    [error] = served.post(RESERVE, variables={"input": {"userId": "ada", "lines": wanted}}).json()["errors"]
+    assert error["message"] == problem
+    assert served.ask(f'{{ reservations(userId: "ada") {{ {RESERVATION} }} }}')["reservations"] == []

@@ -103,6 +103,7 @@ def test_what_is_set_aside_is_settled_extended_and_released(v1: Caller) -> None:
     assert used["reservation"]["lines"][0] == {
         "featureId": "message",
         "units": 4,
+        "unbounded": False,
         "settled": 1,
         "held": 3,
         "costOf": None,

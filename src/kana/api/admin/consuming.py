@@ -13,11 +13,13 @@ from kana.api.admin.inputs import Input, given_id
 from kana.engine.ports.reservations import OwnedReservation
 from kana.engine.turns import in_turns
 from kana.engine.usage.reserving import parse_reservation_id
+from kana.errors import InvalidValue
 from kana.model.consumed import Consumed, LineAnswer
 from kana.model.consuming import TTL_DEFAULT, Consume, ttl_of
 from kana.model.entitlement import Consumption, Outcome
 from kana.model.line import Line
 from kana.model.reservation import HeldLine, Reservation, ReservationStatus
+from kana.model.text import counted
 
 query = QueryType()
 mutation = MutationType()
@@ -112,7 +114,7 @@ async def reserve(_root: object, info: Info, *, input: Input) -> ConsumedView:  
     answer = await engine.reserving.reserve(
         info.context.environment,
         user_id,
-        _lines(input["lines"]),
+        [_reserved_line(line, f"lines[{number}]") for number, line in enumerate(input["lines"])],
         ttl=TTL_DEFAULT if seconds is None else ttl_of(seconds),
         key=input.get("idempotency_key"),
         metadata=input.get("metadata"),
@@ -171,6 +173,23 @@ def _lines(given: Sequence[Input]) -> list[Line]:
         Line(given_id(line["feature_id"], field=f"lines[{number}].featureId"), line["units"])
         for number, line in enumerate(given)
     ]
+
+
+def _reserved_line(given: Input, name: str) -> Line:
+    """Return a line to set aside.
+
+    Raises:
+        InvalidValue: it has neither units nor is unbounded, or both.
+    """
+    feature_id, units, unbounded = (
+        given_id(given["feature_id"], field=f"{name}.featureId"),
+        given.get("units"),
+        bool(given.get("unbounded")),
+    )
+    if (units is None) != unbounded:
+        got = "neither" if units is None else f"{counted(units, 'unit')} and true"
+        raise InvalidValue(f"{name} must have either units or unbounded: true, got {got}", field=f"{name}.units")
+    return Line(feature_id, units or 0, unbounded)
 
 
 def _consumed(answer: Consumed, user_id: str, now: datetime) -> ConsumedView:

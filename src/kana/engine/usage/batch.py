@@ -183,7 +183,7 @@ class Batch:
         self._known = {**reserved.reservations, **{each.id: each for each in reserved.ended}}
         self._ended = reserved.ended
         self._placed = []
-        counters = {each.counter for reservation in reserved.ended for each in reservation.held()}
+        counters = {counter for reservation in reserved.ended for counter in reservation.counters}
         for number, request in enumerate(self.requests):
             try:
                 account = accounts.get((request.environment, request.user_id))

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import count
 from typing import NamedTuple
 
-from kana.errors import Conflict, IdempotencyKeyReused
+from kana.errors import Conflict, IdempotencyKeyReused, InvalidValue
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.consumed import Consumed, answer_of, tried
@@ -80,7 +80,7 @@ class _Where(NamedTuple):
 
 def costs(line: Line, credit: Credit) -> LinePlace:
     """Return what a line costs."""
-    cost = Line(credit.feature_id, line.units * credit.rate)
+    cost = Line(credit.feature_id, line.units * credit.rate, line.unbounded)
     return LinePlace(cost, credit.place, cost_of=line.feature_id, rate=credit.rate)
 
 
@@ -142,10 +142,13 @@ def settling(
     Raises:
         FeatureNotFound: a line names a feature that does not exist.
         Conflict: the reservation is settled already.
+        InvalidValue: the last settlement does not name what was set aside without an amount.
     """
     status = reservation.status(now)
     if status is ReservationStatus.SETTLED:
         raise Conflict(f"reservation '{reservation.id}' is settled already: nothing of it is set aside any more")
+    if request.is_final:
+        _check_named(request, reservation)
     where = _Where(account, catalog, None, now)
     is_late = status in _OVER
     asked = [each for line in request.lines for each in _settled_line(line, reservation, where, is_late=is_late)]
@@ -172,7 +175,17 @@ def settling(
         return Decided(entries, after, answer_of(entries, after or reservation))
 
     counters = [counter for each in asked for counter in each.counters]
-    return Undecided([*counters, *(each.counter for each in reservation.held())], decide)
+    return Undecided([*counters, *reservation.counters], decide)
+
+
+def _check_named(request: Settle, reservation: Reservation) -> None:
+    """Refuse to end what was set aside without an amount as long as nobody says how much it was."""
+    named = {line.feature_id for line in request.lines}
+    missing = [shown(each) for each in reservation.unbounded if each not in named]
+    if missing:
+        names = ", ".join(missing)
+        message = f"lines must name {names}, which was set aside without an amount; 0 units if none were used"
+        raise InvalidValue(message, field="lines")
 
 
 def _settled_line(line: Line, reservation: Reservation, where: _Where, *, is_late: bool) -> list[LinePlace]:
@@ -223,7 +236,7 @@ def closing(reservation: Reservation, request: Release | None, user: UserRef, *,
         after = reservation.closed(ReservationStatus[step.value], now)
         return Decided(entries_of(let_go(reservation.lines), terms, next_id), after, after)
 
-    return Undecided([each.counter for each in reservation.held()], decide)
+    return Undecided(reservation.counters, decide)
 
 
 def extending(request: Extend, reservation: Reservation, *, now: datetime) -> Undecided:
@@ -268,12 +281,12 @@ def _differing(entries: Sequence[Entry], request: Consume | Settle) -> Iterator[
         yield "the calls"
         return
     said = [
-        Line(entry.feature_id, entry.delta)
+        (entry.feature_id, entry.delta)
         for entry in entries
         if entry.line is not None and entry.line.cost_of is None and entry.line.step not in LETS_GO
     ]
     pairs = (
-        ("lines", said, list(request.lines)),
+        ("lines", said, [(line.feature_id, line.units) for line in request.lines]),
         ("timestamp", first.timestamp, request.timestamp),
         ("metadata", as_json(first.metadata), as_json(request.metadata)),
     )
