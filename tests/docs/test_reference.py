@@ -5,24 +5,44 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from types import ModuleType
 
 import click
 
-from kana import errors
+from kana import errors, sdk
 from kana.cli import main
+from kana.sdk import errors as sdk_errors
 from tests.support.tree import ROOT
 
 CLI = ROOT / "docs/cli.md"
+SERVER, _, SDK = (ROOT / "docs/errors.md").read_text().partition("\n## In the Python SDK\n")
 
 
 def test_every_error_is_listed() -> None:
     """docs/errors.md has a row for each class of the tree in its order: code, name and what it means."""
-    rows = re.findall(
-        r"^\| `(\w+)` \| `(\w+)` \| `(\w+)` \| (.*) \|$", (ROOT / "docs/errors.md").read_text(), re.MULTILINE
-    )
-    tree = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.KanaError)]
+    assert listed(SERVER) == [row_of(kind) for kind in classes(errors)]
 
-    assert rows == [(kind.__name__, kind.code, kind.name, first_paragraph(kind)) for kind in tree]
+
+def test_every_error_of_the_sdk_is_listed() -> None:
+    """The same of those that only clients raise; all of them are to be had from ``kana.sdk``."""
+    own = [kind for kind in classes(sdk_errors) if kind.__module__ == sdk_errors.__name__]
+    assert listed(SDK) == [row_of(kind) for kind in own]
+    assert {kind.__name__ for kind in own} <= set(sdk.__all__)
+
+
+def classes(module: ModuleType) -> list[type[errors.KanaError]]:
+    """The errors that a module names, in its order."""
+    return [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, errors.KanaError)]
+
+
+def listed(page: str) -> list[tuple[str, ...]]:
+    """The rows of a page about classes of errors."""
+    return re.findall(r"^\| `(\w+)` \| `(\w+)` \| `(\w+)` \| (.*) \|$", page, re.MULTILINE)
+
+
+def row_of(kind: type[errors.KanaError]) -> tuple[str, ...]:
+    """What is to be said of an error."""
+    return (kind.__name__, kind.code, kind.name, first_paragraph(kind))
 
 
 def first_paragraph(kind: type) -> str:
@@ -33,8 +53,8 @@ def first_paragraph(kind: type) -> str:
 
 def test_every_code_says_what_to_do() -> None:
     """The second table of docs/errors.md has a row for each code."""
-    codes = re.findall(r"^\| `([A-Z_]+)` \| [A-Z]", (ROOT / "docs/errors.md").read_text(), re.MULTILINE)
-    tree = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.KanaError)]
+    codes = re.findall(r"^\| `([A-Z_]+)` \| [A-Z]", SERVER, re.MULTILINE)
+    tree = classes(errors)
 
     assert len(codes) == len(set(codes))
     assert set(codes) == {kind.code for kind in tree}
