@@ -22,6 +22,7 @@ from tests.browser.pages import (
 )
 from tests.browser.watching import grave_findings, watched
 from tests.dashboard.desk import Desk
+from tests.dashboard.test_user_reservations import reserve
 
 
 def pages_of(environment: str) -> list[str]:
@@ -170,6 +171,31 @@ async def test_a_menu_is_used_by_keyboard(desk: Desk, browser: Browser) -> None:
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("link", name="Archive")).not_to_be_visible()
         await expect(menu).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("width", "scripts"),
+    [(390, True), (390, False), (1280, True)],
+    ids=["phone", "phone without scripts", "desk"],
+)
+async def test_an_open_menu_of_a_row_does_not_widen_the_page(
+    desk: Desk, browser: Browser, width: int, *, scripts: bool
+) -> None:
+    """On a phone the table goes on scrolling by itself; and all of the menu is seen and can be used."""
+    reserve(desk, message=3)
+    async with watched(browser, desk.colleague(Role.OWNER), scripts=scripts) as (page, _):
+        await page.set_viewport_size({"width": width, "height": 800})
+        for path in ("/test/packages", "/test/user?id=user-0"):
+            await opened(page, path)
+            menus = await page.locator(".kana-table summary").all()
+            assert menus, path
+            for menu in menus:
+                await menu.click()
+                assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+                opened_menu = page.locator(".kana-table details[open] .kana-dropdown")
+                await expect(opened_menu).to_be_in_viewport(ratio=0.99)
+                await opened_menu.locator("a, button").last.click(trial=True)
+                await menu.click()
 
 
 async def test_light_or_dark_is_kept(desk: Desk, browser: Browser) -> None:

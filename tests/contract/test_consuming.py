@@ -74,6 +74,24 @@ async def test_all_lines_are_used_together(world: World) -> None:
     assert await is_clean(world)
 
 
+async def test_the_entries_of_a_decision_are_found_by_each_of_them(world: World) -> None:
+    """In the order of its lines, a refused one too; an entry of its own is alone."""
+    done = await consume(world, message=3, image=2, token=5)
+    await consume(world, token=1)
+    refused = await consume(world, message=1, image=9)
+    alone = (await world.usage.record(a_usage(1))).entry
+    ledger = world.engine.ledger
+    assert await ledger.decision(alone) == [alone]
+    for answer, features in (
+        (done, ["message", "image", "credit", "token"]),
+        (refused, ["message", "image", "credit"]),
+    ):
+        for line in answer.lines:
+            found = await ledger.decision(await ledger.entry(TEST, "ada", str(line.entry_id)))
+            assert [each.feature_id for each in found] == features
+            assert [each.id for each in found] == [each.entry_id for each in answer.lines]
+
+
 async def test_one_line_that_does_not_fit_stops_all(world: World) -> None:
     """Nothing is used; the answer names what does not fit, and what would have."""
     answer = await consume(world, message=11, token=40, chat=1)

@@ -140,10 +140,17 @@ def test_what_an_entry_did_is_said_on_every_page(desk: Desk, editor: Visitor) ->
     costs = next(each for each in ledger(desk) if each.line and each.line.cost_of and each.line.step == "SETTLED")
     assert costs.line is not None
     html = editor.get(f"/test/user/entry?id=user-0&entry={costs.id}")
-    assert f"Usage Settled 10 Costs of Images Reservation {number} Copy Decision 3 lines, of which" in text_of(html)
-    assert f'/test/user/entry?id=user-0&amp;entry={costs.line.decision_id}">entry' in html
+    decision, said = costs.line.decision_id, text_of(html)
+    assert f"Usage Settled 10 Costs of Images Reservation {number} Copy Decision {decision} Copy 3 lines" in said
+    assert (
+        f"Decided together Feature Usage Outcome Images Entry {decision} Settled 2 Recorded Credits This entry"
+        f" Settled 10 Costs of Images Recorded Messages Entry {costs.id + 1} Settled 3 Recorded"
+    ) in said
+    for other in (decision, costs.id + 1):
+        assert f'<a href="/test/user/entry?id=user-0&amp;entry={other}">Entry {other}</a>' in html
     assert re.search(r"subscription \d+ Held Every month 10 March 2026, 12:00 UTC -20", text_of(html))
-    assert "this one first" in editor.get(f"/test/user/entry?id=user-0&entry={costs.line.decision_id}")
+    first = text_of(editor.get(f"/test/user/entry?id=user-0&entry={decision}"))
+    assert f"Images This entry Settled 2 Recorded Credits Entry {costs.id} Settled 10 Costs of Images" in first
     rows = {row["id"]: row for row in table(editor)}
     row = rows[str(costs.id)]
     assert {name: row[name] for name in ("decisionId", "step", "reservationId", "costOf", "inGrace")} == {

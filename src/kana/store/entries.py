@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from kana.engine.ids import first_id_at
 from kana.errors import EntryNotFound, InvalidValue
@@ -56,6 +57,10 @@ class Entries:
 
         return await self._transactions.read(work)
 
+    async def decision(self, entry: Entry) -> Sequence[Entry]:
+        """Read the entries that were decided with one."""
+        return await self._transactions.read(lambda session: load_decision(session, entry))
+
     async def entry_owner(self, environment: Environment, entry_id: int) -> str:
         """Return whose an entry is."""
         bindings = (environment.value, entry_id)
@@ -63,6 +68,14 @@ class Entries:
         if found is None:
             raise EntryNotFound(f"Entry not found: '{entry_id}'")
         return str(found[0])
+
+
+async def load_decision(session: Session, entry: Entry) -> list[Entry]:
+    """Return the entries of the decision that an entry is of, in order: itself alone if it is of none."""
+    if entry.line is None:
+        return [entry]
+    bindings = (entry.bucket, entry.user_key, entry.line.decision_id, entry.line.size)
+    return [entry_from(row) for row in await session.rows("load_decision", *bindings)]
 
 
 async def _load_entry(session: Session, user: UserRef, entry_id: int) -> Row | None:

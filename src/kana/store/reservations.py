@@ -16,7 +16,7 @@ from kana.model.grant import CounterKey, Posting
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.reservation import HeldLine, Reservation, ReservationStatus
 from kana.model.usage import Entry
-from kana.store.entries import counter_from, counter_row, entry_from
+from kana.store.entries import counter_from, counter_row, load_decision
 from kana.store.session import Row, Session, Transactions
 from kana.store.users import load_user_ref
 from kana.store.values import optional_milliseconds, optional_moment, to_json
@@ -76,11 +76,8 @@ async def load_reserved(
     if not (repeated or ended or wanted):
         return NOTHING_RESERVED
     ids = {*wanted, *(entry.line.reservation_id for entry in repeated if entry.line is not None)}
-    decisions, reservations = {}, {}
-    for entry in repeated:
-        assert entry.line is not None, "so they were chosen"
-        bindings = (entry.bucket, entry.user_key, entry.line.decision_id, entry.line.size)
-        decisions[entry.id] = [entry_from(row) for row in await session.rows("load_decision", *bindings)]
+    decisions = {entry.id: await load_decision(session, entry) for entry in repeated}
+    reservations = {}
     for number in ids:
         row = None if number is None else await session.row("load_reservation", bucket_of_id(number), number)
         if row is not None:

@@ -40,6 +40,7 @@ async def test_one_entry_is_found_by_its_published_id(world: World) -> None:
     for entry_id in ("x", "", "-1", "9" * 30):
         with pytest.raises(EntryNotFound, match=f"^Entry not found: '{entry_id}'$"):
             await ledger.entry(TEST, "ada", entry_id)
+    assert list(await ledger.decision(newest)) == [newest]
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,7 @@ class EntryPage(Context):
     """One entry: what it was, the answer that was given, which counters it moved, and the form that reverses it.
 
     ``answered_by`` is the counter that the answer is about, without a change; None: no subscription answered.
+    ``together`` are the entries of its decision, with itself, if that has several.
     """
 
     template = "entry.html"
@@ -113,6 +114,7 @@ class EntryPage(Context):
     line: LedgerLine
     answered_by: Moved | None
     moved: Sequence[Moved]
+    together: Sequence[LedgerLine]
     error: str = ""
 
     @property
@@ -193,11 +195,13 @@ async def _entry_page(request: PageRequest, entry: Entry, *, error: str = "") ->
     profile = await request.engine.profiles.of(request.environment, request.id)
     given = await _given(request)
     [line] = lines_of([entry], profile.catalog)
+    together = await request.engine.ledger.decision(entry)
     return EntryPage(
         user=profile.user,
         line=line,
         answered_by=None if entry.counter is None else _moved(Posting(entry.counter, 0), profile, given),
         moved=[_moved(posting, profile, given) for posting in entry.postings],
+        together=lines_of(together, profile.catalog) if len(together) > 1 else [],
         error=f"{error[:1].upper()}{error[1:]}",
     )
 

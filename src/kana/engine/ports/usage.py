@@ -142,6 +142,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def decision(self, entry: Entry) -> Sequence[Entry]:
+        """Return the entries of the decision that an entry is of, in the order of its lines; without one, it alone."""
+        ...
+
     async def entry_owner(self, environment: Environment, entry_id: int) -> str:
         """Return the present id of the user in whose ledger an entry is, by a look-up for each user.
 

@@ -70,6 +70,10 @@ class LedgerEngine:
         """
         return await self._ledger.entry(environment, user_id, parse_entry_id(entry_id))
 
+    async def decision(self, entry: Entry) -> Sequence[Entry]:
+        """Return all entries that were decided together with one, in the order of their lines; it is among them."""
+        return await self._ledger.decision(entry)
+
 
 def parse_entry_id(text: str) -> int:
     """Return the number of an entry's published id, which is decimal digits.
