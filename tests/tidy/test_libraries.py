@@ -25,7 +25,13 @@ import kana
 from tests.support.tree import ROOT, modules, text
 from tests.tidy.test_files import pins
 
-BOUNDED = {"ariadne": "ariadne", "graphql-core": "graphql", "httptools": "httptools", "uvicorn": "uvicorn"}
+BOUNDED = {
+    "ariadne": "ariadne",
+    "graphql-core": "graphql",
+    "httptools": "httptools",
+    "msgspec": "msgspec",
+    "uvicorn": "uvicorn",
+}
 """The libraries whose insides we stand on, and how each is imported."""
 
 HTTP = "uvicorn.protocols.http.httptools_impl"

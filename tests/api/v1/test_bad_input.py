@@ -104,6 +104,9 @@ def test_a_wrong_query_says_what_is_wrong(v1: Caller, query: str, words: str, fi
         (b'{"userId": "\xff"}', "body must be in UTF-8; byte 12 is not valid"),
         (b'{"userId": "\\ud800"}', "body.userId contains half of a surrogate pair, which is not a character"),
         (b'\xef\xbb\xbf{"userId": "a"}', "body must be JSON: "),
+        (b'{"userId": "a", "userId": "b"}', "body must be JSON: the key 'userId' is repeated in one object"),
+        (b'{"userId" : "a", "user\\u0049d": "b"}', "body must be JSON: the key 'userId' is repeated in one object"),
+        (b'{"metadata": [":", {"a":1, "a":2}]}', "body must be JSON: the key 'a' is repeated in one object"),
         (b'{"metadata": NaN}', "body must be JSON: NaN is not a JSON number"),
         (b'{"metadata": 1e999}', "body must be JSON: a number is too large"),
         (b'{"metadata": ' + b"9" * 5000 + b"}", "body must be JSON: a number has too many digits"),
@@ -132,3 +135,14 @@ def test_an_address_without_a_body_takes_no_fields(v1: Caller, name: str) -> Non
     path = address.path.replace("{", "").replace("}", "")
     status, words, _ = v1.refused(address.method, path, content=b'{"a": 1}')
     assert (status, words) == (400, "unknown field 'a'; there are none")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"inputs": [], "inputs": []}', b'{"inputs": [], "input\\u0073": []}', b'{"inputs": [], "more": 1}'],
+)
+def test_a_batch_has_its_items_once_and_nothing_else(v1: Caller, content: bytes) -> None:
+    """However the key is written."""
+    status, words, _ = v1.refused("POST", "/v1/record/batch", content=content)
+    assert status == 400
+    assert "is repeated in one object" in words or words == "unknown field 'more'; the fields are inputs"

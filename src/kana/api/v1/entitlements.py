@@ -15,9 +15,10 @@ from kana.api.scalars import write_time
 from kana.api.v1.addresses import Address
 from kana.api.v1.arguments import Arguments
 from kana.api.v1.operations import Work, arguments_of, asked
-from kana.api.v1.structures import answer_structure, each_of, output_fields, output_object
+from kana.api.v1.structures import answer_structure, each_of, output_fields
 from kana.api.v1.writing import Call, object_writer
 from kana.engine.engine import Engine
+from kana.engine.turns import in_turns
 from kana.engine.users.holdings import Entitled
 from kana.errors import Unauthenticated, UserNotFound
 from kana.model.environment import Environment
@@ -51,9 +52,9 @@ class Entitlements:
             "FeatureEntitlement",
             [
                 ("featureId", str, ""),
-                ("type", output_object("Feature").__annotations__["type"], ""),
+                *(each for each in output_fields("Feature") if each[0] == "type"),
                 *output_fields("Entitlement"),
-                ("resetsAt", output_object("LimitOutlook").__annotations__["resetsAt"], ""),
+                *(each for each in output_fields("LimitOutlook") if each[0] == "resetsAt"),
             ],
             description="What a user may do with one feature now, for one unit.",
         )
@@ -68,7 +69,8 @@ class Entitlements:
             if owner is not None and owner.id != user_id:
                 raise UserNotFound(f"User not found: {shown(user_id)}")
             found = await engine.holdings.entitlements(environment, user_id, owner=owner)
-            return _answer(user_id, found, headers_of(scope))
+            body = orjson.dumps({"userId": user_id, "features": await in_turns(found, _written)})
+            return _answer(body, headers_of(scope).get(b"if-none-match", b""))
 
         return work
 
@@ -85,11 +87,11 @@ async def _caller(scope: Scope, engine: Engine, door: Door) -> tuple[Environment
     return owner.environment, owner
 
 
-def _answer(user_id: str, found: list[Entitled], headers: dict[bytes, bytes]) -> Answer:
-    body = orjson.dumps({"userId": user_id, "features": [_written(each) for each in found]})
+def _answer(body: bytes, known: bytes) -> Answer:
+    """Return an answer with its tag, or only that nothing has changed if the tag is among those that are known."""
     tag = b'"%s"' % blake2b(body, digest_size=16).hexdigest().encode()
     about = ((b"etag", tag), *_KEPT)
-    if _names(headers.get(b"if-none-match", b""), tag):
+    if _names(known, tag):
         return Answer(304, b"", headers=about)
     return Answer(200, body, headers=about)
 

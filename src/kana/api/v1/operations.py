@@ -21,7 +21,7 @@ from kana.api.http import Answer, headers_of, request_id_of
 from kana.api.v1.addresses import Address
 from kana.api.v1.arguments import Arguments, Asked
 from kana.api.v1.structures import arguments, described, list_of, output_object, value_of
-from kana.api.v1.writing import Call, waiting_fields, writer
+from kana.api.v1.writing import Call, object_writer, waiting_fields, writer
 from kana.engine.engine import Engine
 from kana.errors import UnsupportedMediaType
 from kana.model.key import KeyKind
@@ -49,7 +49,7 @@ class Operation:
         self._is_object = isinstance(named, GraphQLObjectType)
         structure = list_of if self._is_list else output_object if self._is_object else value_of
         self.output = structure(named.name)
-        self._write = writer(named, is_within=False) or _as_it_is
+        self._write = object_writer(named.name) if self._is_object else writer(named) or _as_it_is
         self._waiting = waiting_fields(named.name) if self._is_object else ()
         assert not (self._is_list and self._waiting), "what has to be waited for is not written in lists"
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 import msgspec
-from graphql import GraphQLEnumType, GraphQLInputObjectType, get_nullable_type, is_list_type
+from graphql import GraphQLEnumType, GraphQLInputObjectType, get_named_type, get_nullable_type, is_list_type
 from msgspec import UNSET, Struct
 
 from kana.api.body import read_json
@@ -31,6 +31,9 @@ _WORDS = {
     "object": "an object",
     "null": "null",
 }
+_KEYS = re.compile(rb'"([^"]*)"\s*:').findall
+"""What is a key of some object, if nothing is escaped; and perhaps more, within texts."""
+
 _PLACE = re.compile(r"(.*?)(?: - at `\$(.*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([A-Za-z]+)|\[([0-9]+)\]")
 _EXPECTED = re.compile(r"Expected `([^`]+)`(?: of length)?(?: ([<>]=) (-?[0-9]+))?")
@@ -90,11 +93,14 @@ def read_query(structure: type[Struct], given: Mapping[str, Given], query_string
 def read_structure(decoder: msgspec.json.Decoder[Any], given: Mapping[str, Given], body: bytes) -> Any:
     """Return what a body says; no body is an empty object.
 
-    A whole number that is not written as JSON's is looked at only where a body could not be read as it is.
+    Only where a key may be repeated, which the decoder does not notice, is it also read strictly; and only where it
+    cannot be read as it is, are whole numbers looked for that are written in another way.
 
     Raises:
         InvalidValue: it is not JSON, or a field is unknown, missing or wrong.
     """
+    if b"\\" in body or _repeats(_KEYS(body)):
+        read_json(body)
     try:
         return _decoded(decoder, body)
     except msgspec.ValidationError:
@@ -106,11 +112,14 @@ def read_structure(decoder: msgspec.json.Decoder[Any], given: Mapping[str, Given
 
 
 def read_items(decoder: msgspec.json.Decoder[Any], given: Mapping[str, Given], body: bytes) -> Any:
-    """Return what a body says whose items are read later, one by one.
+    """Return what a body says whose items are read later, one by one: ``given`` has nothing else.
 
     Raises:
         InvalidValue: it is not JSON, or has something else than items.
     """
+    [name] = given
+    if body.count(f'"{name}"'.encode()) > 1 or b"\\u00" in body:
+        read_json(body)
     try:
         return _decoded(decoder, body)
     except msgspec.ValidationError as error:
@@ -125,6 +134,10 @@ def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     except (msgspec.DecodeError, RecursionError) as error:
         read_json(body)
         raise InvalidValue(f"body must be JSON: {error}") from None
+
+
+def _repeats(keys: list[bytes]) -> bool:
+    return len(set(keys)) < len(keys)
 
 
 def with_numbers(value: Any, given: Mapping[str, Given]) -> Any:
@@ -159,7 +172,7 @@ def refuse(error: msgspec.ValidationError, value: Any, given: Mapping[str, Given
     for name, index in _STEP.findall(f".{place}"):
         value = value[name] if name else value[int(index)]
         kind = given[name].type if name in given else kind
-        inner = _inner(kind)
+        inner = get_named_type(kind)
         given = inner.fields if isinstance(inner, GraphQLInputObjectType) else {}
     if (named := _NAMED.fullmatch(message)) is not None:
         name = f"{place}.{named[2]}".lstrip(".")
@@ -167,20 +180,14 @@ def refuse(error: msgspec.ValidationError, value: Any, given: Mapping[str, Given
         words = f"{name} is missing" if named[1] == "missing required" else f"unknown field {shown(name)}; {fields}"
         raise InvalidValue(words, field=name) from None
     place = place or "body"
-    if kind is not None and _inner(kind).name == INT.name and not isinstance(value, list):
+    if kind is not None and get_named_type(kind).name == INT.name and not isinstance(value, list):
         whole_number(value, field=place)
     raise InvalidValue(f"{place} must be {_allowed(message, kind)}, got {_got(value)}", field=place) from None
 
 
-def _inner(kind: Any) -> Any:
-    while hasattr(kind, "of_type"):
-        kind = kind.of_type
-    return kind
-
-
 def _allowed(message: str, kind: Any) -> str:
     """Return in words what a place may have."""
-    inner = _inner(kind)
+    inner = get_named_type(kind)
     if message.startswith("Invalid enum value") and isinstance(inner, GraphQLEnumType):
         return f"one of {', '.join(inner.values)}"
     expected = _EXPECTED.match(message)

@@ -21,6 +21,7 @@ from graphql import (
     GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLObjectType,
+    get_named_type,
     get_nullable_type,
     is_list_type,
     is_non_null_type,
@@ -161,29 +162,19 @@ def fields_without_arguments(kind: GraphQLObjectType) -> dict[str, GraphQLField]
 
 def name_of(name: str, field: GraphQLField) -> str:
     """Return what a field is called in ``/v1``: ``packageId`` where the schema has a ``package``."""
-    if _named(field.type).name != PACKAGE:
+    if get_named_type(field.type).name != PACKAGE:
         return name
-    return f"{name.removesuffix('s')}Ids" if _is_list(field.type) else f"{name}Id"
+    return f"{name.removesuffix('s')}Ids" if is_list_type(get_nullable_type(field.type)) else f"{name}Id"
 
 
-def _is_list(kind: Any) -> bool:
-    return is_list_type(get_nullable_type(kind))
-
-
-def _named(kind: Any) -> Any:
-    while hasattr(kind, "of_type"):
-        kind = kind.of_type
-    return kind
-
-
-def output_type(kind: Any, *, is_within: bool = True) -> Any:
-    """Return the type of a value of the schema's ``kind``: every field is there, and null only where it may be."""
+def output_type(kind: Any) -> Any:
+    """Return the type of a field of the schema's ``kind``: every field is there, and null only where it may be."""
     inner = get_nullable_type(kind)
     made: Any
     if is_list_type(inner):
-        made = each_of(output_type(inner.of_type, is_within=is_within))
+        made = each_of(output_type(inner.of_type))
     elif isinstance(inner, GraphQLObjectType):
-        made = str if is_within and inner.name == PACKAGE else output_object(inner.name)
+        made = str if inner.name == PACKAGE else output_object(inner.name)
     else:
         made = _enumeration(inner.name) if isinstance(inner, GraphQLEnumType) else _SCALARS[inner.name]
     return made if is_non_null_type(kind) or made is Any else Union[made, None]  # noqa: UP007 - made, not written

@@ -36,16 +36,16 @@ class Waiting(NamedTuple):
     write: Write
 
 
-def writer(kind: Any, *, is_within: bool = True) -> Write | None:
-    """Return what writes a value of the schema's ``kind`` that is not None; None if it is written as it is.
+def writer(kind: Any) -> Write | None:
+    """Return what writes a field of the schema's ``kind`` that is not None; None if it is written as it is.
 
     A package within something else is written as its id.
     """
     inner = get_nullable_type(kind)
     if is_list_type(inner):
-        return _list_writer(writer(inner.of_type, is_within=is_within))
+        return _list_writer(writer(inner.of_type))
     if isinstance(inner, GraphQLObjectType):
-        return _write_package_id if is_within and inner.name == PACKAGE else object_writer(inner.name)
+        return _write_package_id if inner.name == PACKAGE else object_writer(inner.name)
     return _leaf_writer(inner)
 
 
