@@ -175,6 +175,7 @@ def create_app(
             engine.imports.running(),
             engine.deletions.running(),
             engine.bulk_changes.running(),
+            engine.notifications.running(),
             engine.access.uses.running(),
         ):
             yield

@@ -33,6 +33,7 @@ from tests.support.world import (
     a_usage,
     a_user,
     allows,
+    notify_nobody,
 )
 
 
@@ -77,7 +78,7 @@ async def test_unknown_users_are_not_found(store: Store) -> None:
         with pytest.raises(UserNotFound):
             await store.users.update_user(environment, user_id, lambda user: user, clock=at_noon)
         with pytest.raises(UserNotFound):
-            await store.users.change_subscriptions(environment, user_id, lambda *_: [])
+            await store.users.change_subscriptions(environment, user_id, lambda *_: [], notify=notify_nobody)
         with pytest.raises(UserNotFound):
             await store.users.subscriptions(environment, user_id=user_id, limit=10, after=None)
         with pytest.raises(UserNotFound):
@@ -257,7 +258,7 @@ async def test_subscriptions_come_back_as_they_were_put(world: World, place: Pla
         )
         for number, status in enumerate(SubscriptionStatus)
     ]
-    assert await world.store.users.change_subscriptions(TEST, "ada", lambda *_: put) == put
+    assert await world.store.users.change_subscriptions(TEST, "ada", lambda *_: put, notify=notify_nobody) == put
     another = await place.open()
     found = await another.users.subscriptions(TEST, user_id="ada", limit=100, after=None)
     assert [held.subscription for held in found] == put
@@ -279,7 +280,9 @@ async def test_a_change_sees_the_whole_account_and_the_newest_catalogue(world: W
         seen.append((account, catalog))
         return [replace(base, ends_at=NOON + ONE_DAY)]
 
-    assert await world.store.users.change_subscriptions(TEST, "ada", change) == [replace(base, ends_at=NOON + ONE_DAY)]
+    assert await world.store.users.change_subscriptions(TEST, "ada", change, notify=notify_nobody) == [
+        replace(base, ends_at=NOON + ONE_DAY)
+    ]
     account, catalog = seen[-1]
     assert (account.user.environment, account.user.id, account.user.key) == (TEST, "ada", user.key)
     assert account.user.bucket == user.bucket
@@ -298,7 +301,7 @@ async def test_a_change_of_subscriptions_that_fails_writes_nothing(world: World)
         raise Conflict("no")
 
     with pytest.raises(Conflict, match="no"):
-        await world.store.users.change_subscriptions(TEST, "ada", change)
+        await world.store.users.change_subscriptions(TEST, "ada", change, notify=notify_nobody)
     assert await world.store.users.subscriptions(TEST, user_id="ada", limit=9, after=None) == []
 
 

@@ -12,7 +12,7 @@ from kana.model.environment import bucket_of
 from kana.model.search import UserOrder, UserSearch
 from kana.model.user import User
 from kana.store import directory
-from tests.support.world import LIVE, NOON, ONE_DAY, TEST, World, a_package, a_user, allows
+from tests.support.world import LIVE, NOON, ONE_DAY, TEST, World, a_package, a_user, allows, notify_nobody
 
 PEOPLE = (
     ("u1", "Zoë", "Z@Example.com", 3),
@@ -104,7 +104,9 @@ async def test_who_holds_a_package_is_found(store: Store, world: World) -> None:
     for user in ("ada", "bob", "cyd"):
         await world.subscribed_user(user)
     held = (await store.users.subscriptions(TEST, user_id="bob", limit=1, after=None))[0].subscription
-    await store.users.change_subscriptions(TEST, "bob", lambda *_: [replace(held, ends_at=NOON + timedelta(hours=1))])
+    await store.users.change_subscriptions(
+        TEST, "bob", lambda *_: [replace(held, ends_at=NOON + timedelta(hours=1))], notify=notify_nobody
+    )
 
     async def ids(**changes: object) -> list[str]:
         return [user.id for user in await store.users.search_users(a_search(**changes))]

@@ -19,7 +19,7 @@ from kana.store.postgres.statements import SQL as POSTGRES
 from kana.store.session import Session
 from kana.store.sqlite.statements import SQL as SQLITE
 from kana.store.statements import Fragment, Fragments, expanded, for_sqlite, read_fragments
-from tests.support.world import NOON, TEST, World, a_package, allows
+from tests.support.world import NOON, TEST, World, a_package, allows, notify_nobody
 
 MOMENTS = [NOON + timedelta(milliseconds=number) for number in range(-2, 3)]
 
@@ -60,7 +60,7 @@ async def every(world: World) -> list[Subscription]:
             product(SubscriptionStatus, MOMENTS[1:4], [None, *MOMENTS], [False, True]), start=1
         )
     ]
-    await world.store.users.change_subscriptions(TEST, "ada", lambda *_: found)
+    await world.store.users.change_subscriptions(TEST, "ada", lambda *_: found, notify=notify_nobody)
     return found
 
 

@@ -86,6 +86,7 @@ ADMIN: dict[str, Call] = {
         lambda side: {"id": side.subscriptions[ADA]},
     ),
     "Query.subscriptions": Call(f"{{ subscriptions {{ {SUBSCRIPTION} }} }}"),
+    "Query.notifications": Call("{ notifications { id type userId occurredAt data } }"),
     "Query.entries": Call(f'{{ entries(userId: "{ADA}") {{ {ENTRY} }} }}'),
     "Query.entry": Call(
         f'query($id: String!) {{ entry(userId: "{ADA}", id: $id) {{ {ENTRY} }} }}', lambda side: {"id": side.entry}

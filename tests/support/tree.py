@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import gc
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +45,20 @@ def text(path: Path) -> str:
 def modules(folder: Path = SOURCE) -> Iterator[tuple[str, ast.Module]]:
     """Each module below a folder, as its path from there and its syntax tree."""
     for path in sorted(folder.rglob("*.py")):
-        yield path.relative_to(folder).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+        yield path.relative_to(folder).as_posix(), _parsed(path)
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file. No garbage is collected meanwhile: to print what a finalizer raises Python parses too.
+
+    Python 3.11 cannot do both at once and says "recursion depth mismatch".
+    """
+    gc.disable()
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    finally:
+        gc.enable()
 
 
 def imports(tree: ast.Module) -> Iterator[str]:

@@ -20,6 +20,7 @@ from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature, FeatureType
 from kana.model.given import Given, Override, TopUp
 from kana.model.grant import CounterKey
+from kana.model.notification import NewNotification
 from kana.model.package import Package, PackageFeature, PackageStatus
 from kana.model.period import ResetPeriod
 from kana.model.subscription import Subscription, SubscriptionStatus
@@ -190,6 +191,11 @@ def an_entry(id: int, *, change: int, counter: CounterKey, **changes: Any) -> En
     entry = entry_for(a_usage(change or 1), a_ref(), None, entry_id=id, now=NOON)
     recorded = {"outcome": Outcome.RECORDED, "reason": None, "change": change, "counter": counter}
     return replace(entry, **{**recorded, **changes})
+
+
+def notify_nobody(_account: Account, _changed: Sequence[object]) -> Sequence[NewNotification]:
+    """No notifications of a change."""
+    return ()
 
 
 class World:

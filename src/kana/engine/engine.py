@@ -9,6 +9,7 @@ from kana.engine.access.colleagues import ColleagueEngine, Passwords
 from kana.engine.catalog.catalog import CatalogEngine
 from kana.engine.catalog.config import ConfigEngine
 from kana.engine.ids import IdMaker
+from kana.engine.notifications.notifications import NotificationEngine
 from kana.engine.ports.clock import Clock, Meter
 from kana.engine.ports.store import Store
 from kana.engine.segment.mapping import MappingEngine
@@ -54,6 +55,7 @@ class Engine:
     profiles: ProfileEngine
     holdings: HoldingEngine
     insights: InsightEngine
+    notifications: NotificationEngine
     ledger: LedgerEngine
     usage: UsageEngine
     recorder: Recorder
@@ -100,6 +102,7 @@ class Engine:
             profiles=ProfileEngine(store.users, store.ledger, clock=clock),
             holdings=HoldingEngine(store.users, store.ledger, clock=clock),
             insights=InsightEngine(store.insights, store.catalogs, store.ledger, clock=clock),
+            notifications=NotificationEngine(store.notifications, clock=clock),
             ledger=LedgerEngine(store.ledger, store.catalogs),
             usage=usage,
             recorder=recorder,

@@ -36,6 +36,7 @@ from kana.sdk.explanation import (
 )
 from kana.sdk.holds import AsyncHold, Hold
 from kana.sdk.insights import CreditInsight, UsageStep
+from kana.sdk.notifications import Notification
 from kana.sdk.packages import Grant
 from kana.sdk.recorder import BackgroundRecorder
 from kana.sdk.results import (
@@ -112,6 +113,7 @@ __all__ = [
     "NetworkError",
     "NotHeld",
     "NotHeldCause",
+    "Notification",
     "Outcome",
     "OutcomeUnknown",
     "Override",

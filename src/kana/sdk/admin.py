@@ -18,6 +18,7 @@ from kana.sdk.features import CAN_USE, Features
 from kana.sdk.giving import Overrides, TopUps
 from kana.sdk.holds import AsyncHold, Hold
 from kana.sdk.insights import Insights
+from kana.sdk.notifications import Notifications
 from kana.sdk.operation import Core, D, Group, operation
 from kana.sdk.packages import Packages
 from kana.sdk.recorder import BackgroundRecorder
@@ -45,6 +46,7 @@ class Admin(Group[D]):
         self.overrides = Overrides(core, driver)
         self.reservations = Reservations(core, driver)
         self.insights = Insights(core, driver)
+        self.notifications = Notifications(core, driver)
         self.payments = Payments(core, driver)
         self.settings = Settings(core, driver)
 

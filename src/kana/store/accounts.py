@@ -8,18 +8,20 @@ from datetime import datetime
 
 from kana.engine.ids import bucket_of_id
 from kana.engine.ports.clock import Clock
-from kana.engine.ports.users import Gift, Signed, Subscribed
+from kana.engine.ports.users import Gift, Notify, Signed, Subscribed
 from kana.errors import SubscriptionNotFound
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment
 from kana.model.given import Given
+from kana.model.notification import NotificationType, of_user
 from kana.model.search import UserSearch
 from kana.model.subscription import Subscription
 from kana.model.user import User, UserRef
 from kana.store import directory
 from kana.store.catalogs import Catalogs
 from kana.store.given import KINDS, given_from, given_log_rows, given_row
+from kana.store.notifications import add_notifications
 from kana.store.session import Session, Transactions
 from kana.store.subscriptions import subscribed_from, subscription_from, subscription_log_rows, subscription_row
 from kana.store.users import (
@@ -51,6 +53,8 @@ class Accounts:
         async def work(session: Session) -> User:
             await take_id(session, user)
             await session.execute("put_user", *user_row(user))
+            created = of_user(user, NotificationType.USER_CREATED, now=user.created_at)
+            await add_notifications(session, [created])
             if signed is not None:
                 await session.execute("add_log_line", *user_log_row(None, user, signed))
             return user
@@ -120,6 +124,7 @@ class Accounts:
         user_id: str,
         change: Callable[[Account, Catalog], Sequence[Subscription]],
         *,
+        notify: Notify[Subscription],
         signed: Signed | None = None,
     ) -> list[Subscription]:
         """Change an account under its lock."""
@@ -131,6 +136,7 @@ class Accounts:
             catalogs = await self._catalogs.read(session, [environment])
             changed = list(change(account, catalogs[environment]))
             await session.many("put_subscription", [subscription_row(environment, each) for each in changed])
+            await add_notifications(session, notify(account, changed))
             if signed is not None:
                 await session.many("add_log_line", subscription_log_rows(environment, account, changed, signed))
             return changed
@@ -143,6 +149,7 @@ class Accounts:
         user_id: str,
         change: Callable[[Account, Catalog], Sequence[Given]],
         *,
+        notify: Notify[Given],
         signed: Signed | None = None,
     ) -> list[Given]:
         """Change what was given to a user under their account's lock."""
@@ -156,6 +163,7 @@ class Accounts:
             catalogs = await self._catalogs.read(session, [environment])
             changed = list(change(account, catalogs[environment]))
             await session.many("put_given", [given_row(environment, each) for each in changed])
+            await add_notifications(session, notify(account, changed))
             if signed is not None:
                 await session.many("add_log_line", given_log_rows(environment, account, changed, signed))
             return changed

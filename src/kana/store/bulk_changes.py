@@ -25,11 +25,13 @@ from kana.model.bulk_change import (
     progress,
 )
 from kana.model.environment import Actor, Environment, bucket_of
+from kana.model.notification import of_subscriptions
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.terms import ChangeTime, ChangeUsage
 from kana.model.user import User, UserRef
 from kana.store.accounts import load_account
 from kana.store.catalogs import Catalogs
+from kana.store.notifications import add_notifications
 from kana.store.session import Row, Session, Transactions
 from kana.store.subscriptions import subscription_log_rows, subscription_row
 from kana.store.users import lock_user_ref
@@ -237,6 +239,7 @@ def _without_user(turn: _Next) -> Moved:
 async def _write(session: Session, account: Account, moved: Moved, signed: Signed) -> None:
     environment, changed = account.user.environment, moved.subscriptions
     await session.many("put_subscription", [subscription_row(environment, each) for each in changed])
+    await add_notifications(session, of_subscriptions(account, changed, now=account.time(signed.clock())))
     await session.many("add_log_line", subscription_log_rows(environment, account, changed, signed))
 
 

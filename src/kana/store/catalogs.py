@@ -18,11 +18,13 @@ from kana.model.allowance import Allowance, Combine, Cost, Rollover
 from kana.model.catalog import Catalog, CatalogChange, difference
 from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature, FeatureType
+from kana.model.notification import NewNotification, of_catalog
 from kana.model.package import Package, PackageFeature, PackagePrice, PackageStatus
 from kana.model.period import ResetPeriod, from_milliseconds, to_milliseconds
 from kana.store.catalog_journal import CatalogJournal, Page, decide, is_small, load_decided, pages_of
 from kana.store.catalog_memory import Mark, Marked, Memory
 from kana.store.log import first_line_after, log_row, verb
+from kana.store.notifications import add_notifications
 from kana.store.session import Row, Session, Transactions
 from kana.store.subscriptions import current_start
 from kana.store.values import NO_RESET, RESETS, earliest_start, to_json
@@ -31,11 +33,12 @@ _Noun = TypeVar("_Noun", Feature, Package)
 
 
 class _Written(NamedTuple):
-    """A change of a catalogue: the catalogue that it makes, the number of the change, and what it writes."""
+    """A change of a catalogue: the catalogue that it makes, the number of the change, what it writes and tells."""
 
     catalog: Catalog
     change: int
     pages: Sequence[Page]
+    notifications: Sequence[NewNotification]
 
 
 class Catalogs:
@@ -135,6 +138,7 @@ class Catalogs:
         else:
             await decide(session, written.change, version=version)
         await session.execute("raise_catalog_version", environment.value, written.change)
+        await add_notifications(session, written.notifications)
         self._memories[environment].coming = Marked((version, written.change), written.catalog)
         return True
 
@@ -265,7 +269,8 @@ def _written(old: Catalog, change: Callable[[Catalog], Catalog], *, by: Actor, n
         "delete_packages": [(environment, each) for each in changes.deleted_package_ids],
         "add_log_lines": [(*line, number) for line in _log_rows(old, new, changes, by=by, now=now)],
     }
-    return _Written(_in_order(replace(new, version=version)), number, list(pages_of(lists)))
+    told = of_catalog(old, changes, now=now)
+    return _Written(_in_order(replace(new, version=version)), number, list(pages_of(lists)), told)
 
 
 def _feature_from(row: Row) -> Feature:

@@ -13,12 +13,14 @@ from kana.model import subscribing as rules
 from kana.model.deletion import FORGOTTEN, Deletion, texts_of
 from kana.model.environment import Environment, bucket_of
 from kana.model.log import LogLine
+from kana.model.notification import NotificationType, of_subscriptions, of_user
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.segment import MessageType, SegmentEvent
 from kana.model.user import User
 from kana.store.accounts import load_account
 from kana.store.log import described, log_line_from
 from kana.store.merges import load_merged
+from kana.store.notifications import add_notifications
 from kana.store.segment import event_from
 from kana.store.session import Row, Session, Transactions
 from kana.store.subscriptions import subscription_row
@@ -61,6 +63,8 @@ class Deletions:
             now = account.time(signed.clock())
             ended = rules.end_all(account, now=now)
             await session.many("put_subscription", [subscription_row(environment, each) for each in ended])
+            told = [*of_subscriptions(account, ended, now=now), of_user(user, NotificationType.USER_DELETED, now=now)]
+            await add_notifications(session, told)
             for each in (user, *merged):
                 await session.execute("clear_time_zones", each.bucket, each.key)
                 await session.execute("clear_given", each.bucket, each.key, FORGOTTEN, to_milliseconds(now))
@@ -68,8 +72,8 @@ class Deletions:
                 await leave_id(session, user, user_id=each.id, now=now, is_leaving=True)
                 await _leave_imports(session, each)
             await session.execute("delete_user", user.bucket, user.key)
-            told = (surrogate, to_milliseconds(now), to_json(texts_of(user, *merged)))
-            row = (user.bucket, user.key, environment.value, *told)
+            kept = (surrogate, to_milliseconds(now), to_json(texts_of(user, *merged)))
+            row = (user.bucket, user.key, environment.value, *kept)
             await session.execute("add_deleted_user", *row)
             await session.execute("add_log_line", *deleted_log_row(surrogate, environment, by=signed.by, now=now))
             deletion = await load_deletion(session, row)

@@ -14,6 +14,7 @@ from kana.model.catalog import Catalog
 from kana.model.environment import Environment, bucket_of
 from kana.model.grant import CounterKey
 from kana.model.merge import MergedUser, MovedEntry, check_nothing_held, moved_entries, shared_features
+from kana.model.notification import of_subscriptions
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.tally import Tallies
 from kana.model.text import shown
@@ -21,6 +22,7 @@ from kana.model.user import User
 from kana.store.accounts import load_account
 from kana.store.catalogs import Catalogs
 from kana.store.entries import counter_row, day_rows, entry_row, hour_rows
+from kana.store.notifications import add_notifications
 from kana.store.session import Row, Session, Transactions
 from kana.store.subscriptions import subscription_row
 from kana.store.users import load_user, load_user_ref, lock_user_ref, merged_log_row, user_from, user_row
@@ -93,6 +95,7 @@ def _totals(moved: Iterable[MovedEntry], used: dict[CounterKey, int]) -> Iterabl
 async def _end(session: Session, environment: Environment, account: Account, *, now: datetime) -> None:
     ended = rules.end_all(account, now=now)
     await session.many("put_subscription", [subscription_row(environment, each) for each in ended])
+    await add_notifications(session, of_subscriptions(account, ended, now=now))
     await session.execute("end_given", account.user.bucket, account.user.key, to_milliseconds(now))
 
 

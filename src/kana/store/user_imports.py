@@ -9,10 +9,12 @@ from datetime import datetime
 from kana.engine.ports.imports import RowMerge
 from kana.errors import Conflict
 from kana.model.environment import Actor, Environment
+from kana.model.notification import NotificationType, of_user
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.user import User
 from kana.model.user_import import Row, UserImport
 from kana.store.log import log_row
+from kana.store.notifications import add_notifications
 from kana.store.session import Row as Columns
 from kana.store.session import Session, Transactions
 from kana.store.users import load_users_by_id, user_id_row, user_row
@@ -113,6 +115,8 @@ async def _merge(session: Session, environment: Environment, rows: Sequence[Row]
         if await _count_ids(session, environment, made) != len(made):
             raise Conflict(_TAKEN)
     await session.many("put_user", [user_row(user) for user in [*made, *changed]])
+    told = (of_user(user, NotificationType.USER_CREATED, now=user.created_at) for user in made)
+    await add_notifications(session, told)
     return len(made), len(changed)
 
 

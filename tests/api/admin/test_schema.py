@@ -31,6 +31,7 @@ from kana.api.admin.consuming import ConsumedView, LineView, ReservationView
 from kana.api.admin.explaining import ExplanationView, GivenView, GrantView, NotHeldView
 from kana.api.admin.giving import OverrideView, TopUpView
 from kana.api.admin.ledger import EntryView, PostingView
+from kana.api.admin.notifications import NotificationView
 from kana.api.admin.packages import PackageFeatureView
 from kana.api.admin.subscriptions import PackageSubscription
 from kana.api.admin.usage import DecisionRow
@@ -102,6 +103,7 @@ SOURCES: dict[str, type] = {
     "SubscriptionChangesProgress": ProgressView,
     "SubscriptionChangesBack": BackView,
     "SubscriptionChangeResult": ResultView,
+    "Notification": NotificationView,
     "TopUp": TopUpView,
     "Override": OverrideView,
     "User": User,

@@ -16,6 +16,7 @@ from kana.api.admin import (
     giving,
     insights,
     ledger,
+    notifications,
     packages,
     segment,
     settings,
@@ -72,6 +73,7 @@ _BINDINGS = (
     segment.event_type,
     ledger.query,
     ledger.mutation,
+    notifications.query,
     usage.query,
     usage.mutation,
     DATE_TIME,
@@ -112,6 +114,7 @@ _PARTS = (
     "ledger",
     "consume",
     "explain",
+    "notifications",
     "inputs",
 )
 """Queries and mutations first, then the types of each noun, and inputs."""

@@ -12,6 +12,7 @@ from kana.engine.ports.exports import ExportStore
 from kana.engine.ports.imports import UserImportStore
 from kana.engine.ports.insights import InsightStore
 from kana.engine.ports.merges import MergeStore
+from kana.engine.ports.notifications import NotificationStore
 from kana.engine.ports.reservations import ReservationStore
 from kana.engine.ports.segment import SegmentStore
 from kana.engine.ports.usage import AuditStore, Ledger
@@ -64,6 +65,11 @@ class Store(Protocol):
     @property
     def reservations(self) -> ReservationStore:
         """What users have set aside."""
+        ...
+
+    @property
+    def notifications(self) -> NotificationStore:
+        """Notifications of what has happened."""
         ...
 
     @property

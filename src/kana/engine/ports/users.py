@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from kana.engine.ports.clock import Clock
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment
 from kana.model.given import Given
+from kana.model.notification import NewNotification
 from kana.model.search import UserSearch
 from kana.model.subscription import Subscription
 from kana.model.user import User
 
 Kind = TypeVar("Kind", bound=Given)
+_Changed = TypeVar("_Changed")
+
+Notify: TypeAlias = Callable[[Account, Sequence[_Changed]], Sequence[NewNotification]]
+"""Returns the notifications of a change, by the account before it and what is new or changed."""
 
 
 class Subscribed(NamedTuple):
@@ -104,12 +109,13 @@ class AccountStore(Protocol):
         user_id: str,
         change: Callable[[Account, Catalog], Sequence[Subscription]],
         *,
+        notify: Notify[Subscription],
         signed: Signed | None = None,
     ) -> list[Subscription]:
         """Apply a change to an account under its lock: new and changed subscriptions are written and returned.
 
         The account includes ended subscriptions. ``change`` may be called again on a newer one; it reads the
-        time under the lock.
+        time under the lock. Its notifications, by ``notify``, are written with it.
 
         Raises:
             UserNotFound: no user has this id.
@@ -122,6 +128,7 @@ class AccountStore(Protocol):
         user_id: str,
         change: Callable[[Account, Catalog], Sequence[Given]],
         *,
+        notify: Notify[Given],
         signed: Signed | None = None,
     ) -> list[Given]:
         """Apply a change under the account's lock: new top-ups and overrides, and earlier ones with another end.

@@ -3,7 +3,7 @@
 A store drives it: it reads the accounts of ``users`` under their locks, with ended subscriptions for
 those who are ``late``, calls ``begin``, reads the entries that have ``keys`` and those to ``reverse``, and what is
 ``Reserved``, calls ``place``, reads the totals that this names, calls ``decide``, writes ``entries``, ``totals``,
-``tallies`` and ``reservations``, and commits. Only then are the ``answers`` valid.
+``tallies``, ``reservations`` and ``notifications``, and commits. Only then are the ``answers`` valid.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from kana.model.consuming import Consume, Extend, Release, Settle
 from kana.model.entitlement import Place
 from kana.model.environment import Environment
 from kana.model.grant import CounterKey
+from kana.model.notification import NewNotification, of_entry, of_reservation, of_top_ups
 from kana.model.package import NO_PACKAGE
 from kana.model.placing import place_now, place_then
 from kana.model.reservation import Reservation
@@ -113,6 +114,7 @@ class Batch:
         self.totals: dict[CounterKey, int] = {}
         self.tallies = Tallies()
         self.reservations: dict[int, Reservation] = {}
+        self.notifications: list[NewNotification] = []
         self._next_id = next_id
         self._answers: list[Answer | KanaError | None] = [None] * len(requests)
         self._placed: list[tuple[int, Placed]] = []
@@ -231,7 +233,7 @@ class Batch:
             lines = using(usage, place, place.credit, account.user, now=self.now)
             return usage, account.user, lines.counters, partial(self._decide_costly, lines, account)
         counters = () if place is None else place.counters
-        return usage, account.user, counters, partial(self._decide_usage, usage, account.user, place)
+        return usage, account.user, counters, partial(self._decide_usage, usage, account, place)
 
     def _place_reversal(self, reversal: Reversal, account: Account, to_reverse: Mapping[EntryUse, Entry]) -> Placed:
         entry = to_reverse.get((account.user.key, reversal.entry_id))
@@ -279,6 +281,7 @@ class Batch:
         self.totals = {}
         self.tallies = Tallies()
         self.reservations = {}
+        self.notifications = []
         so_far = dict(used)
         for reservation in self._ended:
             self._let_go(reservation, so_far)
@@ -292,45 +295,51 @@ class Batch:
     def _let_go(self, reservation: Reservation, so_far: dict[CounterKey, int]) -> None:
         user = UserRef(reservation.environment, reservation.bucket, reservation.user_key, "")
         lines = closing(reservation, None, user, now=self.now)
-        self._keep_all(lines.decide(so_far, self._next_id), (), so_far)
+        self._keep_all(lines.decide(so_far, self._next_id), Account(user, ()), so_far)
+        self.notifications.append(of_reservation(reservation))
 
-    def _decide_usage(self, usage: Usage, user: UserRef, place: Place | None, so_far: dict[CounterKey, int]) -> Receipt:
+    def _decide_usage(
+        self, usage: Usage, account: Account, place: Place | None, so_far: dict[CounterKey, int]
+    ) -> Receipt:
         standing = None if place is None else place.standing(so_far)
-        entry = entry_for(usage, user, standing, entry_id=self._next_id(), now=self.now)
+        entry = entry_for(usage, account.user, standing, entry_id=self._next_id(), now=self.now)
         package_id = NO_PACKAGE if standing is None else package_of(entry, standing)
-        return Receipt(self._keep(entry, package_id, so_far))
+        return Receipt(self._keep(entry, package_id, account, so_far))
 
     def _decide_reversal(
         self, reversal: Reversal, account: Account, entry: Entry, so_far: dict[CounterKey, int]
     ) -> Receipt:
         undone = reverse(reversal, entry, so_far, entry_id=self._next_id(), now=self.now)
-        return Receipt(self._keep(undone, _package_of(entry, account.subscriptions), so_far))
+        return Receipt(self._keep(undone, _package_of(entry, account.subscriptions), account, so_far))
 
     def _decide_costly(self, lines: Undecided, account: Account, so_far: dict[CounterKey, int]) -> Receipt:
         """Decide a usage together with what it costs; its own entry is the first of them."""
         decided = lines.decide(so_far, self._next_id)
-        self._keep_all(decided, account.subscriptions, so_far)
+        self._keep_all(decided, account, so_far)
         return Receipt(decided.entries[0])
 
     def _decide_lines(self, lines: Undecided, account: Account, so_far: dict[CounterKey, int]) -> Answer:
         decided = lines.decide(so_far, self._next_id)
-        self._keep_all(decided, account.subscriptions, so_far)
+        self._keep_all(decided, account, so_far)
         return decided.answer
 
-    def _keep_all(self, decided: Decided, subscriptions: Sequence[Subscription], so_far: dict[CounterKey, int]) -> None:
+    def _keep_all(self, decided: Decided, account: Account, so_far: dict[CounterKey, int]) -> None:
         for entry in decided.entries:
-            self._keep(entry, _package_of(entry, subscriptions), so_far)
+            self._keep(entry, _package_of(entry, account.subscriptions), account, so_far)
         if decided.entries:
             self._decisions[decided.entries[0].id] = decided.entries
         if decided.reservation is not None:
             self.reservations[decided.reservation.id] = self._known[decided.reservation.id] = decided.reservation
 
-    def _keep(self, entry: Entry, package_id: str, so_far: dict[CounterKey, int]) -> Entry:
-        """Add an entry to what is written, and to the totals so far."""
+    def _keep(self, entry: Entry, package_id: str, account: Account, so_far: dict[CounterKey, int]) -> Entry:
+        """Add an entry to what is written, with what it tells, and to the totals so far."""
         for counter, change in entry.postings:
             self.totals[counter] = so_far[counter] = so_far.get(counter, 0) + change
         self.entries.append(entry)
         self.tallies.add(entry, package_id)
+        self.notifications += of_entry(entry)
+        if account.given:
+            self.notifications += of_top_ups(entry, account.given, so_far)
         if entry.key is not None:
             self._earlier[entry.user_key, entry.key] = entry
         return entry

@@ -17,6 +17,7 @@ from kana.model import subscribing as rules
 from kana.model.account import Account
 from kana.model.catalog import Catalog
 from kana.model.environment import Actor, Environment, bucket_of
+from kana.model.notification import NewNotification, of_subscriptions
 from kana.model.page import page_of, rows_to_read
 from kana.model.subscription import Subscription
 from kana.model.terms import AT_ONCE, ChangeTime, ChangeUsage, Terms
@@ -279,7 +280,12 @@ class AccountEngine:
         def change_now(account: Account, catalog: Catalog) -> Sequence[Subscription]:
             return change(account, catalog, account.time(self._clock()))
 
-        changed = await self._store.change_subscriptions(environment, user_id, change_now, signed=self._signed(by))
+        def notify(account: Account, changed: Sequence[Subscription]) -> Sequence[NewNotification]:
+            return of_subscriptions(account, changed, now=account.time(self._clock()))
+
+        changed = await self._store.change_subscriptions(
+            environment, user_id, change_now, notify=notify, signed=self._signed(by)
+        )
         return [Subscribed(user_id, subscription.at(self._clock())) for subscription in changed]
 
 

@@ -17,6 +17,7 @@ from kana.model.effective import effective
 from kana.model.environment import Actor, Environment
 from kana.model.feature import Feature
 from kana.model.given import Given, Override, OverrideTerms, TopUp
+from kana.model.notification import NewNotification, of_given
 from kana.model.page import page_of, rows_to_read
 from kana.model.text import idempotency_key, key_digest, published_number
 
@@ -194,7 +195,11 @@ class GivingEngine:
         def change_now(account: Account, catalog: Catalog) -> Sequence[Given]:
             return change(account, catalog, account.time(self._clock()))
 
-        return await self._store.change_given(environment, user_id, change_now, signed=Signed(by, self._clock))
+        def notify(account: Account, changed: Sequence[Given]) -> Sequence[NewNotification]:
+            return of_given(account, changed, now=account.time(self._clock()))
+
+        signed = Signed(by, self._clock)
+        return await self._store.change_given(environment, user_id, change_now, notify=notify, signed=signed)
 
 
 def parse_given_id(text: str, kind: type[Given]) -> int:

@@ -21,6 +21,7 @@ from kana.model.usage import Entry
 from kana.model.user import UserRef
 from kana.store.catalogs import Catalogs
 from kana.store.entries import ENTRY_COLUMNS, Entries, counter_row, day_rows, entry_from, entry_row, hour_rows
+from kana.store.notifications import add_notifications
 from kana.store.postgres.accounts import find_users, load_accounts, lock_users
 from kana.store.postgres.columns import columns
 from kana.store.postgres.database import CALL_S, TRANSACTION_S, CommitLost, Database
@@ -121,6 +122,8 @@ class PostgresLedger(Entries):
         if batch.reservations:
             rows = [reservation_row(each) for each in batch.reservations.values()]
             await PostgresSession(connection).many("put_reservation", rows)
+        if batch.notifications:
+            await add_notifications(PostgresSession(connection), batch.notifications)
 
     async def _was_written(self, batch: Batch, lost: CommitLost, until: float) -> bool:
         """Return whether a batch is in the ledger after its commit lost the connection.

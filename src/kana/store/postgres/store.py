@@ -17,6 +17,7 @@ from kana.store.exports import Exports
 from kana.store.insights import Insights
 from kana.store.keys import Keys
 from kana.store.merges import Merges
+from kana.store.notifications import Notifications
 from kana.store.postgres.database import TRANSACTION_S, Database
 from kana.store.postgres.faults import Failure, refuse_for_good, translate
 from kana.store.postgres.ledger import PostgresLedger
@@ -45,6 +46,7 @@ class PostgresStore:
         self.ledger = PostgresLedger(database, catalogs, lanes=lanes)
         self.insights = Insights(transactions)
         self.reservations = Reservations(transactions)
+        self.notifications = Notifications(transactions)
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal)
         self.colleagues = Colleagues(transactions)

@@ -16,6 +16,7 @@ from kana.model.grant import CounterKey
 from kana.model.usage import Entry
 from kana.store.catalogs import Catalogs
 from kana.store.entries import Entries, counter_row, day_rows, entry_from, entry_row, hour_rows
+from kana.store.notifications import add_notifications
 from kana.store.reservations import load_ended, load_reserved, reservation_row, without_ended
 from kana.store.sqlite.accounts import load_accounts
 from kana.store.sqlite.database import Database
@@ -67,6 +68,8 @@ class SqliteLedger(Entries):
         connection.executemany(SQL["add_usage_hour"], hour_rows(batch.tallies, bucket=_HOURS_BUCKET))
         if batch.reservations:
             connection.executemany(SQL["put_reservation"], map(reservation_row, batch.reservations.values()))
+        if batch.notifications:
+            run(add_notifications(SqliteSession(connection), batch.notifications))
 
     async def snapshot(
         self,

@@ -14,6 +14,7 @@ from kana.store.exports import Exports
 from kana.store.insights import Insights
 from kana.store.keys import Keys
 from kana.store.merges import Merges
+from kana.store.notifications import Notifications
 from kana.store.reservations import Reservations
 from kana.store.sealing import UNSEALED, Seal
 from kana.store.segment import Segment
@@ -50,6 +51,7 @@ class SqliteStore:
         self.ledger = SqliteLedger(database, catalogs)
         self.insights = Insights(transactions)
         self.reservations = Reservations(transactions)
+        self.notifications = Notifications(transactions)
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal, erase=database.empty_log)
         self.colleagues = Colleagues(transactions)

@@ -1,0 +1,1 @@
+"""Notifications of what has happened: finding them and reading them."""
