@@ -96,6 +96,7 @@ ADDRESSES: tuple[Address, ...] = (
     Address("GET", "/v1/insights/top-users", "topUsers"),
     Address("GET", "/v1/insights/near-limit", "nearLimit"),
     Address("GET", "/v1/insights/refusals", "refusals"),
+    Address("GET", "/v1/notifications", "notifications"),
     Address("GET", "/v1/log", "adminLog"),
     Address("GET", "/v1/settings", "environmentSettings"),
     Address("PUT", "/v1/settings/secure-mode", "setSecureModeRequired"),
