@@ -174,8 +174,8 @@ def marked(side: Side, answer: httpx.Response) -> list[str]:
     return [*sorted(amounts), *(mark for mark in side.marks() if mark in shown)]
 
 
-LATER = {("keys", "used_at")}
-"""Columns that are written up to a minute after the call that they tell of, and so perhaps during another's."""
+LATER = {("keys", "used_at"), ("notification_positions", "looked_until")}
+"""Columns that are written in the background: up to a minute after a call, or every few seconds without one."""
 
 
 def rows_of(side: Side, path: Path) -> str:
