@@ -8,13 +8,28 @@ from datetime import datetime, timedelta
 import pytest
 
 from kana.engine.ports.store import Store
+from kana.model.allowance import Allowance, Cost
 from kana.model.counting import Brought
 from kana.model.entitlement import Outcome
+from kana.model.package import PackageFeature
 from kana.model.period import ResetPeriod
 from kana.model.terms import ChangeTime, ChangeUsage
 from kana.model.usage import Action, Entry
 from tests.support.stores import Place
-from tests.support.world import DAY, MILLISECOND, MONTH, NOON, ONE_DAY, TEST, TESTER, World, a_package, a_usage, allows
+from tests.support.world import (
+    DAY,
+    MILLISECOND,
+    MONTH,
+    NOON,
+    ONE_DAY,
+    TEST,
+    TESTER,
+    World,
+    a_feature,
+    a_package,
+    a_usage,
+    allows,
+)
 
 HOUR = timedelta(hours=1)
 
@@ -129,4 +144,28 @@ async def test_every_other_period_takes_it_along(world: World, reset: ResetPerio
     assert (new.start, new.brought) == (datetime(2026, 4, 10, 12, tzinfo=NOON.tzinfo), ())
     world.clock.now = new.start
     assert await used(world) == (0, 50)
+    assert (await world.store.audits.audit()).is_clean
+
+
+async def test_late_usage_costs_what_it_cost_then(world: World) -> None:
+    """Also where the package that it counts on with by now allows more, and costs more."""
+
+    def costing(limit: int, units: int) -> PackageFeature:
+        cost = Cost(feature_id="credit", units=units)
+        return PackageFeature(feature_id="image", allowance=Allowance(limit=limit, reset_period=MONTH, cost=cost))
+
+    credit = allows(100, feature="credit")
+    features = [a_feature(name) for name in ("message", "image", "credit")]
+    packages = (a_package("cheap", costing(5, 1), credit), a_package("dear", costing(50, 7), credit))
+    await world.furnish(*packages, features=features)
+    await world.subscribed_user("eve", "cheap")
+    then = world.clock.now
+    world.clock.advance(hours=2)
+    await world.accounts.change_subscription(TEST, "eve", "dear", usage=ChangeUsage.CARRY)
+    for timestamp, expected in ((then + HOUR, 1), (None, 8)):
+        usage = a_usage(1, user_id="eve", feature_id="image", timestamp=timestamp)
+        assert (await world.usage.record(usage)).entry.recorded
+        said = (await world.usage.check(TEST, "eve", "credit")).consumption
+        assert said is not None
+        assert said.used == expected
     assert (await world.store.audits.audit()).is_clean

@@ -127,8 +127,11 @@ async def test_the_same_key_gets_the_first_answer_again(world: World) -> None:
     for units in others:
         with pytest.raises(IdempotencyKeyReused, match="lines"):
             await consume(world, "k", **units)
-    with pytest.raises(IdempotencyKeyReused):
-        await world.usage.record(a_usage(4, key="k"))
+    for units_of_one in (3, 4):
+        with pytest.raises(IdempotencyKeyReused):
+            await world.usage.record(a_usage(units_of_one, key="k"))
+    alone = await consume(world, "alone", image=1)
+    assert (await world.usage.record(a_usage(1, feature_id="image", key="alone"))).entry.id == alone.lines[0].entry_id
 
 
 async def test_together_in_one_batch_each_sees_what_those_before_it_took(world: World) -> None:

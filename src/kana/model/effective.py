@@ -57,7 +57,8 @@ def effective_at(
 def _as_shared(holding: _Holding, ever: Sequence[_Holding], *, moment: datetime, now: datetime) -> _Holding:
     """Return a subscription with the most generous limit of those that count in the same counter by now.
 
-    Where that is not its own, nothing is carried over: what the periods before left was measured by its own.
+    Where that is not its own, nothing is carried over: what the periods before left was measured by its own. What it
+    costs is its own in any case.
     """
     allowance, subscription = holding
     period = subscription.period_at(allowance.reset_period, moment)
@@ -69,7 +70,9 @@ def _as_shared(holding: _Holding, ever: Sequence[_Holding], *, moment: datetime,
         and held.overlaps(period.start, period.end)
     ]
     best = max((allowance, *sharing), key=lambda each: each.rank)
-    return (allowance if best is allowance else replace(best, combine=allowance.combine, rollover=None)), subscription
+    if best is allowance:
+        return holding
+    return replace(best, combine=allowance.combine, rollover=None, cost=allowance.cost), subscription
 
 
 def _is_just_before(moment: datetime, start: datetime) -> bool:

@@ -355,12 +355,18 @@ class Batch:
         if isinstance(request, Reversal):
             return Receipt(first, duplicate=True)
         if isinstance(request, Usage):
-            check_same(request.key, first.differing_fields(request))
+            others = [each for each in self._decisions.get(first.id, ()) if each.id != first.id and not _is_cost(each)]
+            check_same(request.key, ["the calls"] if others else first.differing_fields(request))
             return Receipt(first, duplicate=True)
         assert isinstance(request, Consume | Settle), "nothing else has a key"
         line = first.line
         reservation = None if line is None or line.reservation_id is None else self._known.get(line.reservation_id)
         return answer_again(self._decisions.get(first.id, (first,)), request, reservation)
+
+
+def _is_cost(entry: Entry) -> bool:
+    """Whether it is what another line of its decision costs."""
+    return entry.line is not None and entry.line.cost_of is not None
 
 
 def _package_of(entry: Entry, subscriptions: Sequence[Subscription]) -> str:
