@@ -131,13 +131,17 @@ class Pot:
     others: list[Place] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(eq=False)
 class Hold:
-    """What one user has set aside: of each feature how many units of which numbers, until when, if it is not over."""
+    """What one user has set aside: of each feature how many units of which numbers, until when, if it is not over.
+
+    What a feature costs is set aside beside it, under both their names; ``rates`` say how many a unit of it costs.
+    """
 
     owner: int
     ends: datetime
-    lines: dict[str, list[tuple[Place, int]]]
+    lines: dict[tuple[str, str | None], list[tuple[Place, int]]]
+    rates: dict[str, int] = field(default_factory=dict)
     over: str | None = None
 
     def sets_aside(self, place: Place, now: datetime) -> int:
@@ -159,6 +163,7 @@ class Allowed:
     until: datetime | None = None
     denied: bool = False
     replaces: bool = False
+    cost: int | None = None
 
     def period(self, moment: datetime) -> tuple[datetime, datetime | None]:
         found: tuple[datetime, datetime | None] = self.held.period(self.reset, moment)
@@ -323,10 +328,10 @@ class Accounts:
             package = self.packages[held.package]
             if feature in package["features"]:
                 says = terms[held.number] if terms else package["features"][feature]
-                limit, overage, reset, adds, rollover, grace = says
+                limit, overage, reset, adds, rollover, grace, cost = says
                 limit = inf if limit is None else limit
                 rank = (-limit, not overage, package["addon"], held.number)
-                allowed = Allowed(held, limit, overage, reset, rollover=rollover, grace=grace)
+                allowed = Allowed(held, limit, overage, reset, rollover=rollover, grace=grace, cost=cost)
                 (adding if adds else highest).append((rank, allowed))
         best = min(highest or adding, default=None, key=lambda each: each[0])
         return [best[1], *(each for rank, each in adding if rank != best[0])] if best else []

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kana.engine.usage.usage import PeriodUsage
-from kana.model.allowance import Allowance, Combine, Rollover
+from kana.model.allowance import Allowance, Combine, Cost, Rollover
 from kana.model.entitlement import Consumption
 from kana.model.package import PackageFeature
 from kana.model.period import ResetPeriod
@@ -19,15 +19,17 @@ feature_names = choice(*["message"] * 10, "token", "token", "chat", "none")
 limits = choice(0, 1, 3, 10, 10, 20, None)
 resets = choice("HOUR", "HOUR", "DAY", "DAY", "WEEK", "MONTH", "MONTH", "MONTH", "QUARTER", "YEAR", None)
 rollovers = choice(None, None, None, (0, 1), (3, 1), (20, 1), (5, 2), (20, 3))
-allowances = built(
+_allowed = built(
     lambda limit, overage, reset, adds, rollover, grace: (
         limit, overage, reset, adds,
         None if limit is None or reset is None else rollover, 0 if limit is None else grace,
     ),
     limits, choice(False, False, True), resets, choice(False, False, True), rollovers, choice(0, 0, 10, 50, 100),
 )  # fmt: skip
-CHAT = (None, False, None, False, None, 0)
-tokens = built(lambda has_some, some: some if has_some else None, choice(True, True, False), allowances)
+allowances = built(lambda allowed, rate: (*allowed, rate), _allowed, choice(*[None] * 7, 1, 3))
+"""Of messages: with how many tokens one costs."""
+CHAT = (None, False, None, False, None, 0, None)
+tokens = built(lambda has_some, some: (*some, None) if has_some else None, choice(True, True, False), _allowed)
 features_of = built(
     lambda has_message, message, has_chat, some: (
         ({"message": message} if has_message else {})
@@ -112,7 +114,8 @@ def held(features: dict[str, Any]) -> tuple[PackageFeature, ...]:
                 combine=Combine.ADD if adds else Combine.HIGHEST,
                 rollover=None if rollover is None else Rollover(limit=rollover[0], periods=rollover[1]),
                 grace_percent=grace,
+                cost=None if rate is None else Cost(feature_id="token", units=rate),
             ),
         )
-        for name, (limit, overage, reset, adds, rollover, grace) in features.items()
+        for name, (limit, overage, reset, adds, rollover, grace, rate) in features.items()
     )

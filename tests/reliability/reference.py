@@ -17,7 +17,9 @@ from tests.reliability.subscribing import Subscribing
 
 @dataclass
 class Reference(Subscribing):
-    """What Kana should decide and show."""
+    """What Kana should decide and show. ``decided`` is the first line of what was decided last."""
+
+    decided: int = 0
 
     def _holding(self, user: str, feature: str, now: datetime) -> list[Allowed]:
         packages = self._packages([held for held in self.users[user] if held.gives(now)], feature)
@@ -54,8 +56,8 @@ class Reference(Subscribing):
                 and each.start <= now and each.meets(start, end)
             ):  # fmt: skip
                 best = max(best, other, key=lambda terms: (inf if terms[0] is None else terms[0], terms[1]))
-        limit, overage, reset, _, _, grace = best
-        return (limit, overage, reset, own[3], own[4] if best == own else None, grace)
+        limit, overage, reset, _, _, grace, _ = best
+        return (limit, overage, reset, own[3], own[4] if best == own else None, grace, own[6])
 
     def _allowed(self, user: str, packages: list[Allowed], feature: str, moment: datetime) -> list[Allowed]:
         """What answers, and then what is added: packages that add, and top-ups. An override replaces what does not."""
@@ -68,7 +70,7 @@ class Reference(Subscribing):
                 if not (each.denied and (packages or top_ups)):
                     held = highest[0].held if highest else each
                     new = Allowed(held, each.limit, each.overage, each.reset, until=each.ends, denied=each.denied,
-                                  replaces=True)  # fmt: skip
+                                  replaces=True, cost=highest[0].cost if highest else None)  # fmt: skip
                     packages.insert(0, new)
         return packages + top_ups
 
@@ -118,9 +120,15 @@ class Reference(Subscribing):
         if earlier is not None:
             return (*earlier, "duplicate")
         self._check_time(user, at, now)
-        answer = self._decide(self._found(user, feature, at, now), feature, delta, action, at or now)
+        self.decided = len(self.lines)
+        answer = self._answer(user, feature, delta, action, at, now)
         self._remember(user, key, content, answer)
         return (*answer, "first")
+
+    def _answer(
+        self, user: str, feature: str, delta: int, action: str, at: datetime | None, now: datetime
+    ) -> tuple[Any, ...]:
+        return self._decide(self._found(user, feature, at, now), feature, delta, action, at or now)
 
     def _answered(self, user: str, key: str | None, content: Any) -> Any:
         """The first answer to a key; None if it is new."""
@@ -308,7 +316,14 @@ class Reference(Subscribing):
             return (False, None)
         pots = self._pots(found, feature, now)
         shown = None if feature in self.binary else self._shown(sum(map(self._used, pots)), pots)
-        return (self._judge(found, pots, delta) == "RECORDED", shown)
+        return (self._judge(found, pots, delta) == "RECORDED" and self._affords(user, found[0].cost, delta, now), shown)
+
+    def _affords(self, user: str, rate: int | None, units: int, now: datetime) -> bool:
+        """Whether there is what so many units cost."""
+        found = self._holding(user, "token", now) if rate else []
+        return not rate or (
+            bool(found) and self._judge(found, self._pots(found, "token", now), units * rate) == "RECORDED"
+        )
 
     def show(self, user: str, feature: str, past: int, now: datetime) -> tuple[Any, list[Any]]:
         self.user(user)

@@ -5,6 +5,7 @@ Nothing of ``kana`` is imported.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,15 +17,28 @@ from tests.reliability.reference import Reference
 Lines = dict[str, int]
 """How many units of which feature."""
 
+Name = tuple[str, str | None]
+"""A feature, and which one costs it, if it is what another one costs."""
+
 Decided = tuple[str, Any]
 """What is decided on one line: its outcome, and what is shown of it."""
 
 
 @dataclass
 class Reserving(Reference):
-    """All lines of a decision move something, or none does. ``decided`` is the first of the last one's."""
+    """All lines of a decision move something, or none does."""
 
-    decided: int = 0
+    def _answer(
+        self, user: str, feature: str, delta: int, action: str, at: datetime | None, now: datetime
+    ) -> tuple[Any, ...]:
+        """What costs something is decided together with that."""
+        found = self._found(user, feature, at, now)
+        if not (found and found[0].cost):
+            return super()._answer(user, feature, delta, action, at, now)
+        used = sum(map(self._used, self._pots(found, feature, at or now)))
+        change = delta - used if action == "SET" else delta
+        [(outcome, shown), *_] = self._all_or_none(user, {feature: change}, at, now, None)
+        return outcome, change if outcome == "RECORDED" else 0, shown
 
     def consume(
         self, user: str, lines: Lines, key: str | None, at: datetime | None, ttl: float | None, now: datetime
@@ -40,9 +54,10 @@ class Reserving(Reference):
         for feature in lines:
             self._check_feature(feature)
         hold = None if ttl is None else Hold(self.names[user], now + timedelta(seconds=ttl), {})
+        self.holds += [hold] if hold else []
         answer = self._all_or_none(user, lines, at, now, hold, is_new=True)
-        if hold and answer[0][0] == "RECORDED":
-            self.holds.append(hold)
+        if hold and answer[0][0] != "RECORDED":
+            self.holds.pop()
         self._remember(user, key, content, answer)
         return answer, "first"
 
@@ -83,29 +98,51 @@ class Reserving(Reference):
         final: bool = False,
     ) -> list[Decided]:  # fmt: skip
         """A line of the ledger for each; where one does not fit, what the others say is taken back."""
+        asked = list(self._with_costs(user, lines, at, now, hold, is_new=is_new))
         before = deepcopy((self.used, self.kept, hold))
         first = self.decided = len(self.lines)
         decided = []
-        for feature, units in lines.items():
+        for name, units in asked:
             self._write({})
-            decided.append(self._one(user, feature, units, at, now, hold, is_new=is_new, final=final))
+            decided.append(self._one(user, name, units, at, now, hold, is_new=is_new, final=final))
         if any(outcome != "RECORDED" for outcome, _ in decided):
             self.used, self.kept, kept = before
             self.lines[first:] = [{} for _ in decided]
             if hold and kept:
                 hold.lines = kept.lines
-            decided = [
-                (outcome if outcome != "RECORDED" else "OTHER_LINE_REFUSED", self._shown_of(user, feature, at, now))
-                for feature, (outcome, _) in zip(lines, decided, strict=True)
-            ]
+            outcomes = {name: outcome for (name, _), (outcome, _) in zip(asked, decided, strict=True)}
+            decided = [(self._why_not(name, outcomes), self._shown_of(user, name[0], at, now)) for name in outcomes]
         return decided
 
+    def _with_costs(
+        self, user: str, lines: Lines, at: datetime | None, now: datetime, hold: Hold | None, *, is_new: bool
+    ) -> Iterator[tuple[Name, int]]:
+        """Each line, and after it what it costs: now, or as it was when it was set aside."""
+        for feature, units in lines.items():
+            yield (feature, None), units
+            if hold and not is_new and (feature, None) in hold.lines:
+                rate = hold.rates.get(feature)
+            else:
+                found = self._found(user, feature, at, now)
+                rate = found[0].cost if found else None
+            if rate:
+                if hold and is_new:
+                    hold.rates[feature] = rate
+                yield ("token", feature), units * rate
+
+    def _why_not(self, name: Name, outcomes: dict[Name, str]) -> str:
+        if outcomes[name] != "RECORDED":
+            return outcomes[name]
+        costs = outcomes.get(("token", name[0]), "RECORDED")
+        return "OTHER_LINE_REFUSED" if costs == "RECORDED" or name[1] else "CREDIT_EXCEEDED"
+
     def _one(
-        self, user: str, feature: str, units: int, at: datetime | None, now: datetime, hold: Hold | None, *,
+        self, user: str, name: Name, units: int, at: datetime | None, now: datetime, hold: Hold | None, *,
         is_new: bool, final: bool,
     ) -> Decided:  # fmt: skip
         """One line, on what those before it leave. What is set aside for it is used first."""
-        kept = [] if is_new or hold is None else hold.lines.get(feature, [])
+        feature = name[0]
+        kept = [] if is_new or hold is None else hold.lines.get(name, [])
         there = bool(kept)
         for number, (place, part) in enumerate(kept):
             used = min(part, units)
@@ -121,8 +158,8 @@ class Reserving(Reference):
         pots = self._pots(found, feature, at or now)
         outcome, used = self._judge(found, pots, units), sum(map(self._used, pots))
         if outcome == "RECORDED" and hold is not None and is_new:
-            hold.lines[feature] = self._taken_from(pots, units)
-            self._keep(hold.lines[feature])
+            hold.lines[name] = self._taken_from(pots, units)
+            self._keep(hold.lines[name])
         elif outcome == "RECORDED":
             self._post(pots, units)
             used += units

@@ -77,7 +77,8 @@ class SettingAside(Doing):
         """Just what is set aside, or of each feature one unit less or some more."""
         found = self._hold(which)
         if found is not None:
-            units = {name: sum(part for _, part in line) + off for name, line in found[1].lines.items()}
+            held = {name: line for (name, cost_of), line in found[1].lines.items() if cost_of is None}
+            units = {name: sum(part for _, part in line) + off for name, line in held.items()}
             self.settle(
                 which, {name: min(max(0, number), 2**53 - 1) for name, number in units.items()}, final=True, key=None
             )

@@ -14,7 +14,9 @@ def test_what_ended_is_shown_though_the_clock_was_set_back(place: Place, runner:
     """A history that was drawn: what a later clock ended, and what was used of it, is shown by an earlier one too."""
     machine = Machine(place, runner)
     machine.begin(
-        base=(0, False, "HOUR", False, None, 0), extra=(1, False, "HOUR", False, None, 0), held=["basic", "extra"]
+        base=(0, False, "HOUR", False, None, 0, None),
+        extra=(1, False, "HOUR", False, None, 0, None),
+        held=["basic", "extra"],
     )
     machine.record_more(user="ada", feature="message", deltas=[1])
     machine.clock_forward(seconds=1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kana.engine.usage import batch
+from kana.engine.usage import batch, lines
 from kana.engine.usage.batch import Batch
 from kana.errors import KanaError
 from kana.model import addons, counting, deciding, effective, entitlement, grant, period, placing, subscribing, trial
@@ -196,6 +196,11 @@ MUTANTS: dict[str, tuple[object, str, Any]] = {
     ),
     "a last settlement that keeps the rest": (deciding, "_emptied", tuple),
     "lines that are used though another one is refused": (deciding, "_withheld", lambda judged, cost, used: judged),
+    "credits that nobody takes": (
+        lines,
+        "costs",
+        lambda line, credit, rule=lines.costs: rule(replace(line, units=0), credit),
+    ),
     "ends of what is set aside that nobody minds": (Batch, "_let_go", lambda self, reservation, so_far: None),
     "late usage from before everything": (batch, "check_time", lambda *given, now: None),
 }

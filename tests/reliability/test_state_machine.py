@@ -191,7 +191,7 @@ class Machine(SettingAside):
             assert (entry.outcome.value, entry.change, described(entry.consumption), duplicate) == theirs
             assert (entry.reason is None) == entry.recorded
             if not mine.duplicate:
-                self.lines.append((entry.id, self.reference.names[user], len(self.reference.lines) - 1))
+                self.lines.append((entry.id, self.reference.names[user], self.reference.decided))
 
     @rule(user=user_names, feature=feature_names, delta=choice(1, 1, 2, 10, 0, -1))
     def check(self, user: str, feature: str, delta: int) -> None:

@@ -154,6 +154,16 @@ async def test_a_key_gets_its_first_answer_or_an_error(world: World) -> None:
         await world.engine.reserving.consume(a_request(1, key="u"))
 
 
+async def test_a_usage_is_not_the_first_of_several_features(world: World) -> None:
+    """With the same key it is another call, whatever that one costs; one feature alone with its cost is the same."""
+    await world.engine.reserving.consume(a_request(lines=[Line("image", 1), Line("message", 1)], key="both"))
+    alone = await world.engine.reserving.consume(a_request(1, "image", key="alone"))
+    with pytest.raises(IdempotencyKeyReused, match="the calls differ"):
+        await world.usage.record(a_usage(1, feature_id="image", key="both"))
+    again = await world.usage.record(a_usage(1, feature_id="image", key="alone"))
+    assert (again.duplicate, again.entry.id) == (True, alone.lines[0].entry_id)
+
+
 async def test_by_hand(world: World) -> None:
     """Found, listed, extended, released with a reason, and then over; what is not there is an error."""
     number, _ = await held(world)
