@@ -35,6 +35,15 @@ select subscription_id, feature_id, 'of parts', change, summed from (
     from entries as e, json_each(e.postings) as p group by e.id
 ) where change <> summed
 """
+_LIMITED = """
+select user_key, feature_id, outcome, change, reset_period, period_start, used, budget from entries
+where budget is not null and (line is null or json_extract(line, '$[1]') is null)
+order by id
+"""
+_NOTIFIED = """
+select user_key, json_extract(about, '$.featureId'), coalesce(json_extract(about, '$.percent') || '', 'refused')
+from notifications where type like 'usage.%'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +128,24 @@ def _file_faults(path: Path) -> Iterator[str]:
         if (said := connection.execute("pragma integrity_check").get) != "ok":
             yield f"the file is damaged: {said}"
         yield from (f"a counter differs from its lines: {row}" for row in connection.execute(_DRIFTS))
+        yield from _notification_faults(connection)
     finally:
         connection.close()
+
+
+def _notification_faults(connection: apsw.Connection) -> Iterator[str]:
+    """Each limit that the lines reach, and each first refusal, is notified once, and nothing else is."""
+    expected: set[tuple[Any, ...]] = set()
+    for user, feature, outcome, change, reset, start, used, budget in connection.execute(_LIMITED):
+        if outcome == "RECORDED":
+            reached = [p for p in (80, 100) if used * 100 >= p * budget > (used - change) * 100]
+            expected |= {(user, feature, reset, start, str(p)) for p in reached}
+        elif outcome == "LIMIT_EXCEEDED":
+            expected.add((user, feature, reset, start, "refused"))
+    written = Counter((user, feature, what) for user, feature, what in connection.execute(_NOTIFIED))
+    wanted = Counter((user, feature, what) for user, feature, _, _, what in expected)
+    yield from (f"notification missing: {each}" for each in wanted - written)
+    yield from (f"notification without a reason: {each}" for each in written - wanted)
 
 
 SUM = "sum"

@@ -14,6 +14,7 @@ from tests.reliability.load import Load, furnish
 from tests.support.server import KanaServer
 
 KILLS = 60
+REFUSED = "usage.refused"
 
 
 async def test_sixty_kills_under_load_lose_nothing_and_count_nothing_twice(kana: KanaServer, tmp_path: Path) -> None:
@@ -63,6 +64,12 @@ async def test_sixty_kills_under_load_lose_nothing_and_count_nothing_twice(kana:
         spoilt, "update entries set postings = json_remove(postings, '$[1]') where postings is not null and id > ?", 0
     )
     assert _kinds(faults(spoilt, load.journal)) >= {"a counter differs from its lines"}
+    spoilt = Path(shutil.copy(kana.database, tmp_path / "silent.db"))
+    _spoil(spoilt, "delete from notifications where id = (select max(id) from notifications where type = ?)", REFUSED)
+    assert _kinds(faults(spoilt, load.journal)) == {"notification missing"}
+    spoilt = Path(shutil.copy(kana.database, tmp_path / "loud.db"))
+    _spoil(spoilt, "update notifications set type = ? where type = 'user.created'", REFUSED)
+    assert _kinds(faults(spoilt, load.journal)) == {"notification without a reason"}
 
 
 def _split(path: Path) -> int:
@@ -72,7 +79,7 @@ def _split(path: Path) -> int:
     return int(found)
 
 
-def _spoil(path: Path, statement: str, line: int) -> None:
+def _spoil(path: Path, statement: str, line: int | str) -> None:
     connection = apsw.Connection(str(path))
     connection.execute(statement, (line,))
     connection.close()
