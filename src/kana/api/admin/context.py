@@ -26,16 +26,23 @@ class AdminContext:
     names a package that was created in between.
     """
 
-    __slots__ = ("_catalog", "_reading", "caller", "decisions", "engine", "environment", "request_id")
+    __slots__ = ("_catalog", "_decisions", "_reading", "caller", "engine", "environment", "request_id")
 
     def __init__(self, caller: Caller, engine: Engine, *, request_id: str) -> None:
         self.caller = caller
         self.engine = engine
         self.environment: Environment = caller.environment
         self.request_id = request_id
-        self.decisions = DecisionLoader(engine.usage, caller.environment)
+        self._decisions: DecisionLoader | None = None
         self._catalog: Catalog | None = None
         self._reading: asyncio.Task[Catalog] | None = None
+
+    @property
+    def decisions(self) -> DecisionLoader:
+        """What reads decisions that several fields ask for at once; made when the first of them does."""
+        if self._decisions is None:
+            self._decisions = DecisionLoader(self.engine.usage, self.environment)
+        return self._decisions
 
     @property
     def actor(self) -> Actor:

@@ -10,7 +10,7 @@ from graphql import GraphQLInputObjectType, get_nullable_type
 from msgspec import Meta, Struct
 
 from kana.api.admin import LIMITS
-from kana.api.body import BYTES_MAX, made_of
+from kana.api.body import BYTES_MAX
 from kana.api.bulk import BATCH_ITEMS_MAX
 from kana.api.graphql.plan import attribute_of
 from kana.api.v1.addresses import Address
@@ -69,7 +69,7 @@ class Arguments:
         is_long = any(place.startswith(f"{name}Request.") for place in LONG_LISTS)
         self.bytes_max = LIMITS.bulk_body_bytes if is_long else BYTES_MAX
 
-    async def of(self, asked: Asked) -> tuple[dict[str, Any], dict[str, Any]]:
+    def of(self, asked: Asked) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the arguments of the query or mutation, and those of the part of its answer.
 
         Raises:
@@ -82,7 +82,7 @@ class Arguments:
         if self.query or asked.query:
             given |= self._convert_query(read_query(self.query_structure, self.query, asked.query))
         further = {name: given.pop(name) for name in self._further if name in given}
-        body = await made_of(asked.body, self._read) if self.body or asked.body else {}
+        body = self._read(asked.body) if self.body or asked.body else {}
         if self.takes_key and asked.key is not None:
             body["idempotency_key"] = asked.key.decode("latin-1")
         if self._is_input:

@@ -65,7 +65,7 @@ class Entitlements:
 
         async def work(scope: Scope, receive: Receive) -> Answer:
             environment, owner = await _caller(scope, engine, door)
-            user_id = identifier((await self.arguments.of(await asked(scope, receive, 0)))[0]["id"], field="userId")
+            user_id = identifier(self.arguments.of(await asked(scope, receive, 0))[0]["id"], field="userId")
             if owner is not None and owner.id != user_id:
                 raise UserNotFound(f"User not found: {shown(user_id)}")
             found = await engine.holdings.entitlements(environment, user_id, owner=owner)

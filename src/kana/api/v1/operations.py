@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ from starlette.types import Receive, Scope
 from kana.api.access import Door
 from kana.api.admin import build_schema
 from kana.api.admin.context import AdminContext
-from kana.api.body import read_body, refuse_packed
+from kana.api.body import LONG_BYTES, read_body, refuse_packed
 from kana.api.graphql.budget import OBJECTS_AT_ONCE
 from kana.api.graphql.lists import Parts
 from kana.api.graphql.negotiation import is_json
@@ -21,8 +22,9 @@ from kana.api.http import Answer, headers_of, request_id_of
 from kana.api.v1.addresses import Address
 from kana.api.v1.arguments import Arguments, Asked
 from kana.api.v1.structures import arguments, described, list_of, output_object, value_of
-from kana.api.v1.writing import Call, object_writer, waiting_fields, writer
+from kana.api.v1.writing import Call, as_it_is, object_writer, waiting_fields
 from kana.engine.engine import Engine
+from kana.engine.pace import aside
 from kana.errors import UnsupportedMediaType
 from kana.model.key import KeyKind
 
@@ -49,7 +51,7 @@ class Operation:
         self._is_object = isinstance(named, GraphQLObjectType)
         structure = list_of if self._is_list else output_object if self._is_object else value_of
         self.output = structure(named.name)
-        self._write = object_writer(named.name) if self._is_object else writer(named) or _as_it_is
+        self._write = object_writer(named.name) if self._is_object else as_it_is
         self._waiting = waiting_fields(named.name) if self._is_object else ()
         assert not (self._is_list and self._waiting), "what has to be waited for is not written in lists"
 
@@ -73,7 +75,8 @@ class Operation:
             KanaError: that of the verb.
         """
         call = Call(context)
-        given, further = await self.arguments.of(asked)
+        read = partial(self.arguments.of, asked)
+        given, further = read() if len(asked.body) <= LONG_BYTES else await aside(read)
         value = await self._resolve(None, call, **given)  # type: ignore[misc]
         if self._resolve_part is not None:
             value = await self._resolve_part(value, call, **further)
@@ -94,10 +97,6 @@ class Operation:
                 await asyncio.sleep(0)
             parts.add([self._write(value, call) for value in values[start : start + OBJECTS_AT_ONCE]])
         return orjson.dumps({"items": parts.whole()})
-
-
-def _as_it_is(value: Any, _call: Call) -> Any:
-    return value
 
 
 async def asked(scope: Scope, receive: Receive, bytes_max: int) -> Asked:

@@ -43,14 +43,15 @@ _COMPARED = {"<=": "at most", ">=": "at least"}
 
 def converter(given: Mapping[str, Given]) -> Convert:
     """Return what turns a structure into arguments of a resolver: in snake case, without what was left out."""
-    steps = [(attribute_of(name), _convert(name, each.type)) for name, each in given.items()]
+    names = [attribute_of(name) for name in given]
+    changes = [(attribute_of(name), change) for name, each in given.items() if (change := _convert(name, each.type))]
 
     def convert(read: Struct) -> dict[str, Any]:
-        made = {}
-        for attribute, change in steps:
-            value = getattr(read, attribute)
-            if value is not UNSET:
-                made[attribute] = value if change is None or value is None else change(value)
+        made = {name: value for name in names if (value := getattr(read, name)) is not UNSET}
+        for name, change in changes:
+            value = made.get(name)
+            if value is not None:
+                made[name] = change(value)
         return made
 
     return convert

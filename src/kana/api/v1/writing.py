@@ -5,17 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import cache
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from graphql import GraphQLLeafType, GraphQLObjectType, get_named_type, get_nullable_type, is_list_type
+from graphql import GraphQLEnumType, GraphQLLeafType, GraphQLObjectType, get_named_type, get_nullable_type, is_list_type
 
 from kana.api.admin import build_schema
 from kana.api.admin.context import AdminContext
 from kana.api.graphql.plan import attribute_of
 from kana.api.v1.structures import PACKAGE, fields_without_arguments, name_of
 
-_AS_IT_IS = frozenset({"String", "Boolean", "Float", "JSON"})
+_AS_IT_IS = frozenset({"String", "Boolean", "Float", "JSON", "Units"})
 
 
 class Call(NamedTuple):
@@ -62,29 +63,56 @@ def _list_writer(write: Write | None) -> Write | None:
 def _leaf_writer(kind: GraphQLLeafType) -> Write | None:
     if kind.name in _AS_IT_IS:
         return None
+    if isinstance(kind, GraphQLEnumType):
+        names = {value.value: name for name, value in kind.values.items()}
+        return lambda value, _call: names[value]
     coerce = kind.coerce_output_value
     return lambda value, _call: coerce(value)
 
 
 @cache
 def object_writer(name: str) -> Write:
-    """Return what writes an object of the schema without the fields that it has to wait for."""
-    steps = [
-        (called, attribute_of(field_name), field.resolve, writer(field.type))
-        for field_name, called, field in _fields(name)
-        if not inspect.iscoroutinefunction(field.resolve)
+    """Return what writes an object of the schema without the fields that it has to wait for.
+
+    All attributes are read in one step, and what is not written as it is, is then replaced.
+    """
+    fields = _fields(name)
+    plain = [
+        (called, attribute_of(each), writer(field.type)) for each, called, field in fields if field.resolve is None
+    ]
+    names, read = [called for called, _, _ in plain], _getter(tuple(attribute for _, attribute, _ in plain))
+    changed = [(called, change) for called, _, change in plain if change is not None]
+    resolved = [
+        (called, field.resolve, writer(field.type) or as_it_is)
+        for _, called, field in fields
+        if field.resolve is not None and not inspect.iscoroutinefunction(field.resolve)
     ]
 
     def write(source: Any, call: Call) -> dict[str, Any]:
         if isinstance(source, dict):
             source = SimpleNamespace(**source)
-        answer = {}
-        for called, attribute, resolve, write in steps:
-            value = getattr(source, attribute) if resolve is None else resolve(source, call)
-            answer[called] = value if value is None or write is None else write(value, call)
+        answer = dict(zip(names, read(source), strict=True))
+        for called, change in changed:
+            value = answer[called]
+            if value is not None:
+                answer[called] = change(value, call)
+        for called, resolve, change in resolved:
+            answer[called] = change(resolve(source, call), call)
         return answer
 
     return write
+
+
+def _getter(attributes: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what reads attributes of an object."""
+    if len(attributes) > 1:
+        return attrgetter(*attributes)
+    return lambda source: tuple(getattr(source, each) for each in attributes)
+
+
+def as_it_is(value: Any, _call: Call) -> Any:
+    """Write a number or a text."""
+    return value
 
 
 @cache
