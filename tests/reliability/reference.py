@@ -313,17 +313,16 @@ class Reference(Subscribing):
         self.now = now
         found = self._holding(user, feature, now)
         if not found:
-            return (False, None)
-        pots = self._pots(found, feature, now)
+            return (False, None, None)
+        pots, rate = self._pots(found, feature, now), found[0].cost
+        access = self._judge(found, pots, delta) == "RECORDED"
         shown = None if feature in self.binary else self._shown(sum(map(self._used, pots)), pots)
-        return (self._judge(found, pots, delta) == "RECORDED" and self._affords(user, found[0].cost, delta, now), shown)
-
-    def _affords(self, user: str, rate: int | None, units: int, now: datetime) -> bool:
-        """Whether there is what so many units cost."""
-        found = self._holding(user, "token", now) if rate else []
-        return not rate or (
-            bool(found) and self._judge(found, self._pots(found, "token", now), units * rate) == "RECORDED"
-        )
+        if not rate:
+            return (access, shown, None)
+        paying = self._holding(user, "token", now)
+        access &= bool(paying) and self._judge(paying, self._pots(paying, "token", now), delta * rate) == "RECORDED"
+        left = self.left(user, "token", now, grace=True)
+        return (access, shown, None if left == inf else left // rate)
 
     def show(self, user: str, feature: str, past: int, now: datetime) -> tuple[Any, list[Any]]:
         self.user(user)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from kana.errors import KanaError
 from kana.model.consuming import Consume
 from kana.model.line import Line
 from tests.reliability.accounts import Hold
@@ -49,12 +52,18 @@ class SettingAside(Doing):
         )  # fmt: skip
         if key is not None:
             self.consumed.append((user, lines, key, at, ttl))
+        tried = None
+        with suppress(KanaError):
+            tried = self.wait(self.world.engine.reserving.try_out(request))
         count = len(self.reference.holds)
         mine = self._compare_lines(
             self.world.engine.reserving.consume(request),
             lambda: self.reference.consume(user, lines, key, at, ttl, now),
             user,
         )
+        if mine is not None and not mine.duplicate:
+            assert tried is not None
+            assert [replace(each, entry_id=None) for each in mine.lines] == list(tried.lines)
         if mine is not None and len(self.reference.holds) > count:
             assert mine.reservation.ends_at == self.reference.holds[-1].ends
             self.reservations.append(mine.reservation.id)

@@ -201,7 +201,7 @@ class Machine(SettingAside):
             lambda: self.reference.check(user, feature, delta, now),
         )
         if mine is not None:
-            assert (mine.access, described(mine.consumption)) == theirs
+            assert (mine.access, described(mine.consumption), mine.affords) == theirs
 
     @rule(user=user_names, feature=feature_names, past=choice(24, 24, 3, 0))
     def show(self, user: str, feature: str, past: int) -> None:

@@ -154,6 +154,18 @@ async def test_a_key_gets_its_first_answer_or_an_error(world: World) -> None:
         await world.engine.reserving.consume(a_request(1, key="u"))
 
 
+async def test_what_is_tried_out_is_what_is_set_aside(world: World) -> None:
+    """Also where one line takes what another one costs, and nothing was set aside before."""
+    await world.engine.giving.create_top_up(TEST, "ada", "credit", 8, reason="sold", by=TESTER)
+    for units, granted in ((3, True), (4, False)):
+        request = a_request(lines=[Line("image", 1), Line("credit", units)], ttl=TTL)
+        tried = await world.engine.reserving.try_out(request)
+        answer = await world.engine.reserving.consume(request)
+        assert (tried.granted, answer.granted) == (granted, granted)
+        if answer.reservation is not None:
+            await world.engine.reserving.release(TEST, answer.reservation.id)
+
+
 async def test_a_usage_is_not_the_first_of_several_features(world: World) -> None:
     """With the same key it is another call, whatever that one costs; one feature alone with its cost is the same."""
     await world.engine.reserving.consume(a_request(lines=[Line("image", 1), Line("message", 1)], key="both"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -81,6 +82,8 @@ class ReservingEngine:
         now = self._clock()
 
         def want(account: Account, catalog: Catalog) -> _Placed:
+            if request.ttl is not None:  # What one line sets aside, the next ones must see.
+                account = replace(account, holds_end=account.holds_end or now)
             return _Placed(place_lines(request.lines, account, catalog, timestamp=request.timestamp, now=now))
 
         snapshot = await self._ledger.snapshot(
