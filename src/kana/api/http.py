@@ -34,6 +34,7 @@ COMMON_HEADERS: tuple[Header, ...] = (*SECURITY_HEADERS, NO_STORE)
 PIECE_BYTES = 262_144
 """How much of a long answer is passed to a connection at once."""
 
+_BODILESS = (204, 304)
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}").fullmatch
 _ids = map(f"{secrets.token_hex(6)}-{{:x}}".format, itertools.count(1))
 
@@ -76,18 +77,12 @@ class Answer(NamedTuple):
 
 
 async def answer(send: Send, status: int, body: bytes, *, content_type: bytes, headers: Sequence[Header] = ()) -> None:
-    """Send a whole answer; of a long one the next piece is sent when the client has read the one before."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", content_type),
-                (b"content-length", b"%d" % len(body)),
-                *headers,
-            ],
-        }
-    )
+    """Send a whole answer; of a long one the next piece is sent when the client has read the one before.
+
+    What has no body by its status has no length either: that would be taken for the length of what was not sent.
+    """
+    about = () if status in _BODILESS else ((b"content-type", content_type), (b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": [*about, *headers]})
     for start in range(0, len(body) - PIECE_BYTES, PIECE_BYTES):
         await send({"type": "http.response.body", "body": body[start : start + PIECE_BYTES], "more_body": True})
         await asyncio.sleep(0)
