@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
 
-from kana.api import admin, client, config, health, insights, segment, v1
+from kana.api import admin, client, config, health, insights, ofrep, segment, v1
 from kana.api.access import Door
 from kana.api.http import Router, public_document
 from kana.api.ingest import events_endpoint
@@ -183,6 +183,7 @@ def create_app(
         await store.close()
 
     dashboard = create_dashboard(engine, settings, definitions=admin.read_definitions(), openapi=v1.document())
+    flags = ofrep.endpoint(engine, door)
     return Router(
         {
             "/graphql": admin.endpoint(engine, door, observe=metrics.request),
@@ -192,12 +193,16 @@ def create_app(
             **config.routes(engine.config, engine.access, door),
             **insights.routes(engine.insights, door),
             **segment.routes(engine.segment, door),
+            ofrep.PATH: flags,
             "/v1/openapi.json": public_document(v1.document_json(), b"application/json"),
             "/healthz": health.healthz(),
             "/readyz": health.readyz(store.probe),
             "/metrics": health.metrics_page(metrics.registry, token=settings.metrics_token),
         },
-        prefixes={"/v1/": v1.endpoint(engine, door, observe=metrics.request)},
+        prefixes={
+            "/v1/": v1.endpoint(engine, door, observe=metrics.request),
+            f"{ofrep.PATH}/": flags,
+        },
         fallback=dashboard,
         methods_of=dashboard.methods_of,
         lifespan=lifespan,

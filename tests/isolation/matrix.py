@@ -328,6 +328,12 @@ def secure(side: Side) -> httpx.Response:
     return side.served.http.post("/client/graphql", json={"query": CURRENT_USER}, headers=headers)
 
 
+def flags(side: Side) -> httpx.Response:
+    """All flags of ada."""
+    headers = {"Authorization": side.private_key}
+    return side.served.http.post("/ofrep/v1/evaluate/flags", json={"context": {"targetingKey": ADA}}, headers=headers)
+
+
 SEGMENT = {"/segment/events": "track", "/v1/batch": "track", "/v1/import": "identify", "/v1/b": "track"} | {
     f"/v1/{kind}": kind.value for kind in MessageType
 }
@@ -340,6 +346,7 @@ ROUTES: dict[str, list[Callable[[Side], httpx.Response]]] = {
     "/api/v1/events": [send_event("/api/v1/events")],
     **{path + end: [send_message(path + end, kind)] for path, kind in SEGMENT.items() for end in ("", "/")},
     **{f"/v1/insights.{kind}": [download(kind)] for kind in ("csv", "parquet")},
+    "/ofrep/v1/evaluate/flags": [flags],
     "/cli/pull": [pull],
     "/cli/validate": [post_configuration("/cli/validate")],
     "/cli/publish": [post_configuration("/cli/publish")],

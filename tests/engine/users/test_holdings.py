@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 
-from kana.errors import Unavailable, UserNotFound
+from kana.errors import FeatureNotFound, InvalidValue, Unavailable, UserNotFound
 from kana.model.entitlement import ALLOWED_BINARY, ALLOWED_CONSUMABLE, Consumption, Outcome
 from kana.model.user import User
 from tests.support.world import LIVE, TEST, World, a_feature, a_package, a_usage, allows, holds
@@ -119,6 +119,19 @@ async def test_all_that_a_user_may_do_is_every_feature_that_anything_gives_them(
     assert message.resets_at is not None
     assert message.resets_at > world.clock()
     assert (chat.feature.id, chat.decision.access, chat.resets_at) == ("chat", True, None)
+
+
+async def test_one_feature_and_an_amount(world: World) -> None:
+    """Decided for that many units; an unknown feature and no amount are errors."""
+    await world.subscribed_user("ada", "basic")
+    await world.usage.record(a_usage(4))
+    for delta, outcome in ((6, Outcome.RECORDED), (7, Outcome.LIMIT_EXCEEDED)):
+        [found] = await world.engine.holdings.entitlements(TEST, "ada", feature_id="message", delta=delta)
+        assert found.decision.outcome is outcome
+    with pytest.raises(FeatureNotFound):
+        await world.engine.holdings.entitlements(TEST, "ada", feature_id="nothing")
+    with pytest.raises(InvalidValue, match="delta must be 1 to"):
+        await world.engine.holdings.entitlements(TEST, "ada", delta=0)
 
 
 async def test_nobody_may_do_nothing_and_one_without_a_package_may_do_nothing(world: World) -> None:

@@ -85,12 +85,22 @@ async def _by_token(engine: Engine, token: str) -> ClientContext:
     return ClientContext(engine, user.environment, user.id, user.name, user.email, secure=True, owner=user)
 
 
-async def _by_key(engine: Engine, key: str, user_id: bytes) -> ClientContext:
-    caller = await engine.access.authenticate(key, KeyKind.PUBLIC)
+async def environment_of(engine: Engine, public_key: str) -> Environment:
+    """Return the environment of a public key, which opens it in simple mode alone.
+
+    Raises:
+        Unauthenticated: it is not valid, or the environment requires tokens.
+    """
+    caller = await engine.access.authenticate(public_key, KeyKind.PUBLIC)
     settings = (await engine.access.keyring()).environments[caller.environment]
     if settings.requires_secure_mode:
         raise Unauthenticated("Unauthenticated: this environment requires secure mode, a user token instead of a key.")
-    return ClientContext(engine, caller.environment, _user_id(user_id), None, None, secure=False)
+    return caller.environment
+
+
+async def _by_key(engine: Engine, key: str, user_id: bytes) -> ClientContext:
+    environment = await environment_of(engine, key)
+    return ClientContext(engine, environment, _user_id(user_id), None, None, secure=False)
 
 
 def _user_id(header: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -10,8 +9,9 @@ from starlette.types import Receive, Scope
 
 from kana.api.access import Door, credential_in
 from kana.api.client.context import is_token, user_of
-from kana.api.http import Answer, Header, headers_of
+from kana.api.http import Answer, headers_of
 from kana.api.scalars import write_time
+from kana.api.tags import tagged
 from kana.api.v1.addresses import Address
 from kana.api.v1.arguments import Arguments
 from kana.api.v1.operations import Work, arguments_of, asked
@@ -28,8 +28,6 @@ from kana.model.user import User
 
 READABLE = b"etag, retry-after, x-request-id"
 """The headers that a page may read."""
-
-_KEPT: tuple[Header, ...] = ((b"cache-control", b"private, no-cache"), (b"vary", b"authorization"))
 
 
 class Entitlements:
@@ -70,7 +68,7 @@ class Entitlements:
                 raise UserNotFound(f"User not found: {shown(user_id)}")
             found = await engine.holdings.entitlements(environment, user_id, owner=owner)
             body = orjson.dumps({"userId": user_id, "features": await in_turns(found, _written)})
-            return _answer(body, headers_of(scope).get(b"if-none-match", b""))
+            return tagged(body, headers_of(scope))
 
         return work
 
@@ -85,20 +83,6 @@ async def _caller(scope: Scope, engine: Engine, door: Door) -> tuple[Environment
     except Unauthenticated as error:
         raise door.refusal(scope, error) from None
     return owner.environment, owner
-
-
-def _answer(body: bytes, known: bytes) -> Answer:
-    """Return an answer with its tag, or only that nothing has changed if the tag is among those that are known."""
-    tag = b'"%s"' % blake2b(body, digest_size=16).hexdigest().encode()
-    about = ((b"etag", tag), *_KEPT)
-    if _names(known, tag):
-        return Answer(304, b"", headers=about)
-    return Answer(200, body, headers=about)
-
-
-def _names(given: bytes, tag: bytes) -> bool:
-    """Whether an If-None-Match header names a tag; a proxy may have made it a weak one."""
-    return any(each.strip().removeprefix(b"W/") in (tag, b"*") for each in given.split(b","))
 
 
 _write = object_writer("Entitlement")

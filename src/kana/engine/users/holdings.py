@@ -18,7 +18,7 @@ from kana.model.environment import Environment
 from kana.model.feature import Feature
 from kana.model.grant import CounterKey
 from kana.model.package import Package, PackageFeature
-from kana.model.text import shown
+from kana.model.text import shown, units
 from kana.model.user import User
 from kana.model.value import value_object
 
@@ -52,7 +52,7 @@ class SubscribedPackage:
 
 @value_object()
 class Entitled:
-    """What a user may do with one feature now, for one unit. ``resets_at=None``: it is not counted, or never reset."""
+    """What a user may do with one feature now. ``resets_at=None``: it is not counted, or never reset."""
 
     feature: Feature
     decision: Decision
@@ -88,21 +88,36 @@ class HoldingEngine:
         return [_holding(package, snapshot.catalog, decisions) for package in held.packages]
 
     async def entitlements(
-        self, environment: Environment, user_id: str, *, owner: User | None = None
+        self,
+        environment: Environment,
+        user_id: str,
+        *,
+        feature_id: str | None = None,
+        delta: int = 1,
+        owner: User | None = None,
     ) -> list[Entitled]:
         """Return all that a user may do now: each feature that anything gives them, in the order of the catalogue.
 
-        An ``owner`` is as in ``of``.
+        Each is decided for ``delta`` units, 1 or more. With a ``feature_id`` it is this one alone. An ``owner`` is as
+        in ``of``.
 
         Raises:
             UserNotFound: no user has this id.
+            FeatureNotFound: no feature has the id that is given.
+            InvalidValue: ``delta`` is not 1 to 2^53-1.
             Unavailable: the owner is being renamed again and again.
         """
-        found = await self._read(environment, user_id, owner, _all)
+        units(delta, field="delta", least=1)
+
+        def want(account: Account, catalog: Catalog, now: datetime) -> CountedFeatures:
+            features = catalog.features.values() if feature_id is None else (catalog.feature(feature_id),)
+            return counted_features(account, catalog, features, now=now)
+
+        found = await self._read(environment, user_id, owner, want)
         if found is None:
             raise UserNotFound(f"User not found: {shown(user_id)}")
         places, snapshot = found
-        return [_entitled(place, snapshot.used) for place in places.values()]
+        return [_entitled(place, snapshot.used, delta) for place in places.values()]
 
     async def _read(
         self, environment: Environment, user_id: str, owner: User | None, want: _Want[_Found]
@@ -143,14 +158,10 @@ def _held(account: Account, catalog: Catalog, now: datetime) -> _Held:
     return _Held(packages, counted_features(account, catalog, map(catalog.feature, ids), now=now))
 
 
-def _all(account: Account, catalog: Catalog, now: datetime) -> CountedFeatures:
-    return counted_features(account, catalog, catalog.features.values(), now=now)
-
-
-def _entitled(place: Place, used: Mapping[CounterKey, int]) -> Entitled:
+def _entitled(place: Place, used: Mapping[CounterKey, int], delta: int) -> Entitled:
     entitlement = place.entitlement
     resets_at = entitlement.period_at(place.moment).end if entitlement.feature.is_counted else None
-    return Entitled(entitlement.feature, place.decide(1, used), resets_at)
+    return Entitled(entitlement.feature, place.decide(delta, used), resets_at)
 
 
 def _holding(package: Package, catalog: Catalog, decisions: dict[str, Decision]) -> SubscribedPackage:
