@@ -102,7 +102,7 @@ def fill(path: Path, now: datetime) -> None:
         ("insert into users (bucket, user_key, id, created_at, environment, metadata)"
          " values (?, ?, ?, ?, 'test', '{}')",
          ((bucket, key, f"g{number}", start) for bucket, key, number in people)),
-        ("insert into user_ids values (?, 'test', ?, ?, ?)",
+        ("insert into user_ids (bucket, environment, id, home_bucket, user_key) values (?, 'test', ?, ?, ?)",
          ((bucket, f"g{number}", bucket, key) for bucket, key, number in people)),
         ("insert into subscriptions (bucket, user_key, id, environment, package_id, status, started_at)"
          " values (?, ?, ?, 'test', 'pro', 'ACTIVE', ?)",
