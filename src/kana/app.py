@@ -21,10 +21,12 @@ from kana.engine.engine import Engine
 from kana.engine.ports.clock import Clock, Meter
 from kana.engine.ports.store import Store
 from kana.engine.ports.usage import Audit
+from kana.engine.ports.webhooks import Sender
 from kana.errors import KanaError
 from kana.model.environment import Environment
 from kana.model.period import to_precision
 from kana.model.segment import Message, SegmentEvent
+from kana.sending import HttpSender
 from kana.settings import Settings
 from kana.store.moving import Rows, Tables, move
 from kana.store.sealing import Seal
@@ -96,6 +98,7 @@ async def secure(store: Store, settings: Settings) -> list[str]:
         DatabaseRefused: a secret is sealed with a key that the settings do not have.
     """
     await store.keys.seal_signing_secrets()
+    await store.webhooks.seal_secrets()
     return list(_warnings(settings))
 
 
@@ -145,6 +148,7 @@ def create_engine(
     clock: Clock = system_clock,
     meter: Meter | None = None,
     read_again: Callable[[SegmentEvent], Message] | None = None,
+    sender: Sender | None = None,
 ) -> Engine:
     """Return the engine on an open store. Without a meter nothing is measured."""
     return Engine.over(
@@ -152,6 +156,7 @@ def create_engine(
         clock=clock,
         meter=meter or Metrics(CollectorRegistry()),
         passwords=Argon2Passwords(),
+        sender=sender or HttpSender(),
         read_again=read_again,
     )
 
@@ -161,7 +166,13 @@ def create_app(
 ) -> Router:
     """Return the application on an open store, which it closes at the end."""
     metrics = Metrics(registry or CollectorRegistry())
-    engine = create_engine(store, clock=clock, meter=metrics, read_again=segment.read_again)
+    engine = create_engine(
+        store,
+        clock=clock,
+        meter=metrics,
+        read_again=segment.read_again,
+        sender=HttpSender(private_allowed=settings.webhooks_allow_private),
+    )
     door = Door(engine.access, clock=clock)
 
     @asynccontextmanager
@@ -176,6 +187,7 @@ def create_app(
             engine.deletions.running(),
             engine.bulk_changes.running(),
             engine.notifications.running(),
+            engine.deliverer.running(),
             engine.access.uses.running(),
         ):
             yield

@@ -5,7 +5,7 @@
     │   ├── InvalidValue                                    a field's value is not allowed
     │   ├── NotFound
     │   │   ├── UserNotFound, FeatureNotFound, PackageNotFound, SubscriptionNotFound, EntryNotFound, KeyNotFound,
-    │   │   ├── GivenNotFound, BulkChangeNotFound, ReservationNotFound
+    │   │   ├── GivenNotFound, BulkChangeNotFound, ReservationNotFound, WebhookNotFound
     │   ├── Conflict                                        the id is taken, or the state forbids it
     │   ├── BodyTooLarge, UnsupportedMediaType              the body is not read
     │   ├── SubscriptionRefused                             a rule of subscribing is broken
@@ -115,6 +115,12 @@ class ReservationNotFound(NotFound):
     """No reservation has this id in this environment."""
 
     name = "ReservationNotFoundError"
+
+
+class WebhookNotFound(NotFound):
+    """No webhook endpoint has this id in this environment, or nothing with this id was to be delivered to it."""
+
+    name = "WebhookNotFoundError"
 
 
 class KeyNotFound(NotFound):

@@ -265,6 +265,12 @@ class Settings:
         _SECRET_KEYS,
         "Seals the secrets in the database; older keys open what they sealed. Empty: nothing is sealed.",
     )
+    webhooks_allow_private: bool = _setting(
+        default=False,
+        rule=_SWITCH,
+        meaning="Whether webhooks may be sent to private addresses, and by http. For development: whoever may create a"
+        " webhook can then make this server send requests to what only it can reach.",
+    )
 
     def __post_init__(self) -> None:
         for each in fields(self):

@@ -20,6 +20,8 @@ from tests.support.tree import ROOT, text, tracked
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS = "http://127.0.0.1:8080"
 SEPARATOR = "\x1e"
+SETTINGS = {"KANA_WEBHOOKS_ALLOW_PRIVATE": "true"}
+"""What docs/webhooks.md asks to start a server with."""
 
 DOCUMENTS = [path for path in tracked() if path.suffix == ".md" and path.parent in (ROOT, ROOT / "docs")]
 WITH_EXAMPLES = [path for path in DOCUMENTS if "```sh\n" in text(path)]
@@ -71,7 +73,7 @@ def matches(shown: Any, answer: Any) -> bool:
 @pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: path.name)
 def test_examples_run_and_answer_what_is_shown(path: Path) -> None:
     """From an empty workspace, in one shell: every answer is the one shown, and those not shown are no errors."""
-    with KanaServer() as server:
+    with KanaServer(settings=SETTINGS) as server:
         answers_what_it_shows(path, server)
 
 
@@ -82,7 +84,7 @@ def test_all_documents_run_on_one_server(*, backwards: bool) -> None:
         *((answers_what_it_shows, path) for path in WITH_EXAMPLES),
         *((prints_what_it_shows, ROOT / "docs" / "guides" / f"{guide}.md") for guide in GUIDES),
     ]
-    with KanaServer() as server:
+    with KanaServer(settings=SETTINGS) as server:
         for check, path in reversed(runs) if backwards else runs:
             check(path, server)
 

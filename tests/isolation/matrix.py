@@ -12,6 +12,7 @@ from arro3.io import read_parquet
 
 from kana.model.segment import MessageType
 from tests.api.admin import calls
+from tests.api.admin import webhook_calls as webhooks
 from tests.api.client.calls import WHOLE_USER
 from tests.api.segment import calls as segment
 from tests.isolation.sides import ADA, DELETED, FRESH, LEAVER, MERGED, MOVER, RENAMED, Side
@@ -95,6 +96,8 @@ ADMIN: dict[str, Call] = {
         calls.PREVIEW_CHANGES, lambda _: {"input": {"userIds": [ADA, FRESH], "packageId": "other"}}, leaves_mark=False
     ),
     "Query.subscriptionChanges": Call(calls.SHOW_CHANGES, lambda side: {"id": side.changes}),
+    "Query.webhookEndpoints": Call(webhooks.LIST),
+    "Query.webhookDeliveries": Call(webhooks.DELIVERIES, lambda side: {"id": side.webhook}),
     "Query.topUps": Call(calls.TOP_UPS, lambda _: {"userId": MOVER}),
     "Query.overrides": Call(calls.OVERRIDES, lambda _: {"userId": MOVER}),
     "Query.usageInsights": Call(
@@ -143,6 +146,14 @@ ADMIN: dict[str, Call] = {
     "Mutation.createTopUp": Call(
         calls.CREATE_TOP_UP, lambda side: {"input": {**gift(side), "amount": side.number, "idempotencyKey": "top-up"}}
     ),
+    "Mutation.createWebhookEndpoint": Call(webhooks.CREATE, lambda side: {"input": side.endpoint}),
+    "Mutation.updateWebhookEndpoint": Call(
+        webhooks.UPDATE, lambda side: {"id": side.webhook, "input": {"url": f"https://8.8.4.4/{side.word}"}}
+    ),
+    "Mutation.rotateWebhookSecret": Call(webhooks.ROTATE, lambda side: {"id": side.webhook}),
+    "Mutation.replayWebhooks": Call(webhooks.REPLAY, lambda side: {"id": side.webhook}),
+    "Mutation.resendWebhook": Call(webhooks.RESEND, lambda side: {"id": side.webhook, "notificationId": side.delivery}),
+    "Mutation.deleteWebhookEndpoint": Call(webhooks.DELETE, lambda side: {"id": side.webhook}),
     "Mutation.endTopUp": Call(calls.END_TOP_UP, lambda side: {"id": side.top_up}),
     "Mutation.setOverride": Call(calls.SET_OVERRIDE, lambda side: {"input": {**gift(side), "limit": side.number}}),
     "Mutation.endOverride": Call(calls.END_OVERRIDE, lambda side: {"id": side.override}),
@@ -212,6 +223,9 @@ V1: dict[str, Variables] = {
     "reservations": lambda _: {"userId": LEAVER},
     "limitOutlook": lambda _: {"userId": ADA},
     "exportUser": lambda _: {"userId": ADA},
+    "webhookDeliveries": lambda side: {"endpointId": side.webhook},
+    "replayWebhooks": lambda side: {"endpointId": side.webhook, "from": "2020-01-01T00:00:00Z"},
+    "resendWebhook": lambda side: {"endpointId": side.webhook, "notificationId": side.delivery},
     "usageInsights": lambda _: {**MANY_YEARS, "by": "WEEK", "userId": ADA},
     "creditInsights": lambda _: {**MANY_YEARS, "by": "WEEK", "featureId": "message"},
     "adoption": lambda _: MANY_YEARS,
@@ -238,6 +252,15 @@ BY_ID: dict[str, tuple[str, Callable[[Side], str]]] = {
     "Query.subscriptionChanges": (calls.SHOW_CHANGES, lambda side: side.changes),
     "Mutation.takeBackSubscriptionChanges": (calls.TAKE_BACK_CHANGES, lambda side: side.changes),
     "Mutation.cancelSubscription": (calls.CANCEL, lambda side: side.subscriptions[MOVER]),
+    "Mutation.updateWebhookEndpoint": (webhooks.DISABLE, lambda side: side.webhook),
+    "Mutation.rotateWebhookSecret": (webhooks.ROTATE, lambda side: side.webhook),
+    "Mutation.replayWebhooks": (webhooks.REPLAY, lambda side: side.webhook),
+    "Mutation.resendWebhook": (
+        webhooks.RESEND.replace(", $notificationId: String!", "").replace("$notificationId", '"1"'),
+        lambda side: side.webhook,
+    ),
+    "Query.webhookDeliveries": (webhooks.DELIVERIES, lambda side: side.webhook),
+    "Mutation.deleteWebhookEndpoint": (webhooks.DELETE, lambda side: side.webhook),
     "Mutation.endTopUp": (calls.END_TOP_UP, lambda side: side.top_up),
     "Mutation.endOverride": (calls.END_OVERRIDE, lambda side: side.override),
     "Query.entry": (

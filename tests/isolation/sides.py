@@ -17,6 +17,7 @@ import httpx
 
 from kana.model.environment import Environment
 from kana.model.key import KeyKind
+from tests.api.admin import webhook_calls as webhooks
 from tests.api.admin.calls import (
     ARCHIVE,
     CHANGE_MANY,
@@ -64,6 +65,8 @@ class Side:
     override: str = ""
     changes: str = ""
     reservation: str = ""
+    webhook: str = ""
+    delivery: str = ""
 
     @property
     def private_key(self) -> str:
@@ -93,6 +96,7 @@ class Side:
 
     def furnish(self) -> None:
         """Make features, packages, users, subscriptions and usage under ids that the other side has too."""
+        self.webhook = self._make_webhook()
         metadata = {"of": self.word}
         label = {"unitLabel": f"{self.word} message", "unitLabelPlural": f"{self.word} messages"}
         message = {"id": "message", "name": f"{self.word} Message", "type": "CONSUMABLE", "metadata": metadata, **label}
@@ -130,7 +134,25 @@ class Side:
         self.segment("/v1/track", {"messageId": "failed", "userId": ["nobody"], "event": f"{self.word} event"})
         [failed] = self.ask("{ segmentEvents(status: FAILED) { id } }")["segmentEvents"]
         self.failed = failed["id"]
+        self.delivery = self._deliver()
         self.settle()
+
+    @property
+    def endpoint(self) -> dict[str, Any]:
+        """What an endpoint is made of that gets nothing: of what it is for, nothing happens."""
+        return {"url": f"https://8.8.8.8/{self.word}", "types": ["top_up.used_up"]}
+
+    def _make_webhook(self) -> str:
+        """Make an endpoint that is disabled, so that nothing is sent to it; return its id."""
+        made = self.ask(webhooks.CREATE, input={**self.endpoint, "types": []})["createWebhookEndpoint"]
+        return str(self.ask(webhooks.DISABLE, id=made["id"])["updateWebhookEndpoint"]["id"])
+
+    def _deliver(self) -> str:
+        """Make the deliveries of the endpoint, which wait to be sent; return the id of a notification."""
+        store, now = self.served.store.webhooks, self.served.clock()
+        [endpoint] = self.served.run(store.endpoints(self.environment))
+        self.served.run(store.fill(endpoint, limit=1000, most=1000, now=now))
+        return str(self.ask(webhooks.DELIVERIES, id=self.webhook)["webhookDeliveries"][-1]["notificationId"])
 
     def settle(self) -> None:
         """Wait until the server has done what it does in its own time."""
@@ -161,7 +183,15 @@ class Side:
         """What is this side's alone, as answers and errors would show it."""
         keyring = self.served.run(self.served.engine.access.keyring())
         app_id = keyring.environments[self.environment].app_id
-        ids = (*self.subscriptions.values(), *self.rules.values(), self.entry, self.top_up, self.override, self.changes)
+        ids = (
+            *self.subscriptions.values(),
+            *self.rules.values(),
+            self.entry,
+            self.top_up,
+            self.override,
+            self.changes,
+            self.webhook,
+        )
         return [self.word, app_id, f"{self.environment}_", *ids]
 
 
@@ -174,7 +204,13 @@ def marked(side: Side, answer: httpx.Response) -> list[str]:
     return [*sorted(amounts), *(mark for mark in side.marks() if mark in shown)]
 
 
-LATER = {("keys", "used_at"), ("notification_positions", "looked_until")}
+LATER = {
+    ("keys", "used_at"),
+    ("notifications", "position"),
+    ("notification_positions", "last"),
+    ("notification_positions", "looked_until"),
+    ("webhook_endpoints", "position"),
+}
 """Columns that are written in the background: up to a minute after a call, or every few seconds without one."""
 
 
@@ -187,7 +223,7 @@ def rows_of(side: Side, path: Path) -> str:
     for table in tables:
         columns = [row[1] for row in connection.execute(f"pragma table_info({table})")]
         told = ", ".join(column for column in columns if (table, column) not in LATER)
-        for row in connection.execute(f"select {told} from {table} where {_of(table, columns, other)} order by 1, 2"):
+        for row in connection.execute(f"select {told} from {table} where {_of(table, columns, other)} order by {told}"):
             digest.update(repr((table, row)).encode())
     connection.close()
     return digest.hexdigest()

@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from kana.app import create_engine
 from kana.engine.ports.store import Store
+from kana.engine.ports.webhooks import Sender
 from kana.model.account import Account
 from kana.model.allowance import UNLIMITED, Allowance, Combine, Rollover
 from kana.model.catalog import Catalog
@@ -201,11 +202,11 @@ def notify_nobody(_account: Account, _changed: Sequence[object]) -> Sequence[New
 class World:
     """The engines over one store, with a clock to set."""
 
-    def __init__(self, store: Store, *, clock: SetClock | None = None) -> None:
+    def __init__(self, store: Store, *, clock: SetClock | None = None, sender: Sender | None = None) -> None:
         self.store = store
         self.clock = clock or SetClock()
         self.meter = NotedMeter()
-        self.engine = create_engine(store, clock=self.clock, meter=self.meter)
+        self.engine = create_engine(store, clock=self.clock, meter=self.meter, sender=sender)
         self.catalog, self.accounts, self.usage = self.engine.catalog, self.engine.accounts, self.engine.usage
         self.recorder, self.access = self.engine.recorder, self.engine.access
         self.ids = self.accounts._ids

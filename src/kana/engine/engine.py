@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 from kana.engine.access.access import AccessEngine
@@ -12,6 +13,7 @@ from kana.engine.ids import IdMaker
 from kana.engine.notifications.notifications import NotificationEngine
 from kana.engine.ports.clock import Clock, Meter
 from kana.engine.ports.store import Store
+from kana.engine.ports.webhooks import Sender
 from kana.engine.segment.mapping import MappingEngine
 from kana.engine.segment.replay import Replayer
 from kana.engine.segment.segment import SegmentEngine
@@ -31,6 +33,8 @@ from kana.engine.users.holdings import HoldingEngine
 from kana.engine.users.imports import ImportEngine
 from kana.engine.users.merges import MergeEngine
 from kana.engine.users.profile import ProfileEngine
+from kana.engine.webhooks.delivering import Deliverer
+from kana.engine.webhooks.webhooks import WebhookEngine
 from kana.model.segment import Message, SegmentEvent
 from kana.model.value import value_object
 
@@ -63,6 +67,8 @@ class Engine:
     segment: SegmentEngine
     mapping: MappingEngine
     replayer: Replayer
+    webhooks: WebhookEngine
+    deliverer: Deliverer
     clock: Clock
 
     @classmethod
@@ -73,6 +79,7 @@ class Engine:
         clock: Clock,
         meter: Meter,
         passwords: Passwords,
+        sender: Sender,
         read_again: Callable[[SegmentEvent], Message] | None = None,
     ) -> Engine:
         """Return the engine on a store. Without ``read_again`` no event of Segment can be tried again."""
@@ -83,6 +90,7 @@ class Engine:
             store.segment, store.users, usage, clock=clock, ids=ids, meter=meter, read_again=read_again
         )
         replayer = Replayer(store.segment, segment.carry_out, clock=clock, again=segment.again)
+        deliverer = Deliverer(store.webhooks, sender, clock=clock, chance=random.random)
         return cls(
             access=AccessEngine(store.keys, clock=clock),
             accounts=AccountEngine(store.users, clock=clock, ids=ids),
@@ -110,5 +118,7 @@ class Engine:
             segment=segment,
             mapping=MappingEngine(store.segment, store.catalogs, clock=clock, ids=ids, on_change=replayer.wake),
             replayer=replayer,
+            webhooks=WebhookEngine(store.webhooks, sender, clock=clock, ids=ids, on_change=deliverer.wake),
+            deliverer=deliverer,
             clock=clock,
         )

@@ -22,7 +22,8 @@ class Environment(Word):
 class Actor:
     """Who made an administrative change, as shown in the audit log.
 
-    ``kind`` is one of "key", "person", "cli", "segment"; ``name`` a masked key, an e-mail or an operating system user.
+    ``kind`` is one of "key", "person", "cli", "segment", "server"; ``name`` a masked key, an e-mail, an operating
+    system user, or a part of the server that acts by itself.
     """
 
     kind: str

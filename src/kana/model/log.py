@@ -9,7 +9,7 @@ from kana.model.value import value_object
 
 NOT_USERS = frozenset({
     "colleague", "feature", "invitation", "key", "mapping rule", "package", "settings", "signing secret", "users",
-    "workspace",
+    "webhook endpoint", "webhook secret", "workspace",
 })  # fmt: skip
 """The kinds of subjects whose ids are not those of users. What a line of another kind is about is a user."""
 
@@ -19,10 +19,10 @@ class LogLine:
     """One change, of an environment or of the workspace.
 
     ``before`` and ``after`` are the values as JSON; None if there was nothing.
-    ``subject_kind`` is "feature", "package", "key", "settings", "signing secret", "user", "subscription" (whose id
-    is the user's), "users" (a file of them) or "user tokens"; ``action`` "created", "updated", "deleted", "revoked",
-    "imported" or "merged". What a product does to its users by the API is not an administrative change and not in the
-    log. Ids grow with time.
+    ``subject_kind`` is "feature", "package", "key", "settings", "signing secret", "webhook endpoint", "webhook secret",
+    "user", "subscription" (whose id is the user's), "users" (a file of them) or "user tokens"; ``action`` "created",
+    "updated", "deleted", "revoked", "imported" or "merged". What a product does to its users by the API is not an
+    administrative change and not in the log. Ids grow with time.
     """
 
     id: int

@@ -172,7 +172,7 @@ def _of_top_up(top_up: TopUp, environment: Environment, type_: NotificationType,
             "topUpId": str(top_up.id),
             "featureId": top_up.feature_id,
             "amount": top_up.amount,
-            "expiresAt": _time(top_up.ends_at),
+            "expiresAt": time_text(top_up.ends_at),
         },
         once=f"{type_} {top_up.id}",
     )
@@ -225,9 +225,9 @@ def _of_subscription(
             "subscriptionId": str(subscription.id),
             "packageId": subscription.package_id,
             "status": subscription.at(at).status.value,
-            "startsAt": _time(subscription.start),
-            "endsAt": _time(subscription.ends_at),
-            "trialEndsAt": _time(subscription.trial_ends_at),
+            "startsAt": time_text(subscription.start),
+            "endsAt": time_text(subscription.ends_at),
+            "trialEndsAt": time_text(subscription.trial_ends_at),
         },
         once=f"{type_} {subscription.id}" if once else None,
     )
@@ -277,5 +277,6 @@ def of_user(user: User, type_: NotificationType, *, now: datetime) -> NewNotific
     )
 
 
-def _time(moment: datetime | None) -> str | None:
+def time_text(moment: datetime | None) -> str | None:
+    """Return a time as notifications say it: in UTC, with milliseconds; None of none."""
     return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

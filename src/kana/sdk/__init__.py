@@ -65,6 +65,7 @@ from kana.sdk.results import (
 )
 from kana.sdk.retry import Retry
 from kana.sdk.terms import ChangeTime, ChangeUsage, SubscriptionAnchor, SubscriptionStatus
+from kana.sdk.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from kana.sdk.wire import UNBOUNDED, UNSET
 
 __all__ = [
@@ -151,5 +152,8 @@ __all__ = [
     "UsageRefused",
     "UsageStep",
     "User",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "WhenUnreachable",
 ]

@@ -26,6 +26,7 @@ from kana.sdk.retry import DEFAULT_RETRY, Retry
 from kana.sdk.settings import Settings
 from kana.sdk.subscriptions import Payments, Subscriptions
 from kana.sdk.users import Users
+from kana.sdk.webhooks import Webhooks
 from kana.sdk.wire import Unbounded, Units, moment, whole
 
 WhenUnreachable = Literal["allow", "deny", "raise"]
@@ -47,6 +48,7 @@ class Admin(Group[D]):
         self.reservations = Reservations(core, driver)
         self.insights = Insights(core, driver)
         self.notifications = Notifications(core, driver)
+        self.webhooks = Webhooks(core, driver)
         self.payments = Payments(core, driver)
         self.settings = Settings(core, driver)
 

@@ -54,15 +54,10 @@ class Notifications:
 
     async def notifications(self, environment: Environment, *, after: int, limit: int) -> list[Notification]:
         """Give positions, and read."""
-
-        async def has_unplaced(session: Session) -> bool:
-            return await session.value("has_unplaced", environment.value) is not None
-
-        while await self._transactions.read(has_unplaced):
-            await self._transactions.write(lambda session: _place(session, environment))
+        await place_all(self._transactions, environment)
         bindings = (environment.value, after, limit)
         found = await self._transactions.read(lambda session: session.rows("list_notifications", *bindings))
-        return [_notification_from(row) for row in found]
+        return [notification_from(row) for row in found]
 
     async def find_due(self, environment: Environment, *, now: datetime) -> bool:
         """Write a page of what is due since it was looked last."""
@@ -90,6 +85,16 @@ async def add_notifications(session: Session, notifications: Iterable[NewNotific
     for each in notifications:
         if each.once is None or await session.execute("note_once", each.bucket, each.once, each.environment.value):
             await session.execute("add_notification", *_notification_row(each))
+
+
+async def place_all(transactions: Transactions, environment: Environment) -> None:
+    """Give a position to all notifications that are committed and have none."""
+
+    async def has_unplaced(session: Session) -> bool:
+        return await session.value("has_unplaced", environment.value) is not None
+
+    while await transactions.read(has_unplaced):
+        await transactions.write(lambda session: _place(session, environment))
 
 
 async def _place(session: Session, environment: Environment) -> None:
@@ -164,8 +169,8 @@ def _notification_row(notification: NewNotification) -> Row:
     )
 
 
-def _notification_from(row: Row) -> Notification:
-    """Read a row of ``list_notifications``."""
+def notification_from(row: Row) -> Notification:
+    """Read a row of ``list_notifications`` and what else takes its columns."""
     position, type_, user_id, occurred_at, about = row
     return Notification(
         id=position,

@@ -35,15 +35,19 @@ update notification_positions set last = $2 where environment = $1;
 -- name: move_looked_until
 update notification_positions set looked_until = $2 where environment = $1;
 
+-- fragment: notification(n)
+n.position, n.type, coalesce(u.id, d_u.id, m_u.id), n.occurred_at, n.about
+
+-- fragment: user_of_notification(n)
+left join users as u on u.bucket = n.bucket and u.user_key = n.user_key
+left join deleted_users as d_u on d_u.bucket = n.bucket and d_u.user_key = n.user_key
+left join merged_users as m on m.bucket = n.bucket and m.user_key = n.user_key
+left join users as m_u on m_u.bucket = m.into_bucket and m_u.user_key = m.into_key
+
 -- name: list_notifications
 -- After a position, the oldest first, with the present id of the user: the one whom they were merged into, or what
 -- stands in place of the id of one who was deleted.
-select n.position, n.type, coalesce(u.id, d.id, i.id), n.occurred_at, n.about
-from notifications as n
-left join users as u on u.bucket = n.bucket and u.user_key = n.user_key
-left join deleted_users as d on d.bucket = n.bucket and d.user_key = n.user_key
-left join merged_users as m on m.bucket = n.bucket and m.user_key = n.user_key
-left join users as i on i.bucket = m.into_bucket and i.user_key = m.into_key
+select {notification(n)} from notifications as n {user_of_notification(n)}
 where n.environment = $1 and n.position > $2 order by n.position limit $3;
 
 -- name: delete_notifications

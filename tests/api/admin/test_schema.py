@@ -35,6 +35,7 @@ from kana.api.admin.notifications import NotificationView
 from kana.api.admin.packages import PackageFeatureView
 from kana.api.admin.subscriptions import PackageSubscription
 from kana.api.admin.usage import DecisionRow
+from kana.api.admin.webhooks import WebhookDeliveryView, WebhookEndpointView
 from kana.api.bulk import UsageAnswer, UsageFault
 from kana.api.graphql.plan import attribute_of
 from kana.engine.segment.mapping import EventCounts, UnmappedEventName, UnmappedProperty
@@ -53,6 +54,7 @@ from kana.model.reservation import HeldLine
 from kana.model.segment import MappingRule, PropertyCondition, SegmentEvent
 from kana.model.unlock import Unlock
 from kana.model.user import User
+from kana.model.webhook import Attempt
 from tests.api.admin.calls import ENTITLEMENT, FEATURE, HELD, PACKAGE, SHOW, USER, record
 from tests.support.serving import Served
 
@@ -104,6 +106,9 @@ SOURCES: dict[str, type] = {
     "SubscriptionChangesBack": BackView,
     "SubscriptionChangeResult": ResultView,
     "Notification": NotificationView,
+    "WebhookEndpoint": WebhookEndpointView,
+    "WebhookDelivery": WebhookDeliveryView,
+    "WebhookAttempt": Attempt,
     "TopUp": TopUpView,
     "Override": OverrideView,
     "User": User,

@@ -23,6 +23,7 @@ from kana.api.admin import (
     subscriptions,
     usage,
     users,
+    webhooks,
 )
 from kana.api.graphql.plan import attribute_of
 from kana.api.scalars import DATE_TIME, UNITS, UNITS_CHANGE, widen_ints
@@ -43,6 +44,7 @@ from kana.model.subscription import SubscriptionStatus
 from kana.model.terms import AnchorKind, ChangeTime, ChangeUsage
 from kana.model.unlock import Way
 from kana.model.usage import Action
+from kana.model.webhook import DeliveryState
 
 _BINDINGS = (
     consuming.query,
@@ -74,6 +76,8 @@ _BINDINGS = (
     ledger.query,
     ledger.mutation,
     notifications.query,
+    webhooks.query,
+    webhooks.mutation,
     usage.query,
     usage.mutation,
     DATE_TIME,
@@ -100,6 +104,7 @@ _BINDINGS = (
     EnumType("ReservationStatus", ReservationStatus),
     EnumType("HoldStep", HoldStep),
     EnumType("SegmentEventStatus", EventStatus),
+    EnumType("WebhookDeliveryState", DeliveryState),
 )
 
 
@@ -115,6 +120,7 @@ _PARTS = (
     "consume",
     "explain",
     "notifications",
+    "webhooks",
     "inputs",
 )
 """Queries and mutations first, then the types of each noun, and inputs."""

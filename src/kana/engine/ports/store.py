@@ -17,6 +17,7 @@ from kana.engine.ports.reservations import ReservationStore
 from kana.engine.ports.segment import SegmentStore
 from kana.engine.ports.usage import AuditStore, Ledger
 from kana.engine.ports.users import AccountStore
+from kana.engine.ports.webhooks import WebhookStore
 
 
 class Store(Protocol):
@@ -70,6 +71,11 @@ class Store(Protocol):
     @property
     def notifications(self) -> NotificationStore:
         """Notifications of what has happened."""
+        ...
+
+    @property
+    def webhooks(self) -> WebhookStore:
+        """Addresses that notifications are sent to, and the deliveries to them."""
         ...
 
     @property

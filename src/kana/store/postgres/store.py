@@ -30,6 +30,7 @@ from kana.store.reservations import Reservations
 from kana.store.sealing import UNSEALED, Seal
 from kana.store.segment import Segment
 from kana.store.user_imports import UserImports
+from kana.store.webhooks import Webhooks
 
 POOL_SIZE = 10
 """Most connections of one process."""
@@ -47,6 +48,7 @@ class PostgresStore:
         self.insights = Insights(transactions)
         self.reservations = Reservations(transactions)
         self.notifications = Notifications(transactions)
+        self.webhooks = Webhooks(transactions, seal)
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal)
         self.colleagues = Colleagues(transactions)

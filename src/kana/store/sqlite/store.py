@@ -22,6 +22,7 @@ from kana.store.sqlite.database import Database
 from kana.store.sqlite.ledger import SqliteLedger
 from kana.store.sqlite.session import SqliteTransactions
 from kana.store.user_imports import UserImports
+from kana.store.webhooks import Webhooks
 
 
 class SqliteStore:
@@ -52,6 +53,7 @@ class SqliteStore:
         self.insights = Insights(transactions)
         self.reservations = Reservations(transactions)
         self.notifications = Notifications(transactions)
+        self.webhooks = Webhooks(transactions, seal)
         self.audits = Audits(transactions)
         self.keys = Keys(transactions, seal, erase=database.empty_log)
         self.colleagues = Colleagues(transactions)

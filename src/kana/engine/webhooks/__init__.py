@@ -1,0 +1,1 @@
+"""Webhooks: managing endpoints, and delivering notifications to them."""
