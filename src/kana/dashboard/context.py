@@ -49,7 +49,11 @@ class MenuEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What every page shares. ``csrf`` goes into each form, in a hidden field of that name."""
+    """What every page shares.
+
+    ``csrf`` goes into each form, in a hidden field of that name. ``elsewhere`` is the path, without an environment, of
+    the page to open in another environment.
+    """
 
     colleague: Colleague | None
     environment: Environment
@@ -58,7 +62,7 @@ class Frame:
     theme: str | None
     notice: Notice | None
     menu: Sequence[MenuEntry]
-    path: str
+    elsewhere: str
     here: str
 
     def url(self, path: str, **query: object) -> str:
@@ -66,8 +70,8 @@ class Frame:
         return address(f"/{self.environment}{path}", **query)
 
     def other_url(self, environment: str) -> str:
-        """Return the address of the current page in another environment, or of the packages there."""
-        return f"/{environment}{self.path if self.is_in_environment else '/packages'}"
+        """Return the address of the current page in another environment, or of the list that it belongs to there."""
+        return f"/{environment}{self.elsewhere}"
 
     def may(self, role: str) -> bool:
         """Whether the colleague has at least this role, so that only those who can press a button see it."""

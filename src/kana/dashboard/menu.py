@@ -32,14 +32,23 @@ ENTRIES: tuple[Entry, ...] = (
 )
 
 
+def list_of(path: str) -> str:
+    """Return the page of the menu that a path belongs to; the packages, if it belongs to none of an environment."""
+    return next((entry.path for entry in ENTRIES if entry.in_environment and _is_below(entry, path)), ENTRIES[0].path)
+
+
 def menu_of(colleague: Colleague, environment: Environment, path: str) -> Sequence[MenuEntry]:
     """Return the links that a colleague has the role for."""
     return [
         MenuEntry(
             text=entry.text,
             url=f"/{environment}{entry.path}" if entry.in_environment else entry.path,
-            here=path == entry.path or any(path == each or path.startswith(f"{each}/") for each in entry.belongs),
+            here=_is_below(entry, path),
         )
         for entry in ENTRIES
         if colleague.role.covers(entry.needs)
     ]
+
+
+def _is_below(entry: Entry, path: str) -> bool:
+    return path == entry.path or any(path == each or path.startswith(f"{each}/") for each in entry.belongs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -15,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from kana.dashboard.context import Context, Frame, Notice, Tone, address
 from kana.dashboard.imports import Imports
-from kana.dashboard.menu import menu_of
+from kana.dashboard.menu import list_of, menu_of
 from kana.dashboard.security import Site, cookie_of, csrf_token
 from kana.engine.access.colleagues import SignedIn
 from kana.engine.engine import Engine
@@ -121,7 +122,7 @@ class PageRequest:
 
     def show(self, page: Context, *, status: int = 200) -> Response:
         """Answer with a page."""
-        html = self.services.templates.get_template(page.template).render(page=page, frame=self._frame())
+        html = self.services.templates.get_template(page.template).render(page=page, frame=self._frame(status))
         response = Response(html, status_code=status, media_type="text/html")
         if self._notice_read:
             response.delete_cookie(self._cookie("notice"), path="/", secure=self.site.is_secure, httponly=True)
@@ -174,7 +175,7 @@ class PageRequest:
     def _cookie(self, name: str) -> str:
         return cookie_name(name, self.site)
 
-    def _frame(self) -> Frame:
+    def _frame(self, status: int) -> Frame:
         theme = self.cookie("theme")
         return Frame(
             colleague=self.visitor,
@@ -184,9 +185,17 @@ class PageRequest:
             theme=theme if theme in THEMES else None,
             notice=self._notice(),
             menu=menu_of(self.visitor, self.environment, self.path) if self.visitor else (),
-            path=self.path,
+            elsewhere=self._elsewhere(status),
             here=self.here,
         )
+
+    def _elsewhere(self, status: int) -> str:
+        """Return the path to open in another environment.
+
+        A page of one thing, which may not be there, the answer to a form and an error lead to the list they belong to.
+        """
+        is_list = self.http.method in ("GET", "HEAD") and status == HTTPStatus.OK and not self.asked("id")
+        return self.path if self.is_in_environment and is_list else list_of(self.path)
 
     def _notice(self) -> Notice | None:
         kept = self.cookie("notice")

@@ -182,7 +182,9 @@ def _listed(move: Move) -> str:
 
 
 async def show_preview(request: PageRequest) -> Response:
-    """Show what would become of whom."""
+    """Show what would become of whom; the empty form, if the address says nothing."""
+    if not request.http.query_params:
+        return request.go("/subscribers/move")
     move, after = _asked(request), request.asked("after")
     if wrong := _wrong(move):
         return request.show(await _form(request, move, error=wrong), status=400)
