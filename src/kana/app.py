@@ -98,7 +98,6 @@ async def secure(store: Store, settings: Settings) -> list[str]:
         DatabaseRefused: a secret is sealed with a key that the settings do not have.
     """
     await store.keys.seal_signing_secrets()
-    await store.webhooks.seal_secrets()
     return list(_warnings(settings))
 
 
@@ -107,8 +106,8 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield open_to
     if not settings.secret_keys:
         yield (
-            "KANA_SECRET_KEY is not set, so the secrets that user tokens are signed with are not sealed in the"
-            " database and its backups"
+            "KANA_SECRET_KEY is not set, so the secrets that user tokens and webhooks are signed with are not sealed in"
+            " the database and its backups"
         )
 
 

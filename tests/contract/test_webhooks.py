@@ -16,6 +16,7 @@ from kana.engine.webhooks import delivering
 from kana.errors import Conflict, WebhookNotFound
 from kana.model.webhook import ENDPOINTS_MAX, DeliveryState, Reply, WebhookDelivery, WebhookEndpoint, WebhookRequest
 from tests.support.stores import Place, furnish_workspace
+from tests.support.traces import places_of
 from tests.support.webhooks import BAD, GOOD, URL, NotedSender, body_of, deliver
 from tests.support.world import LIVE, TEST, TESTER, World, a_package
 
@@ -309,6 +310,21 @@ async def test_old_ones_are_forgotten(world: World, sender: NotedSender) -> None
     world.clock.advance(seconds=KEPT.total_seconds() + 1)
     await deliver(world)
     assert await listed(world, id_) == []
+
+
+async def test_what_receivers_answered_about_a_deleted_user_is_gone(
+    world: World, sender: NotedSender, place: Place
+) -> None:
+    """It may repeat who they were; what was on its way then is cleared as well. Of others it stays."""
+    id_ = await create(world)
+    sender.answer = lambda request: Reply(status=200, body=str(body_of(request)["data"]["userId"]))
+    await make_users(world, "lovelace-1815", "bob")
+    await deliver(world)
+    assert await places_of(place, ["lovelace"]) != []
+    await world.engine.deletions.delete(TEST, "lovelace-1815", by=TESTER)
+    await world.engine.deletions.take_up()
+    assert await places_of(place, ["lovelace"]) == []
+    assert [each.body for delivery in await listed(world, id_) for each in delivery.attempts] == ["bob"]
 
 
 async def test_a_deleted_endpoint_gets_nothing_more(world: World, sender: NotedSender) -> None:

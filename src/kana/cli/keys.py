@@ -164,9 +164,10 @@ def revoke_secret(kid: str, database_url: str | None, as_json: bool) -> None:
 @click.option("--forget", is_flag=True, help="Delete the secrets whose key is lost, and create new ones.")
 @database_option
 def seal(database_url: str | None, *, is_off: bool, forget: bool) -> None:
-    """Seal the secrets that sign user tokens with the first key of KANA_SECRET_KEY.
+    """Seal the secrets that sign user tokens and webhooks with the first key of KANA_SECRET_KEY.
 
-    A server does this when it starts. After --forget, tokens signed with the deleted secrets stop working.
+    A server does this when it starts. After --forget, tokens signed with the deleted secrets stop working, and webhook
+    endpoints that had one are disabled.
     """
     settings = _settings(database_url)
     if is_off and forget:

@@ -67,6 +67,7 @@ class Deletions:
             await add_notifications(session, told)
             for each in (user, *merged):
                 await session.execute("clear_time_zones", each.bucket, each.key)
+                await session.execute("clear_answers", each.key)
                 await session.execute("clear_given", each.bucket, each.key, FORGOTTEN, to_milliseconds(now))
                 await session.execute("clear_bulk_user", each.bucket, each.key, FORGOTTEN, surrogate)
                 await leave_id(session, user, user_id=each.id, now=now, is_leaving=True)
@@ -103,6 +104,8 @@ class Deletions:
 
     async def _finish(self, deletion: Deletion) -> None:
         async def work(session: Session) -> None:
+            for _, key in ((deletion.bucket, deletion.key), *deletion.merged):
+                await session.execute("clear_answers", key)  # To what was on its way when the user was deleted.
             await session.execute("delete_former_ids", deletion.bucket, deletion.key)
             await session.execute("delete_merged_users", deletion.bucket, deletion.key)
             await session.execute("finish_deletion", deletion.bucket, deletion.key)

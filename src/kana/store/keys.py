@@ -13,6 +13,7 @@ from kana.store.log import log_row
 from kana.store.sealing import Seal
 from kana.store.session import Lock, Row, Session, Transactions
 from kana.store.values import optional_milliseconds, optional_moment
+from kana.store.webhooks import lose_secrets, seal_endpoints
 
 SECRET_LENGTH = 32
 """Bytes of a signing secret."""
@@ -135,7 +136,7 @@ class Keys:
         await self._transactions.write(work)
 
     async def seal_signing_secrets(self, *, plainly: bool = False) -> int:
-        """Seal every secret that is not sealed with the newest key."""
+        """Seal every secret that is not sealed with the newest key, those of webhooks too."""
         seal = Seal() if plainly else self._seal
 
         async def work(session: Session) -> int:
@@ -145,7 +146,7 @@ class Keys:
                 await session.execute(
                     "change_signing_secret", row[0], seal.close(_opened(row, self._seal), about=_about(row))
                 )
-            return len(old)
+            return len(old) + await seal_endpoints(session, self._seal, seal)
 
         changed = await self._transactions.write(work)
         if changed and self._erase is not None:
@@ -166,7 +167,7 @@ class Keys:
                 if lost and secret.environment not in signing:
                     await session.execute("add_signing_secret", *self._secret_row(secret))
                     await session.execute("add_log_line", *_signing_secret_log_row("created", secret, by=by, now=now))
-            return [row[0] for row in lost]
+            return [*(row[0] for row in lost), *await lose_secrets(session, self._seal, by=by, now=now)]
 
         return await self._transactions.write(work)
 

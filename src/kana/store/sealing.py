@@ -60,6 +60,14 @@ class Seal:
             )
         return _opened(key, kept, about)
 
+    def opens(self, kept: bytes, *, about: str) -> bool:
+        """Whether ``open`` returns the secret of a stored value."""
+        try:
+            self.open(kept, about=about)
+        except DatabaseRefused:
+            return False
+        return True
+
     def is_newest(self, kept: bytes) -> bool:
         """Whether the stored value is in the form that ``close`` would give it now."""
         if self._first is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from kana.errors import Conflict, WebhookNotFound
 from kana.model.environment import Actor, Environment
 from kana.model.notification import NotificationType
 from kana.model.period import from_milliseconds, to_milliseconds
-from kana.model.webhook import Attempt, DeliveryState, WebhookDelivery, WebhookEndpoint
+from kana.model.webhook import SECRET_BYTES, Attempt, DeliveryState, WebhookDelivery, WebhookEndpoint
 from kana.store.log import log_row, verb
 from kana.store.notifications import notification_from, place_all
 from kana.store.sealing import Seal
@@ -21,6 +22,7 @@ from kana.store.session import Row, Session, Transactions
 from kana.store.values import optional_milliseconds, optional_moment, to_json
 
 _Result = TypeVar("_Result")
+_LOST = "The key of its secret is lost: rotate the secret, then enable it."
 _LANE = 8
 """Where the lane is in a row, after the columns of a delivery."""
 
@@ -148,13 +150,13 @@ class Webhooks:
                     await session.execute("delete_delivery", *row[:2])
                     await session.execute("open_lane", current.id, row[_LANE], to_milliseconds(now))
             await session.many("claim_delivery", [(*row[:2], to_milliseconds(until)) for row in kept])
-            secrets = await self._secrets(session, current, now)
+            signing = await self._secrets(session, current, now)
             return [
                 Claim(
                     endpoint=current,
                     delivery=_delivery_from(row),
                     notification=notification_from(row[_LANE + 1 :]),
-                    secrets=secrets,
+                    secrets=signing,
                 )
                 for row in kept
             ]
@@ -231,31 +233,12 @@ class Webhooks:
             return 0
         return await self._transactions.write(lambda session: session.execute("delete_deliveries", until, limit))
 
-    async def seal_secrets(self, *, plainly: bool = False) -> int:
-        """Seal every secret that is not sealed with the newest key."""
-        seal = Seal() if plainly else self._seal
-
-        async def work(session: Session) -> int:
-            changed = 0
-            for id_, environment, *kept in await session.rows("load_endpoint_secrets"):
-                about, secrets = (
-                    _about(Environment(environment), id_),
-                    [bytes(each) for each in kept if each is not None],
-                )
-                if not all(map(seal.is_newest, secrets)):
-                    sealed = [seal.close(self._seal.open(each, about=about), about=about) for each in secrets]
-                    await session.execute("seal_endpoint", id_, *(*sealed, None)[:2])
-                    changed += len(secrets)
-            return changed
-
-        return await self._transactions.write(work)
-
     async def _secrets(self, session: Session, endpoint: WebhookEndpoint, now: datetime) -> list[bytes]:
         """Return the secrets that sign now, the newest first."""
         [[_, _, newest, previous]] = await session.rows("load_secrets_of_endpoint", endpoint.id)
         ends_at, about = endpoint.previous_secret_ends_at, _about(endpoint.environment, endpoint.id)
         kept = [newest] if ends_at is None or ends_at <= now else [newest, previous]
-        return [self._seal.open(bytes(each), about=about) for each in kept]
+        return [self._seal.open(bytes(each), about=about) for each in kept if each]
 
     async def _locked(
         self,
@@ -269,6 +252,37 @@ class Webhooks:
             return await work(session, await _found(session, "lock_endpoint", environment, endpoint_id))
 
         return await self._transactions.write(locked)
+
+
+async def seal_endpoints(session: Session, old: Seal, new: Seal) -> int:
+    """Seal each secret that is not as ``new`` seals it; return how many.
+
+    Raises:
+        DatabaseRefused: ``old`` does not open one.
+    """
+    changed = 0
+    for endpoint_id, environment, *kept in await session.rows("load_endpoint_secrets"):
+        about, found = _about(Environment(environment), endpoint_id), [bytes(each) for each in kept if each]
+        if not all(map(new.is_newest, found)):
+            sealed = [new.close(old.open(each, about=about), about=about) for each in found]
+            await session.execute("seal_endpoint", endpoint_id, *(*sealed, None)[:2])
+            changed += len(found)
+    return changed
+
+
+async def lose_secrets(session: Session, seal: Seal, *, by: Actor, now: datetime) -> list[str]:
+    """Disable endpoints with a secret that does not open, and give them one that nobody knows; return their ids."""
+    lost = []
+    for endpoint_id, name, *kept in await session.rows("load_endpoint_secrets"):
+        environment = Environment(name)
+        about = _about(environment, endpoint_id)
+        if not all(seal.opens(bytes(each), about=about) for each in kept if each):
+            endpoint = await _found(session, "lock_endpoint", environment, endpoint_id)
+            unknown = seal.close(secrets.token_bytes(SECRET_BYTES), about=about)
+            await session.execute("seal_endpoint", endpoint_id, unknown, None)
+            await _change(session, endpoint, endpoint.disabled(_LOST, now=now), by=by, now=now)
+            lost.append(str(endpoint_id))
+    return lost
 
 
 async def _found(session: Session, statement: str, environment: Environment, endpoint_id: int) -> WebhookEndpoint:

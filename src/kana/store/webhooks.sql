@@ -107,6 +107,10 @@ select {delivery(d)}, d.lane from webhook_deliveries as d where d.endpoint_id = 
 update webhook_deliveries set state = $3, tries = $4, next_at = $5, attempts = $6
 where endpoint_id = $1 and notification_id = $2;
 
+-- name: clear_answers
+-- What receivers answered to what is about one user: it may repeat who they are.
+update webhook_deliveries set attempts = '[]' where lane = $1 and lane <> 0 and attempts <> '[]';
+
 -- name: list_deliveries
 -- The newest first, before $2.
 select {delivery(d)} from webhook_deliveries as d

@@ -224,7 +224,7 @@ class AccessEngine:
     async def replace_lost_secrets(self, *, by: Actor) -> list[str]:
         """Delete the secrets that no known key can open, and create new ones; return the ids of those deleted.
 
-        User tokens that were signed with them stop working.
+        User tokens that were signed with them stop working, and endpoints of webhooks that had one are disabled.
         """
         now = self._clock()
         new = [generate_signing_secret(environment, now=now) for environment in Environment]

@@ -68,6 +68,8 @@ class KeyStore(Protocol):
     async def seal_signing_secrets(self, *, plainly: bool = False) -> int:
         """Seal every secret that is not sealed with the newest key; return how many. ``plainly`` removes all seals.
 
+        Those that webhooks are signed with are among them.
+
         Raises:
             DatabaseRefused: one is sealed with an unknown key; nothing was changed.
         """
@@ -76,7 +78,8 @@ class KeyStore(Protocol):
     async def replace_lost_secrets(self, new: Sequence[SigningSecret], *, by: Actor, now: datetime) -> list[str]:
         """Delete secrets that are sealed with an unknown key; return their ids.
 
-        For environments without a secret afterwards, those in ``new`` are added.
+        For environments without a secret afterwards, those in ``new`` are added. Endpoints of webhooks whose secret is
+        lost are disabled; their ids are returned too.
         """
         ...
 

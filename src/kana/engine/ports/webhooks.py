@@ -158,11 +158,3 @@ class WebhookStore(Protocol):
     async def forget(self, *, before: datetime, limit: int) -> int:
         """Delete at most so many settled deliveries of what happened before a time; return how many."""
         ...
-
-    async def seal_secrets(self, *, plainly: bool = False) -> int:
-        """Seal each secret that is not sealed with the newest key, or with ``plainly`` unseal all; return how many.
-
-        Raises:
-            DatabaseRefused: one is sealed with a key that is not known.
-        """
-        ...

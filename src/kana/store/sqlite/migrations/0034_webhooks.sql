@@ -38,3 +38,4 @@ create index webhook_deliveries_due on webhook_deliveries (endpoint_id, next_at)
 create index webhook_deliveries_in_lanes on webhook_deliveries (endpoint_id, lane, notification_id) where state = 'PENDING';
 create index webhook_deliveries_by_state on webhook_deliveries (endpoint_id, state, notification_id);
 create index webhook_deliveries_by_age on webhook_deliveries (occurred_at) where state <> 'PENDING';
+create index webhook_deliveries_of_user on webhook_deliveries (lane) where lane <> 0;
