@@ -134,6 +134,18 @@ async def test_a_package_that_colleagues_have_changes_after_a_yes(desk: Desk, br
         await expect(page.get_by_role("main")).to_contain_text("7 per day")
 
 
+async def test_typing_beside_a_feature_ticks_it(desk: Desk, browser: Browser) -> None:
+    """A limit is not forgotten for want of a tick, and a tick can be taken back."""
+    async with watched(browser, desk.colleague(Role.EDITOR)) as (page, _):
+        await page.goto("/test/package/new")
+        box = page.get_by_label("Messages", exact=True)
+        await expect(box).not_to_be_checked()
+        await page.get_by_label("Limit of Messages", exact=True).fill("40")
+        await expect(box).to_be_checked()
+        await box.uncheck()
+        await expect(box).not_to_be_checked()
+
+
 async def test_search_answers_as_one_types_and_sorting_is_a_link(desk: Desk, browser: Browser) -> None:
     """With scripts the table follows the search field, and the address follows the table."""
     async with watched(browser, desk.colleague(Role.VIEWER)) as (page, _):

@@ -189,6 +189,36 @@ def test_what_is_carried_over_is_so_for_one_period_unless_said(desk: Desk) -> No
     assert held.allowance.rollover == Rollover(limit=5, periods=1)
 
 
+@pytest.mark.parametrize(
+    "typed", [{"limit:message": "40"}, {"overage:message": "1"}, {"reset:message": "DAY"}, {"name:support": "Help"}]
+)
+def test_what_is_typed_beside_a_feature_that_is_not_ticked_is_not_dropped(desk: Desk, typed: dict[str, str]) -> None:
+    """The form says so and keeps it, and nothing is made; ticked, or with the row as it was, it is saved."""
+    editor = desk.colleague(Role.EDITOR)
+    as_it_was = {"limit:message": "", "reset:message": "MONTH", "name:support": ""}
+    sent: dict[str, str | Sequence[str]] = {"id": "new", "name": "New", **as_it_was, **typed}
+    answer = editor.post("/test/package/new", **sent)
+    assert answer.status_code == 400
+    assert "Tick it to keep what is typed beside it, or clear it" in text_of(answer.text)
+    assert 'value="40"' in answer.text or "limit:message" not in typed
+    assert "new" not in desk.served.run(desk.served.engine.catalog.read(TEST)).packages
+    assert editor.post("/test/package/new", **sent, held=["message", "support"]).status_code == 303
+    assert editor.post("/test/package/new", id="other", name="Other", **as_it_was).status_code == 303
+
+
+def test_a_feature_is_taken_out_by_its_tick_alone(desk: Desk) -> None:
+    """What stood in its row goes with it; a limit typed anew is an error, and nothing changes."""
+    editor = desk.colleague(Role.EDITOR)
+    page = editor.get("/test/package/edit?id=hostile")
+    seen = re.search(r'name="seen" value="(\w+)"', page)
+    assert seen is not None
+    sent = {"seen": seen[1], "name": "Hostile", "held": "support", "limit:message": "11", "reset:message": "DAY"}
+    assert editor.post("/test/package/edit?id=hostile", **sent).status_code == 400
+    assert desk.served.run(desk.served.engine.catalog.read(TEST)).package("hostile").feature("message") is not None
+    assert editor.post("/test/package/edit?id=hostile", **{**sent, "limit:message": "10"}).status_code == 303
+    assert desk.served.run(desk.served.engine.catalog.read(TEST)).package("hostile").feature("message") is None
+
+
 def test_what_colleagues_have_changes_only_after_a_yes(desk: Desk) -> None:
     """First the number of subscribers and each change with whom it reaches; with the yes it is done."""
     editor = desk.colleague(Role.EDITOR)

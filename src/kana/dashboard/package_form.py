@@ -24,6 +24,8 @@ from kana.model.package import TRIAL_DAYS_MAX, Package, PackageFeature
 from kana.model.period import ResetPeriod
 from kana.model.text import UNITS_MAX
 
+_TYPED = ("name", "limit", "overage", "adds", "reset", "carried", "periods", "grace", "cost", "credit")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldRow:
@@ -80,7 +82,7 @@ def filled(package: Package, catalog: Catalog) -> PackageForm:
 
 def empty(catalog: Catalog) -> PackageForm:
     """Return the form of a new package."""
-    return PackageForm(rows=[HeldRow(feature=feature) for feature in catalog.features.values()])
+    return PackageForm(rows=[_filled_row(feature, None) for feature in catalog.features.values()])
 
 
 def typed(request: PageRequest, catalog: Catalog) -> PackageForm:
@@ -99,6 +101,11 @@ def typed(request: PageRequest, catalog: Catalog) -> PackageForm:
 
 def changes_of(form: PackageForm, known: Package | None, errors: Errors) -> PackageChanges:
     """Return the changes that a form asks for, and add its errors. Features keep their order."""
+    for row in form.rows:
+        if not row.is_held and _says_more(
+            row, _filled_row(row.feature, known.feature(row.feature.id) if known else None)
+        ):
+            errors.add(f"held:{row.feature.id}", "tick it to keep what is typed beside it, or clear it")
     features = {row.feature.id: _held(row, errors) for row in form.rows if row.is_held}
     order = [held.feature_id for held in known.features] if known is not None else []
     ordered = [features.pop(feature_id) for feature_id in order if feature_id in features]
@@ -113,6 +120,11 @@ def changes_of(form: PackageForm, known: Package | None, errors: Errors) -> Pack
         "features": (*ordered, *features.values()),
         "metadata": read_metadata(form.metadata, errors=errors),
     }
+
+
+def _says_more(row: HeldRow, shown: HeldRow) -> bool:
+    """Whether something was typed, ticked or chosen in a row that was not there when the form was opened."""
+    return any(getattr(row, each) and getattr(row, each) != getattr(shown, each) for each in _TYPED)
 
 
 def _held(row: HeldRow, errors: Errors) -> PackageFeature:

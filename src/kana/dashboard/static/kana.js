@@ -39,3 +39,10 @@ document.addEventListener("input", (event) => {
     row.hidden = !row.textContent.toLowerCase().includes(wanted);
   }
 });
+
+// What is typed in a row with data-ticks ticks the box of that name, so that it is not forgotten.
+document.addEventListener("input", (event) => {
+  const row = event.target.closest("[data-ticks]");
+  const box = row?.querySelector(`[name="${row.dataset.ticks}"]`);
+  if (box && event.target !== box && event.target.value) box.checked = true;
+});
