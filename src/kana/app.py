@@ -16,6 +16,7 @@ from kana.api.http import Router, public_document
 from kana.api.ingest import events_endpoint
 from kana.api.metrics import Metrics
 from kana.api.proxies import Proxies
+from kana.api.streams import Streams
 from kana.dashboard import Argon2Passwords, create_dashboard
 from kana.engine.engine import Engine
 from kana.engine.ports.clock import Clock, Meter
@@ -194,7 +195,7 @@ def create_app(
         await store.close()
 
     dashboard = create_dashboard(engine, settings, definitions=admin.read_definitions(), openapi=v1.document())
-    flags = ofrep.endpoint(engine, door)
+    flags, streams = ofrep.endpoint(engine, door), Streams()
     return Router(
         {
             "/graphql": admin.endpoint(engine, door, observe=metrics.request),
@@ -205,6 +206,7 @@ def create_app(
             **insights.routes(engine.insights, door),
             **segment.routes(engine.segment, door),
             ofrep.PATH: flags,
+            "/v1/stream": v1.stream(engine, door, streams),
             "/v1/openapi.json": public_document(v1.document_json(), b"application/json"),
             "/healthz": health.healthz(),
             "/readyz": health.readyz(store.probe),
@@ -219,4 +221,5 @@ def create_app(
         lifespan=lifespan,
         log_requests=settings.log_requests,
         proxies=Proxies(settings.proxies),
+        streams=streams,
     )

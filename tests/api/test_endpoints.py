@@ -84,6 +84,7 @@ FACES: dict[str, Face] = {
     "/cli/publish": Face(bytes_max=CONFIG),
     "/v1/insights.csv": Face(allow="GET"),
     "/v1/insights.parquet": Face(allow="GET"),
+    "/v1/stream": Face(allow="GET"),
     "/ofrep/v1/evaluate/flags": Face(bytes_max=BYTES_MAX, either=True),
     **v1_faces(),
 }

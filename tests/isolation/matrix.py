@@ -351,6 +351,15 @@ def secure(side: Side) -> httpx.Response:
     return side.served.http.post("/client/graphql", json={"query": CURRENT_USER}, headers=headers)
 
 
+def stream(side: Side) -> httpx.Response:
+    """All that happened, as far as a stream sends it at once."""
+    headers = {"Authorization": side.private_key}
+    with side.served.http.stream("GET", "/v1/stream?after=0", headers=headers) as answer:
+        chunks = answer.iter_bytes()
+        next(chunks)  # The comment that it begins with.
+        return httpx.Response(answer.status_code, content=next(chunks))
+
+
 def flags(side: Side) -> httpx.Response:
     """All flags of ada."""
     headers = {"Authorization": side.private_key}
@@ -370,6 +379,7 @@ ROUTES: dict[str, list[Callable[[Side], httpx.Response]]] = {
     **{path + end: [send_message(path + end, kind)] for path, kind in SEGMENT.items() for end in ("", "/")},
     **{f"/v1/insights.{kind}": [download(kind)] for kind in ("csv", "parquet")},
     "/ofrep/v1/evaluate/flags": [flags],
+    "/v1/stream": [stream],
     "/cli/pull": [pull],
     "/cli/validate": [post_configuration("/cli/validate")],
     "/cli/publish": [post_configuration("/cli/publish")],

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import apsw
+import httpx
 
 from tests.reliability.ledger import faults, read_lines
 from tests.reliability.load import Load, furnish
@@ -42,6 +43,16 @@ async def test_what_is_in_flight_is_answered(kana: KanaServer) -> None:
     kana.start()
     assert await _end_while_waiting(kana, "kill") == {False: 32}
     assert len(read_lines(kana.database)) == 32
+
+
+def test_a_stream_ends_with_the_server(kana: KanaServer) -> None:
+    """The server ends it in good order, and ends itself with 0."""
+    headers = {"Authorization": kana.private_key}
+    with httpx.stream("GET", f"{kana.address}/v1/stream", headers=headers, timeout=30) as answer:
+        chunks = answer.iter_bytes()
+        assert next(chunks).startswith(b":")
+        assert kana.terminate() == 0
+        assert all(chunk.startswith(b":") for chunk in chunks)
 
 
 async def _end_while_waiting(kana: KanaServer, how: str) -> dict[bool, int]:

@@ -76,6 +76,7 @@ SIGNATURES: dict[str, str | None] = {
     "uvicorn.server:Server.__init__": "self config",
     "uvicorn.server:Server.capture_signals": "self",
     "uvicorn.server:Server.on_tick": "self counter",
+    "uvicorn.server:Server.shutdown": "self sockets",
     "uvicorn.server:Server.startup": "self sockets",
     EXECUTOR: "schema fragment_definitions fragments root_value context_value operation variable_values field_resolver"
     " type_resolver subscribe_field_resolver enable_early_execution middleware_manager is_awaitable is_async_iterable"
@@ -137,7 +138,7 @@ ATTRIBUTES = {
     " on_response_complete parser scope server_state tasks transport url",
     f"{HTTP}:RequestResponseCycle": "default_headers disconnected flow keep_alive message_event more_body on_response"
     " response_complete response_started scope transport waiting_for_100_continue",
-    "uvicorn.server:Server": "_captured_signals server_state servers started",
+    "uvicorn.server:Server": "_captured_signals config server_state servers started",
     EXECUTOR: "_relevant_sub_fields abort_signal async_helpers collect_subfields collected_errors complete_value"
     " context_value execute_field execute_fields fragment_definitions fragments gather_async_work handle_field_error"
     " hide_suggestions is_awaitable operation root_value schema settle_in_background track_async_work variable_values",

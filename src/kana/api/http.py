@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kana.api.errors import Fault, fault_of, is_ours, problem
 from kana.api.logs import REQUEST_ID
 from kana.api.proxies import Proxies
+from kana.api.streams import Streams
 from kana.errors import NotFound
 
 Header = tuple[bytes, bytes]
@@ -161,6 +162,7 @@ class Router:
     path: if it has none, a program gets an answer for programs. ``lifespan`` is entered before the first
     request and left after the last. An exception of an application is logged with its traceback and answered
     with "internal error" and the request id. ``proxies`` decide the client's address and the scheme.
+    ``streams`` are the answers that a server ends before it waits for all others.
     """
 
     def __init__(
@@ -173,7 +175,9 @@ class Router:
         lifespan: Lifespan | None = None,
         log_requests: bool = False,
         proxies: Proxies | None = None,
+        streams: Streams | None = None,
     ) -> None:
+        self.streams = streams or Streams()
         self._routes = dict(routes)
         self._prefixes = tuple((prefixes or {}).items())
         self._fallback = fallback or _not_found

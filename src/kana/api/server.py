@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from kana.api.bounds import Bounds, Load
+from kana.api.http import Router
 from kana.api.protocol import BoundedProtocol
 
 __all__ = ["Bounds", "Server", "serve", "server"]
@@ -34,6 +35,13 @@ class Server(uvicorn.Server):
         if self.started and self._ready is not None:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._ready(host, port)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End streams, which would never end by themselves, and wait for all other answers."""
+        app = self.config.app
+        if isinstance(app, Router):
+            app.streams.end()
+        await super().shutdown(sockets=sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Close overdue connections, at every second of ten calls a second."""

@@ -59,6 +59,12 @@ class Notifications:
         found = await self._transactions.read(lambda session: session.rows("list_notifications", *bindings))
         return [notification_from(row) for row in found]
 
+    async def last(self, environment: Environment) -> int:
+        """Give positions, and read the last one."""
+        await place_all(self._transactions, environment)
+        last = await self._transactions.read(lambda session: session.value("load_last_position", environment.value))
+        return last or 0
+
     async def find_due(self, environment: Environment, *, now: datetime) -> bool:
         """Write a page of what is due since it was looked last."""
 

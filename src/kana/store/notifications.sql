@@ -17,6 +17,9 @@ select 1 from notifications where environment = $1 and position is null limit 1;
 -- name: begin_positions
 insert into notification_positions (environment, last) values ($1, 0) on conflict (environment) do nothing;
 
+-- name: load_last_position
+select last from notification_positions where environment = $1;
+
 -- name: lock_positions
 -- The last position that was given, and until when it was looked for what happens without a call. To give more, or to
 -- look further, a transaction waits for the one before it to commit.

@@ -66,7 +66,9 @@ async def test_random_decisions(world: World, seed: int) -> None:
 async def test_only_the_own_environment_is_read(world: World) -> None:
     """The ids of each grow by one from 1."""
     for environment in (TEST, LIVE):
+        assert await world.engine.notifications.last(environment) == 0
         await world.accounts.create_user(environment, id="ada")
+        assert await world.engine.notifications.last(environment) == 1
         [found] = await world.engine.notifications.notifications(environment)
         assert found.id == 1
 

@@ -30,10 +30,11 @@ async def notifications(_root: object, info: Info, *, first: int, after: str | N
     """Return the oldest notifications after an id."""
     context = info.context
     found = await context.engine.notifications.notifications(context.environment, first=first, after=after)
-    return await in_turns(found, _shown)
+    return await in_turns(found, view_of)
 
 
-def _shown(notification: Notification) -> NotificationView:
+def view_of(notification: Notification) -> NotificationView:
+    """Return a notification as the API returns it."""
     return NotificationView(
         id=str(notification.id),
         type=notification.type.value,

@@ -2,5 +2,6 @@
 
 from kana.api.v1.endpoint import endpoint
 from kana.api.v1.openapi import document, document_json
+from kana.api.v1.stream import stream
 
-__all__ = ["document", "document_json", "endpoint"]
+__all__ = ["document", "document_json", "endpoint", "stream"]

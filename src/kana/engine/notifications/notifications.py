@@ -57,6 +57,10 @@ class NotificationEngine:
             raise InvalidValue(f"after must be the id of a notification, got {shown(after)}", field="after")
         return await self._store.notifications(environment, after=number, limit=page_size(first, most=PAGE_MAX))
 
+    async def last(self, environment: Environment) -> int:
+        """Return the id of the newest notification; 0 if there never was one."""
+        return await self._store.last(environment)
+
     def running(self) -> AbstractAsyncContextManager[None]:
         """Look again and again, in the background."""
         return self._rounds.running()

@@ -21,6 +21,10 @@ class NotificationStore(Protocol):
         """
         ...
 
+    async def last(self, environment: Environment) -> int:
+        """Return the id of the newest one that can be read by now; 0 if there never was one."""
+        ...
+
     async def find_due(self, environment: Environment, *, now: datetime) -> bool:
         """Write some of what has happened by now without a call, or will soon; return whether that is all.
 
