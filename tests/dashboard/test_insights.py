@@ -55,7 +55,6 @@ def test_usage_of_one_feature_is_drawn_by_package(viewer: Visitor) -> None:
     assert drawn(page)["points"][1][12:14] == [19, 2]
     one = viewer.get("/test/insights?feature=message&user=user-0&package=basic")
     assert sum(drawn(one)["points"][1]) == 9
-    assert "User not found" in viewer.get("/test/insights?user=nobody", status=404)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +71,43 @@ def test_usage_of_one_feature_is_drawn_by_package(viewer: Visitor) -> None:
     ],
 )
 def test_a_range_that_is_none_is_refused(desk: Desk, query: str, says: str) -> None:
-    """With a sentence that says what one looks like."""
-    page = desk.colleague(Role.VIEWER).get(f"/test/insights?{query}", status=400).lower()
+    """With a sentence that says what one looks like, also instead of a file."""
+    viewer = desk.colleague(Role.VIEWER)
+    page = viewer.get(f"/test/insights?{query}", status=400).lower()
     assert says.lower() in unescape(page) or "at most 10000" in page
+    if "choose" not in says:  # That is about the chart.
+        page = viewer.get(f"/test/insights/usage.csv?{query}", status=400).lower()
+        assert says.lower() in unescape(page) or "at most 10000" in page
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "field", "says"),
+    [
+        ("", "user=nobody&from=2026-03-01", "user", "User not found: 'nobody'"),
+        ("", "package=none", "package", "Package not found: 'none'"),
+        ("", "feature=none&user=user-0", "feature", "Feature not found: 'none'"),
+        ("", "from=2025-03-10&step=HOUR", "step", "A chart has at most 2,500 steps"),
+        ("/credits", "to=2026-03-01&from=2026-03-02", "to", "To must not be before from"),
+        ("/credits", "feature=none", "feature", "Feature not found: 'none'"),
+        ("/adoption", "from=2026-03-12", "to", "To must not be before from"),
+        ("/users", "feature=none", "feature", "Feature not found: 'none'"),
+        ("/users", "from=yesterday", "from", "From must be a day"),
+        ("/refusals", "user=nobody", "user", "User not found: 'nobody'"),
+    ],
+)
+def test_a_wrong_filter_keeps_its_form(
+    desk: Desk, viewer: Visitor, page: str, query: str, field: str, says: str
+) -> None:
+    """What is wrong is said beside the field, which has the focus and what was typed; nothing else is shown."""
+    spend(desk, TEST)
+    html = viewer.get(f"/test/insights{page}?{query}", status=400)
+    assert "Bad Request" not in html
+    assert re.search(rf'aria-describedby="filter-{field}-error" autofocus', html)
+    [said] = re.findall(rf'id="filter-{field}-error">([^<]*)<', html)
+    assert says in unescape(said)
+    for name, value in (each.split("=") for each in query.split("&") if each[:4] in ("from", "to=2", "user")):
+        assert re.search(rf'name="{name}" value="{value}"', html), name
+    assert "No usage in this period." not in html
 
 
 def test_usage_is_downloaded(viewer: Visitor) -> None:
@@ -107,7 +140,6 @@ def test_what_a_credit_is_spent_on_is_drawn_and_downloaded(desk: Desk, viewer: V
         ["at", "featureId", "units", "entries", "refusals"],
         [at, "", "2", "1", "0"], [at, "portraits", "15", "1", "0"], [at, "videos", "40", "1", "1"],
     ]  # fmt: skip
-    assert "Feature not found" in viewer.get("/test/insights/credits?feature=nothing", status=404)
     assert "No usage in this period." in viewer.get("/test/insights/credits?to=2026-01-31")
 
 

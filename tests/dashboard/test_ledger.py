@@ -106,7 +106,10 @@ def test_it_is_searched_by_feature_time_and_outcome(desk: Desk) -> None:
 )
 def test_what_cannot_be_searched_says_why(viewer: Visitor, query: str, status: int, says: str) -> None:
     """On the page, and instead of a file."""
-    assert says in text_of(viewer.get(f"/test/user/ledger?{query}", status=status))
+    is_field = "nobody" not in query and "before" not in query
+    html = viewer.get(f"/test/user/ledger?{query}", status=400 if is_field else status)
+    assert says in text_of(html)
+    assert ('<h1 class="page-title">Ledger of' in html and " autofocus>" in html) is is_field
     if "before" not in query:
         assert says in text_of(viewer.get(f"/test/user/ledger.csv?{query}", status=status))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from kana.dashboard.page_request import PageRequest
-from kana.errors import BadInput
+from kana.errors import InvalidValue
 from kana.model.insights import Step
 from kana.model.text import shown
 
@@ -41,15 +41,21 @@ def asked_range(request: PageRequest) -> Range:
     """Return the range that ``from``, ``to`` and ``step`` name: by default the last 30 days, in steps that suit them.
 
     Raises:
-        BadInput: a value is no day or step, or the range ends before it begins.
+        InvalidValue: a value is no day or step, or the range ends before it begins.
     """
     last = asked_day(request, "to") or request.engine.clock().date()
     first = asked_day(request, "from") or last - timedelta(days=DAYS - 1)
     if last < first:
-        raise BadInput(f"to must not be before from, got {first} to {last}")
+        raise InvalidValue(f"to must not be before from, got {first} to {last}", field="to")
     days = (last - first).days + 1
     step = next((each for each, most in _FINEST.items() if days <= most), Step.MONTH)
     return Range(first=first, last=last, step=_step(request.asked("step")) or step)
+
+
+def usual_range(request: PageRequest) -> Range:
+    """Return the range of an address that names none."""
+    today = request.engine.clock().date()
+    return Range(first=today - timedelta(days=DAYS - 1), last=today, step=Step.DAY)
 
 
 def presets(request: PageRequest) -> tuple[tuple[str, date], ...]:
@@ -63,7 +69,7 @@ def asked_day(request: PageRequest, name: str) -> date | None:
     """Return a day that the address names; None if it names none.
 
     Raises:
-        BadInput: it is no day, or not in the years 1970 to 8998.
+        InvalidValue: it is no day, or not in the years 1970 to 8998.
     """
     text = request.asked(name)
     try:
@@ -71,7 +77,7 @@ def asked_day(request: PageRequest, name: str) -> date | None:
     except ValueError:
         found = date.min
     if found is not None and (len(text) != len("2026-01-31") or found.year not in _YEARS):
-        raise BadInput(f"{name} must be a day such as 2026-01-31, got {shown(text)}")
+        raise InvalidValue(f"{name} must be a day such as 2026-01-31, got {shown(text)}", field=name)
     return found
 
 
@@ -79,4 +85,4 @@ def _step(text: str) -> Step | None:
     try:
         return Step(text) if text else None
     except ValueError:
-        raise BadInput(f"step must be HOUR, DAY, WEEK or MONTH, got {shown(text)}") from None
+        raise InvalidValue(f"step must be HOUR, DAY, WEEK or MONTH, got {shown(text)}", field="step") from None

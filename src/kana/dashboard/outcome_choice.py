@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kana.dashboard.outcomes import outcome_in_words
-from kana.errors import BadInput
+from kana.errors import InvalidValue
 from kana.model.entitlement import Outcome
 from kana.model.text import shown
 
@@ -24,10 +24,11 @@ def asked_outcomes(text: str) -> Sequence[Outcome]:
     """Return the outcomes that a word of ``CHOICES`` stands for; "" is all of them.
 
     Raises:
-        BadInput: it is another word.
+        InvalidValue: it is another word.
     """
     if text == _REFUSED:
         return _REFUSALS
     if text and text not in set(Outcome):
-        raise BadInput(f"outcome must be one of {', '.join((*Outcome, _REFUSED))}, got {shown(text)}")
+        words = ", ".join((*Outcome, _REFUSED))
+        raise InvalidValue(f"outcome must be one of {words}, got {shown(text)}", field="outcome")
     return (Outcome(text),) if text else tuple(Outcome)

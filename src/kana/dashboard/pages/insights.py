@@ -6,18 +6,20 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 from starlette.responses import Response
 
 from kana.dashboard.context import Context
-from kana.dashboard.insight_range import Range, asked_range, presets
+from kana.dashboard.filtering import found, note
+from kana.dashboard.forms import Errors
+from kana.dashboard.insight_range import Range, asked_range, presets, usual_range
 from kana.dashboard.page_request import PageRequest
 from kana.dashboard.route import get
 from kana.dashboard.usage_chart import Chart, chart_of
 from kana.download import FORMATS, write_credit_csv
 from kana.engine.usage.insights import DOWNLOAD_ROWS_MAX
-from kana.errors import BadInput
+from kana.errors import BadInput, InvalidValue
 from kana.model.catalog import Catalog
 from kana.model.feature import Feature
 from kana.model.insights import Adoption, CreditRow, Outlook, Refusals, Step, Steps, TopUser, UsageRow
@@ -29,19 +31,31 @@ POINTS_MAX = 2_500
 ROWS = 100
 """The most rows of a list of users."""
 
+_NO_STEPS = Steps(Step.DAY, (), datetime.min.replace(tzinfo=UTC))
 _NOBODY = "No package"
 _BY_ITSELF = "Used by itself"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What an address asks for: a range, and ids; "" is all."""
+    """What an address asks for: a range, with its days as typed, and ids; "" is all.
+
+    If ``errors`` say what is wrong with it, nothing is looked for.
+    """
 
     range: Range
+    first: str
+    last: str
     feature: str
     package: str = ""
     user: str = ""
     presets: tuple[tuple[str, date], ...]
+    errors: Errors
+
+    @property
+    def status(self) -> int:
+        """The status of the answer."""
+        return 400 if self.errors else 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +128,8 @@ class RefusalsPage(Context):
 async def show_usage(request: PageRequest) -> Response:
     """Draw usage over time."""
     asked, catalog = _asked(request), await _catalog(request)
-    steps = _steps(asked)
-    rows = await _usage(request, asked)
+    nothing: tuple[list[UsageRow], Steps] = ([], _NO_STEPS)
+    rows, steps = await found(asked.errors, lambda: _drawn(request, asked), otherwise=nothing)
     features, packages = catalog.features, catalog.packages
 
     def name_of(row: UsageRow) -> str:
@@ -135,18 +149,23 @@ async def show_usage(request: PageRequest) -> Response:
             (kind, request.url(f"/insights/usage.{kind}", **dict(request.http.query_params))) for kind in FORMATS
         ],
     )
-    return request.show(page)
+    return request.show(page, status=asked.status)
 
 
 async def download_usage(request: PageRequest) -> Response:
     """Return the same usage as a file, by feature and package."""
     kind = FORMATS[request.path.rpartition(".")[2]]
-    rows = await _usage(request, _asked(request), rows_max=DOWNLOAD_ROWS_MAX)
+    rows = await _usage(request, _asked_of_file(request))
     headers = {"content-disposition": f'attachment; filename="usage-{request.environment}.{kind.extension}"'}
     return Response(await asyncio.to_thread(kind.write, rows), media_type=kind.content_type, headers=headers)
 
 
-async def _usage(request: PageRequest, asked: Asked, *, rows_max: int = DOWNLOAD_ROWS_MAX) -> list[UsageRow]:
+async def _drawn(request: PageRequest, asked: Asked) -> tuple[list[UsageRow], Steps]:
+    steps = _steps(asked)
+    return await _usage(request, asked), steps
+
+
+async def _usage(request: PageRequest, asked: Asked) -> list[UsageRow]:
     return await request.engine.insights.usage(
         request.environment,
         start=asked.range.start,
@@ -155,7 +174,7 @@ async def _usage(request: PageRequest, asked: Asked, *, rows_max: int = DOWNLOAD
         feature_ids=[asked.feature] if asked.feature else None,
         package_ids=[asked.package] if asked.package else None,
         user_id=asked.user or None,
-        rows_max=rows_max,
+        rows_max=DOWNLOAD_ROWS_MAX,
     )
 
 
@@ -163,12 +182,13 @@ def _steps(asked: Asked) -> Steps:
     """Return the steps of a chart.
 
     Raises:
-        BadInput: there are more than a chart draws.
+        InvalidValue: there are more than a chart draws.
     """
     steps = Steps.over(asked.range.start, asked.range.end, asked.range.step)
     if len(steps.begins) > POINTS_MAX:
-        raise BadInput(
-            f"a chart has at most {POINTS_MAX:,} steps, got {len(steps.begins):,}: choose a larger step or fewer days"
+        raise InvalidValue(
+            f"a chart has at most {POINTS_MAX:,} steps, got {len(steps.begins):,}: choose a larger step or fewer days",
+            field="step",
         )
     return steps
 
@@ -179,7 +199,8 @@ async def show_credits(request: PageRequest) -> Response:
     credit_ids = catalog.credit_ids
     features = [each for each in _by_name(catalog) if each.id in credit_ids]
     asked = _asked(request, feature=features[0].id if features else "")
-    rows = await _spent(request, asked) if asked.feature else []
+    nothing: tuple[list[CreditRow], Steps] = ([], _NO_STEPS)
+    rows, steps = await found(asked.errors, lambda: _spent_drawn(request, asked), otherwise=nothing)
     names = _names(catalog)
 
     def name_of(row: CreditRow) -> str:
@@ -188,19 +209,24 @@ async def show_credits(request: PageRequest) -> Response:
     page = CreditsPage(
         asked=asked,
         features=features,
-        chart=chart_of(rows, _steps(asked), name_of=name_of),
+        chart=chart_of(rows, steps, name_of=name_of),
         download=request.url("/insights/credits.csv", **(dict(request.http.query_params) | {"feature": asked.feature})),
     )
-    return request.show(page)
+    return request.show(page, status=asked.status)
 
 
 async def download_credits(request: PageRequest) -> Response:
     """Return the same as a file."""
-    rows = await _spent(request, _asked(request))
+    rows = await _spent(request, _asked_of_file(request))
     headers = {"content-disposition": f'attachment; filename="credits-{request.environment}.csv"'}
     return Response(
         await asyncio.to_thread(write_credit_csv, rows), media_type="text/csv; charset=utf-8", headers=headers
     )
+
+
+async def _spent_drawn(request: PageRequest, asked: Asked) -> tuple[list[CreditRow], Steps]:
+    steps = _steps(asked)
+    return await _spent(request, asked) if asked.feature else [], steps
 
 
 async def _spent(request: PageRequest, asked: Asked) -> list[CreditRow]:
@@ -217,9 +243,14 @@ async def _spent(request: PageRequest, asked: Asked) -> list[CreditRow]:
 async def show_adoption(request: PageRequest) -> Response:
     """List features with their adoption, the least used first; features that nobody has come last."""
     asked, catalog = _asked(request), await _catalog(request)
-    found = await request.engine.insights.adoption(request.environment, start=asked.range.start, end=asked.range.end)
-    rows = sorted(found, key=lambda row: (row.share is None, row.share, row.feature_id))
-    return request.show(AdoptionPage(asked=asked, rows=rows, names=_names(catalog)))
+    insights, asked_for = request.engine.insights, asked.range
+    rows: list[Adoption] = await found(
+        asked.errors,
+        lambda: insights.adoption(request.environment, start=asked_for.start, end=asked_for.end),
+        otherwise=[],
+    )
+    rows.sort(key=lambda row: (row.share is None, row.share, row.feature_id))
+    return request.show(AdoptionPage(asked=asked, rows=rows, names=_names(catalog)), status=asked.status)
 
 
 async def show_top_users(request: PageRequest) -> Response:
@@ -229,10 +260,15 @@ async def show_top_users(request: PageRequest) -> Response:
     asked = _asked(request, feature=features[0].id if features else "")
     rows: list[TopUser] = []
     if asked.feature:
-        rows = await request.engine.insights.top_users(
-            request.environment, asked.feature, start=asked.range.start, end=asked.range.end, first=ROWS
+        insights, asked_for = request.engine.insights, asked.range
+        rows = await found(
+            asked.errors,
+            lambda: insights.top_users(
+                request.environment, asked.feature, start=asked_for.start, end=asked_for.end, first=ROWS
+            ),
+            otherwise=[],
         )
-    return request.show(TopUsersPage(asked=asked, features=features, rows=rows))
+    return request.show(TopUsersPage(asked=asked, features=features, rows=rows), status=asked.status)
 
 
 async def show_limits(request: PageRequest) -> Response:
@@ -244,13 +280,18 @@ async def show_limits(request: PageRequest) -> Response:
 async def show_refusals(request: PageRequest) -> Response:
     """List refusals, the most frequent first."""
     asked, catalog = _asked(request), await _catalog(request)
-    rows = await request.engine.insights.refusals(
-        request.environment,
-        start=asked.range.start,
-        end=asked.range.end,
-        feature_id=asked.feature or None,
-        user_id=asked.user or None,
-        first=ROWS,
+    insights, asked_for = request.engine.insights, asked.range
+    rows: list[Refusals] = await found(
+        asked.errors,
+        lambda: insights.refusals(
+            request.environment,
+            start=asked_for.start,
+            end=asked_for.end,
+            feature_id=asked.feature or None,
+            user_id=asked.user or None,
+            first=ROWS,
+        ),
+        otherwise=[],
     )
     counts: Counter[str] = Counter()
     for row in rows:
@@ -262,12 +303,33 @@ async def show_refusals(request: PageRequest) -> Response:
         by_feature=counts.most_common(),
         names=_names(catalog),
     )
-    return request.show(page)
+    return request.show(page, status=asked.status)
+
+
+def _asked_of_file(request: PageRequest) -> Asked:
+    """Return what the address of a file asks for.
+
+    Raises:
+        BadInput: it is wrong; a file has no form to say so in.
+    """
+    asked = _asked(request)
+    for message in asked.errors.by_field.values():
+        raise BadInput(message)
+    return asked
 
 
 def _asked(request: PageRequest, *, feature: str = "") -> Asked:
+    errors = Errors()
+    try:
+        range_ = asked_range(request)
+    except InvalidValue as error:
+        note(error, errors)
+        range_ = usual_range(request)
     return Asked(
-        range=asked_range(request),
+        range=range_,
+        first=request.asked("from") or str(range_.first),
+        last=request.asked("to") or str(range_.last),
+        errors=errors,
         feature=request.asked("feature", feature),
         package=request.asked("package"),
         user=request.asked("user").strip(),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from starlette.responses import Response, StreamingResponse
 
 from kana.dashboard.context import Context
+from kana.dashboard.filtering import found
+from kana.dashboard.forms import Errors
 from kana.dashboard.gifts import read_gifts
 from kana.dashboard.insight_range import asked_day
 from kana.dashboard.ledger_table import written_heads, written_rows
@@ -57,13 +59,17 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What an address asks for: days in UTC, the ``last`` included; "" and None are all."""
+    """What an address asks for: days in UTC as typed, the ``last`` included; "" is all.
+
+    If ``errors`` say what is wrong with it, nothing is looked for.
+    """
 
     feature: str = ""
     outcome: str = ""
-    first: date | None = None
-    last: date | None = None
+    first: str = ""
+    last: str = ""
     before: str = ""
+    errors: Errors = field(default_factory=Errors)
 
     @property
     def query(self) -> Mapping[str, object]:
@@ -127,7 +133,11 @@ async def show_ledger(request: PageRequest) -> Response:
     """Search the ledger of a user."""
     user = await request.engine.accounts.user(request.environment, request.id)
     asked, catalog = _asked(request), await request.engine.catalog.read(request.environment)
-    found = await _search(request, asked, after=asked.before or None, first=LINES)
+    entries = await found(
+        asked.errors,
+        lambda: _search(request, asked, after=asked.before or None, first=LINES),
+        otherwise=LedgerPage((), None),
+    )
 
     def url(path: str, **more: object) -> str:
         return request.url(path, id=user.id, **asked.query, **more)
@@ -136,13 +146,13 @@ async def show_ledger(request: PageRequest) -> Response:
         user=user,
         asked=asked,
         features=sorted(catalog.features.values(), key=lambda feature: feature.name.casefold()),
-        lines=lines_of(found.entries, catalog),
+        lines=lines_of(entries.entries, catalog),
         newest_url=url("/user/ledger") if asked.before else "",
-        older_url=url("/user/ledger", before=found.next) if found.next else "",
+        older_url=url("/user/ledger", before=entries.next) if entries.next else "",
         download_url=url("/user/ledger.csv"),
-        ended_early=found.next is not None and len(found.entries) < LINES,
+        ended_early=entries.next is not None and len(entries.entries) < LINES,
     )
-    return request.show(page)
+    return request.show(page, status=400 if asked.errors else 200)
 
 
 async def download_ledger(request: PageRequest) -> Response:
@@ -246,19 +256,20 @@ def _asked(request: PageRequest) -> Asked:
     return Asked(
         feature=request.asked("feature"),
         outcome=request.asked("outcome"),
-        first=asked_day(request, "from"),
-        last=asked_day(request, "to"),
+        first=request.asked("from"),
+        last=request.asked("to"),
         before=request.asked("before"),
     )
 
 
 async def _search(request: PageRequest, asked: Asked, *, after: str | None, first: int) -> LedgerPage:
+    begin, last = asked_day(request, "from"), asked_day(request, "to")
     return await request.engine.ledger.search(
         request.environment,
         request.id,
         feature_id=asked.feature or None,
-        start=None if asked.first is None else _midnight(asked.first),
-        end=None if asked.last is None else _midnight(asked.last + timedelta(days=1)),
+        start=None if begin is None else _midnight(begin),
+        end=None if last is None else _midnight(last + timedelta(days=1)),
         outcomes=asked_outcomes(asked.outcome),
         after=after,
         first=first,
