@@ -41,6 +41,7 @@ PAGES: tuple[str, ...] = (
     "/developer",
     "/console",
     "/console?example=1",
+    "/developer/webhooks",
     "/developer/api",
     "/developer/api/address?id=recordUsage",
     "/log",
@@ -166,6 +167,35 @@ FORMS: tuple[Form, ...] = (
     Form(page="/developer", fill={"Accept user tokens only": False}, press="Save", says="user tokens and public keys"),
     Form(page="/developer", fill={"Time zone": "Mars"}, press="Save time zone", says="must be an IANA name"),
     Form(page="/developer", fill={"Time zone": "UTC"}, press="Save time zone", says="now follow UTC"),
+    Form(
+        page="/developer/webhooks",
+        fill={"Address": "http://8.8.8.8"},
+        press="Create endpoint",
+        says="must begin with https",
+    ),
+    Form(
+        page="/developer/webhooks",
+        fill={"Address": "https://8.8.8.8/hooks", "top_up.used_up": True},
+        press="Create endpoint",
+        says="it is not shown again",
+    ),
+    Form(page="/developer/webhooks", follow=("https://8.8.8.8/hooks",), press="Replay", says="is sent again."),
+    Form(
+        page="/developer/webhooks",
+        follow=("https://8.8.8.8/hooks",),
+        press="Disable",
+        says="Nothing more is sent to it.",
+    ),
+    Form(
+        page="/developer/webhooks", follow=("https://8.8.8.8/hooks",), press="Enable", says="goes on where it stopped"
+    ),
+    Form(
+        page="/developer/webhooks",
+        follow=("https://8.8.8.8/hooks",),
+        press="Rotate secret",
+        says="signs too for 24 hours",
+    ),
+    Form(page="/developer/webhooks", follow=("https://8.8.8.8/hooks", "Delete"), press="Delete", says="was deleted."),
     Form(page="/log", fill={"Identifier of the changed object": "exports"}, press="Filter", says="Exports 2"),
     Form(page="/packages", fill={"Search packages": "pro"}, press="Filter", says="1 found"),
     Form(
@@ -334,3 +364,6 @@ OF_A_RESERVATION = ("/user/reservation/release", "/user/reservation/settle")
 
 OF_AN_EVENT = ("/integrations/segment/retry",)
 """Forms of an event that failed, which have a test of their own."""
+
+OF_A_DELIVERY = ("/developer/webhook/resend",)
+"""The form of what was sent to a webhook, as nothing is here: tests/dashboard/test_webhooks.py sends it."""

@@ -12,6 +12,7 @@ from kana.dashboard.pages import ROUTES
 from kana.model.colleague import Role
 from tests.browser.pages import (
     FORMS,
+    OF_A_DELIVERY,
     OF_A_FILE,
     OF_A_RESERVATION,
     OF_AN_EVENT,
@@ -82,7 +83,9 @@ async def test_every_form_works(desk: Desk, browser: Browser, environment: str, 
         # A form that is refused is answered 400, which the browser notes as an error.
         watch.found = [line for line in watch.found if "status of 400" not in line]
     there_are = {f"/{environment}{route.path}" for route in ROUTES if route.method == "POST" and route.in_environment}
-    assert sent == there_are - {f"/{environment}{path}" for path in (*OF_A_FILE, *OF_A_RESERVATION, *OF_AN_EVENT)}
+    assert sent == there_are - {
+        f"/{environment}{path}" for path in (*OF_A_FILE, *OF_A_RESERVATION, *OF_AN_EVENT, *OF_A_DELIVERY)
+    }
 
 
 async def opened(page: Page, path: str) -> None:

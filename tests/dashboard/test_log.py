@@ -39,11 +39,15 @@ _TOLD_IN_TESTS_OF_THEIR_OWN = {
     *("/people/invite", "/people/role", "/people/disable", "/people/withdraw"),
     *("/invite", "/account/password", "/user/delete", "/user/merge"),
     *("/subscribers/move", "/subscribers/move-back"),
+    *("/developer/webhooks", *(f"/developer/webhook/{verb}" for verb in ("rotate", "switch", "delete"))),
     *("/user/top-up", "/user/override", "/user/given/end"),
 }
 
-_NO_CHANGE = {"/login", "/logout", "/logout/everywhere", "/theme", "/users/import"}
-"""Forms of one's own request, and the look at a file."""
+_NO_CHANGE = {
+    *("/login", "/logout", "/logout/everywhere", "/theme", "/users/import"),
+    *("/developer/webhook/resend", "/developer/webhook/replay"),
+}
+"""Forms of one's own request, the look at a file, and sending again what was sent."""
 
 _IN_THE_LEDGER = {
     *("/user/usage", "/user/entry/reverse", "/integrations/segment/retry"),

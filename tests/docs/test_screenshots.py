@@ -45,6 +45,9 @@ NOT_PICTURED = {
     "/insights/credits": "is as usage is",
     "/insights/credits.csv": "a file",
     "/console/schema.json": "a file",
+    "/developer/webhooks": "a list, as that of keys is",
+    "/developer/webhook": "a list, as that of keys is",
+    "/developer/webhook/delete": "asks as archiving a package does",
     "/developer/api": "a list of addresses, as the documentation has it",
     "/developer/api/address": "a list of fields, as the documentation has it",
 }

@@ -29,6 +29,7 @@ from kana.dashboard.pages import (
     user_reservations,
     user_why,
     users_csv,
+    webhooks,
 )
 from kana.dashboard.route import Route
 
@@ -56,6 +57,7 @@ ROUTES: tuple[Route, ...] = (
     *segment_rules.ROUTES,
     *developer.ROUTES,
     *tokens.ROUTES,
+    *webhooks.ROUTES,
     *console.ROUTES,
     *api.ROUTES,
     *log.ROUTES,

@@ -60,11 +60,13 @@ class Deliverer:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Deliver in the background while the block runs."""
-        async with self._rounds.running():
-            yield
-        await self.settled(timeout_s=ENDING_S)
-        for task in self._busy.values():
-            task.cancel()
+        try:
+            async with self._rounds.running():
+                yield
+        finally:
+            await self.settled(timeout_s=ENDING_S)
+            for task in self._busy.values():
+                task.cancel()
 
     async def settled(self, *, timeout_s: float | None = None) -> None:
         """Wait until nothing is being sent that a round has begun to send, or for so long."""
