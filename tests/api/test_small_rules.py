@@ -102,6 +102,7 @@ def paged() -> list[tuple[str, str]]:
         "featureId": '"message"',
         "from": '"2026-03-01T00:00:00Z"',
         "to": '"2026-03-11T00:00:00Z"',
+        "endpointId": '"1"',
     }
     found = []
     for name, field in query.fields.items():
@@ -123,7 +124,9 @@ def test_a_page_is_of_one_row_to_its_bound(desk: Desk, name: str, needed: str) -
         query = f"{{ {name}(first: {first} {needed}) {{ __typename }} }}"
         assert graphql(desk, query) == f"first must be 1 to {most}, got {first}"
     for first in (1, most):
-        assert "errors" not in desk.served.post(f"{{ {name}(first: {first} {needed}) {{ __typename }} }}").json()
+        answer = desk.served.post(f"{{ {name}(first: {first} {needed}) {{ __typename }} }}").json()
+        assert "first must be" not in str(answer)
+        assert ("errors" in answer) is ("endpointId" in needed), "there is no such endpoint"
 
 
 NESTED = {

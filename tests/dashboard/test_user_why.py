@@ -104,7 +104,7 @@ def test_a_moment_of_the_past_is_explained(desk: Desk) -> None:
     desk.served.clock.advance(days=2)
     said = said_by(desk, f"&feature=message&at={NOON + timedelta(hours=1):%Y-%m-%dT%H:%M}")
     assert "No: 1 of Messages" in said
-    assert "At 10 March 2026, 13:00 UTC, with 10 of 10 used. Packages are shown as they are today" in said
+    assert "At 10 March 2026, 13:00 UTC, with 10 of 10 used. Packages are shown as they were then" in said
     assert "What would help" not in said
     assert '"at": "2026-03-10T13:00:00+00:00"' in said
 

@@ -33,6 +33,9 @@ PLACED_TOGETHER = 1000
 DUE_TOGETHER = 200
 """Most of each kind that are looked at in one transaction, so that nobody else waits."""
 
+_LAST_MS = 2**42 - 1
+"""The last millisecond that an id has room for, in 2109; what is said to have happened later is ordered as then."""
+
 _NUMBERS = count(secrets.randbits(21))
 """Distinguishes what happens in one millisecond; it starts at random, as other processes write too."""
 
@@ -166,7 +169,7 @@ def _notification_row(notification: NewNotification) -> Row:
     milliseconds = to_milliseconds(notification.occurred_at)
     return (
         notification.bucket,
-        milliseconds << 21 | next(_NUMBERS) % (1 << 21),
+        min(max(milliseconds, 0), _LAST_MS) << 21 | next(_NUMBERS) % (1 << 21),
         notification.user_key,
         notification.environment.value,
         notification.type.value,
