@@ -22,13 +22,8 @@ from graphql import (
 )
 
 from kana.errors import InvalidValue
-from kana.model.period import time_in
+from kana.model.period import time_in, time_text
 from kana.model.text import UNITS_MAX, shown, whole_number
-
-
-def write_time(moment: datetime) -> str:
-    """Return a UTC time as text for the API, with milliseconds and Z."""
-    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def read_time(value: object) -> datetime:
@@ -109,6 +104,6 @@ def _widened(type_: Any) -> Any:
     return INT if type_.name == INT.name else type_
 
 
-DATE_TIME = ScalarType("DateTime", serializer=write_time, value_parser=read_time)
+DATE_TIME = ScalarType("DateTime", serializer=time_text, value_parser=read_time)
 UNITS = ScalarType("Units", serializer=write_units, value_parser=write_units)
 UNITS_CHANGE = ScalarType("UnitsChange", serializer=write_change)

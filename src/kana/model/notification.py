@@ -16,7 +16,7 @@ from kana.model.environment import Environment
 from kana.model.given import Given, TopUp
 from kana.model.grant import CounterKey
 from kana.model.package import PackageStatus
-from kana.model.period import to_milliseconds
+from kana.model.period import optional_time_text, time_text, to_milliseconds
 from kana.model.reservation import Reservation
 from kana.model.subscription import GIVES_ACCESS, Subscription
 from kana.model.usage import Entry
@@ -172,7 +172,7 @@ def _of_top_up(top_up: TopUp, environment: Environment, type_: NotificationType,
             "topUpId": str(top_up.id),
             "featureId": top_up.feature_id,
             "amount": top_up.amount,
-            "expiresAt": time_text(top_up.ends_at),
+            "expiresAt": optional_time_text(top_up.ends_at),
         },
         once=f"{type_} {top_up.id}",
     )
@@ -226,8 +226,8 @@ def _of_subscription(
             "packageId": subscription.package_id,
             "status": subscription.at(at).status.value,
             "startsAt": time_text(subscription.start),
-            "endsAt": time_text(subscription.ends_at),
-            "trialEndsAt": time_text(subscription.trial_ends_at),
+            "endsAt": optional_time_text(subscription.ends_at),
+            "trialEndsAt": optional_time_text(subscription.trial_ends_at),
         },
         once=f"{type_} {subscription.id}" if once else None,
     )
@@ -275,8 +275,3 @@ def of_user(user: User, type_: NotificationType, *, now: datetime) -> NewNotific
     return NewNotification(
         environment=user.environment, bucket=user.bucket, user_key=user.key, type=type_, occurred_at=now, about={}
     )
-
-
-def time_text(moment: datetime | None) -> str | None:
-    """Return a time as notifications say it: in UTC, with milliseconds; None of none."""
-    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -131,6 +131,16 @@ def check_order(start: datetime, end: datetime) -> None:
         raise InvalidValue(f"to must be after from, got {start.isoformat()} to {end.isoformat()}", field="to")
 
 
+def time_text(moment: datetime) -> str:
+    """Return a UTC time as every API writes it: RFC 3339 with milliseconds and Z."""
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def optional_time_text(moment: datetime | None) -> str | None:
+    """Return the text of an optional time."""
+    return None if moment is None else time_text(moment)
+
+
 def to_precision(moment: datetime) -> datetime:
     """Return the moment in UTC, cut to the millisecond."""
     utc = moment.astimezone(UTC)

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from kana.errors import InvalidValue
 from kana.model.environment import Environment
-from kana.model.notification import Notification, NotificationType, time_text
+from kana.model.notification import Notification, NotificationType
+from kana.model.period import time_text
 from kana.model.text import counted, shown
 from kana.model.value import value_object
 from kana.model.word import Word

@@ -65,8 +65,7 @@ class Notifications:
     async def last(self, environment: Environment) -> int:
         """Give positions, and read the last one."""
         await place_all(self._transactions, environment)
-        last = await self._transactions.read(lambda session: session.value("load_last_position", environment.value))
-        return last or 0
+        return await self._transactions.read(lambda session: last_position(session, environment))
 
     async def find_due(self, environment: Environment, *, now: datetime) -> bool:
         """Write a page of what is due since it was looked last."""
@@ -104,6 +103,11 @@ async def place_all(transactions: Transactions, environment: Environment) -> Non
 
     while await transactions.read(has_unplaced):
         await transactions.write(lambda session: _place(session, environment))
+
+
+async def last_position(session: Session, environment: Environment) -> int:
+    """Return the last position that was given; 0 if none was."""
+    return await session.value("load_last_position", environment.value) or 0
 
 
 async def _place(session: Session, environment: Environment) -> None:

@@ -16,7 +16,7 @@ from kana.model.notification import NotificationType
 from kana.model.period import from_milliseconds, to_milliseconds
 from kana.model.webhook import SECRET_BYTES, Attempt, DeliveryState, WebhookDelivery, WebhookEndpoint
 from kana.store.log import log_row, verb
-from kana.store.notifications import notification_from, place_all
+from kana.store.notifications import last_position, notification_from, place_all
 from kana.store.sealing import Seal
 from kana.store.session import Row, Session, Transactions
 from kana.store.values import optional_milliseconds, optional_moment, to_json
@@ -53,7 +53,7 @@ class Webhooks:
             await session.value("lock_environment", environment)
             if len(await session.rows("list_endpoints", environment.value)) >= most:
                 raise Conflict(f"there are {most} webhook endpoints already; delete one first")
-            added = replace(endpoint, position=await session.value("last_position", environment.value) or 0)
+            added = replace(endpoint, position=await last_position(session, environment))
             kept = self._seal.close(secret, about=_about(environment, endpoint.id))
             await session.execute("add_endpoint", *_endpoint_row(added), kept)
             await session.execute("add_log_line", *_log_row(None, added, by=by, now=now))

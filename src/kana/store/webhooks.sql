@@ -44,9 +44,6 @@ select e.id, e.environment, e.secret, e.previous_secret from webhook_endpoints a
 -- The same secrets, sealed again.
 update webhook_endpoints set secret = $2, previous_secret = $3 where id = $1;
 
--- name: last_position
-select last from notification_positions where environment = $1;
-
 -- name: first_position_since
 -- The first notification that happened at $2 or later.
 select min(position) from notifications where environment = $1 and occurred_at >= $2 and position is not null;

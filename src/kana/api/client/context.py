@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from graphql import GraphQLResolveInfo
@@ -60,6 +60,32 @@ def context_factory(engine: Engine, door: Door) -> Callable[[Scope], Awaitable[C
             raise door.refusal(scope, error) from None
 
     return make
+
+
+class Reader(NamedTuple):
+    """Who reads what users may do: of one environment, and with an ``owner`` only what that user may do."""
+
+    environment: Environment
+    owner: User | None = None
+
+
+async def reader_of(scope: Scope, engine: Engine, door: Door, *, simple: bool = False) -> Reader:
+    """Return whom a private key, a user token, or with ``simple`` a public key lets read, from the headers alone.
+
+    Raises:
+        Unauthenticated: there is no valid credential, or a public key although tokens are required.
+        RateLimited: the same, too often.
+    """
+    credential = credential_in(headers_of(scope))
+    try:
+        if is_token(credential):
+            owner = await user_of(engine, credential)
+            return Reader(owner.environment, owner)
+        if simple and credential.startswith(f"{KeyKind.PUBLIC.prefix}_"):
+            return Reader(await environment_of(engine, credential))
+        return Reader((await engine.access.authenticate(credential, KeyKind.PRIVATE)).environment)
+    except Unauthenticated as error:
+        raise door.refusal(scope, error) from None
 
 
 def is_token(credential: str) -> bool:

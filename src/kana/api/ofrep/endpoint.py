@@ -13,9 +13,9 @@ from urllib.parse import unquote_to_bytes
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kana.api.access import Door, credential_in
+from kana.api.access import Door
 from kana.api.body import made_of, read_body, read_json, refuse_packed
-from kana.api.client.context import environment_of, is_token, user_of
+from kana.api.client.context import Reader, reader_of
 from kana.api.cors import to_any_origin
 from kana.api.endpoint import endpoint as endpoint_of
 from kana.api.http import Answer, fault_answer, headers_of, told
@@ -24,24 +24,13 @@ from kana.api.tags import tagged
 from kana.engine.engine import Engine
 from kana.engine.turns import in_turns
 from kana.engine.users.holdings import Entitled
-from kana.errors import FeatureNotFound, InvalidValue, Unauthenticated, UserNotFound
-from kana.model.environment import Environment
+from kana.errors import FeatureNotFound, InvalidValue, UserNotFound
 from kana.model.feature import Feature
-from kana.model.key import KeyKind
 from kana.model.text import identifier, whole_number
-from kana.model.user import User
 
 PATH = "/ofrep/v1/evaluate/flags"
 
 _READABLE = b"etag, retry-after, x-request-id"
-_PUBLIC = "pub_"
-
-
-class _Caller(NamedTuple):
-    """Which environment a credential opens, and whom alone it lets ask about."""
-
-    environment: Environment
-    owner: User | None = None
 
 
 class _Question(NamedTuple):
@@ -55,7 +44,7 @@ def endpoint(engine: Engine, door: Door) -> ASGIApp:
     """Return the application of one flag and of all of them, for servers and for pages of any origin."""
 
     async def all_of_them(scope: Scope, receive: Receive) -> Answer:
-        caller = await _caller(scope, engine, door)
+        caller = await reader_of(scope, engine, door, simple=True)
         question, context = await _question(scope, receive, caller)
         catalog = await engine.catalog.read(caller.environment)
         found = await _entitled(engine, caller, question)
@@ -67,7 +56,7 @@ def endpoint(engine: Engine, door: Door) -> ASGIApp:
         return tagged(orjson.dumps({"flags": flags}), headers_of(scope), about=context)
 
     async def one(scope: Scope, receive: Receive) -> Answer:
-        caller = await _caller(scope, engine, door)
+        caller = await reader_of(scope, engine, door, simple=True)
         question, _ = await _question(scope, receive, caller)
         flag = flag_of((await engine.catalog.read(caller.environment)).features, _key(scope))
         found = (await _entitled(engine, caller, question, flag.feature)).get(flag.feature.id)
@@ -81,26 +70,7 @@ def endpoint(engine: Engine, door: Door) -> ASGIApp:
     return to_any_origin(app, method=b"POST", readable=_READABLE)
 
 
-async def _caller(scope: Scope, engine: Engine, door: Door) -> _Caller:
-    """Return whom a private key, a user token, or in simple mode a public key lets ask, from the headers alone.
-
-    Raises:
-        Unauthenticated: there is none, or it is not valid here.
-        RateLimited: the same, too often.
-    """
-    credential = credential_in(headers_of(scope))
-    try:
-        if is_token(credential):
-            owner = await user_of(engine, credential)
-            return _Caller(owner.environment, owner)
-        if credential.startswith(_PUBLIC):
-            return _Caller(await environment_of(engine, credential))
-        return _Caller((await engine.access.authenticate(credential, KeyKind.PRIVATE)).environment)
-    except Unauthenticated as error:
-        raise door.refusal(scope, error) from None
-
-
-async def _question(scope: Scope, receive: Receive, caller: _Caller) -> tuple[_Question, bytes]:
+async def _question(scope: Scope, receive: Receive, caller: Reader) -> tuple[_Question, bytes]:
     """Return what the body asks, and the text that it is said in; with a token it need not say about whom.
 
     Raises:
@@ -129,7 +99,7 @@ class _NoTarget(InvalidValue):
 
 
 async def _entitled(
-    engine: Engine, caller: _Caller, question: _Question, feature: Feature | None = None
+    engine: Engine, caller: Reader, question: _Question, feature: Feature | None = None
 ) -> Mapping[str, Entitled]:
     """Return what the user may do with each feature that anything gives them, or with one."""
     found = await engine.holdings.entitlements(

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from kana.api.scalars import write_time
 from kana.errors import FeatureNotFound
 from kana.model.entitlement import DENIED, Decision
 from kana.model.feature import Feature
+from kana.model.period import time_text
 from kana.model.text import UNITS_MAX, shown
 
 REMAINING, ENTITLEMENT = ":remaining", ":entitlement"
@@ -82,5 +82,5 @@ def about(decision: Decision, resets_at: datetime | None) -> dict[str, Any]:
         if budget is not None:
             said["limit"] = budget
     if resets_at is not None:
-        said["resetsAt"] = write_time(resets_at)
+        said["resetsAt"] = time_text(resets_at)
     return said

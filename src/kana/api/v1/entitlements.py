@@ -7,10 +7,9 @@ from typing import Any
 import orjson
 from starlette.types import Receive, Scope
 
-from kana.api.access import Door, credential_in
-from kana.api.client.context import is_token, user_of
+from kana.api.access import Door
+from kana.api.client.context import reader_of
 from kana.api.http import Answer, headers_of
-from kana.api.scalars import write_time
 from kana.api.tags import tagged
 from kana.api.v1.addresses import Address
 from kana.api.v1.arguments import Arguments
@@ -20,11 +19,9 @@ from kana.api.v1.writing import Call, object_writer
 from kana.engine.engine import Engine
 from kana.engine.turns import in_turns
 from kana.engine.users.holdings import Entitled
-from kana.errors import Unauthenticated, UserNotFound
-from kana.model.environment import Environment
-from kana.model.key import KeyKind
+from kana.errors import UserNotFound
+from kana.model.period import optional_time_text
 from kana.model.text import identifier, shown
-from kana.model.user import User
 
 READABLE = b"etag, retry-after, x-request-id"
 """The headers that a page may read."""
@@ -62,7 +59,7 @@ class Entitlements:
         """Return the work of the address."""
 
         async def work(scope: Scope, receive: Receive) -> Answer:
-            environment, owner = await _caller(scope, engine, door)
+            environment, owner = await reader_of(scope, engine, door)
             user_id = identifier(self.arguments.of(await asked(scope, receive, 0))[0]["id"], field="userId")
             if owner is not None and owner.id != user_id:
                 raise UserNotFound(f"User not found: {shown(user_id)}")
@@ -73,26 +70,13 @@ class Entitlements:
         return work
 
 
-async def _caller(scope: Scope, engine: Engine, door: Door) -> tuple[Environment, User | None]:
-    """Return the environment of the caller, and who a user token proves them to be."""
-    credential = credential_in(headers_of(scope))
-    if not is_token(credential):
-        return (await door.caller(scope, KeyKind.PRIVATE)).environment, None
-    try:
-        owner = await user_of(engine, credential)
-    except Unauthenticated as error:
-        raise door.refusal(scope, error) from None
-    return owner.environment, owner
-
-
 _write = object_writer("Entitlement")
 
 
 def _written(entitled: Entitled) -> dict[str, Any]:
-    resets_at = entitled.resets_at
     return {
         "featureId": entitled.feature.id,
         "type": entitled.feature.type.name,
         **_write(entitled.decision, Call(None)),
-        "resetsAt": None if resets_at is None else write_time(resets_at),
+        "resetsAt": optional_time_text(entitled.resets_at),
     }

@@ -248,19 +248,21 @@ class Batch:
         if reservation is None or reservation.user_key != account.user.key:
             raise ReservationNotFound(f"Reservation not found: '{request.reservation_id}'")
 
-        def lines() -> Undecided:
-            # An earlier request of the batch may have changed it.
-            known = self._known[request.reservation_id]
+        def lines(known: Reservation) -> Undecided:
             if isinstance(request, Settle):
                 return settling(request, known, account, catalog, now=self.now)
             if isinstance(request, Release):
                 return closing(known, request, account.user, now=self.now)
             return extending(request, known, now=self.now)
 
-        def decide(so_far: dict[CounterKey, int]) -> Answer:
-            return self._decide_lines(lines(), account, so_far)
+        found = lines(reservation)
 
-        return request, account.user, lines().counters, decide
+        def decide(so_far: dict[CounterKey, int]) -> Answer:
+            # An earlier request of the batch may have changed it.
+            known = self._known[request.reservation_id]
+            return self._decide_lines(found if known is reservation else lines(known), account, so_far)
+
+        return request, account.user, found.counters, decide
 
     def _first(self, usage: Request, user: UserRef) -> Entry | None:
         """Return the earlier entry with this usage's idempotency key; of a merged user, also from before the merge."""

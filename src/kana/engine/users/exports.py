@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from kana.engine.ports.exports import Bookmark, ExportStore, Kept, Total
@@ -19,6 +18,7 @@ from kana.model.line import DecisionLine
 from kana.model.log import LogLine
 from kana.model.merge import MergedUser
 from kana.model.page import page_size
+from kana.model.period import optional_time_text, time_text
 from kana.model.reservation import Reservation
 from kana.model.segment import SegmentEvent
 from kana.model.subscription import Subscription
@@ -128,7 +128,7 @@ def _user(user: User) -> Record:
         "billingId": user.billing_id,
         "timeZone": user.time_zone,
         "metadata": user.metadata,
-        "createdAt": _time(user.created_at),
+        "createdAt": time_text(user.created_at),
     }
 
 
@@ -138,10 +138,10 @@ def _subscription(subscription: Subscription) -> Record:
         "id": str(subscription.id),
         "packageId": subscription.package_id,
         "status": subscription.status,
-        "startedAt": _time(subscription.start),
-        "endsAt": _optional(subscription.ends_at),
-        "trialEndsAt": _optional(subscription.trial_ends_at),
-        "anchorAt": _optional(subscription.anchored_at),
+        "startedAt": time_text(subscription.start),
+        "endsAt": optional_time_text(subscription.ends_at),
+        "trialEndsAt": optional_time_text(subscription.trial_ends_at),
+        "anchorAt": optional_time_text(subscription.anchored_at),
         "timeZone": subscription.time_zone,
     }
 
@@ -171,11 +171,11 @@ def _given(given: Given) -> Record:
     return terms | {
         "id": str(given.id),
         "featureId": given.feature_id,
-        "startsAt": _time(given.start),
-        "endsAt": _optional(given.ends_at),
+        "startsAt": time_text(given.start),
+        "endsAt": optional_time_text(given.ends_at),
         "reason": given.reason,
         "by": given.by,
-        "createdAt": _time(given.created_at),
+        "createdAt": time_text(given.created_at),
     }
 
 
@@ -185,7 +185,7 @@ def _counter(counter: CounterKey) -> Record:
         "sourceId": str(counter.source_id),
         "featureId": counter.feature_id,
         "resetPeriod": counter.reset_period,
-        "periodStart": _time(counter.period_start),
+        "periodStart": time_text(counter.period_start),
         "held": counter.is_held,
     }
 
@@ -204,10 +204,10 @@ def _reservation(reservation: Reservation) -> Record:
             }
             for line in reservation.lines
         ],
-        "createdAt": _time(reservation.created_at),
-        "endsAt": _time(reservation.ends_at),
+        "createdAt": time_text(reservation.created_at),
+        "endsAt": time_text(reservation.ends_at),
         "closedAs": reservation.closed_as,
-        "closedAt": _optional(reservation.closed_at),
+        "closedAt": optional_time_text(reservation.closed_at),
     }
 
 
@@ -231,9 +231,9 @@ def _entry(entry: Entry) -> Record:
             "budget": consumption.budget,
             "overageEnabled": consumption.overage_enabled,
         },
-        "timestamp": _optional(entry.timestamp),
+        "timestamp": optional_time_text(entry.timestamp),
         "metadata": entry.metadata,
-        "recordedAt": _time(entry.recorded_at),
+        "recordedAt": time_text(entry.recorded_at),
     }
 
 
@@ -258,8 +258,8 @@ def _event(event: SegmentEvent) -> Record:
         "reason": event.reason,
         "featureId": event.feature_id,
         "delta": event.delta,
-        "happenedAt": _time(event.happened_at),
-        "receivedAt": _time(event.received_at),
+        "happenedAt": time_text(event.happened_at),
+        "receivedAt": time_text(event.received_at),
         "message": event.raw,
     }
 
@@ -268,7 +268,7 @@ def _line(line: LogLine) -> Record:
     return {
         "kind": "logLine",
         "id": str(line.id),
-        "at": _time(line.at),
+        "at": time_text(line.at),
         "actorKind": line.actor.kind,
         "actorName": line.actor.name,
         "action": line.action,
@@ -279,20 +279,17 @@ def _line(line: LogLine) -> Record:
     }
 
 
-def _time(moment: datetime) -> str:
-    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
-
-
-def _optional(moment: datetime | None) -> str | None:
-    return None if moment is None else _time(moment)
-
-
 def _merged(merged: MergedUser) -> Record:
-    return {**_user(merged.user), "kind": "mergedUser", "mergedAt": _time(merged.merged_at)}
+    return {**_user(merged.user), "kind": "mergedUser", "mergedAt": time_text(merged.merged_at)}
 
 
 def _id(span: IdSpan) -> Record:
-    return {"kind": "id", "id": span.id, "since": _optional(span.since), "until": _optional(span.until)}
+    return {
+        "kind": "id",
+        "id": span.id,
+        "since": optional_time_text(span.since),
+        "until": optional_time_text(span.until),
+    }
 
 
 def _total(total: Total) -> Record:
