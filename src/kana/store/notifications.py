@@ -39,6 +39,9 @@ _LAST_MS = 2**42 - 1
 _NUMBERS = count(secrets.randbits(21))
 """Distinguishes what happens in one millisecond; it starts at random, as other processes write too."""
 
+_MOVED_EVERY = timedelta(minutes=1)
+"""How often it is written until when it was looked: a process that has nothing to do need not write all the time."""
+
 _OVERLAP = timedelta(minutes=10)
 """How far back it is looked again, for what a transaction had not committed, or another clock had not reached."""
 
@@ -75,17 +78,22 @@ class Notifications:
             since = now if looked_until is None else looked_until - _OVERLAP
             pages = [await _write_page(session, environment, source, since, now) for source in _SOURCES]
             is_all = max(pages) < DUE_TOGETHER
-            if is_all:
-                until = to_milliseconds(max(now, looked_until or now))
-                await session.execute("move_looked_until", environment.value, until)
+            if is_all and (looked_until is None or now - looked_until >= _MOVED_EVERY):
+                await session.execute("move_looked_until", environment.value, to_milliseconds(now))
             return is_all
 
         return await self._transactions.write(work)
 
     async def forget(self, *, before: datetime, limit: int) -> int:
         """Delete old ones."""
-        bindings = (to_milliseconds(before), limit)
-        return await self._transactions.write(lambda session: session.execute("delete_notifications", *bindings))
+        until = to_milliseconds(before)
+
+        async def has_old(session: Session) -> bool:
+            return await session.value("has_old_notifications", until) is not None
+
+        if not await self._transactions.read(has_old):
+            return 0
+        return await self._transactions.write(lambda session: session.execute("delete_notifications", until, limit))
 
 
 async def add_notifications(session: Session, notifications: Iterable[NewNotification]) -> None:

@@ -53,6 +53,9 @@ left join users as m_u on m_u.bucket = m.into_bucket and m_u.user_key = m.into_k
 select {notification(n)} from notifications as n {user_of_notification(n)}
 where n.environment = $1 and n.position > $2 order by n.position limit $3;
 
+-- name: has_old_notifications
+select 1 from notifications where position is not null and occurred_at < $1 limit 1;
+
 -- name: delete_notifications
 -- Those that happened before $1, the oldest first.
 delete from notifications where (bucket, id) in (
